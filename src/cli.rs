@@ -1,0 +1,184 @@
+//! The program: flags and environment, made into checked settings, and what it exits with.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser};
+
+use crate::config::{Origin, Settings};
+use crate::log;
+use crate::server::life;
+use crate::turn::request::{Limits, MAX_LIMIT, WorkingDir};
+
+/// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
+///
+/// Speaks MCP on standard input and output, and logs on standard error. Add it to a client:
+/// claude mcp add codex-persistent -- codex-persistent-mcp
+#[derive(Debug, Parser)]
+#[command(name = "codex-persistent-mcp", version, max_term_width = 100)]
+struct Flags {
+    /// The Codex to run: a name on the PATH, or a path
+    #[arg(long, env = "CODEX_BIN", value_name = "PROGRAM", default_value = "codex")]
+    codex_bin: OsString,
+
+    /// Where new sessions work if a call does not say [default: the current directory]
+    #[arg(long, env = "CODEX_MCP_CWD", value_name = "DIR")]
+    cwd: Option<PathBuf>,
+
+    /// Who Codex is told the prompts come from
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_ORIGIN", value_name = "NAME", default_value = env!("CARGO_PKG_NAME"))]
+    origin: String,
+
+    /// Limit for a whole call, in milliseconds
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().total))]
+    timeout_ms: u64,
+
+    /// Limit for Codex's silence while no command or tool call of its is in progress, in milliseconds
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().idle))]
+    idle_timeout_ms: u64,
+
+    /// How long to wait for a session that another process has open, in milliseconds
+    #[arg(
+        long,
+        env = "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS",
+        value_name = "MS",
+        default_value_t = 30_000
+    )]
+    busy_wait_ms: u64,
+
+    /// How many calls run at a time
+    #[arg(
+        long,
+        env = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT",
+        value_name = "N",
+        default_value_t = 8
+    )]
+    max_concurrent: usize,
+
+    /// How many calls wait beyond that before further ones are refused
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_MAX_QUEUED", value_name = "N", default_value_t = 64)]
+    max_queued: usize,
+
+    /// Let calls ask for the sandbox danger-full-access
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", value_name = "BOOL", action = ArgAction::Set,
+          num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    allow_full_access: bool,
+
+    /// Log in detail, with what Codex writes on standard error
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_DEBUG", value_name = "BOOL", action = ArgAction::Set,
+          num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    debug: bool,
+
+    /// Append the detailed log to this file, which only you can read
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_LOG_FILE", value_name = "FILE")]
+    log_file: Option<PathBuf>,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A setting that cannot be used: which, and what would be right.
+struct WrongSetting {
+    flag: &'static str,
+    variable: &'static str,
+    problem: String,
+}
+
+impl Flags {
+    fn settings(&self) -> Result<Settings, WrongSetting> {
+        let wrong = |flag, variable, problem: String| WrongSetting { flag, variable, problem };
+        let limit = |flag, variable, value: u64| match Duration::from_millis(value) {
+            limit if value > 0 && limit <= MAX_LIMIT => Ok(limit),
+            _ => Err(wrong(flag, variable, format!("must be from 1 to {}", MAX_LIMIT.as_millis()))),
+        };
+        if self.codex_bin.is_empty() {
+            return Err(wrong("--codex-bin", "CODEX_BIN", "must not be empty".into()));
+        }
+        if !(1..=1_000).contains(&self.max_concurrent) {
+            let problem = "must be from 1 to 1000".into();
+            return Err(wrong("--max-concurrent", "CODEX_PERSISTENT_MCP_MAX_CONCURRENT", problem));
+        }
+        if self.max_queued > 10_000 {
+            let problem = "must be from 0 to 10000".into();
+            return Err(wrong("--max-queued", "CODEX_PERSISTENT_MCP_MAX_QUEUED", problem));
+        }
+        if Duration::from_millis(self.busy_wait_ms) > MAX_LIMIT {
+            let problem = format!("must be from 0 to {}", MAX_LIMIT.as_millis());
+            return Err(wrong("--busy-wait-ms", "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", problem));
+        }
+        let defaults = Settings::default();
+        Ok(Settings {
+            codex_bin: self.codex_bin.clone(),
+            working_dir: match &self.cwd {
+                Some(cwd) => WorkingDir::existing(cwd)
+                    .map_err(|problem| wrong("--cwd", "CODEX_MCP_CWD", problem.to_string()))?,
+                None => defaults.working_dir,
+            },
+            origin: Origin::parse(&self.origin).map_err(|problem| {
+                wrong("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", problem.to_string())
+            })?,
+            limits: Limits {
+                total: limit("--timeout-ms", "CODEX_PERSISTENT_MCP_TIMEOUT_MS", self.timeout_ms)?,
+                idle: limit(
+                    "--idle-timeout-ms",
+                    "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS",
+                    self.idle_timeout_ms,
+                )?,
+            },
+            busy_wait: Duration::from_millis(self.busy_wait_ms),
+            max_concurrent: self.max_concurrent,
+            max_queued: self.max_queued,
+            allow_full_access: self.allow_full_access,
+        })
+    }
+}
+
+/// Runs the program: reads the command line, serves, and says what to exit with. A wrong flag or
+/// variable is told on standard error, with exit status 2.
+pub fn run() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(message) => {
+            let code = u8::try_from(message.exit_code()).unwrap_or(2);
+            // Nothing can be done about a standard error that cannot be written.
+            drop(message.print());
+            return ExitCode::from(code);
+        }
+    };
+    let settings = match flags.settings() {
+        Ok(settings) => settings,
+        Err(WrongSetting { flag, variable, problem }) => {
+            let message = format!("{flag} (or {variable}) {problem}");
+            drop(Flags::command().error(ErrorKind::ValueValidation, message).print());
+            return ExitCode::from(2);
+        }
+    };
+    let log = match log::start(flags.debug, flags.log_file.as_deref()) {
+        Ok(log) => log,
+        Err(error) => {
+            let message = format!("--log-file (or CODEX_PERSISTENT_MCP_LOG_FILE) {error}");
+            drop(Flags::command().error(ErrorKind::Io, message).print());
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let status = match runtime {
+        Ok(runtime) => {
+            let status = runtime.block_on(life::serve(settings));
+            // Its threads are left behind: one is in a read of standard input, for ever.
+            runtime.shutdown_background();
+            status
+        }
+        Err(error) => {
+            tracing::error!(%error, "the runtime cannot be started");
+            1
+        }
+    };
+    drop(log);
+    ExitCode::from(status)
+}

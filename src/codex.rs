@@ -1,0 +1,18 @@
+//! Codex itself: which program it is, how it is called, what it prints, how it lives and ends.
+//!
+//! Everything that depends on how the Codex CLI behaves is in here. Nothing in here knows of MCP, of
+//! queues, or of what a caller wants.
+
+pub(crate) mod command;
+pub(crate) mod event;
+pub(crate) mod event_stream;
+pub(crate) mod home;
+pub(crate) mod locate;
+pub(crate) mod process;
+pub(crate) mod refusal;
+pub(crate) mod rollout;
+pub(crate) mod stderr;
+pub(crate) mod transcript;
+pub(crate) mod usage;
+pub(crate) mod version;
+pub(crate) mod watchdog;

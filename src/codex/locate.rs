@@ -1,0 +1,109 @@
+//! Which program `codex` is, and the native binary behind the npm package's script.
+//!
+//! The npm package `@openai/codex` puts a Node script on the PATH that starts a native binary from a
+//! package beside it. Starting that binary directly saves a Node process and its start on each call.
+//! What is done here is what the script does (`bin/codex.js`, 0.77 to 0.169): where it looks, and
+//! what it adds to the environment. Where anything is not as expected, the script is started.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// A program to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    /// Variables to add to the environment.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// Finds the program that `codex_bin` (a name on the PATH, or a path) stands for. `None` if there is
+/// none that can be executed.
+pub(crate) fn locate(codex_bin: &OsStr) -> Option<Program> {
+    let path = which::which(codex_bin).ok()?;
+    Some(native(&path).unwrap_or(Program { path, environment: Vec::new() }))
+}
+
+/// The native binary for the npm package's script at `path`, if that is what `path` is.
+fn native(path: &Path) -> Option<Program> {
+    let package = package_of(path)?;
+    let (platform, triple) = platform()?;
+    let manager = package_manager(&package)?;
+    let name = if cfg!(windows) { "codex.exe" } else { "codex" };
+    let beside = package
+        .ancestors()
+        .filter(|folder| folder.file_name() != Some(OsStr::new("node_modules")))
+        .map(|folder| folder.join("node_modules/@openai").join(platform).join("vendor"));
+    let vendor = beside.chain([package.join("vendor")]).find(|vendor| vendor.is_dir())?;
+    let root = vendor.join(triple);
+    // The first is the layout from 0.153 at the latest on, the second the one before, whose script
+    // also puts a folder of helpers in front of the PATH.
+    let (binary, helpers) = [("bin", None), ("codex", Some("path"))]
+        .into_iter()
+        .map(|(folder, helpers)| (root.join(folder).join(name), helpers))
+        .find(|(binary, _)| binary.is_file())?;
+    let mut environment = vec![(manager.into(), "1".into())];
+    match helpers {
+        None => environment.push(("CODEX_MANAGED_PACKAGE_ROOT".into(), package.into())),
+        Some(helpers) => {
+            let helpers = root.join(helpers);
+            if helpers.is_dir() {
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                let all = [helpers].into_iter().chain(std::env::split_paths(&path));
+                environment.push(("PATH".into(), std::env::join_paths(all).ok()?));
+            }
+        }
+    }
+    Some(Program { path: binary, environment })
+}
+
+/// The folder of the npm package whose script `path` leads to.
+fn package_of(path: &Path) -> Option<PathBuf> {
+    let script = if cfg!(windows) {
+        // npm writes a small script for the command shell, in the folder that holds node_modules.
+        path.parent()?.join("node_modules/@openai/codex/bin/codex.js")
+    } else {
+        path.to_owned()
+    };
+    let script = script.canonicalize().ok()?;
+    let package = script.parent()?.parent()?;
+    (script.ends_with("@openai/codex/bin/codex.js")).then(|| package.to_owned())
+}
+
+/// The package and the target triple that the script takes for this machine.
+fn platform() -> Option<(&'static str, &'static str)> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux" | "android", "x86_64") => Some(("codex-linux-x64", "x86_64-unknown-linux-musl")),
+        ("linux" | "android", "aarch64") => {
+            Some(("codex-linux-arm64", "aarch64-unknown-linux-musl"))
+        }
+        ("macos", "x86_64") => Some(("codex-darwin-x64", "x86_64-apple-darwin")),
+        ("macos", "aarch64") => Some(("codex-darwin-arm64", "aarch64-apple-darwin")),
+        ("windows", "x86_64") => Some(("codex-win32-x64", "x86_64-pc-windows-msvc")),
+        ("windows", "aarch64") => Some(("codex-win32-arm64", "aarch64-pc-windows-msvc")),
+        _ => None,
+    }
+}
+
+/// The variable by which Codex knows who installed it, as the script finds it out. `None` for a
+/// manager whose traces are harder to read: there the script does it.
+fn package_manager(package: &Path) -> Option<&'static str> {
+    let owned_by_pnpm = |folder: &Path| {
+        let modules = folder.join("node_modules");
+        modules.join(".modules.yaml").is_file()
+            && modules.join("@openai/codex").canonicalize().is_ok_and(|owned| owned == package)
+    };
+    let text = package.to_string_lossy().replace('\\', "/");
+    let agent = |name| std::env::var(name).unwrap_or_default();
+    if package.ancestors().any(|folder| folder.join("@openai/codex.json").is_file()) {
+        None
+    } else if package.ancestors().any(owned_by_pnpm) {
+        Some("CODEX_MANAGED_BY_PNPM")
+    } else if text.contains(".bun/install/global")
+        || agent("npm_config_user_agent").contains("bun/")
+        || agent("npm_execpath").contains("bun")
+    {
+        Some("CODEX_MANAGED_BY_BUN")
+    } else {
+        Some("CODEX_MANAGED_BY_NPM")
+    }
+}

@@ -1,0 +1,151 @@
+//! Codex's own words of trouble, recognised and made readable.
+//!
+//! The words are those of Codex 0.77 to 0.169, seen by making the real program fail (see
+//! `tests/integration/real_failures.rs`) and in the strings of its binary.
+
+use serde_json::Value;
+
+/// What a message of Codex's is about, where that calls for something special of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Another process has the session open.
+    ActiveWriter,
+    /// There is no such session.
+    SessionNotFound,
+    /// Codex is not logged in, or its login is not accepted.
+    NotLoggedIn,
+    /// The plan, the quota or the rate of requests is used up.
+    UsageLimit,
+}
+
+const WORDS: &[(Trouble, &[&str])] = &[
+    (Trouble::ActiveWriter, &["already has an active writer"]),
+    (
+        Trouble::SessionNotFound,
+        &["no rollout found for thread id", "no rollout found for conversation id"],
+    ),
+    (
+        Trouble::UsageLimit,
+        &[
+            "usage limit",
+            "usage_limit_reached",
+            "usage_not_included",
+            "quota exceeded",
+            "exceeded your current quota",
+            "insufficient_quota",
+            "to use codex with your chatgpt plan, upgrade",
+            "out of credits",
+            "credit limit",
+            "rate limit exceeded",
+            "429 too many requests",
+        ],
+    ),
+    (
+        Trouble::NotLoggedIn,
+        &[
+            "401 unauthorized",
+            "not logged in",
+            "sign in again",
+            "log in again",
+            "codex login",
+            "missing bearer",
+            "incorrect api key",
+            "login is required",
+            "missing environment variable",
+        ],
+    ),
+];
+
+/// Recognises what a message is about.
+pub(crate) fn recognise(message: &str) -> Option<Trouble> {
+    let message = message.to_lowercase();
+    WORDS
+        .iter()
+        .find(|(_, words)| words.iter().any(|word| message.contains(word)))
+        .map(|(trouble, _)| *trouble)
+}
+
+/// The sentence inside a message: a provider's JSON error is passed on by Codex as it came.
+pub(crate) fn sentence(message: &str) -> String {
+    let inner = serde_json::from_str::<Value>(message).ok().and_then(|value| {
+        [&value["error"]["message"], &value["detail"], &value["message"]]
+            .into_iter()
+            .find_map(|text| text.as_str().map(str::to_owned))
+    });
+    inner.unwrap_or_else(|| message.trim().to_owned())
+}
+
+/// How much of standard error goes into a message, in characters.
+const SHOWN: usize = 2_000;
+
+/// What a user wants to see of standard error: the reason, without stack traces, log lines and
+/// warnings that have nothing to do with it. Empty if there is nothing.
+pub(crate) fn reason(stderr: &str) -> String {
+    let before_trace = stderr
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !is_trace(line))
+        .filter(|line| !is_noise(line));
+    let (logged, said): (Vec<&str>, Vec<&str>) = before_trace.partition(|line| is_log(line));
+    let mut lines = if said.is_empty() { logged } else { said };
+    lines.dedup();
+    let text = lines.join("\n");
+    let text = text.trim().trim_start_matches("Error: ");
+    let skipped = text.chars().count().saturating_sub(SHOWN);
+    text.chars().skip(skipped).collect()
+}
+
+fn is_trace(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("Stack backtrace:")
+        || line.ends_with(": <unknown>")
+        || (line.starts_with("at ") && line.contains(".rs:"))
+}
+
+fn is_noise(line: &str) -> bool {
+    line.is_empty()
+        || line.starts_with("WARNING: proceeding, even though")
+        || line.starts_with("Reading prompt from stdin")
+        || line.starts_with("Reading additional input from stdin")
+}
+
+/// Whether a line begins with the time stamp of a log, such as `2026-11-21T09:56:28.634824Z ERROR`.
+fn is_log(line: &str) -> bool {
+    let stamp = line.split_whitespace().next().unwrap_or_default();
+    stamp.len() >= 20
+        && stamp.ends_with('Z')
+        && stamp.as_bytes()[4] == b'-'
+        && stamp.as_bytes()[10] == b'T'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_left_when_log_trace_and_warnings_are_gone() {
+        let stderr = "WARNING: proceeding, even though we could not create PATH aliases: no\n\
+            2026-11-21T09:56:28.634824Z ERROR codex_core::session: Failed to create session\n\
+            Error: thread/resume: thread/resume failed: no rollout found for thread id 01a1 (code -32600)\n\
+            \nStack backtrace:\n   0: <unknown>\n  11: <unknown>\n";
+        assert_eq!(
+            reason(stderr),
+            "thread/resume: thread/resume failed: no rollout found for thread id 01a1 (code -32600)"
+        );
+        assert_eq!(recognise(stderr), Some(Trouble::SessionNotFound));
+    }
+
+    #[test]
+    fn log_lines_are_shown_when_there_is_nothing_else() {
+        let line = "2026-11-21T09:56:28.634824Z ERROR codex_core: it broke";
+        assert_eq!(reason(line), line);
+        assert_eq!(reason("\n"), "");
+    }
+
+    #[test]
+    fn a_provider_s_json_is_unpacked() {
+        assert_eq!(sentence(r#"{"error":{"message":"no such model"}}"#), "no such model");
+        assert_eq!(sentence(r#"{"detail":"not for you"}"#), "not for you");
+        assert_eq!(sentence(" plain "), "plain");
+    }
+}

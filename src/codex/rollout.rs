@@ -1,0 +1,253 @@
+//! Codex's own record of a session, the "rollout" file, read tolerantly and never written.
+//!
+//! The file is `sessions/YYYY/MM/DD/rollout-<local time>-<session id>.jsonl` under Codex's home, one
+//! JSON object a line. What is read here holds from Codex 0.77 to 0.169: a `turn_context` for each
+//! turn with `cwd` and `sandbox_policy.type`, `token_count` events with the session's total,
+//! `task_started` at the head of a turn (from 0.100 on), and the user's message, whose place in the
+//! turn differs between versions. The file is read from its end, so that the cost does not grow with
+//! the session.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::usage::Usage;
+use crate::reverse_lines::ReverseLines;
+use crate::turn::request::{Sandbox, SessionId};
+
+/// What the record says of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The directory of its last turn that was not a one-off; of its last turn if all were.
+    pub(crate) working_dir: Option<PathBuf>,
+    /// The sandbox of its last turn that was not a one-off.
+    pub(crate) sandbox: Option<Sandbox>,
+    /// Tokens of the whole session.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// Finds the record of `session`, looking at the newest days first.
+pub(crate) fn find(codex_home: &Path, session: SessionId) -> Option<PathBuf> {
+    let ending = format!("-{session}.jsonl");
+    newest_first(&codex_home.join("sessions"))
+        .flat_map(|year| newest_first(&year))
+        .flat_map(|month| newest_first(&month))
+        .flat_map(|day| newest_first(&day))
+        .find(|path| path.as_os_str().as_encoded_bytes().ends_with(ending.as_bytes()))
+}
+
+fn newest_first(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(directory)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    entries.sort_unstable_by(|a, b| b.cmp(a));
+    entries.into_iter()
+}
+
+/// Reads the record at `path`. `is_one_off` tells from a user's message whether its turn leaves the
+/// session's directory and sandbox as they were.
+pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Record> {
+    let mut lines = ReverseLines::new(File::open(path)?)?;
+    let mut fold = Fold::default();
+    while let Some(line) = lines.next_line()? {
+        if let Some(line) = Line::decode(line) {
+            fold.take(line, is_one_off);
+        }
+        if fold.settled && fold.record.usage.is_some() {
+            break;
+        }
+    }
+    Ok(fold.finish())
+}
+
+/// A line that matters here.
+#[derive(Debug)]
+enum Line {
+    TurnContext(Context),
+    Total(Usage),
+    /// The user's message where it stands before the turn's context (up to 0.153).
+    MessageFirst(String),
+    /// The user's message where it stands after the turn's context.
+    Message(String),
+    TurnHead,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Context {
+    working_dir: Option<PathBuf>,
+    sandbox: Option<Sandbox>,
+}
+
+impl Line {
+    fn decode(line: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Kind<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: &'a str,
+        }
+        // Most of a record is of no interest, and its kind stands at its head.
+        match serde_json::from_slice::<Kind<'_>>(line).ok()?.kind {
+            "turn_context" | "session_meta" | "event_msg" => {}
+            _ => return None,
+        }
+        let value: Value = serde_json::from_slice(line).ok()?;
+        let payload = &value["payload"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match value["type"].as_str()? {
+            "turn_context" => Some(Self::TurnContext(Context {
+                working_dir: payload["cwd"].as_str().map(PathBuf::from),
+                sandbox: sandbox(payload),
+            })),
+            "session_meta" => Some(Self::TurnHead),
+            _ => match payload["type"].as_str()? {
+                "token_count" => {
+                    Usage::deserialize(&payload["info"]["total_token_usage"]).ok().map(Self::Total)
+                }
+                "user_message" => Some(Self::MessageFirst(text(&payload["message"]))),
+                "item_completed" if payload["item"]["type"] == "UserMessage" => {
+                    Some(Self::Message(text(&payload["item"]["content"][0]["text"])))
+                }
+                "task_started" => Some(Self::TurnHead),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn sandbox(turn_context: &Value) -> Option<Sandbox> {
+    match turn_context["sandbox_policy"]["type"].as_str() {
+        Some(policy) => policy.parse().ok(),
+        // From 0.169 on a session without a sandbox may say so here alone.
+        None => (turn_context["permission_profile"]["type"] == "disabled")
+            .then_some(Sandbox::DangerFullAccess),
+    }
+}
+
+/// Folds the lines of a record, the last one first.
+#[derive(Default)]
+struct Fold {
+    record: Record,
+    /// Whether directory and sandbox are found.
+    settled: bool,
+    /// What is known of the turn being read.
+    context: Option<Context>,
+    one_off: bool,
+}
+
+impl Fold {
+    fn take(&mut self, line: Line, is_one_off: fn(&str) -> bool) {
+        match line {
+            Line::Total(usage) => {
+                self.record.usage.get_or_insert(usage);
+            }
+            Line::TurnContext(context) => {
+                self.context.get_or_insert(context);
+            }
+            Line::Message(message) => self.one_off |= is_one_off(&message),
+            Line::MessageFirst(message) => {
+                self.one_off |= is_one_off(&message);
+                if self.context.is_some() {
+                    self.end_turn();
+                }
+            }
+            Line::TurnHead => self.end_turn(),
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let one_off = std::mem::take(&mut self.one_off);
+        let Some(context) = self.context.take() else { return };
+        if self.settled {
+            return;
+        }
+        if !one_off {
+            self.settled = true;
+            self.record.sandbox = context.sandbox;
+            self.record.working_dir = context.working_dir.or(self.record.working_dir.take());
+        } else if self.record.working_dir.is_none() {
+            self.record.working_dir = context.working_dir;
+        }
+    }
+
+    fn finish(mut self) -> Record {
+        self.end_turn();
+        self.record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD_ORDER: [&str; 4] = ["user", "context", "count", ""];
+    const NEW_ORDER: [&str; 4] = ["head", "context", "user", "count"];
+
+    /// A turn as Codex records it, with the lines in the given order.
+    fn turn(order: [&str; 4], prompt: &str, cwd: &str, sandbox: &str, total: u64) -> String {
+        let newer = order == NEW_ORDER;
+        order
+            .iter()
+            .filter_map(|part| match *part {
+                "head" => Some(r#"{"type":"event_msg","payload":{"type":"task_started"}}"#.into()),
+                "user" if newer => Some(format!(
+                    r#"{{"type":"event_msg","payload":{{"type":"item_completed","item":{{"type":"UserMessage","content":[{{"text":"{prompt}"}}]}}}}}}"#
+                )),
+                "user" => Some(format!(
+                    r#"{{"type":"event_msg","payload":{{"type":"user_message","message":"{prompt}"}}}}"#
+                )),
+                "context" => Some(format!(
+                    r#"{{"type":"turn_context","payload":{{"cwd":"{cwd}","sandbox_policy":{{"type":"{sandbox}"}}}}}}"#
+                )),
+                "count" => Some(format!(
+                    r#"{{"type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{total}}}}}}}}}"#
+                )),
+                _ => None,
+            })
+            .fold(String::new(), |all, line: String| all + &line + "\n")
+    }
+
+    fn record_of(lines: &str) -> Record {
+        let mut fold = Fold::default();
+        for line in lines.lines().rev().filter_map(|line| Line::decode(line.as_bytes())) {
+            fold.take(line, |message| message.starts_with("once"));
+        }
+        fold.finish()
+    }
+
+    #[test]
+    fn a_one_off_turn_leaves_directory_and_sandbox_as_they_were_in_either_order() {
+        for order in [OLD_ORDER, NEW_ORDER] {
+            let record = record_of(
+                &(turn(order, "work", "/a", "workspace-write", 5)
+                    + &turn(order, "once", "/b", "read-only", 9)
+                    + &turn(order, "once more", "/c", "read-only", 12)),
+            );
+            assert_eq!(record.working_dir.as_deref(), Some(Path::new("/a")));
+            assert_eq!(record.sandbox, Some(Sandbox::WorkspaceWrite));
+            assert_eq!(record.usage.map(|usage| usage.input_tokens), Some(12));
+        }
+    }
+
+    #[test]
+    fn a_session_of_one_off_turns_alone_has_a_directory_and_no_sandbox() {
+        for order in [OLD_ORDER, NEW_ORDER] {
+            let record = record_of(
+                &(turn(order, "once", "/b", "read-only", 9)
+                    + &turn(order, "once", "/c", "read-only", 12)),
+            );
+            assert_eq!(record.working_dir.as_deref(), Some(Path::new("/c")));
+            assert_eq!(record.sandbox, None);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_passed_over() {
+        let lines = format!("{{\n[]\n{}garbage\n", turn(NEW_ORDER, "work", "/a", "novel", 5));
+        let record = record_of(&lines);
+        assert_eq!(record.working_dir.as_deref(), Some(Path::new("/a")));
+        assert_eq!(record.sandbox, None);
+    }
+}

@@ -1,0 +1,84 @@
+//! Settings, checked.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
+
+use crate::turn::request::{InvalidValue, Limits, WorkingDir};
+
+/// The variable that allows the sandbox `danger-full-access`.
+pub(crate) const ALLOW_FULL_ACCESS: &str = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS";
+
+/// The longest origin, in characters.
+const MAX_ORIGIN_CHARS: usize = 100;
+
+/// How Codex is run. [`Settings::default`] is what the server uses without any flag or variable.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The program: a name on the PATH, or a path. Default `codex`.
+    pub codex_bin: OsString,
+    /// Where a new session works, if the call does not say. Default: the current directory.
+    pub working_dir: WorkingDir,
+    /// Who Codex is told the prompts come from.
+    pub origin: Origin,
+    /// The limits of a call that sets none of its own.
+    pub limits: Limits,
+    /// How long to wait for a session that another process is working in. Default 30 s.
+    pub busy_wait: Duration,
+    /// How many calls run at a time. Default 8.
+    pub max_concurrent: usize,
+    /// How many calls wait beyond that. Default 64.
+    pub max_queued: usize,
+    /// Whether the sandbox `danger-full-access` may be asked for. Default no.
+    pub allow_full_access: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            codex_bin: "codex".into(),
+            working_dir: WorkingDir::existing(".").unwrap_or_else(|_| WorkingDir::root()),
+            origin: Origin::default(),
+            limits: Limits::default(),
+            busy_wait: Duration::from_secs(30),
+            max_concurrent: 8,
+            max_queued: 64,
+            allow_full_access: false,
+        }
+    }
+}
+
+/// Who the prompts come from, in one short line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Checks that `text` fits into the header of a prompt.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty, too long, or has characters that would break the header's line.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let breaks = |char: char| char.is_control() || matches!(char, '|' | '[' | ']');
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > MAX_ORIGIN_CHARS || text.contains(breaks) {
+            return Err(InvalidValue(format!(
+                "must be a name of 1 to {MAX_ORIGIN_CHARS} characters on one line, without | [ ]"
+            )));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self(env!("CARGO_PKG_NAME").into())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}

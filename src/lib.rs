@@ -1,0 +1,49 @@
+//! Runs turns of OpenAI's Codex CLI in sessions that are never lost, as an MCP server or from Rust.
+//!
+//! Each turn is one `codex exec` of the user's own Codex. Its session is a real one, in Codex's own
+//! store: any later turn can resume it, from this process or another, and a person can take it over
+//! with `codex resume <session id>`. The program `codex-persistent-mcp` offers this as tools over
+//! MCP; [`Codex`] offers it to Rust.
+//!
+//! ```no_run
+//! use codex_persistent_mcp::{Codex, Event, Prompt, Settings, TurnRequest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let codex = Codex::new(Settings::default());
+//! let mut turn = codex.start(TurnRequest::new(Prompt::new("What does this project do?")?));
+//! while let Some(event) = turn.next_event().await {
+//!     if let Event::ThreadStarted { thread_id } = event {
+//!         println!("session {thread_id}");
+//!     }
+//! }
+//! let first = turn.outcome().await?;
+//! println!("{}", first.reply);
+//!
+//! let again = TurnRequest::new(Prompt::new("And how is it tested?")?).resume(first.session_id);
+//! let second = codex.start(again).outcome().await?;
+//! println!("{}\n{}", second.reply, second.session_id.resume_command());
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod cli;
+mod codex;
+mod config;
+mod log;
+mod prompt;
+mod reverse_lines;
+mod server;
+mod session;
+mod tool;
+mod transport;
+mod turn;
+
+pub use codex::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
+pub use codex::usage::Usage;
+pub use config::{Origin, Settings};
+pub use turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
+pub use turn::request::{
+    InvalidValue, Limits, MAX_LIMIT, MAX_NAME_CHARS, MAX_PROMPT_CHARS, Model, Prompt,
+    ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
+};
+pub use turn::{Codex, Turn};

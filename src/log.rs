@@ -1,0 +1,85 @@
+//! The log, on standard error and in a file. Standard output belongs to MCP.
+//!
+//! What is logged never waits for whoever should read it: lines go to a thread that writes them, and
+//! are lost when that one is far behind. Prompts and replies are not logged at all below `trace`,
+//! which no flag turns on.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::panic::PanicHookInfo;
+use std::path::Path;
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
+
+use tracing::level_filters::LevelFilter;
+
+/// How many lines may wait for their writer.
+const LINES_AHEAD: usize = 1_000;
+
+/// Writes what was logged when dropped.
+#[derive(Debug)]
+pub(crate) struct Log {
+    _guards: Vec<WorkerGuard>,
+}
+
+/// Starts the log. Can be done once in a process.
+pub(crate) fn start(debug: bool, file: Option<&Path>) -> Result<Log, String> {
+    let mut guards = Vec::new();
+    let mut writer = |output: Box<dyn io::Write + Send>| -> NonBlocking {
+        let (writer, guard) =
+            NonBlockingBuilder::default().buffered_lines_limit(LINES_AHEAD).finish(output);
+        guards.push(guard);
+        writer
+    };
+    let to_stderr = layer()
+        .with_writer(writer(Box::new(io::stderr())))
+        .with_ansi(false)
+        .with_target(debug)
+        .with_filter(levels(debug));
+    let to_file = match file {
+        Some(path) => {
+            let file = private_file(path)
+                .map_err(|error| format!("must be a file that can be written: {error}"))?;
+            Some(
+                layer()
+                    .with_writer(writer(Box::new(file)))
+                    .with_ansi(false)
+                    .with_filter(levels(true)),
+            )
+        }
+        None => None,
+    };
+    registry().with(to_stderr).with(to_file).init();
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(Log { _guards: guards })
+}
+
+/// What is logged of whom. rmcp logs the arguments of tools, and so prompts, from `debug` on.
+fn levels(debug: bool) -> Targets {
+    let (own, others) = if debug {
+        (LevelFilter::DEBUG, LevelFilter::INFO)
+    } else {
+        (LevelFilter::INFO, LevelFilter::WARN)
+    };
+    Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(others)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Logs a panic. A message that was put together at run time is left out: it may quote a prompt.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload().downcast_ref::<&str>().copied().unwrap_or("(not logged)");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, message, "panic");
+}

@@ -1,0 +1,100 @@
+//! The lines of a file, the last one first, in bounded memory.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// The longest line that is handed out, in bytes. Longer ones are passed over.
+const MAX_LINE: usize = 4 << 20;
+
+const CHUNK: u64 = 64 << 10;
+
+/// Reads a file backwards. The size is taken once: what is appended meanwhile is not seen.
+pub(crate) struct ReverseLines {
+    file: File,
+    /// How much of the file, from its beginning, was not read yet.
+    unread: u64,
+    /// What was read and not handed out: the end of `buffer` is the next line's.
+    buffer: Vec<u8>,
+    /// Whether the line at the end of `buffer` lost its tail for being too long.
+    overlong: bool,
+    line: Vec<u8>,
+}
+
+impl ReverseLines {
+    pub(crate) fn new(mut file: File) -> io::Result<Self> {
+        let unread = file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, unread, buffer: Vec::new(), overlong: false, line: Vec::new() })
+    }
+
+    /// The next line towards the beginning, without its line ending.
+    pub(crate) fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let at = memchr::memrchr(b'\n', &self.buffer);
+            if at.is_none() && self.unread > 0 {
+                if self.buffer.len() > MAX_LINE {
+                    self.buffer.clear();
+                    self.overlong = true;
+                }
+                self.read_chunk()?;
+                continue;
+            }
+            if at.is_none() && self.buffer.is_empty() {
+                return Ok(None);
+            }
+            self.line.clear();
+            self.line.extend_from_slice(&self.buffer[at.map_or(0, |at| at + 1)..]);
+            self.buffer.truncate(at.unwrap_or(0));
+            if !std::mem::take(&mut self.overlong) && !self.line.is_empty() {
+                return Ok(Some(&self.line));
+            }
+        }
+    }
+
+    /// Puts the chunk before what is buffered in front of it.
+    fn read_chunk(&mut self) -> io::Result<()> {
+        let length = self.unread.min(CHUNK.max(self.buffer.len() as u64));
+        self.unread -= length;
+        self.file.seek(SeekFrom::Start(self.unread))?;
+        let length = usize::try_from(length).expect("a chunk fits into memory");
+        let mut chunk = Vec::with_capacity(length + self.buffer.len());
+        chunk.resize(length, 0);
+        self.file.read_exact(&mut chunk)?;
+        chunk.append(&mut self.buffer);
+        self.buffer = chunk;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn reversed(content: &[u8]) -> Vec<Vec<u8>> {
+        let path = std::env::temp_dir().join(format!("reverse-lines-{}", uuid::Uuid::new_v4()));
+        let mut file = File::create_new(&path).expect("a fresh name");
+        file.write_all(content).expect("there is room");
+        let mut lines = ReverseLines::new(File::open(&path).expect("just made")).expect("seekable");
+        let mut all = Vec::new();
+        while let Some(line) = lines.next_line().expect("readable") {
+            all.push(line.to_vec());
+        }
+        std::fs::remove_file(&path).expect("just made");
+        all
+    }
+
+    #[test]
+    fn lines_come_last_first_and_empty_ones_are_left_out() {
+        assert_eq!(reversed(b"one\n\ntwo\nthree"), [&b"three"[..], b"two", b"one"]);
+        assert_eq!(reversed(b"one\n"), [b"one"]);
+        assert!(reversed(b"").is_empty());
+    }
+
+    #[test]
+    fn lines_longer_than_a_chunk_are_whole_and_overlong_ones_are_passed_over() {
+        let long = vec![b'l'; 3 * CHUNK as usize];
+        let overlong = vec![b'o'; 3 * MAX_LINE];
+        let content = [b"first", &long[..], &overlong[..], b"last"].join(&b'\n');
+        assert_eq!(reversed(&content), [&b"last"[..], &long, b"first"]);
+    }
+}

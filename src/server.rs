@@ -1,0 +1,179 @@
+//! The MCP server: rmcp's handler, and the life of the process around it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, Implementation,
+    InitializeRequestParams, InitializeResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool as Definition,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use tokio::time::{Instant, sleep_until};
+
+use crate::tool::{self, Progress, Tool};
+use crate::turn::outcome::{CancelledBy, Failure, FailureKind};
+use crate::turn::request::TurnRequest;
+use crate::turn::{Codex, Turn};
+
+pub(crate) mod life;
+
+/// The first 250 characters say when to reach for this server: that is what Codex shows in its
+/// overview, and what the search for deferred tools in Claude Code looks at.
+const INSTRUCTIONS: &str = "\
+Codex as a second coding agent. Use it for a second opinion, to have a plan torn apart before coding \
+(codex_guard_plan), to have finished work reviewed (codex_guard_final), or to hand off a question or \
+a long task (codex_chat).
+
+Every answer has a session_id: pass it to go on in the same session. Sessions survive time-outs, \
+cancellations and restarts, and a person can take one over with its resume_command. An error says \
+what to do next. Codex knows nothing of this conversation: put all it needs into the call.";
+
+/// Answers the requests of one client.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    codex: Codex,
+    tools: Arc<[Definition]>,
+}
+
+impl Server {
+    pub(crate) fn new(codex: Codex) -> Self {
+        Self { codex, tools: Tool::ALL.map(Tool::definition).into() }
+    }
+
+    async fn call(
+        &self,
+        tool: Tool,
+        params: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let arguments = params.arguments.unwrap_or_default();
+        let request = match tool.request(arguments, &self.codex.settings().origin) {
+            Ok(request) => request,
+            Err(kind) => return tool::failed(tool, &Failure::of(kind, None)),
+        };
+        let progress = Progress::new(Instant::now(), request.resumes());
+        let turn = self.codex.start(request);
+        match follow(turn, progress, context).await {
+            Some(turn) => tool::reply(tool, turn.outcome().await),
+            None => {
+                let kind = FailureKind::Cancelled { by: CancelledBy::Caller };
+                tool::failed(tool, &Failure::of(kind, None))
+            }
+        }
+    }
+}
+
+/// Tells the client how the turn goes on, until there is an outcome. `None` if the client cancelled
+/// the call: the turn is dropped and so stopped, and nobody waits for an answer.
+async fn follow(
+    mut turn: Turn,
+    mut progress: Progress,
+    context: &RequestContext<RoleServer>,
+) -> Option<Turn> {
+    let token = context.meta.get_progress_token();
+    loop {
+        tokio::select! {
+            biased;
+            () = context.ct.cancelled() => return None,
+            () = sleep_until(progress.due()), if token.is_some() => {
+                let (number, message) = progress.tell(Instant::now());
+                if let Some(token) = &token {
+                    let params = ProgressNotificationParam::new(token.clone(), f64::from(number))
+                        .with_message(message);
+                    // The transport never makes a message wait, so this takes no time.
+                    drop(context.peer.notify_progress(params).await);
+                }
+            }
+            event = turn.next_event() => match event {
+                Some(event) => progress.note(&event),
+                None => return Some(turn),
+            },
+        }
+    }
+}
+
+/// Runs a tool so that a panic in it is an error answer and not a silence.
+async fn guarded(tool: Tool, call: impl Future<Output = CallToolResult>) -> CallToolResult {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+        let message = "the tool broke off; the server's log says where".into();
+        tool::failed(tool, &Failure::of(FailureKind::Internal { message }, None))
+    })
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let implementation = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+            .with_title("Codex, persistent");
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(implementation)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let result = self.negotiate_initialize(&request)?;
+        // What was agreed on is what later answers must keep to.
+        let mut peer = request;
+        peer.protocol_version = result.protocol_version.clone();
+        context.peer.set_peer_info(peer);
+        Ok(result)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Definition> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = Tool::named(&params.name) else {
+            let names = Tool::ALL.map(Tool::name).join(", ");
+            let message = format!("There is no tool {:?}. There are {names}.", params.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        Ok(guarded(tool, self.call(tool, params, &context)).await.into())
+    }
+}
+
+impl TurnRequest {
+    fn resumes(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_panic_is_an_error_answer() {
+        let result = guarded(Tool::Chat, async { panic!("a defect, for the test") }).await;
+        assert_eq!(result.is_error, Some(true));
+        let text = result.content[0].as_text().expect("an error is text");
+        assert!(text.text.starts_with("internal: "), "{}", text.text);
+    }
+
+    #[test]
+    fn the_head_of_the_instructions_says_when_to_use_the_server() {
+        let head: String = INSTRUCTIONS.chars().take(250).collect();
+        for tool in Tool::ALL {
+            assert!(head.contains(tool.name()), "{} is not in {head:?}", tool.name());
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is known of sessions: from their turns here, and otherwise from Codex's record.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::codex::rollout;
+use crate::codex::usage::Usage;
+use crate::turn::request::{Sandbox, SessionId};
+
+/// How many sessions are remembered. What is forgotten is read again from Codex's record.
+const REMEMBERED: usize = 1_000;
+
+/// What a resumed session is like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) working_dir: Option<PathBuf>,
+    pub(crate) sandbox: Option<Sandbox>,
+    /// Tokens of the session before the next turn.
+    pub(crate) usage: Option<Usage>,
+    /// Whether directory and sandbox are known at all.
+    pub(crate) settled: bool,
+    record: Option<PathBuf>,
+}
+
+/// The sessions that had a turn in this process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sessions(Arc<Mutex<Remembered>>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    known: HashMap<SessionId, Known>,
+    order: VecDeque<SessionId>,
+}
+
+impl Sessions {
+    /// What is known of `session` before its next turn. Reads Codex's record: a person may have
+    /// used the session in between, and then only the record has the tokens right. Blocks on files.
+    pub(crate) fn look_up(
+        &self,
+        session: SessionId,
+        codex_home: Option<&Path>,
+        is_one_off: fn(&str) -> bool,
+    ) -> Known {
+        let remembered = self.lock().known.get(&session).cloned();
+        let mut known = remembered.unwrap_or_default();
+        if known.record.as_ref().is_none_or(|record| !record.exists()) {
+            known.record = codex_home.and_then(|home| rollout::find(home, session));
+        }
+        let record = known.record.as_deref().map(|path| rollout::read(path, is_one_off));
+        match record {
+            Some(Ok(record)) => {
+                known.usage = record.usage.or(known.usage);
+                if !known.settled {
+                    known.settled = record.working_dir.is_some();
+                    known.working_dir = record.working_dir;
+                    known.sandbox = record.sandbox;
+                }
+            }
+            Some(Err(error)) => tracing::debug!(%session, %error, "the record cannot be read"),
+            None => tracing::debug!(%session, "no record of the session was found"),
+        }
+        known
+    }
+
+    /// Remembers what a turn made known.
+    pub(crate) fn remember(&self, session: SessionId, known: Known) {
+        let mut remembered = self.lock();
+        if remembered.known.insert(session, known).is_none() {
+            remembered.order.push_back(session);
+        }
+        if remembered.order.len() > REMEMBERED
+            && let Some(oldest) = remembered.order.pop_front()
+        {
+            remembered.known.remove(&oldest);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_session_is_forgotten_when_there_are_too_many() {
+        let sessions = Sessions::default();
+        let id = |number: usize| -> SessionId {
+            format!("00000000-0000-7000-8000-{number:012}").parse().expect("a UUID")
+        };
+        let known = Known { settled: true, ..Known::default() };
+        for number in 0..=REMEMBERED {
+            sessions.remember(id(number), known.clone());
+        }
+        assert!(!sessions.look_up(id(0), None, |_| false).settled);
+        assert!(sessions.look_up(id(1), None, |_| false).settled);
+        assert_eq!(sessions.lock().known.len(), REMEMBERED);
+    }
+}

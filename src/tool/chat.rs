@@ -1,0 +1,20 @@
+//! `codex_chat`: a question, a task, the next message of a session.
+
+use rmcp::model::JsonObject;
+
+use super::Tool;
+use super::arguments::{Arguments, Result, invalid};
+use crate::config::Origin;
+use crate::prompt::{Part, compose};
+use crate::turn::request::{Sandbox, SandboxChoice, TurnRequest};
+
+pub(super) fn request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
+    let mut arguments = Arguments::new(Tool::Chat, arguments)?;
+    let text = arguments.text("prompt")?;
+    let sandbox = arguments.parsed("sandbox", str::parse::<Sandbox>)?;
+    let parts = [Part { title: "request", text: &text }];
+    let prompt = compose(origin, Tool::Chat.name(), None, &parts)
+        .map_err(|problem| invalid("prompt", problem))?;
+    let sandbox = sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
+    Ok(arguments.into_request(prompt)?.sandbox(sandbox))
+}

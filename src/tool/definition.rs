@@ -1,0 +1,159 @@
+//! What clients are told of the tools: texts, schemas, hints.
+//!
+//! Written by hand, because space is short: Codex drops the descriptions of a schema over 5,000
+//! bytes, Claude Code cuts long texts, and every byte is in the model's context. Limits stand in the
+//! descriptions too, since Codex strips them from schemas.
+
+use std::sync::Arc;
+
+use rmcp::model::{JsonObject, MetaObject, Tool as Definition, ToolAnnotations};
+use serde_json::{Map, Value, json};
+
+use super::Tool;
+use super::arguments::MAX_TEXT_CHARS;
+use crate::turn::request::{MAX_LIMIT, Sandbox};
+
+/// What Claude Code lets through of a reply, in characters: the most it takes.
+const MAX_RESULT_CHARS: u64 = 500_000;
+
+pub(super) fn of(tool: Tool) -> Definition {
+    let (title, description, own, required) = match tool {
+        Tool::Chat => (
+            "Ask Codex",
+            "Asks Codex, a second coding agent, or hands it a task: it reads the project, runs \
+             commands and, if the sandbox allows, edits files. Returns its final message and a \
+             session_id; pass that to go on in the same session. May take minutes.",
+            json!({
+                "prompt": text("The question or task, with all the context Codex needs."),
+                "sandbox": {
+                    "type": "string",
+                    "enum": Sandbox::ALL.map(Sandbox::as_str),
+                    "description": "What Codex's commands may do, from now on in this session. \
+                        Default: as the session was, for a new one as Codex is configured. \
+                        danger-full-access only if the operator allowed it.",
+                },
+            }),
+            json!(["prompt"]),
+        ),
+        Tool::GuardPlan => (
+            "Have Codex review a plan",
+            "Has Codex tear a plan apart before any code is written: missing requirements, risks, \
+             open questions, tests to write; blockers apart from suggestions. Read-only: Codex looks \
+             at the project and changes nothing. May take minutes.",
+            json!({
+                "requirements": text("What is to be achieved."),
+                "plan": text("The plan, step by step."),
+                "constraints": text("What must not change or happen."),
+            }),
+            json!(["requirements", "plan"]),
+        ),
+        Tool::GuardFinal => (
+            "Have Codex review finished work",
+            "Has Codex review finished work: correctness, regressions, gaps in the tests, rollback; \
+             blockers apart from suggestions. Read-only: Codex looks at the code and changes \
+             nothing. May take minutes.",
+            json!({
+                "change_summary": text("What was changed, why, and in which files or commits."),
+                "test_results": text("What was run and what came out."),
+                "open_questions": text("What you are unsure of."),
+            }),
+            json!(["change_summary"]),
+        ),
+    };
+    let input = json!({
+        "type": "object",
+        "properties": merged(own, common()),
+        "required": required,
+        "additionalProperties": false,
+    });
+    let read_only = tool != Tool::Chat;
+    let annotations = ToolAnnotations::with_title(title)
+        .read_only(read_only)
+        .destructive(!read_only)
+        .idempotent(false)
+        .open_world(true);
+    let meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
+    Definition::new(tool.name(), description, Arc::new(object(input)))
+        .with_title(title)
+        .with_raw_output_schema(Arc::new(object(output(tool))))
+        .with_annotations(annotations)
+        .with_meta(MetaObject(object(meta)))
+}
+
+fn text(about: &str) -> Value {
+    json!({
+        "type": "string",
+        "maxLength": MAX_TEXT_CHARS,
+        "description": format!("{about} At most {MAX_TEXT_CHARS} characters in all fields together."),
+    })
+}
+
+fn common() -> Value {
+    let limit = |about: &str| {
+        let most = MAX_LIMIT.as_millis() as u64;
+        let description = format!("{about} 1 to {most}.");
+        json!({ "type": "integer", "minimum": 1, "maximum": most, "description": description })
+    };
+    json!({
+        "session_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Session to go on in, as an earlier answer gave it (UUID). Left out: a new one.",
+        },
+        "cwd": {
+            "type": "string",
+            "description": "Directory to work in, absolute. Default: the session's, else the server's.",
+        },
+        "model": { "type": "string", "description": "Model, at most 128 characters. Default: Codex's." },
+        "reasoning_effort": {
+            "type": "string",
+            "description": "low, medium, high or what else the model offers. Default: Codex's.",
+        },
+        "timeout_ms": limit("Limit for the whole call in ms. Default 30 minutes."),
+        "idle_timeout_ms": limit("Limit for silence of Codex in ms. Default 10 minutes."),
+    })
+}
+
+fn output(tool: Tool) -> Value {
+    let integer = json!({ "type": "integer" });
+    let usage = |about: &str| {
+        json!({
+            "type": "object",
+            "description": about,
+            "properties": {
+                "input_tokens": integer,
+                "cached_input_tokens": integer,
+                "output_tokens": integer,
+                "reasoning_output_tokens": integer,
+            },
+            "required": ["input_tokens", "cached_input_tokens", "output_tokens"],
+        })
+    };
+    let string = |about: &str| json!({ "type": "string", "description": about });
+    json!({
+        "type": "object",
+        "properties": {
+            "session_id": string("Pass it to go on in this session."),
+            tool.reply_field(): string("Codex's final message."),
+            "resume_command": string("With it a person takes the session over."),
+            "cwd": string("Where Codex worked."),
+            "usage": usage("Tokens of this call."),
+            "session_usage": usage("Tokens of the session so far."),
+            "warnings": { "type": "array", "items": { "type": "string" } },
+        },
+        "required": ["session_id", tool.reply_field(), "resume_command", "cwd"],
+    })
+}
+
+fn merged(first: Value, second: Value) -> Value {
+    let mut all = object(first);
+    all.extend(object(second));
+    Value::Object(all)
+}
+
+fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,206 @@
+//! A line of the input, as the messages it holds. Pure.
+
+use rmcp::model::{ClientRequest, ErrorCode, ErrorData, JsonRpcMessage, RequestId};
+use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
+use serde_json::Value;
+
+use super::MAX_LINE;
+use super::salvage::{Salvaged, salvage};
+
+/// What is to be done about a message.
+#[derive(Debug)]
+pub(super) enum Decoded {
+    /// It can be handled.
+    Message(Box<RxJsonRpcMessage<RoleServer>>),
+    /// It cannot, and whoever sent it is told so.
+    Answer(Box<TxJsonRpcMessage<RoleServer>>),
+    /// It cannot, and nobody can be told. Why.
+    Nothing(&'static str),
+}
+
+/// Reads a line. A batch, which the version 2025-03-26 of the protocol allows, is taken apart.
+pub(super) fn decode(line: &[u8]) -> Vec<Decoded> {
+    let line = line.trim_ascii();
+    match line.first() {
+        None => vec![],
+        Some(b'[') => match from_slice::<Vec<Value>>(line) {
+            Some(batch) => batch.into_iter().map(from_value).collect(),
+            None => vec![broken(line)],
+        },
+        Some(_) => vec![match from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
+            Some(message) => checked(message),
+            None => from_slice::<Value>(line).map_or_else(|| broken(line), invalid),
+        }],
+    }
+}
+
+/// The answer to a line that was too long to be kept.
+pub(super) fn too_long(length: u64, salvaged: Salvaged) -> Decoded {
+    let message = format!(
+        "The message is {length} bytes long, and {MAX_LINE} are read at most. Put long text into a \
+         file and name the file."
+    );
+    refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
+}
+
+/// Reads JSON, if need be with lone surrogates replaced: JavaScript writes those when it cuts a text
+/// in the middle of an emoji.
+fn from_slice<T: serde::de::DeserializeOwned>(line: &[u8]) -> Option<T> {
+    serde_json::from_slice(line)
+        .ok()
+        .or_else(|| serde_json::from_slice(&without_lone_surrogates(line)?).ok())
+}
+
+fn from_value(value: Value) -> Decoded {
+    match serde_json::from_value::<RxJsonRpcMessage<RoleServer>>(value.clone()) {
+        Ok(message) => checked(message),
+        Err(_) => invalid(value),
+    }
+}
+
+/// rmcp takes a request whose parameters do not fit for one of a method that it does not know.
+fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
+    if let JsonRpcMessage::Request(request) = &message
+        && let ClientRequest::CustomRequest(custom) = &request.request
+        && let Some(expected) = parameters_of(&custom.method)
+    {
+        let message = format!("The parameters of {} must be {expected}.", custom.method);
+        return answer(request.id.clone(), ErrorCode::INVALID_PARAMS, message);
+    }
+    Decoded::Message(Box::new(message))
+}
+
+fn parameters_of(method: &str) -> Option<&'static str> {
+    match method {
+        "tools/call" => Some("an object with a string \"name\" and an object \"arguments\""),
+        "tools/list" => Some("an object, with a string \"cursor\" if any"),
+        "initialize" => {
+            Some("an object with \"protocolVersion\", \"capabilities\" and \"clientInfo\"")
+        }
+        "server/discover" | "ping" => Some("an object, if any"),
+        _ => None,
+    }
+}
+
+/// The answer to JSON that is no message.
+fn invalid(value: Value) -> Decoded {
+    let salvaged = Salvaged {
+        id: super::id_from(&value["id"]),
+        is_response: value.get("result").is_some() || value.get("error").is_some(),
+    };
+    let message =
+        "The message is not a JSON-RPC 2.0 request: it needs \"jsonrpc\": \"2.0\", an id \
+                   and a method."
+            .into();
+    refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
+}
+
+/// The answer to what is no JSON.
+fn broken(line: &[u8]) -> Decoded {
+    let message = if std::str::from_utf8(line).is_err() {
+        "The message is not valid UTF-8."
+    } else {
+        "The message is not valid JSON."
+    };
+    refuse(salvage(line), ErrorCode::PARSE_ERROR, message.into())
+}
+
+fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
+    match salvaged {
+        Salvaged { is_response: true, .. } => Decoded::Nothing("a response that cannot be read"),
+        Salvaged { id: Some(id), .. } => answer(id, code, message),
+        Salvaged { id: None, .. } => Decoded::Nothing("no message, and no id to answer to"),
+    }
+}
+
+fn answer(id: RequestId, code: ErrorCode, message: String) -> Decoded {
+    let error = ErrorData::new(code, message, None);
+    Decoded::Answer(Box::new(JsonRpcMessage::error(error, Some(id))))
+}
+
+/// Replaces each `\uD800` to `\uDFFF` that is not one half of a pair by `\uFFFD`. `None` if there is
+/// none. Outside of strings JSON has no backslash, so strings need not be followed.
+fn without_lone_surrogates(line: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| -> Option<u16> {
+        let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut mended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(next) = memchr::memchr(b'\\', &line[at..]) {
+        at += next;
+        at += match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.get_or_insert_with(|| line.to_vec())[at..at + 6].copy_from_slice(b"\\uFFFD");
+                6
+            }
+            _ => 2,
+        };
+        if at >= line.len() {
+            break;
+        }
+    }
+    mended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mended(text: &str) -> Option<String> {
+        let mended = without_lone_surrogates(text.as_bytes())?;
+        Some(String::from_utf8(mended).expect("only ASCII is put in"))
+    }
+
+    #[test]
+    fn only_lone_surrogates_are_replaced() {
+        assert_eq!(mended(r#""a\ud83d""#).as_deref(), Some(r#""a\uFFFD""#));
+        assert_eq!(
+            mended(r#""\ude00\ud83d\ude00\uD83Dx""#).as_deref(),
+            Some(r#""\uFFFD\ud83d\ude00\uFFFDx""#)
+        );
+        assert_eq!(mended(r#""\ud83d\ud83d\ude00""#).as_deref(), Some(r#""\uFFFD\ud83d\ude00""#));
+        assert_eq!(mended(r#""\\ud83d \ud83d\ude00 \n""#), None);
+        assert_eq!(mended(r#""cut \ud8"#), None);
+    }
+
+    fn reply(line: &str) -> Value {
+        match decode(line.as_bytes()).pop() {
+            Some(Decoded::Answer(answer)) => serde_json::to_value(answer).expect("it is JSON"),
+            other => panic!("no answer but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn whoever_can_be_told_is_told_what_is_wrong() {
+        let no_name = reply(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#);
+        assert_eq!(no_name["error"]["code"], -32602);
+        let array = r#"{"jsonrpc":"2.0","id":"b","method":"tools/call","params":{"name":"x","arguments":[]}}"#;
+        assert_eq!(reply(array)["error"]["code"], -32602);
+        assert_eq!(reply(array)["id"], "b");
+        assert_eq!(
+            reply(r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","#)["error"]["code"],
+            -32700
+        );
+        assert_eq!(reply(r#"{"id":4,"method":7}"#)["error"]["code"], -32600);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_ignored() {
+        for line in ["no json", "{}", r#"{"jsonrpc":"2.0","id":1,"result":"#] {
+            assert!(matches!(decode(line.as_bytes())[..], [Decoded::Nothing(_)]), "{line}");
+        }
+        assert!(decode(b"  ").is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_taken_apart() {
+        let batch = br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"id":2},{"jsonrpc":"2.0","id":3,"method":"ping"}]"#;
+        let decoded = decode(batch);
+        assert!(matches!(
+            decoded[..],
+            [Decoded::Message(_), Decoded::Answer(_), Decoded::Message(_)]
+        ));
+    }
+}

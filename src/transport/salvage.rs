@@ -1,0 +1,142 @@
+//! The id of a message that cannot be read: too long, cut off, or broken.
+//!
+//! A scan of the outermost object in constant memory. It does not check the JSON; it follows strings
+//! and brackets just far enough to find the outermost `id` and to see whether there is a `method`.
+
+use rmcp::model::RequestId;
+use serde_json::Value;
+
+/// The longest key or id that is looked at, in bytes.
+const MAX_TOKEN: usize = 256;
+
+/// What was found.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Salvaged {
+    pub(super) id: Option<RequestId>,
+    /// Whether it has a `result` or an `error`, which makes it a response: nobody waits for an answer.
+    pub(super) is_response: bool,
+}
+
+/// The scan, fed piece by piece.
+#[derive(Debug, Default)]
+pub(super) struct Salvage {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+    /// The outermost key whose value is being read.
+    key: Option<Vec<u8>>,
+    /// The outermost token being read: a key, or a value that is no object or array.
+    token: Vec<u8>,
+    found: Salvaged,
+}
+
+impl Salvage {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if self.in_string {
+                self.string_byte(byte);
+            } else {
+                self.other_byte(byte);
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Salvaged {
+        self.end_value();
+        self.found
+    }
+
+    fn string_byte(&mut self, byte: u8) {
+        self.keep(byte);
+        if self.escaped {
+            self.escaped = false;
+        } else if byte == b'\\' {
+            self.escaped = true;
+        } else if byte == b'"' {
+            self.in_string = false;
+        }
+    }
+
+    fn other_byte(&mut self, byte: u8) {
+        match byte {
+            b'"' => {
+                self.keep(byte);
+                self.in_string = true;
+            }
+            b'{' | b'[' => {
+                self.depth += 1;
+            }
+            b'}' | b']' => {
+                if self.depth == 1 {
+                    self.end_value();
+                }
+                self.depth = self.depth.saturating_sub(1);
+            }
+            b':' if self.depth == 1 && self.key.is_none() => {
+                self.key = Some(std::mem::take(&mut self.token));
+            }
+            b',' if self.depth == 1 => self.end_value(),
+            _ if byte.is_ascii_whitespace() => {}
+            _ => self.keep(byte),
+        }
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.depth == 1 && self.token.len() <= MAX_TOKEN {
+            self.token.push(byte);
+        }
+    }
+
+    fn end_value(&mut self) {
+        let token = std::mem::take(&mut self.token);
+        match self.key.take().as_deref() {
+            Some(br#""id""#) if token.len() <= MAX_TOKEN => {
+                let id = serde_json::from_slice::<Value>(&token).ok();
+                self.found.id = id.as_ref().and_then(super::id_from);
+            }
+            Some(br#""result""# | br#""error""#) => self.found.is_response = true,
+            _ => {}
+        }
+    }
+}
+
+/// Scans a whole line.
+pub(super) fn salvage(line: &[u8]) -> Salvaged {
+    let mut salvage = Salvage::default();
+    salvage.feed(line);
+    salvage.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp::model::NumberOrString;
+
+    fn id_of(line: &str) -> Option<RequestId> {
+        salvage(line.as_bytes()).id
+    }
+
+    #[test]
+    fn only_the_outermost_id_counts_wherever_it_stands() {
+        let seven = Some(NumberOrString::Number(7));
+        assert_eq!(id_of(r#"{"id":7,"params":{"id":8,"x":["id",9]}}"#), seven);
+        assert_eq!(id_of(r#"{"params":{"id":8,"t":"},{\"id\":9"},"id" : 7 }"#), seven);
+        assert_eq!(id_of(r#"{"id":"a,}\"","x"#), Some(NumberOrString::String("a,}\"".into())));
+        assert_eq!(id_of(r#"{"params":{"id":8},"not":1}"#), None);
+    }
+
+    #[test]
+    fn a_cut_line_gives_what_came_before_the_cut() {
+        assert_eq!(
+            id_of(r#"{"id":7,"method":"tools/call","params":{"na"#),
+            Some(NumberOrString::Number(7))
+        );
+        assert_eq!(id_of(r#"{"method":"tools/call","par"#), None);
+    }
+
+    #[test]
+    fn a_response_is_told_from_a_request() {
+        assert!(salvage(br#"{"id":7,"result":{}}"#).is_response);
+        assert!(!salvage(br#"{"id":7,"params":{"result":1}}"#).is_response);
+    }
+}

@@ -1,0 +1,167 @@
+//! Turns: a request goes in, events come out while it runs, an outcome at the end.
+//!
+//! [`Codex`] is the door of the library. Each turn is a task of its own that owns its process and
+//! everything else it needs, and goes on until the process is gone, also when nobody listens.
+
+pub(crate) mod attempt;
+pub(crate) mod clock;
+pub(crate) mod outcome;
+pub(crate) mod request;
+pub(crate) mod run;
+pub(crate) mod tokens;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::codex::event::Event;
+use crate::codex::home::codex_home;
+use crate::codex::watchdog::Watchdog;
+use crate::config::{ALLOW_FULL_ACCESS, Settings};
+use crate::session::known::Sessions;
+use crate::session::queue::Queue;
+use outcome::{Answer, Failure, FailureKind};
+use request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
+
+/// How many events wait for a listener. Beyond, Codex is not read until it catches up.
+const EVENTS_AHEAD: usize = 256;
+
+/// Runs turns of the user's Codex. Cheap to clone; all clones share one queue.
+#[derive(Debug, Clone)]
+pub struct Codex(Arc<Shared>);
+
+/// What all turns share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) codex_home: Option<PathBuf>,
+    pub(crate) queue: Queue,
+    pub(crate) sessions: Sessions,
+    pub(crate) watchdog: Watchdog,
+    /// Tells from a prompt whether its turn is a one-off, for sessions that only a record knows.
+    pub(crate) is_one_off: fn(&str) -> bool,
+    shutdown: CancellationToken,
+    turns: TaskTracker,
+}
+
+/// A turn in progress. Dropping it cancels it.
+#[derive(Debug)]
+pub struct Turn {
+    events: mpsc::Receiver<Event>,
+    outcome: oneshot::Receiver<Result<Answer, Box<Failure>>>,
+    _cancel: DropGuard,
+}
+
+impl Codex {
+    /// Uses these settings. Starts nothing.
+    pub fn new(settings: Settings) -> Self {
+        let queue = Queue::new(settings.max_concurrent, settings.max_queued);
+        Self(Arc::new(Shared {
+            settings,
+            codex_home: codex_home(),
+            queue,
+            sessions: Sessions::default(),
+            watchdog: Watchdog::default(),
+            is_one_off: crate::prompt::is_one_off,
+            shutdown: CancellationToken::new(),
+            turns: TaskTracker::new(),
+        }))
+    }
+
+    /// The settings in use.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Starts a turn, or puts it in line. Turns of one session run in the order of these calls. Must
+    /// be called on a Tokio runtime with time and I/O.
+    pub fn start(&self, request: TurnRequest) -> Turn {
+        let began = Instant::now();
+        let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
+        let (answer, outcome) = oneshot::channel();
+        let cancel = self.0.shutdown.child_token();
+        let turn = Turn { events, outcome, _cancel: cancel.clone().drop_guard() };
+        if let Err(failure) = self.check(&request) {
+            drop(answer.send(Err(failure)));
+            return turn;
+        }
+        match self.0.queue.enter(request.session) {
+            Ok(waiting) => {
+                let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
+                self.0.turns.spawn(call.run(waiting, event_sender, answer));
+            }
+            Err(full) => {
+                let kind =
+                    FailureKind::TooManyCalls { running: full.running, waiting: full.waiting };
+                drop(answer.send(Err(Failure::of(kind, request.session))));
+            }
+        }
+        turn
+    }
+
+    /// Cancels all turns, those in line too. Codex gets its first signal before this returns to the
+    /// runtime's other tasks for long; [`Codex::finished`] tells when all are gone.
+    pub fn shutdown(&self) {
+        self.0.shutdown.cancel();
+    }
+
+    /// Waits until no turn is running and no Codex process is left, at most `bound`. Says whether
+    /// that came to be.
+    pub async fn finished(&self, bound: Duration) -> bool {
+        self.0.turns.close();
+        let finished = tokio::time::timeout(bound, self.0.turns.wait()).await.is_ok();
+        self.0.turns.reopen();
+        finished
+    }
+
+    fn check(&self, request: &TurnRequest) -> Result<(), Box<Failure>> {
+        let wants_all = matches!(
+            request.sandbox,
+            SandboxChoice::Set(Sandbox::DangerFullAccess)
+                | SandboxChoice::Once(Sandbox::DangerFullAccess)
+        );
+        if wants_all && !self.0.settings.allow_full_access {
+            let kind = FailureKind::BadInput {
+                field: "sandbox".into(),
+                problem: InvalidValue(format!(
+                    "danger-full-access is allowed only if the operator of this server says so by \
+                     {ALLOW_FULL_ACCESS}=true; use workspace-write or read-only"
+                )),
+            };
+            return Err(Failure::of(kind, request.session));
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_cancelled()
+    }
+}
+
+impl Turn {
+    /// The next event, or `None` when there will be no more. Codex waits if nobody listens, so listen
+    /// to the end or call [`Turn::outcome`]. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Waits for the end of the turn. Events that were not taken are dropped.
+    ///
+    /// # Errors
+    ///
+    /// Every ending but the completed one, as a [`Failure`].
+    pub async fn outcome(mut self) -> Result<Answer, Box<Failure>> {
+        self.events.close();
+        (&mut self.outcome).await.unwrap_or_else(|_| {
+            let message = "the turn's task broke off; the log says where".into();
+            Err(Failure::of(FailureKind::Internal { message }, None))
+        })
+    }
+}

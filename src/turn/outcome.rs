@@ -1,0 +1,214 @@
+//! How a turn can end. Every ending is here, and each says all that is known.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::request::{InvalidValue, SessionId};
+use crate::codex::usage::Usage;
+
+/// A turn that was completed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The session it belongs to.
+    pub session_id: SessionId,
+    /// What Codex said last.
+    pub reply: String,
+    /// The directory it worked in.
+    pub working_dir: PathBuf,
+    /// Tokens of this turn, if Codex said.
+    pub usage: Option<Usage>,
+    /// Tokens of the whole session, if Codex said.
+    pub session_usage: Option<Usage>,
+    /// What the caller should know although the turn is complete.
+    pub warnings: Vec<String>,
+}
+
+/// A turn that was not completed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+#[non_exhaustive]
+pub struct Failure {
+    /// What happened.
+    #[source]
+    pub kind: FailureKind,
+    /// The session, as soon as there is one. It can be resumed.
+    pub session_id: Option<SessionId>,
+    /// What Codex had said so far.
+    pub partial_reply: Option<String>,
+    /// The directory it worked in, once that was settled.
+    pub working_dir: Option<PathBuf>,
+}
+
+impl Failure {
+    /// A failure of which no more is known.
+    pub(crate) fn of(kind: FailureKind, session_id: Option<SessionId>) -> Box<Self> {
+        Box::new(Self { kind, session_id, partial_reply: None, working_dir: None })
+    }
+}
+
+/// Which of its limits a call reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The time for the whole call.
+    Total(Duration),
+    /// The time without any event.
+    Idle(Duration),
+}
+
+/// Who stopped a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelledBy {
+    /// The one who had made it.
+    Caller,
+    /// The server, which was told to leave.
+    Shutdown,
+}
+
+/// Why a turn was not completed. [`FailureKind::word`] gives each a word that does not change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// A value in the request cannot be used.
+    #[error("{field} {problem}")]
+    BadInput {
+        /// The field's name.
+        field: String,
+        /// What is wrong with its value.
+        problem: InvalidValue,
+    },
+    /// There is no Codex to start.
+    #[error("there is no program {program} that can be started{}", detail(.reason))]
+    CodexNotFound {
+        /// What was looked for.
+        program: String,
+        /// What the system said, if it was found and did not start.
+        reason: String,
+    },
+    /// Codex is not logged in.
+    #[error("Codex is not logged in, or its login was not accepted: {message}")]
+    NotLoggedIn {
+        /// Codex's words.
+        message: String,
+    },
+    /// The plan, the quota or the rate of requests is used up.
+    #[error("Codex has reached a usage limit: {message}")]
+    UsageLimit {
+        /// Codex's words, often with the time when the limit is lifted.
+        message: String,
+    },
+    /// Codex has no such session.
+    #[error("Codex knows no session {session}")]
+    SessionNotFound {
+        /// The one asked for.
+        session: SessionId,
+    },
+    /// Another process is working in the session.
+    #[error("the session is in use{}, and was still after {} s", detail(.holder), .waited.as_secs())]
+    SessionBusy {
+        /// What is known of the process that uses it, or empty.
+        holder: String,
+        /// How long the call waited.
+        waited: Duration,
+    },
+    /// Codex began another session than the one asked for. It was stopped at once.
+    #[error("Codex answered in session {got} and not in {asked}")]
+    AnotherSession {
+        /// The one asked for.
+        asked: SessionId,
+        /// The one that Codex announced.
+        got: String,
+    },
+    /// Codex says that the turn failed.
+    #[error("the turn failed: {message}")]
+    TurnFailed {
+        /// Codex's words.
+        message: String,
+    },
+    /// A limit was reached, and Codex was stopped.
+    #[error("{}", timed_out(.limit, *.started))]
+    TimedOut {
+        /// Which one.
+        limit: Limit,
+        /// Whether Codex had been started: a call may wait for its whole time.
+        started: bool,
+    },
+    /// The call was stopped.
+    #[error("the call was cancelled{}", if matches!(.by, CancelledBy::Shutdown) { ": the server is shutting down" } else { "" })]
+    Cancelled {
+        /// By whom.
+        by: CancelledBy,
+    },
+    /// Codex is gone and the turn was neither completed nor failed.
+    #[error("Codex ended without a result ({status}){}", detail(.reason))]
+    NoResult {
+        /// How it ended.
+        status: String,
+        /// What it wrote on standard error.
+        reason: String,
+    },
+    /// The queue is full.
+    #[error("{running} calls are running and {waiting} are waiting, which is the limit")]
+    TooManyCalls {
+        /// Calls at work.
+        running: usize,
+        /// Calls that wait.
+        waiting: usize,
+    },
+    /// Something in here is broken.
+    #[error("internal error: {message}")]
+    Internal {
+        /// What.
+        message: String,
+    },
+}
+
+impl FailureKind {
+    /// The kind as one word of a fixed vocabulary, for programs and for searching.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::BadInput { .. } => "bad_input",
+            Self::CodexNotFound { .. } => "codex_not_found",
+            Self::NotLoggedIn { .. } => "not_logged_in",
+            Self::UsageLimit { .. } => "usage_limit",
+            Self::SessionNotFound { .. } => "session_not_found",
+            Self::SessionBusy { .. } => "session_busy",
+            Self::AnotherSession { .. } => "another_session_answered",
+            Self::TurnFailed { .. } => "turn_failed",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Cancelled { .. } => "cancelled",
+            Self::NoResult { .. } => "no_result",
+            Self::TooManyCalls { .. } => "too_many_calls",
+            Self::Internal { .. } => "internal",
+        }
+    }
+}
+
+fn detail(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn timed_out(limit: &Limit, started: bool) -> String {
+    let what = match limit {
+        Limit::Total(limit) => format!("the call took longer than {}", duration(*limit)),
+        Limit::Idle(limit) => format!("nothing came from Codex for {}", duration(*limit)),
+    };
+    if started {
+        format!("{what}, so Codex was stopped")
+    } else {
+        format!("{what}, and was still waiting for its turn, so Codex was not started")
+    }
+}
+
+/// A duration as a person would say it: `1.5 s`, `2 min 5 s`, `3 h 10 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..10 => format!("{} s", (duration.as_millis() as f64 / 100.0).round() / 10.0),
+        10..60 => format!("{seconds} s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ if (seconds / 60).is_multiple_of(60) => format!("{} h", seconds / 3600),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}

@@ -1,0 +1,436 @@
+//! A call from its place in line to the exit of its process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::attempt::{End, Running, Watched, Why};
+use super::clock::Clock;
+use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
+use super::request::{
+    InvalidValue, Limits, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
+};
+use super::tokens::{Before, Count, split};
+use crate::codex::command::Invocation;
+use crate::codex::event::Event;
+use crate::codex::locate::{Program, locate};
+use crate::codex::refusal::{self, Trouble};
+use crate::codex::transcript::{Terminal, Transcript};
+use crate::codex::usage::Usage;
+use crate::codex::version;
+use crate::config::ALLOW_FULL_ACCESS;
+use crate::session::holder;
+use crate::session::known::Known;
+use crate::session::lock::{Attempt, Owner, SessionLock};
+use crate::session::queue::{Place, Waiting};
+
+/// How often a session's lock is tried while another server has it.
+const LOCK_RETRY: Duration = Duration::from_millis(100);
+
+/// How long to wait before Codex is started again in a session that it refused, at first and at most.
+const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// A call, with all it needs.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) request: TurnRequest,
+    pub(crate) began: Instant,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// What the turn runs with, once that is settled.
+struct Plan {
+    program: Program,
+    working_dir: WorkingDir,
+    sandbox: Option<Sandbox>,
+    known: Known,
+    warnings: Vec<String>,
+}
+
+/// What the call holds of its session until its process is gone.
+struct Seat {
+    place: Place,
+    lock: Option<SessionLock>,
+}
+
+type Result<T> = std::result::Result<T, FailureKind>;
+
+impl Call {
+    /// Runs the call. The outcome goes to `answer` as soon as there is one; this goes on until the
+    /// process is gone, and only then lets the next call into the session.
+    pub(crate) async fn run(
+        self,
+        waiting: Waiting,
+        events: mpsc::Sender<Event>,
+        answer: oneshot::Sender<std::result::Result<Answer, Box<Failure>>>,
+    ) {
+        let settings = &self.shared.settings;
+        let limits = Limits {
+            total: self.request.total.unwrap_or(settings.limits.total),
+            idle: self.request.idle.unwrap_or(settings.limits.idle),
+        };
+        let mut clock = Clock::new(limits, self.began);
+        let mut seat = match self.wait(&clock, waiting.place()).await {
+            Ok(place) => Seat { place, lock: None },
+            Err(kind) => return drop(answer.send(Err(Failure::of(kind, self.request.session)))),
+        };
+        let mut running = None;
+        let outcome = self.conduct(&mut clock, &mut seat, &events, &mut running).await;
+        if let Err(failure) = &outcome {
+            let session = failure.session_id.map(tracing::field::display);
+            tracing::info!(session, kind = failure.kind.word(), "turn not completed");
+        }
+        drop(answer.send(outcome));
+        drop(events);
+        if let Some(running) = running {
+            running.leave(&self.cancel).await;
+        }
+        drop(seat.lock);
+        drop(seat.place);
+    }
+
+    async fn conduct(
+        &self,
+        clock: &mut Clock,
+        seat: &mut Seat,
+        events: &mpsc::Sender<Event>,
+        running: &mut Option<Running>,
+    ) -> std::result::Result<Answer, Box<Failure>> {
+        let asked = self.request.session;
+        let plan = self.plan().await.map_err(|kind| Failure::of(kind, asked))?;
+        let in_plan = |kind| {
+            let mut failure = Failure::of(kind, asked);
+            failure.working_dir = Some(plan.working_dir.as_path().to_owned());
+            failure
+        };
+        let busy_until = Instant::now() + self.shared.settings.busy_wait;
+        if let Some(session) = asked {
+            seat.lock = self.lock(clock, session, busy_until).await.map_err(in_plan)?;
+        }
+        let mut pause = BUSY_RETRY.0;
+        loop {
+            let attempt = running.insert(self.start(&plan, clock).map_err(in_plan)?);
+            let pid = attempt.pid();
+            let mut opened = |session| self.opened(session, seat, &plan, pid);
+            let watched =
+                Watched { clock, cancel: &self.cancel, asked, events, opened: &mut opened };
+            let end = attempt.run(watched).await;
+            let transcript = std::mem::take(&mut attempt.transcript);
+            if let (Some(session), Some(Trouble::ActiveWriter)) =
+                (asked, refused(&end, &transcript))
+            {
+                *running = None;
+                tracing::debug!(%session, "another process has the session open");
+                if Instant::now() + pause > busy_until {
+                    let home = self.shared.codex_home.as_deref();
+                    let holder = home.map(|home| holder::describe_writer(home, session));
+                    return Err(in_plan(self.busy(holder.unwrap_or_default())));
+                }
+                self.wait(clock, sleep(pause)).await.map_err(in_plan)?;
+                pause = (pause * 2).min(BUSY_RETRY.1);
+                continue;
+            }
+            return self.outcome(end, transcript, plan).await;
+        }
+    }
+
+    /// Waits for something, unless the call is cancelled or its time is over before Codex runs.
+    async fn wait<T>(&self, clock: &Clock, wanted: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(self.cancelled()),
+            () = sleep_until(clock.total_ends()) => {
+                let limit = Limit::Total(clock.total_ends().duration_since(self.began));
+                Err(FailureKind::TimedOut { limit, started: false })
+            }
+            wanted = wanted => Ok(wanted),
+        }
+    }
+
+    /// Settles the program, the directory and the sandbox, and what the session is like.
+    async fn plan(&self) -> Result<Plan> {
+        let settings = &self.shared.settings;
+        let program = locate(&settings.codex_bin).ok_or_else(|| FailureKind::CodexNotFound {
+            program: settings.codex_bin.to_string_lossy().into_owned(),
+            reason: String::new(),
+        })?;
+        let known = match self.request.session {
+            Some(session) => self.look_up(session).await,
+            None => Known::default(),
+        };
+        let mut warnings = Vec::new();
+        let working_dir = match (&self.request.working_dir, &known.working_dir) {
+            (Some(asked), _) => asked.clone(),
+            (None, Some(own)) => WorkingDir::existing(own).map_err(|problem| {
+                let problem = format!("of the session {problem}; give another one to work in");
+                FailureKind::BadInput { field: "cwd".into(), problem: InvalidValue(problem) }
+            })?,
+            (None, None) => settings.working_dir.clone(),
+        };
+        let sandbox = match self.request.sandbox {
+            SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => Some(sandbox),
+            SandboxChoice::Inherit => known.sandbox,
+        };
+        let sandbox = match sandbox {
+            Some(Sandbox::DangerFullAccess) if !settings.allow_full_access => {
+                warnings.push(format!(
+                    "The session last ran with full access, which this server does not allow: this \
+                     turn ran in the workspace-write sandbox. The operator can allow it by \
+                     {ALLOW_FULL_ACCESS}=true."
+                ));
+                Some(Sandbox::WorkspaceWrite)
+            }
+            other => other,
+        };
+        let inherits =
+            self.request.working_dir.is_none() || self.request.sandbox == SandboxChoice::Inherit;
+        if self.request.session.is_some() && !known.settled && inherits {
+            warnings.push(format!(
+                "Codex's record of this session could not be read, so what the call left open was \
+                 taken from the server's defaults: it ran in {}, {}.",
+                working_dir.as_path().display(),
+                sandbox.map_or_else(
+                    || "in the sandbox that Codex is configured for".into(),
+                    |sandbox| format!("in the sandbox {}", sandbox.as_str()),
+                ),
+            ));
+        }
+        Ok(Plan { program, working_dir, sandbox, known, warnings })
+    }
+
+    async fn look_up(&self, session: SessionId) -> Known {
+        let shared = Arc::clone(&self.shared);
+        let look_up = move || {
+            shared.sessions.look_up(session, shared.codex_home.as_deref(), shared.is_one_off)
+        };
+        // Reading a record is so quick that a cancellation may wait for it.
+        tokio::task::spawn_blocking(look_up).await.unwrap_or_default()
+    }
+
+    /// Takes the session's lock, waiting until `busy_until` for another server to give it back.
+    async fn lock(
+        &self,
+        clock: &Clock,
+        session: SessionId,
+        busy_until: Instant,
+    ) -> Result<Option<SessionLock>> {
+        loop {
+            match self.try_lock(session) {
+                Ok(lock) => return Ok(lock),
+                Err(owner) if Instant::now() >= busy_until => {
+                    return Err(self.busy(holder::describe_owner(owner.as_ref())));
+                }
+                Err(_) => self.wait(clock, sleep(LOCK_RETRY)).await?,
+            }
+        }
+    }
+
+    /// `Ok(None)` where locks cannot be had: from 0.154 on Codex sees to it itself.
+    fn try_lock(
+        &self,
+        session: SessionId,
+    ) -> std::result::Result<Option<SessionLock>, Option<Owner>> {
+        let Some(home) = &self.shared.codex_home else { return Ok(None) };
+        let origin = self.shared.settings.origin.to_string();
+        let owner = Owner { pid: std::process::id(), origin };
+        match SessionLock::try_acquire(home, session, &owner) {
+            Ok(Attempt::Locked(lock)) => Ok(Some(lock)),
+            Ok(Attempt::Held(owner)) => Err(owner),
+            Err(error) => {
+                tracing::debug!(%session, %error, "the session cannot be locked");
+                Ok(None)
+            }
+        }
+    }
+
+    fn start(&self, plan: &Plan, clock: &mut Clock) -> Result<Running> {
+        let invocation = Invocation {
+            working_dir: &plan.working_dir,
+            sandbox: plan.sandbox,
+            model: self.request.model.as_ref(),
+            effort: self.request.effort.as_ref(),
+            resume: self.request.session,
+        };
+        let arguments = invocation.arguments();
+        tracing::debug!(program = %plan.program.path.display(), ?arguments, "starting Codex");
+        clock.event(Instant::now(), false);
+        let watchdog = &self.shared.watchdog;
+        Running::start(&plan.program, &arguments, &self.request.prompt, watchdog).map_err(|error| {
+            FailureKind::CodexNotFound {
+                program: plan.program.path.display().to_string(),
+                reason: error.to_string(),
+            }
+        })
+    }
+
+    /// Codex has opened the session: from now on it is known, logged, and taken.
+    fn opened(&self, session: SessionId, seat: &mut Seat, plan: &Plan, pid: u32) {
+        let cwd = plan.working_dir.as_path().display();
+        if self.request.session.is_some() {
+            tracing::info!(%session, pid, %cwd, "session resumed");
+            return;
+        }
+        tracing::info!(%session, pid, %cwd, "session started");
+        seat.place.adopt(session);
+        seat.lock = self.try_lock(session).unwrap_or_default();
+    }
+
+    async fn outcome(
+        &self,
+        end: End,
+        transcript: Transcript,
+        plan: Plan,
+    ) -> std::result::Result<Answer, Box<Failure>> {
+        let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
+        let session = self.request.session.or(opened);
+        let tokens = match &end {
+            End::Terminal(Terminal::Completed { usage: Some(usage) }) => {
+                self.tokens(*usage, &plan).await
+            }
+            _ => (None, None),
+        };
+        if let Some(session) = opened.filter(|opened| Some(*opened) == session) {
+            self.remember(session, &plan, tokens.1);
+        }
+        let kind = match (end, session) {
+            (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
+                return Ok(answer(session_id, transcript, plan, tokens));
+            }
+            (End::Terminal(Terminal::Completed { .. }), None) => FailureKind::NoResult {
+                status: "it completed a turn".into(),
+                reason: "it did not say in which session".into(),
+            },
+            (End::Terminal(Terminal::Failed { message }), _) => failed(&message),
+            (End::Stopped(Why::Limit(limit)), _) => FailureKind::TimedOut { limit, started: true },
+            (End::Stopped(Why::Cancelled), _) => self.cancelled(),
+            (End::Stopped(Why::AnotherSession { got }), Some(asked)) => {
+                FailureKind::AnotherSession { asked, got }
+            }
+            (End::Stopped(Why::AnotherSession { got }), None) => FailureKind::Internal {
+                message: format!("Codex answered in session {got}, and none was asked for"),
+            },
+            (End::Exited { status, stderr }, session) => {
+                exited(status, &stderr, transcript.last_error.as_deref(), session)
+            }
+        };
+        let known = !matches!(kind, FailureKind::SessionNotFound { .. });
+        Err(Box::new(Failure {
+            kind,
+            session_id: session.filter(|_| known),
+            partial_reply: transcript.reply,
+            working_dir: Some(plan.working_dir.as_path().to_owned()),
+        }))
+    }
+
+    async fn tokens(&self, reported: Usage, plan: &Plan) -> (Option<Usage>, Option<Usage>) {
+        let before = match (self.request.session, plan.known.usage) {
+            (None, _) => Before::NewSession,
+            (Some(_), Some(total)) => Before::Total(total),
+            (Some(_), None) => Before::Unknown,
+        };
+        // Only versions that count the session's tokens (0.153 and later) report these.
+        let newer = reported.reasoning_output_tokens.is_some() || before == Before::NewSession;
+        let count = match if newer { None } else { version::of(&plan.program).await } {
+            Some(version) if version < (0, 100) => Count::Call,
+            _ => Count::Session,
+        };
+        split(reported, count, before)
+    }
+
+    fn remember(&self, session: SessionId, plan: &Plan, usage: Option<Usage>) {
+        let mut known = plan.known.clone();
+        match self.request.sandbox {
+            // What such a turn ran with is nothing that a later one should inherit.
+            SandboxChoice::Once(_) if known.settled => {}
+            SandboxChoice::Once(_) => {
+                known.working_dir = Some(plan.working_dir.as_path().to_owned());
+            }
+            SandboxChoice::Inherit | SandboxChoice::Set(_) => {
+                known.working_dir = Some(plan.working_dir.as_path().to_owned());
+                known.sandbox = plan.sandbox;
+            }
+        }
+        known.settled = true;
+        known.usage = usage.or(known.usage);
+        self.shared.sessions.remember(session, known);
+    }
+
+    fn cancelled(&self) -> FailureKind {
+        let shutdown = self.shared.is_shutting_down();
+        let by = if shutdown { CancelledBy::Shutdown } else { CancelledBy::Caller };
+        FailureKind::Cancelled { by }
+    }
+
+    fn busy(&self, holder: String) -> FailureKind {
+        FailureKind::SessionBusy { holder, waited: self.shared.settings.busy_wait }
+    }
+}
+
+/// What Codex refused, if it left without beginning anything.
+fn refused(end: &End, transcript: &Transcript) -> Option<Trouble> {
+    match end {
+        End::Exited { stderr, .. } if transcript.thread_id.is_none() => refusal::recognise(stderr),
+        _ => None,
+    }
+}
+
+fn failed(message: &str) -> FailureKind {
+    let sentence = refusal::sentence(message);
+    match refusal::recognise(message) {
+        Some(Trouble::NotLoggedIn) => FailureKind::NotLoggedIn { message: sentence },
+        Some(Trouble::UsageLimit) => FailureKind::UsageLimit { message: sentence },
+        Some(Trouble::ActiveWriter | Trouble::SessionNotFound) | None => {
+            FailureKind::TurnFailed { message: sentence }
+        }
+    }
+}
+
+fn exited(
+    status: String,
+    stderr: &str,
+    last_error: Option<&str>,
+    session: Option<SessionId>,
+) -> FailureKind {
+    let mut reason = refusal::reason(stderr);
+    if reason.is_empty() {
+        reason = last_error.map(refusal::sentence).unwrap_or_default();
+    }
+    match (refusal::recognise(&reason), session) {
+        (Some(Trouble::NotLoggedIn), _) => FailureKind::NotLoggedIn { message: reason },
+        (Some(Trouble::UsageLimit), _) => FailureKind::UsageLimit { message: reason },
+        (Some(Trouble::SessionNotFound), Some(session)) => FailureKind::SessionNotFound { session },
+        (Some(Trouble::SessionNotFound | Trouble::ActiveWriter), _) | (None, _) => {
+            FailureKind::NoResult { status, reason }
+        }
+    }
+}
+
+fn answer(
+    session_id: SessionId,
+    transcript: Transcript,
+    plan: Plan,
+    (usage, session_usage): (Option<Usage>, Option<Usage>),
+) -> Answer {
+    let mut warnings = plan.warnings;
+    if transcript.skipped_after_reply {
+        warnings.push(format!(
+            "Codex printed an event of {} bytes, which is more than is read here. If the reply is not \
+             whole, the whole is in the session.",
+            transcript.longest_skipped
+        ));
+    } else if transcript.reply.is_none() {
+        warnings.push("Codex completed the turn without a message.".into());
+    }
+    Answer {
+        session_id,
+        reply: transcript.reply.unwrap_or_default(),
+        working_dir: plan.working_dir.as_path().to_owned(),
+        usage,
+        session_usage,
+        warnings,
+    }
+}

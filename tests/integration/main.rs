@@ -1,0 +1,12 @@
+//! The server through its public door: the real program, and wherever that can be the real Codex.
+//!
+//! A module for each feature. `real_…` modules run the pinned Codex against a stand-in for the
+//! model's API; the others run a scripted Codex, for what the real one cannot be made to do.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod setup;
+
+#[cfg(unix)]
+mod real_session;

@@ -1,0 +1,78 @@
+//! Servers, ready to be started.
+
+#![allow(dead_code, reason = "each platform uses a part of it")]
+
+use std::path::Path;
+
+use serde_json::Value;
+
+#[cfg(unix)]
+use crate::support::client::{Builder, Server};
+use crate::support::real_codex::Home;
+use crate::support::{real_codex, scripted_codex};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_codex-persistent-mcp");
+
+/// Where tests may write. Not in the system's temporary directory, which Codex warns about.
+pub fn scratch() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A home for the real Codex, with its model at `model_url`. The user's own shell files are not read:
+/// what they start would be taken for something that Codex left behind.
+pub fn home(model_url: &str) -> Home {
+    let home = Home::new(scratch(), model_url);
+    home.append_config("features.shell_snapshot = false\n");
+    home
+}
+
+/// A server that runs the real Codex by its native program, in the home's project.
+#[cfg(unix)]
+pub fn real(home: &Home) -> Builder {
+    real_with(home, &real_codex::install().native)
+}
+
+/// A server that runs the real Codex by this program.
+#[cfg(unix)]
+pub fn real_with(home: &Home, codex: &Path) -> Builder {
+    Server::builder(PROGRAM)
+        .env("CODEX_BIN", codex)
+        .env("CODEX_HOME", home.path())
+        .cwd(home.project())
+}
+
+/// A server that runs the scripted Codex, in the home's project.
+#[cfg(unix)]
+pub fn scripted(home: &Home) -> Builder {
+    real_with(home, &scripted_codex())
+}
+
+/// A prompt by which the scripted Codex plays these steps.
+pub fn script(steps: &Value) -> String {
+    format!("SCRIPT: {steps}")
+}
+
+/// The text of a result that is an error.
+///
+/// # Panics
+/// When it is none, or has more than text.
+pub fn error_text(result: &Value) -> &str {
+    assert_eq!(result["isError"], true, "this is no error: {result}");
+    assert!(result["structuredContent"].is_null(), "an error is text alone: {result}");
+    result["content"][0]["text"].as_str().expect("an error is text")
+}
+
+/// The structured content of a result that is a success.
+///
+/// # Panics
+/// When it is an error.
+pub fn content(result: &Value) -> &Value {
+    assert_ne!(result["isError"], true, "this is an error: {result}");
+    &result["structuredContent"]
+}
+
+/// A text field of a success.
+pub fn field<'a>(result: &'a Value, name: &str) -> &'a str {
+    content(result)[name].as_str().unwrap_or_else(|| panic!("there is no text {name} in {result}"))
+}

@@ -1,0 +1,42 @@
+//! Signals, without a handler: they are blocked in every thread, and one thread waits for them.
+
+use std::process::exit;
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, raise};
+
+use crate::stage::Stage;
+
+fn watched() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
+/// Keeps the signals waiting. To be called before the first thread starts.
+pub fn block() {
+    watched().thread_block().expect("these signals can be blocked");
+}
+
+/// Gives the signals their usual effect again; a child process inherits what [`block`] did.
+pub fn unblock() {
+    watched().thread_unblock().expect("these signals can be unblocked");
+}
+
+/// Starts the thread that does what the script says about signals.
+pub fn watch(stage: &'static Stage) {
+    thread::spawn(move || {
+        loop {
+            let signal = watched().wait().expect("the set of signals is valid");
+            let ignored = stage.on_signal().ignored;
+            if ignored.iter().any(|name| signal.as_str().strip_prefix("SIG") == Some(name.as_str()))
+            {
+                continue;
+            }
+            if signal == Signal::SIGINT {
+                stage.interrupt();
+            }
+            unblock();
+            raise(signal).expect("a process can signal itself");
+            exit(1);
+        }
+    });
+}

@@ -1,0 +1,34 @@
+//! What the tests share: the real Codex, the stand-ins for Codex and for the model, and a client.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test program includes this and uses a part of it"
+)]
+
+#[cfg(unix)]
+pub mod client;
+pub mod model;
+pub mod real_codex;
+
+use std::env;
+use std::path::PathBuf;
+
+/// The program that plays `codex` from a script, which `cargo test` builds as an example.
+///
+/// # Panics
+/// When it has not been built.
+pub fn scripted_codex() -> PathBuf {
+    let name = format!("scripted-codex{}", env::consts::EXE_SUFFIX);
+    let this = env::current_exe().expect("a running program has a path");
+    this.ancestors()
+        .map(|directory| directory.join("examples").join(&name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!(
+                "no examples/{name} near {}: run `cargo build --example scripted-codex` with the \
+                 same profile",
+                this.display()
+            )
+        })
+}

@@ -1,0 +1,81 @@
+//! What Codex asked the model.
+
+use serde_json::Value;
+
+use super::http::Received;
+
+/// A request for a response.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The headers, their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Value,
+}
+
+impl Request {
+    pub(super) fn new(received: Received) -> Self {
+        Self { headers: received.headers, body: received.body }
+    }
+
+    /// The messages with the role of the user, in order. Codex sends some of its own among them,
+    /// like a description of the environment.
+    pub fn user_texts(&self) -> Vec<String> {
+        self.input()
+            .iter()
+            .filter(|item| is_from_user(item))
+            .map(|item| text(&item["content"]))
+            .collect()
+    }
+
+    /// The last message of the user, which is the prompt of the turn.
+    pub fn last_user_text(&self) -> String {
+        self.user_texts().pop().unwrap_or_default()
+    }
+
+    /// Whether a tool was called since the last message of the user.
+    pub fn has_tool_output(&self) -> bool {
+        !self.tool_outputs().is_empty()
+    }
+
+    /// What the tools gave back since the last message of the user, in order.
+    pub fn tool_outputs(&self) -> Vec<String> {
+        let input = self.input();
+        let turn = input.iter().rposition(is_from_user).map_or(0, |at| at + 1);
+        input[turn..]
+            .iter()
+            .filter(|item| item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output")))
+            .map(|item| text(&item["output"]))
+            .collect()
+    }
+
+    /// The names of the tools that the model may call; a tool without a name goes by its type.
+    pub fn tools(&self) -> Vec<&str> {
+        list(&self.body["tools"])
+            .iter()
+            .filter_map(|tool| tool["name"].as_str().or(tool["type"].as_str()))
+            .collect()
+    }
+
+    fn input(&self) -> &[Value] {
+        list(&self.body["input"])
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn is_from_user(item: &Value) -> bool {
+    item["type"] == "message" && item["role"] == "user"
+}
+
+/// The text of a content or an output, which is a string or a list of parts.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

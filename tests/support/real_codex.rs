@@ -1,0 +1,187 @@
+//! The real Codex CLI, as `tests/codex/package-lock.json` pins it, and homes for it to run in.
+//!
+//! This file needs nothing but the standard library, so that any program can include it.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The two programs of an installed Codex.
+#[derive(Debug)]
+pub struct Installed {
+    /// What is called `codex` on the PATH of a user: a script that starts the native program.
+    pub script: PathBuf,
+    /// The native program.
+    pub native: PathBuf,
+}
+
+/// Installs the pinned Codex, unless it is there.
+///
+/// # Panics
+/// When it cannot be installed; the message says what to do.
+pub fn install() -> &'static Installed {
+    static INSTALLED: OnceLock<Installed> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let modules = install_npm("codex");
+        let script =
+            if cfg!(windows) { modules.join(".bin/codex.cmd") } else { modules.join(".bin/codex") };
+        let native = native(&modules.join("@openai"));
+        assert!(script.exists(), "{} is missing", script.display());
+        Installed { script, native }
+    })
+}
+
+/// Installs the npm packages pinned in a directory under `tests/`, unless they are there, and
+/// returns the path of `node_modules`.
+///
+/// # Panics
+/// When they cannot be installed; the message says what to do.
+pub fn install_npm(directory: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(directory);
+    let modules = directory.join("node_modules");
+    let stamp = modules.join(".installed-lock");
+    let lock = fs::read(directory.join("package-lock.json"))
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+
+    let guard = File::create(directory.join("node_modules.lock"))
+        .expect("the directory of the packages can be written");
+    guard.lock().expect("the file was opened for writing");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return modules;
+    }
+    run_npm_ci(&directory);
+    fs::write(&stamp, &lock).expect("npm has made the directory");
+    modules
+}
+
+fn run_npm_ci(directory: &Path) {
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let output = Command::new(npm)
+        .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(directory)
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!(
+            "`npm ci` in {} failed with {}:\n{}{}",
+            directory.display(),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => panic!(
+            "npm is not on the PATH. The packages pinned in {} are needed here: install Node.js 20 \
+             or newer, which brings npm, and run the tests again",
+            directory.display(),
+        ),
+        Err(error) => panic!("npm did not start: {error}"),
+    }
+}
+
+/// Looks for `codex-PLATFORM/vendor/TARGET/bin/codex`; npm installs one platform only.
+fn native(packages: &Path) -> PathBuf {
+    let program = format!("codex{}", env::consts::EXE_SUFFIX);
+    children(packages)
+        .iter()
+        .flat_map(|package| children(&package.join("vendor")))
+        .map(|target| target.join("bin").join(&program))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!("Codex has no native program for this platform under {}", packages.display())
+        })
+}
+
+/// A directory for Codex's configuration and sessions, and one to work in. Both are removed when
+/// this is dropped.
+#[derive(Debug)]
+pub struct Home {
+    directory: PathBuf,
+    path: PathBuf,
+    project: PathBuf,
+}
+
+impl Home {
+    /// Makes the directories below `base` and configures the model at a URL, without retries.
+    ///
+    /// `base` must not be in the system's temporary directory, which Codex warns about:
+    /// `env!("CARGO_TARGET_TMPDIR")` is a good place for a test.
+    pub fn new(base: &Path, model_url: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let directory = base.join(format!("home-{}-{number}", process::id()));
+        let home =
+            Self { path: directory.join("codex"), project: directory.join("project"), directory };
+        // What a killed process of the same id left behind.
+        let _nothing_there = fs::remove_dir_all(&home.directory);
+        for directory in [&home.path, &home.project] {
+            fs::create_dir_all(directory)
+                .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        }
+        let config = format!(
+            "model = \"gpt-5.5\"\n\
+             model_provider = \"stand-in\"\n\
+             check_for_update_on_startup = false\n\
+             analytics.enabled = false\n\
+             model_providers.stand-in.name = \"stand-in\"\n\
+             model_providers.stand-in.base_url = \"{model_url}\"\n\
+             model_providers.stand-in.wire_api = \"responses\"\n\
+             model_providers.stand-in.request_max_retries = 0\n\
+             model_providers.stand-in.stream_max_retries = 0\n"
+        );
+        fs::write(home.config(), config).expect("the directory was just made");
+        home
+    }
+
+    /// The value for `CODEX_HOME`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An empty directory to work in.
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+
+    /// Adds lines to `config.toml`. Keys of the top level come first, tables after them.
+    pub fn append_config(&self, toml: &str) {
+        let config = fs::read_to_string(self.config()).expect("the configuration was written");
+        fs::write(self.config(), format!("{config}{toml}\n"))
+            .expect("the configuration can be written again");
+    }
+
+    /// The file that records a session.
+    pub fn rollout(&self, session_id: &str) -> Option<PathBuf> {
+        let mut directories = vec![self.path.join("sessions")];
+        while let Some(directory) = directories.pop() {
+            for child in children(&directory) {
+                if child.is_dir() {
+                    directories.push(child);
+                } else if child.file_stem()?.to_str()?.ends_with(session_id) {
+                    return Some(child);
+                }
+            }
+        }
+        None
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
+            eprintln!("{} is left behind: {error}", self.directory.display());
+        }
+    }
+}
+
+/// The paths in a directory; none if it does not exist.
+fn children(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
