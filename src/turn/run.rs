@@ -234,7 +234,9 @@ impl Call {
         &self,
         session: SessionId,
     ) -> std::result::Result<Option<SessionLock>, Option<Owner>> {
-        let Some(home) = &self.shared.codex_home else { return Ok(None) };
+        // Without a home Codex has something to say, which making one here would take from it.
+        let home = self.shared.codex_home.as_ref().filter(|home| home.is_dir());
+        let Some(home) = home else { return Ok(None) };
         let origin = self.shared.settings.origin.to_string();
         let owner = Owner { pid: std::process::id(), origin };
         match SessionLock::try_acquire(home, session, &owner) {
