@@ -25,6 +25,9 @@ pub(crate) struct Record {
     pub(crate) working_dir: Option<PathBuf>,
     /// The sandbox of its last turn that was not a one-off.
     pub(crate) sandbox: Option<Sandbox>,
+    /// Whether directory and sandbox are all there is to know: there may be no sandbox because no
+    /// turn has set one, or because what is written there cannot be read.
+    pub(crate) settled: bool,
     /// Tokens of the whole session.
     pub(crate) usage: Option<Usage>,
 }
@@ -130,8 +133,10 @@ fn sandbox(turn_context: &Value) -> Option<Sandbox> {
 #[derive(Default)]
 struct Fold {
     record: Record,
-    /// Whether directory and sandbox are found.
+    /// Whether the turn that they are taken from is found.
     settled: bool,
+    /// Whether its sandbox cannot be read.
+    unreadable: bool,
     /// What is known of the turn being read.
     context: Option<Context>,
     one_off: bool,
@@ -165,6 +170,7 @@ impl Fold {
         }
         if !one_off {
             self.settled = true;
+            self.unreadable = context.sandbox.is_none();
             self.record.sandbox = context.sandbox;
             self.record.working_dir = context.working_dir.or(self.record.working_dir.take());
         } else if self.record.working_dir.is_none() {
@@ -174,6 +180,7 @@ impl Fold {
 
     fn finish(mut self) -> Record {
         self.end_turn();
+        self.record.settled = self.record.working_dir.is_some() && !self.unreadable;
         self.record
     }
 }
@@ -239,7 +246,7 @@ mod tests {
                     + &turn(order, "once", "/c", "read-only", 12)),
             );
             assert_eq!(record.working_dir.as_deref(), Some(Path::new("/c")));
-            assert_eq!(record.sandbox, None);
+            assert_eq!((record.sandbox, record.settled), (None, true));
         }
     }
 
@@ -248,6 +255,6 @@ mod tests {
         let lines = format!("{{\n[]\n{}garbage\n", turn(NEW_ORDER, "work", "/a", "novel", 5));
         let record = record_of(&lines);
         assert_eq!(record.working_dir.as_deref(), Some(Path::new("/a")));
-        assert_eq!(record.sandbox, None);
+        assert_eq!((record.sandbox, record.settled), (None, false));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Known {
     pub(crate) sandbox: Option<Sandbox>,
     /// Tokens of the session before the next turn.
     pub(crate) usage: Option<Usage>,
-    /// Whether directory and sandbox are known at all.
+    /// Whether directory and sandbox are known, and not only in part or not at all.
     pub(crate) settled: bool,
     record: Option<PathBuf>,
 }
@@ -52,7 +52,7 @@ impl Sessions {
             Some(Ok(record)) => {
                 known.usage = record.usage.or(known.usage);
                 if !known.settled {
-                    known.settled = record.working_dir.is_some();
+                    known.settled = record.settled;
                     known.working_dir = record.working_dir;
                     known.sandbox = record.sandbox;
                 }

@@ -190,8 +190,8 @@ impl Call {
             self.request.working_dir.is_none() || self.request.sandbox == SandboxChoice::Inherit;
         if self.request.session.is_some() && !known.settled && inherits {
             warnings.push(format!(
-                "Codex's record of this session could not be read, so what the call left open was \
-                 taken from the server's defaults: it ran in {}, {}.",
+                "Codex's record of this session could not be read in full, so what the call left \
+                 open may not be the session's own: it ran in {}, {}.",
                 working_dir.as_path().display(),
                 sandbox.map_or_else(
                     || "in the sandbox that Codex is configured for".into(),
