@@ -6,25 +6,10 @@
 //! MCP; [`Codex`] offers it to Rust.
 //!
 //! ```no_run
-//! use codex_persistent_mcp::{Codex, Event, Prompt, Settings, TurnRequest};
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let codex = Codex::new(Settings::default());
-//! let mut turn = codex.start(TurnRequest::new(Prompt::new("What does this project do?")?));
-//! while let Some(event) = turn.next_event().await {
-//!     if let Event::ThreadStarted { thread_id } = event {
-//!         println!("session {thread_id}");
-//!     }
-//! }
-//! let first = turn.outcome().await?;
-//! println!("{}", first.reply);
-//!
-//! let again = TurnRequest::new(Prompt::new("And how is it tested?")?).resume(first.session_id);
-//! let second = codex.start(again).outcome().await?;
-//! println!("{}\n{}", second.reply, second.session_id.resume_command());
-//! # Ok(())
-//! # }
+#![doc = include_str!("../examples/ask.rs")]
 //! ```
+
+#![warn(missing_docs)]
 
 pub mod cli;
 mod codex;

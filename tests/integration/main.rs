@@ -8,5 +8,7 @@ mod support;
 
 mod setup;
 
+mod library;
+
 #[cfg(unix)]
 mod real_session;

@@ -14,20 +14,28 @@ pub mod real_codex;
 use std::env;
 use std::path::PathBuf;
 
-/// The program that plays `codex` from a script, which `cargo test` builds as an example.
+/// The program that plays `codex` from a script.
 ///
 /// # Panics
 /// When it has not been built.
 pub fn scripted_codex() -> PathBuf {
-    let name = format!("scripted-codex{}", env::consts::EXE_SUFFIX);
+    example("scripted-codex")
+}
+
+/// An example of the package, which `cargo test` builds.
+///
+/// # Panics
+/// When it has not been built.
+pub fn example(name: &str) -> PathBuf {
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
     let this = env::current_exe().expect("a running program has a path");
     this.ancestors()
-        .map(|directory| directory.join("examples").join(&name))
+        .map(|directory| directory.join("examples").join(&file))
         .find(|path| path.is_file())
         .unwrap_or_else(|| {
             panic!(
-                "no examples/{name} near {}: run `cargo build --example scripted-codex` with the \
-                 same profile",
+                "no examples/{file} near {}: run `cargo build --example {name}` with the same \
+                 profile",
                 this.display()
             )
         })
