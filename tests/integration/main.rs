@@ -11,4 +11,6 @@ mod setup;
 mod library;
 
 #[cfg(unix)]
+mod real_kit;
+#[cfg(unix)]
 mod real_session;

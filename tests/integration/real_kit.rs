@@ -1,0 +1,102 @@
+//! What the tests of the real Codex share: a model that does as the prompt says, Codex as a person
+//! starts it, and what Codex has recorded.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::model::{Request, Response, echo};
+use crate::support::real_codex::{self, Home};
+
+/// A model that hangs when the prompt has `[hang]` in it, runs the command of a `[run …]` and says
+/// what came out, and otherwise repeats the prompt.
+pub fn obey(request: &Request) -> Response {
+    let prompt = request.last_user_text();
+    if prompt.contains("[hang]") {
+        return Response::hang();
+    }
+    let command = prompt.split_once("[run ").and_then(|(_, rest)| rest.split_once(']'));
+    match command {
+        Some(_) if request.has_tool_output() => {
+            Response::message(request.tool_outputs().join("\n"))
+        }
+        Some((command, _)) => Response::shell(command),
+        None => echo(request),
+    }
+}
+
+/// The program that starts Codex by its npm package's script, whatever the server would rather do.
+pub fn by_script() -> PathBuf {
+    real_codex::install();
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codex/by-script")
+}
+
+/// A Codex that a person started. It is killed when this is dropped.
+pub struct ByHand(Option<Child>);
+
+impl ByHand {
+    /// Starts `codex exec resume` with this prompt.
+    pub fn resume(home: &Home, session: &str, prompt: &str) -> Self {
+        let mut child = Command::new(&real_codex::install().native)
+            .args(["exec", "--skip-git-repo-check", "--json", "resume", session, "-"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", home.path())
+            .env("CODEX_HOME", home.path())
+            .current_dir(home.project())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("Codex is installed");
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        stdin.write_all(prompt.as_bytes()).expect("Codex reads its input");
+        Self(Some(child))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.as_ref().expect("it is there until it is waited for").id()
+    }
+
+    /// Waits for the end of its turn, which must be a good one.
+    pub fn finish(mut self) {
+        let child = self.0.take().expect("it is there until it is waited for");
+        let Output { status, stdout, stderr } =
+            child.wait_with_output().expect("Codex is a child of this process");
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success(), "Codex ended with {status}:\n{stdout}\n{stderr}");
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _already_gone = child.kill();
+            let _already_reaped = child.wait();
+        }
+    }
+}
+
+/// The lines of the session's record.
+///
+/// # Panics
+/// When there is none.
+pub fn record(home: &Home, session: &str) -> Vec<Value> {
+    let path = home.rollout(session).unwrap_or_else(|| panic!("no record of {session}"));
+    let text = fs::read_to_string(path).expect("the record is text");
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// What the session's last turn ran with: its directory and its sandbox, as recorded.
+pub fn last_turn(home: &Home, session: &str) -> (PathBuf, String) {
+    let lines = record(home, session);
+    let context = lines.iter().rev().find(|line| line["type"] == "turn_context");
+    let context = &context.unwrap_or_else(|| panic!("no turn in {lines:?}"))["payload"];
+    let sandbox = context["sandbox_policy"]["type"].as_str();
+    let cwd = context["cwd"].as_str().expect("a turn has a directory");
+    (cwd.into(), sandbox.unwrap_or_else(|| panic!("no sandbox in {context}")).to_owned())
+}
