@@ -11,6 +11,8 @@ mod setup;
 mod library;
 
 #[cfg(unix)]
+mod real_failures;
+#[cfg(unix)]
 mod real_kit;
 #[cfg(unix)]
 mod real_session;
