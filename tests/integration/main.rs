@@ -15,4 +15,6 @@ mod real_failures;
 #[cfg(unix)]
 mod real_kit;
 #[cfg(unix)]
+mod real_life;
+#[cfg(unix)]
 mod real_session;
