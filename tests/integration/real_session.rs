@@ -287,7 +287,8 @@ fn the_native_program_is_started_in_place_of_the_script_and_all_is_the_same() {
     model.wait_for(|request| request.last_user_text().contains("[hang]"));
     if let Ok(running) = server.descendants() {
         let native = codex.native.canonicalize().expect("it is installed");
-        assert!(running.iter().all(|process| !process.cmdline.contains("codex.js")));
+        let script = codex.script.to_string_lossy();
+        assert!(running.iter().all(|process| !process.cmdline.contains(&*script)), "{running:?}");
         assert!(
             running.iter().any(|process| process.cmdline.starts_with(&*native.to_string_lossy())),
             "{running:?}"
