@@ -1,6 +1,7 @@
 //! Calls that the real Codex does not complete: each has its kind, says what to do, and leaves a
 //! session that goes on.
 
+use std::fs;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -153,6 +154,23 @@ fn a_broken_configuration_is_told_by_what_is_wrong_in_it() {
     let text = error_text(&result);
     assert!(text.starts_with("no_result: "), "{text}");
     assert!(text.contains("config.toml") && text.contains("sandbox_mode"), "{text}");
+    assert_readable(text);
+}
+
+#[test]
+fn a_record_that_codex_refuses_is_told_by_the_reason_alone() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let (_server, session) = begun(&home);
+    let record = home.rollout(&session).expect("a record");
+    let lines = fs::read_to_string(&record).expect("text");
+    fs::write(&record, format!("{{half a line\n{lines}")).expect("it is ours");
+    let server = real(&home).env("RUST_BACKTRACE", "1").start();
+    let result = server.call("codex_chat", &json!({"prompt": "hello", "session_id": session}));
+    let text = error_text(&result);
+    assert!(text.starts_with("no_result: "), "{text}");
+    assert!(text.contains(&*record.to_string_lossy()), "{text}");
+    assert_eq!(line_of(text, "session_id: "), session);
     assert_readable(text);
 }
 

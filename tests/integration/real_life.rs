@@ -94,14 +94,11 @@ fn broken_off(cause: Cause, during: During, started: Started) {
         During::Model => json!({"prompt": "Remember seven. [hang]"}),
         During::Command => json!({"prompt": format!("Remember seven. [run {COMMAND}]")}),
     };
-    if matches!(cause, Cause::Total | Cause::Idle) {
-        arguments["timeout_ms"] = json!(TOTAL.as_millis());
-    }
     if cause == Cause::Idle {
         arguments["idle_timeout_ms"] = json!(IDLE.as_millis());
-        if during == During::Model {
-            arguments.as_object_mut().expect("an object").remove("timeout_ms");
-        }
+    }
+    if cause == Cause::Total || (cause == Cause::Idle && during == During::Command) {
+        arguments["timeout_ms"] = json!(TOTAL.as_millis());
     }
     let call = server.begin_call("codex_chat", &arguments);
     let told = server.wait_progress(&call, |message| message.starts_with("session "));
