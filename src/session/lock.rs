@@ -6,7 +6,7 @@
 //! any other part of the environment.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -70,10 +70,12 @@ impl SessionLock {
             if !is_at(&file, &path) {
                 continue;
             }
-            file.set_len(0)?;
-            file.rewind()?;
-            serde_json::to_writer(&file, owner)?;
-            file.flush()?;
+            // What a holder has left behind who was killed.
+            if file.metadata()?.len() > 0 {
+                file.set_len(0)?;
+            }
+            // In one piece: this is on the way of every call, and others may be reading it.
+            file.write_all(&serde_json::to_vec(owner)?)?;
             return Ok(Attempt::Locked(Self { path, _file: file }));
         }
     }
