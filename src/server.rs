@@ -40,7 +40,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
-        Self { codex, tools: Tool::ALL.map(Tool::definition).into() }
+        Self { codex, tools: Tool::ALL.map(|tool| tool.definition().clone()).into() }
     }
 
     async fn call(

@@ -48,8 +48,8 @@ impl Tool {
         }
     }
 
-    /// What clients are told of the tool.
-    pub(crate) fn definition(self) -> Definition {
+    /// What clients are told of the tool. Made once: every call's arguments are checked against it.
+    pub(crate) fn definition(self) -> &'static Definition {
         definition::of(self)
     }
 

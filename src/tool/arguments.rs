@@ -27,7 +27,7 @@ impl Arguments {
     /// Refuses names that the tool does not have: a misspelt `session_id` must not begin a new
     /// session.
     pub(super) fn new(tool: Tool, arguments: JsonObject) -> Result<Self> {
-        let schema = tool.definition().input_schema;
+        let schema = &tool.definition().input_schema;
         let known = schema.get("properties").and_then(Value::as_object);
         let known = known.expect("every tool's schema has properties");
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {

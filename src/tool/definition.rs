@@ -4,7 +4,7 @@
 //! bytes, Claude Code cuts long texts, and every byte is in the model's context. Limits stand in the
 //! descriptions too, since Codex strips them from schemas.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{JsonObject, MetaObject, Tool as Definition, ToolAnnotations};
 use serde_json::{Map, Value, json};
@@ -16,7 +16,13 @@ use crate::turn::request::{MAX_LIMIT, Sandbox};
 /// What Claude Code lets through of a reply, in characters: the most it takes.
 const MAX_RESULT_CHARS: u64 = 500_000;
 
-pub(super) fn of(tool: Tool) -> Definition {
+pub(super) fn of(tool: Tool) -> &'static Definition {
+    static ALL: LazyLock<[Definition; Tool::ALL.len()]> = LazyLock::new(|| Tool::ALL.map(make));
+    let at = Tool::ALL.iter().position(|listed| *listed == tool);
+    &ALL[at.expect("all tools are in the list of all tools")]
+}
+
+fn make(tool: Tool) -> Definition {
     let (title, description, own, required) = match tool {
         Tool::Chat => (
             "Ask Codex",
