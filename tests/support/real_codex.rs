@@ -25,14 +25,29 @@ pub struct Installed {
 /// When it cannot be installed; the message says what to do.
 pub fn install() -> &'static Installed {
     static INSTALLED: OnceLock<Installed> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let modules = install_npm("codex");
-        let script =
-            if cfg!(windows) { modules.join(".bin/codex.cmd") } else { modules.join(".bin/codex") };
-        let native = native(&modules.join("@openai"));
-        assert!(script.exists(), "{} is missing", script.display());
-        Installed { script, native }
-    })
+    INSTALLED.get_or_init(|| try_install().unwrap_or_else(|problem| panic!("{problem}")))
+}
+
+/// As [`install`], for a program that tells its user what went wrong.
+///
+/// # Errors
+/// What to do, when it cannot be installed.
+pub fn try_install() -> Result<Installed, String> {
+    let modules = try_install_npm("codex")?;
+    let script =
+        if cfg!(windows) { modules.join(".bin/codex.cmd") } else { modules.join(".bin/codex") };
+    let native = native(&modules.join("@openai"))?;
+    if !script.exists() {
+        return Err(format!("{} is missing", script.display()));
+    }
+    Ok(Installed { script, native })
+}
+
+/// Whether [`install`] would find the pinned Codex there and download nothing.
+pub fn is_installed() -> bool {
+    let directory = pinned("codex");
+    let installed = fs::read(stamp(&directory)).ok();
+    installed.is_some() && installed == fs::read(directory.join("package-lock.json")).ok()
 }
 
 /// Installs the npm packages pinned in a directory under `tests/`, unless they are there, and
@@ -41,57 +56,68 @@ pub fn install() -> &'static Installed {
 /// # Panics
 /// When they cannot be installed; the message says what to do.
 pub fn install_npm(directory: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(directory);
-    let modules = directory.join("node_modules");
-    let stamp = modules.join(".installed-lock");
-    let lock = fs::read(directory.join("package-lock.json"))
-        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
-
-    let guard = File::create(directory.join("node_modules.lock"))
-        .expect("the directory of the packages can be written");
-    guard.lock().expect("the file was opened for writing");
-    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return modules;
-    }
-    run_npm_ci(&directory);
-    fs::write(&stamp, &lock).expect("npm has made the directory");
-    modules
+    try_install_npm(directory).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-fn run_npm_ci(directory: &Path) {
+fn try_install_npm(directory: &str) -> Result<PathBuf, String> {
+    let directory = pinned(directory);
+    let lock = fs::read(directory.join("package-lock.json"))
+        .map_err(|error| format!("{}: {error}", directory.display()))?;
+
+    let guard = File::create(directory.join("node_modules.lock"))
+        .map_err(|error| format!("{} cannot be written: {error}", directory.display()))?;
+    guard.lock().expect("the file was opened for writing");
+    let stamp = stamp(&directory);
+    if !fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        run_npm_ci(&directory)?;
+        fs::write(&stamp, &lock).expect("npm has made the directory");
+    }
+    Ok(directory.join("node_modules"))
+}
+
+fn pinned(directory: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(directory)
+}
+
+/// Says which lock file the packages beside it were installed from.
+fn stamp(directory: &Path) -> PathBuf {
+    directory.join("node_modules/.installed-lock")
+}
+
+fn run_npm_ci(directory: &Path) -> Result<(), String> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(npm)
         .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
         .current_dir(directory)
         .output();
     match output {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => panic!(
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!(
             "`npm ci` in {} failed with {}:\n{}{}",
             directory.display(),
             output.status,
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
-        ),
-        Err(error) if error.kind() == ErrorKind::NotFound => panic!(
+        )),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(format!(
             "npm is not on the PATH. The packages pinned in {} are needed here: install Node.js 20 \
-             or newer, which brings npm, and run the tests again",
+             or newer, which brings npm, and run this again",
             directory.display(),
-        ),
-        Err(error) => panic!("npm did not start: {error}"),
+        )),
+        Err(error) => Err(format!("npm did not start: {error}")),
     }
 }
 
 /// Looks for `codex-PLATFORM/vendor/TARGET/bin/codex`; npm installs one platform only.
-fn native(packages: &Path) -> PathBuf {
+fn native(packages: &Path) -> Result<PathBuf, String> {
     let program = format!("codex{}", env::consts::EXE_SUFFIX);
     children(packages)
         .iter()
         .flat_map(|package| children(&package.join("vendor")))
         .map(|target| target.join("bin").join(&program))
         .find(|path| path.is_file())
-        .unwrap_or_else(|| {
-            panic!("Codex has no native program for this platform under {}", packages.display())
+        .ok_or_else(|| {
+            format!("Codex has no native program for this platform under {}", packages.display())
         })
 }
 

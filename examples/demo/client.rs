@@ -1,0 +1,123 @@
+//! A small client of an MCP server: JSON-RPC messages, one a line, over the pipes of a child process.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A server that was started. It leaves when this is dropped.
+pub struct Client {
+    server: Child,
+    /// Both are there until the server is to leave.
+    pipes: Option<(ChildStdin, Lines<BufReader<ChildStdout>>)>,
+    last_id: u64,
+}
+
+impl Client {
+    /// Starts a server.
+    pub fn start(mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut server = command.spawn()?;
+        let input = server.stdin.take().expect("stdin is a pipe");
+        let output = server.stdout.take().expect("stdout is a pipe");
+        let pipes = Some((input, BufReader::new(output).lines()));
+        Ok(Self { server, pipes, last_id: 0 })
+    }
+
+    /// Agrees on the protocol. Returns what the server says of itself.
+    pub fn initialize(&mut self) -> Result<Value> {
+        let params = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "demo", "version": env!("CARGO_PKG_VERSION")},
+        });
+        let answer = self.request("initialize", params, |_| {})?;
+        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
+        Ok(answer)
+    }
+
+    /// The tools that the server has.
+    pub fn tools(&mut self) -> Result<Vec<Value>> {
+        let answer = self.request("tools/list", json!({}), |_| {})?;
+        Ok(answer["tools"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Calls a tool. Its progress is told as it comes; its answer is the structured content.
+    pub fn call(
+        &mut self,
+        tool: &str,
+        arguments: Value,
+        mut on_progress: impl FnMut(&str),
+    ) -> Result<Value> {
+        // The token asks the server to tell how the call gets on.
+        let meta = json!({"progressToken": tool});
+        let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+        let answer = self.request("tools/call", params, |notification| {
+            if notification["method"] == "notifications/progress" {
+                on_progress(notification["params"]["message"].as_str().unwrap_or_default());
+            }
+        })?;
+        if answer["isError"] == true {
+            return Err(answer["content"][0]["text"].as_str().unwrap_or_default().trim().into());
+        }
+        Ok(answer["structuredContent"].clone())
+    }
+
+    /// Sends a request and waits for its answer; what comes in between is for `on_notification`.
+    fn request(
+        &mut self,
+        method: &str,
+        params: Value,
+        mut on_notification: impl FnMut(&Value),
+    ) -> Result<Value> {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
+        loop {
+            let message = self.receive()?;
+            if message["id"] != id {
+                on_notification(&message);
+            } else if let Some(error) = message.get("error") {
+                return Err(error["message"].as_str().unwrap_or_default().into());
+            } else {
+                return Ok(message["result"].clone());
+            }
+        }
+    }
+
+    fn send(&mut self, message: &Value) -> Result<()> {
+        let sent = self.pipes.as_mut().map(|(input, _)| writeln!(input, "{message}"));
+        if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(self.gone()) }
+    }
+
+    fn receive(&mut self) -> Result<Value> {
+        match self.pipes.as_mut().and_then(|(_, lines)| lines.next()) {
+            Some(line) => Ok(serde_json::from_str(&line?)?),
+            None => Err(self.gone()),
+        }
+    }
+
+    /// The server has left: with which status, and what it had logged.
+    fn gone(&mut self) -> Box<dyn Error> {
+        self.pipes = None;
+        let mut log = String::new();
+        let read = self.server.stderr.take().map(|mut stderr| stderr.read_to_string(&mut log));
+        match (self.server.wait(), read) {
+            (Ok(status), Some(Ok(_))) => format!("the server left with {status}\n{log}").into(),
+            _ => "the server has left".into(),
+        }
+    }
+}
+
+impl Drop for Client {
+    /// A server leaves when its input ends, and has stopped its Codex when it is gone.
+    fn drop(&mut self) {
+        self.pipes = None;
+        if let Err(error) = self.server.wait() {
+            eprintln!("the server cannot be waited for: {error}");
+        }
+    }
+}
