@@ -1,0 +1,175 @@
+//! `cargo bench`: what the server costs, against the least that would do the same.
+//!
+//! One run prints all figures, each beside what it is compared with and what is aimed at. Nothing is
+//! asserted of the timings: machines differ, and so does what else they do. This program also plays
+//! the other sides, started again with [`roles::ROLE`] in its environment: the process that only
+//! echoes, and a Codex that prints its events and does nothing else.
+
+mod real;
+mod roles;
+mod server;
+mod stream;
+mod table;
+
+#[path = "../../tests/support/model.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests use all of it")]
+mod model;
+#[path = "../../tests/support/real_codex.rs"]
+#[expect(dead_code, reason = "the tests use all of it")]
+mod real_codex;
+
+use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use roles::Role;
+use server::{Server, Setup};
+use table::{Samples, Table};
+
+/// Where this may write. Not in the system's temporary directory, which Codex warns about.
+pub const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
+
+const INITIALIZE_PAIRS: usize = 150;
+
+/// How many calls run at once, and how often each number is tried.
+const CALLS: [(usize, usize); 3] = [(1, 200), (8, 50), (64, 12)];
+
+/// Lets what a call leaves behind come to its end outside of what is measured.
+const SETTLE: Duration = Duration::from_millis(3);
+
+fn main() {
+    if let Some(role) = Role::of_this_process() {
+        return role.play();
+    }
+    // `cargo test --all-targets` starts this too, and wants no benchmark.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("run this by `cargo bench`");
+        return;
+    }
+    let scratch = Scratch::new();
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    println!(
+        "codex-persistent-mcp {} on {} {}, {cores} cores",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    );
+    initialize(&scratch.0);
+    for (at_once, rounds) in CALLS {
+        calls(&scratch.0, at_once, rounds);
+    }
+    stream::run(&scratch.0);
+    memory(&scratch.0);
+    real::run();
+}
+
+/// From the start of a process to the first line that it answers.
+fn initialize(home: &Path) {
+    let (mut echo, mut ours) = (Samples::default(), Samples::default());
+    for _ in 0..INITIALIZE_PAIRS {
+        let began = Instant::now();
+        let mut process = Server::spawn(Setup::echo());
+        process.initialize();
+        echo.push(began.elapsed());
+        process.leave();
+
+        let began = Instant::now();
+        let mut process = Server::spawn(Setup::scripted(home));
+        process.initialize();
+        ours.push(began.elapsed());
+        process.leave();
+    }
+    Table::new(&format!("Spawn to the answer to initialize ({INITIALIZE_PAIRS} pairs)"))
+        .times("a process that echoes a line", &echo)
+        .times("codex-persistent-mcp", &ours)
+        .difference(&echo, &ours, "under 2 ms")
+        .print();
+}
+
+/// Calls, against starting the same Codex and reading what it prints.
+fn calls(home: &Path, at_once: usize, rounds: usize) {
+    let mut server = Server::spawn(Setup::scripted(home).at_once(at_once));
+    server.initialize();
+    let (mut bare, mut ours) = (Samples::default(), Samples::default());
+    // The first round of each starts the watchdog and warms the caches.
+    for round in 0..=rounds {
+        let spawned = spawn_at_once(at_once) / at_once as u32;
+        thread::sleep(SETTLE);
+        let began = Instant::now();
+        server.calls(at_once);
+        let called = began.elapsed() / at_once as u32;
+        thread::sleep(SETTLE);
+        if round > 0 {
+            bare.push(spawned);
+            ours.push(called);
+        }
+    }
+    server.leave();
+    let what = match at_once {
+        1 => format!("A call, one at a time ({rounds} pairs)"),
+        _ => format!("A call, {at_once} at once ({rounds} pairs; time divided by {at_once})"),
+    };
+    Table::new(&what)
+        .times("spawn of the scripted Codex, output read", &bare)
+        .times("call of codex_chat, with progress", &ours)
+        .difference(&bare, &ours, "under 0.3 ms")
+        .print();
+}
+
+/// Starts so many at the same moment, and waits until all are gone.
+fn spawn_at_once(count: usize) -> Duration {
+    let start = Barrier::new(count);
+    thread::scope(|scope| {
+        let spawns: Vec<_> = (0..count)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    let began = Instant::now();
+                    roles::run_codex_bare();
+                    (began, Instant::now())
+                })
+            })
+            .collect();
+        let times = spawns.into_iter().map(|spawn| spawn.join().expect("a spawn does not panic"));
+        let (began, ended) = times
+            .reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
+            .expect("there is at least one");
+        ended.duration_since(began)
+    })
+}
+
+fn memory(home: &Path) {
+    let mut server = Server::spawn(Setup::scripted(home));
+    server.initialize();
+    let idle = server.resident();
+    for _ in 0..20 {
+        server.calls(1);
+    }
+    thread::sleep(Duration::from_millis(100));
+    let after = server.resident();
+    server.leave();
+    Table::new("Resident memory")
+        .row("after initialize", &[table::kib(idle)], "under 6 MB")
+        .row("after 20 calls", &[table::kib(after)], "")
+        .print();
+}
+
+/// A folder that goes when this does.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let path = Path::new(SCRATCH).join(format!("bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("the target directory can be written");
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("{} is left behind: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The server as a child process, and a client of it that does nothing but wait.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::roles;
+
+/// What is to be started.
+pub struct Setup(Command);
+
+impl Setup {
+    /// The process that the server is compared with.
+    pub fn echo() -> Self {
+        let mut command = Command::new(roles::program());
+        command.env(roles::ROLE, "echo");
+        Self(command)
+    }
+
+    /// The server, with the scripted Codex.
+    pub fn scripted(home: &Path) -> Self {
+        let mut setup = Self::with_codex(&roles::program(), home);
+        setup.0.env(roles::ROLE, "codex");
+        setup
+    }
+
+    /// The server, with this Codex and this home for it.
+    pub fn with_codex(codex: &Path, home: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_codex-persistent-mcp"));
+        command.env("CODEX_BIN", codex).env("CODEX_HOME", home).current_dir(home);
+        Self(command)
+    }
+
+    /// Lets so many calls run at once.
+    pub fn at_once(mut self, calls: usize) -> Self {
+        let calls = calls.to_string();
+        self.0
+            .env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", &calls)
+            .env("CODEX_PERSISTENT_MCP_MAX_QUEUED", &calls);
+        self
+    }
+
+    /// Has the scripted Codex print a flood of lines of this length.
+    pub fn flood(mut self, line_length: usize) -> Self {
+        self.0.env(roles::FLOOD_LINE, line_length.to_string());
+        self
+    }
+}
+
+/// A server, or what is compared with it.
+pub struct Server {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    line: String,
+}
+
+impl Server {
+    /// Starts it.
+    pub fn spawn(setup: Setup) -> Self {
+        let Setup(mut command) = setup;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program can be started");
+        let input = child.stdin.take().expect("stdin is a pipe");
+        let output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        Self { child, input, output, line: String::new() }
+    }
+
+    /// Sends the request to initialize, and waits for a line.
+    pub fn initialize(&mut self) {
+        let client = json!({"name": "bench", "version": "0"});
+        let params =
+            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+        self.send(&[request(0, "initialize", &params)]);
+        self.receive();
+    }
+
+    /// Calls `codex_chat` so many times at once, each in a session of its own, and waits for all the
+    /// answers.
+    pub fn calls(&mut self, count: usize) {
+        let requests: Vec<Value> = (1..=count)
+            .map(|id| {
+                let meta = json!({"progressToken": id});
+                let arguments = json!({"prompt": "A question."});
+                let params = json!({"name": "codex_chat", "arguments": arguments, "_meta": meta});
+                request(id, "tools/call", &params)
+            })
+            .collect();
+        self.send(&requests);
+        let mut unanswered = count;
+        while unanswered > 0 {
+            let message = self.receive();
+            if message.get("id").is_some() {
+                assert!(message["result"]["structuredContent"].is_object(), "failed: {message}");
+                unanswered -= 1;
+            }
+        }
+    }
+
+    /// The memory that it has resident now, in KiB.
+    pub fn resident(&self) -> Option<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that it ever had resident, in KiB.
+    pub fn peak(&self) -> Option<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// Ends its input and waits until it is gone.
+    pub fn leave(self) {
+        let Self { mut child, input, .. } = self;
+        drop(input);
+        let status = child.wait().expect("a child can be waited for");
+        assert!(status.success(), "the server left with {status}");
+    }
+
+    fn send(&mut self, messages: &[Value]) {
+        let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        self.input.write_all(lines.as_bytes()).expect("the server reads");
+    }
+
+    fn receive(&mut self) -> Value {
+        self.line.clear();
+        self.output.read_line(&mut self.line).expect("the server writes text");
+        serde_json::from_str(&self.line).expect("the server writes JSON")
+    }
+
+    /// A line of what Linux tells of a process.
+    fn status(&self, name: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    }
+}
+
+fn request(id: usize, method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}

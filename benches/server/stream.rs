@@ -1,0 +1,72 @@
+//! A gigabyte of events: how fast it is read, and what that costs in memory.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use memchr::memchr_iter;
+
+use crate::roles::{FLOOD_LINE, codex_command};
+use crate::server::{Server, Setup};
+use crate::table::{Table, kib, rate};
+
+/// Lengths of lines, in bytes: a short command's, and one that has printed more.
+const LINES: [usize; 2] = [1 << 10, 8 << 10];
+
+const CHUNK: usize = 64 << 10;
+
+/// What was read, and in which time.
+struct Flow {
+    bytes: u64,
+    lines: u64,
+    time: Duration,
+}
+
+/// Measures and prints.
+pub fn run(home: &Path) {
+    for length in LINES {
+        let bare = read_bare(length);
+        let mut server = Server::spawn(Setup::scripted(home).flood(length));
+        server.initialize();
+        let idle = server.resident();
+        let began = Instant::now();
+        server.calls(1);
+        let ours = Flow { time: began.elapsed(), ..bare };
+        let peak = server.peak();
+        server.leave();
+        let grown = peak.zip(idle).map(|(peak, idle)| peak.saturating_sub(idle));
+        let ratio = ours.time.as_secs_f64() / bare.time.as_secs_f64();
+        Table::new(&format!("A stream of 1 GB of events, lines of {} KiB", length >> 10))
+            .row("a reader that counts lines", &bare.cells(), "")
+            .row("codex-persistent-mcp", &ours.cells(), "over 500 MB/s")
+            .row("time against the reader", &[format!("{ratio:.2} x")], "")
+            .row("memory at most, above idle", &[kib(grown)], "flat: a few MB")
+            .print();
+    }
+}
+
+impl Flow {
+    fn cells(&self) -> [String; 2] {
+        let per_second = |count: u64| count as f64 / self.time.as_secs_f64();
+        [rate(per_second(self.bytes) / 1e6, "MB/s"), rate(per_second(self.lines) / 1e3, "k/s")]
+    }
+}
+
+/// Reads the same stream from the same process and counts its lines.
+fn read_bare(length: usize) -> Flow {
+    let began = Instant::now();
+    let mut child = codex_command()
+        .env(FLOOD_LINE, length.to_string())
+        .spawn()
+        .expect("this program can be started");
+    drop(child.stdin.take());
+    let mut stdout = child.stdout.take().expect("stdout is a pipe");
+    let mut chunk = vec![0; CHUNK];
+    let (mut bytes, mut lines) = (0, 0);
+    while let length @ 1.. = stdout.read(&mut chunk).expect("a pipe can be read") {
+        bytes += length as u64;
+        lines += memchr_iter(b'\n', &chunk[..length]).count() as u64;
+    }
+    child.wait().expect("a child can be waited for");
+    Flow { bytes, lines, time: began.elapsed() }
+}

@@ -1,0 +1,95 @@
+//! Figures, and how they are printed.
+
+use std::time::Duration;
+
+const NAME: usize = 42;
+const CELL: usize = 11;
+
+/// Times of the same thing, done again and again.
+#[derive(Default)]
+pub struct Samples(Vec<Duration>);
+
+impl Samples {
+    /// Adds one.
+    pub fn push(&mut self, time: Duration) {
+        self.0.push(time);
+        self.0.sort();
+    }
+
+    /// The one in the middle.
+    pub fn median(&self) -> Duration {
+        self.0[self.0.len() / 2]
+    }
+
+    /// The shortest.
+    pub fn min(&self) -> Duration {
+        self.0[0]
+    }
+}
+
+/// A heading and rows below it.
+pub struct Table {
+    text: String,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(heading: &str) -> Self {
+        Self { text: format!("\n{heading}\n") }
+    }
+
+    /// A row of figures, and what is aimed at.
+    #[must_use]
+    pub fn row(mut self, name: &str, cells: &[String], aim: &str) -> Self {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>CELL$}")).collect();
+        let aim = if aim.is_empty() { String::new() } else { format!("   aim: {aim}") };
+        self.text += &format!("  {name:<NAME$}{cells:<22}{aim}\n");
+        self
+    }
+
+    /// A row with the median and the shortest of some times.
+    #[must_use]
+    pub fn times(mut self, name: &str, samples: &Samples) -> Self {
+        if self.text.lines().count() == 2 {
+            self = self.row("", &["median".into(), "shortest".into()], "");
+        }
+        self.row(name, &[millis(samples.median()), millis(samples.min())], "")
+    }
+
+    /// Two rows: how much longer the second takes, and how many times as long.
+    #[must_use]
+    pub fn difference(self, base: &Samples, ours: &Samples, aim: &str) -> Self {
+        let added = |base: Duration, ours: Duration| {
+            format!("{:+.3} ms", (ours.as_secs_f64() - base.as_secs_f64()) * 1e3)
+        };
+        let ratio = |base: Duration, ours: Duration| {
+            format!("{:.2} x", ours.as_secs_f64() / base.as_secs_f64())
+        };
+        let (medians, shortest) = ((base.median(), ours.median()), (base.min(), ours.min()));
+        let both = |figure: &dyn Fn(Duration, Duration) -> String| {
+            [figure(medians.0, medians.1), figure(shortest.0, shortest.1)]
+        };
+        self.row("difference", &both(&added), aim).row("ratio", &both(&ratio), "")
+    }
+
+    /// Prints it.
+    pub fn print(self) {
+        let lines: Vec<&str> = self.text.lines().map(str::trim_end).collect();
+        println!("{}", lines.join("\n"));
+    }
+}
+
+/// A time as a cell.
+pub fn millis(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1e3)
+}
+
+/// A speed as a cell.
+pub fn rate(value: f64, unit: &str) -> String {
+    format!("{value:.0} {unit}")
+}
+
+/// A size as a cell; not every system tells it.
+pub fn kib(size: Option<u64>) -> String {
+    size.map_or_else(|| "not known".into(), |kib| format!("{:.1} MB", kib as f64 * 1024.0 / 1e6))
+}
