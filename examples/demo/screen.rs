@@ -55,7 +55,10 @@ impl Screen {
     /// A line of progress, with the time since the call began.
     pub fn progress(&self, elapsed: Duration, text: &str) {
         let line = format!("  {:5.1} s  {text}", elapsed.as_secs_f64());
-        let cut: String = line.chars().take(WIDTH).collect();
+        let mut cut: String = line.chars().take(WIDTH - 3).collect();
+        if cut.len() < line.len() {
+            cut += "...";
+        }
         self.line(&self.styled(Style::Dim, &cut));
     }
 

@@ -57,6 +57,8 @@ impl Stage {
     /// The command that starts the server, as it would stand in a client's configuration.
     pub fn server_command(&self) -> Command {
         let mut command = Command::new(&self.server);
+        // Sessions begin in the current directory.
+        command.env_remove("CODEX_MCP_CWD");
         if let (Some(codex), Some((_, home))) = (&self.codex, &self.made) {
             // Settings that the user has made for the server's daily work are not for this.
             for (name, _) in env::vars_os() {
