@@ -17,4 +17,6 @@ mod real_kit;
 #[cfg(unix)]
 mod real_life;
 #[cfg(unix)]
+mod protocol;
+#[cfg(unix)]
 mod real_session;
