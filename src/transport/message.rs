@@ -84,6 +84,13 @@ fn parameters_of(method: &str) -> Option<&'static str> {
 
 /// The answer to JSON that is no message.
 fn invalid(value: Value) -> Decoded {
+    if value["jsonrpc"] == "2.0"
+        && let (Some(id), Some(method)) = (super::id_from(&value["id"]), value["method"].as_str())
+    {
+        let expected = parameters_of(method).unwrap_or("an object, if any");
+        let message = format!("The parameters of {method} must be {expected}.");
+        return answer(id, ErrorCode::INVALID_PARAMS, message);
+    }
     let salvaged = Salvaged {
         id: super::id_from(&value["id"]),
         is_response: value.get("result").is_some() || value.get("error").is_some(),
@@ -176,6 +183,8 @@ mod tests {
     fn whoever_can_be_told_is_told_what_is_wrong() {
         let no_name = reply(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#);
         assert_eq!(no_name["error"]["code"], -32602);
+        let list = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":["codex_chat"]}"#;
+        assert_eq!(reply(list)["error"]["code"], -32602);
         let array = r#"{"jsonrpc":"2.0","id":"b","method":"tools/call","params":{"name":"x","arguments":[]}}"#;
         assert_eq!(reply(array)["error"]["code"], -32602);
         assert_eq!(reply(array)["id"], "b");
