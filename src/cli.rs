@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::config::{Origin, Settings};
@@ -138,12 +138,26 @@ impl Flags {
     }
 }
 
+/// Adds to clap's message on a wrong value the variable that may be its source: clap names the flag
+/// alone.
+fn name_variable(message: &mut clap::Error) {
+    let Some(ContextValue::String(flag)) = message.get(ContextKind::InvalidArg) else { return };
+    let mut command = Flags::command();
+    command.build();
+    let setting = command.get_arguments().find(|setting| setting.to_string() == *flag);
+    if let Some(variable) = setting.and_then(|setting| setting.get_env()) {
+        let tip = format!("it is set by this flag or by the variable {}", variable.display());
+        message.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+}
+
 /// Runs the program: reads the command line, serves, and says what to exit with. A wrong flag or
 /// variable is told on standard error, with exit status 2.
 pub fn run() -> ExitCode {
     let flags = match Flags::try_parse() {
         Ok(flags) => flags,
-        Err(message) => {
+        Err(mut message) => {
+            name_variable(&mut message);
             let code = u8::try_from(message.exit_code()).unwrap_or(2);
             // Nothing can be done about a standard error that cannot be written.
             drop(message.print());
