@@ -20,3 +20,5 @@ mod real_life;
 mod protocol;
 #[cfg(unix)]
 mod real_session;
+#[cfg(unix)]
+mod arguments;
