@@ -22,3 +22,5 @@ mod protocol;
 mod real_session;
 #[cfg(unix)]
 mod arguments;
+#[cfg(unix)]
+mod transport;
