@@ -24,3 +24,5 @@ mod real_session;
 mod arguments;
 #[cfg(unix)]
 mod transport;
+#[cfg(unix)]
+mod program;
