@@ -26,3 +26,5 @@ mod arguments;
 mod transport;
 #[cfg(unix)]
 mod program;
+#[cfg(unix)]
+mod clients;
