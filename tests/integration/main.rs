@@ -17,14 +17,14 @@ mod real_kit;
 #[cfg(unix)]
 mod real_life;
 #[cfg(unix)]
+mod arguments;
+#[cfg(unix)]
+mod clients;
+#[cfg(unix)]
+mod program;
+#[cfg(unix)]
 mod protocol;
 #[cfg(unix)]
 mod real_session;
 #[cfg(unix)]
-mod arguments;
-#[cfg(unix)]
 mod transport;
-#[cfg(unix)]
-mod program;
-#[cfg(unix)]
-mod clients;
