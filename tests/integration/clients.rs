@@ -1,8 +1,10 @@
 //! The server driven by clients that we did not write: rmcp's own, and the official TypeScript SDK.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rmcp::ClientHandler;
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::setup::{PROGRAM, home, script};
+use crate::setup::{PROGRAM, home, scratch, script};
 use crate::support::model::{Model, echo};
 use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
@@ -157,12 +159,17 @@ async fn a_call_that_rmcp_s_client_abandons_is_stopped() {
         // To drop the call cancels it.
         () = client.service().wait_for(" started") => {}
     }
-    let deadline = Instant::now() + WAIT;
-    while !stopped.exists() {
-        assert!(Instant::now() < deadline, "Codex is still running");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let waited = tokio::task::spawn_blocking(move || wait_for_file(&stopped));
+    waited.await.expect("Codex was stopped");
     client.cancel().await.expect("the server leaves");
+}
+
+fn wait_for_file(path: &Path) {
+    let deadline = Instant::now() + WAIT;
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "waited {WAIT:?} in vain for {}", path.display());
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A turn that lasts until it is interrupted, which makes a file.
@@ -212,14 +219,17 @@ fn assert_used(report: &Value) {
 fn the_typescript_sdk_uses_the_server() {
     let home = home("http://127.0.0.1:9/v1");
     let stopped = home.project().join("stopped");
+    let seen = home.project().join("seen");
+    let steps = json!([{"started": {}}, {"wait_for": seen}, {"reply": "finished"}]);
     let plan = json!({
-        "arguments": {"prompt": "hello"},
+        "arguments": {"prompt": script(&steps)},
+        "seen": seen,
         "bad": {"prompt": "hello", "cwd": "src"},
         "hanging": {"prompt": script(&hanging(&stopped))},
     });
     let report = run_sdk(&home, &scripted_codex(), &plan);
     assert_used(&report);
-    assert_eq!(report["answer"]["structuredContent"]["reply"], "done");
+    assert_eq!(report["answer"]["structuredContent"]["reply"], "finished");
     let error = report["cancelled"]["error"].as_str().expect("it was taken back");
     assert!(error.contains("the test says so"), "{error}");
     assert!(stopped.exists(), "Codex was interrupted before the server left");
@@ -227,13 +237,21 @@ fn the_typescript_sdk_uses_the_server() {
 
 #[test]
 fn the_typescript_sdk_uses_the_server_and_the_real_codex() {
-    let model = Model::start(echo);
+    let seen = scratch().join(format!("seen-{}", std::process::id()));
+    let progress = seen.clone();
+    let model = Model::start(move |request| {
+        wait_for_file(&progress);
+        echo(request)
+    });
     let home = home(&model.url());
-    let plan = json!({"arguments": {"prompt": "What is this?"}, "bad": {"prompt": " "}});
+    let plan = json!({
+        "arguments": {"prompt": "What is this?"}, "bad": {"prompt": " "}, "seen": seen,
+    });
     let report = run_sdk(&home, &real_codex::install().native, &plan);
     assert_used(&report);
     let again = &report["again"]["structuredContent"];
     assert!(again["reply"].as_str().is_some_and(|text| text.contains("What is this?")), "{again}");
     assert_eq!(again["usage"]["input_tokens"], 100);
     assert_eq!(again["session_usage"]["input_tokens"], 200);
+    fs::remove_file(&seen).expect("there was progress");
 }

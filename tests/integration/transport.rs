@@ -90,7 +90,7 @@ fn long_call(before: &str, after: &str, length: usize) -> Vec<u8> {
     )
     .into_bytes();
     line.resize(line.len() + length, b'x');
-    write!(line, "\"}}}}{after}}}\n").expect("a list of bytes can be written to");
+    writeln!(line, "\"}}}}{after}}}").expect("a list of bytes can be written to");
     line
 }
 

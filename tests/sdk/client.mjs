@@ -2,7 +2,11 @@
 // JSON with all that came of it.
 //
 // node client.mjs SERVER PLAN, where PLAN is JSON: {"arguments": ..., "bad": ..., "hanging": ...},
-// each the arguments of a codex_chat; the last one is taken back when its session has begun.
+// each the arguments of a codex_chat; the last one is taken back when its session has begun. The
+// file that "seen" names is made when there was progress: the turn has to wait for it, since the SDK
+// drops progress that it reads together with the answer.
+
+import { writeFileSync } from "node:fs";
 
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
@@ -26,7 +30,12 @@ function call(args, options = {}) {
 }
 
 const progress = [];
-const answer = await call(calls.arguments, { onprogress: (told) => progress.push(told) });
+const answer = await call(calls.arguments, {
+  onprogress: (told) => {
+    progress.push(told);
+    writeFileSync(calls.seen, "");
+  },
+});
 
 const session_id = answer.structuredContent?.session_id;
 const again = await call({ ...calls.arguments, session_id });
