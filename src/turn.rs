@@ -54,7 +54,7 @@ pub(crate) struct Shared {
 pub struct Turn {
     events: mpsc::Receiver<Event>,
     outcome: oneshot::Receiver<Result<Answer, Box<Failure>>>,
-    _cancel: DropGuard,
+    cancel: DropGuard,
 }
 
 impl Codex {
@@ -85,7 +85,7 @@ impl Codex {
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
         let (answer, outcome) = oneshot::channel();
         let cancel = self.0.shutdown.child_token();
-        let turn = Turn { events, outcome, _cancel: cancel.clone().drop_guard() };
+        let turn = Turn { events, outcome, cancel: cancel.clone().drop_guard() };
         if let Err(failure) = self.check(&request) {
             drop(answer.send(Err(failure)));
             return turn;
@@ -157,11 +157,15 @@ impl Turn {
     /// # Errors
     ///
     /// Every ending but the completed one, as a [`Failure`].
-    pub async fn outcome(mut self) -> Result<Answer, Box<Failure>> {
-        self.events.close();
-        (&mut self.outcome).await.unwrap_or_else(|_| {
+    pub async fn outcome(self) -> Result<Answer, Box<Failure>> {
+        let Self { mut events, outcome, cancel } = self;
+        events.close();
+        let outcome = outcome.await.unwrap_or_else(|_| {
             let message = "the turn's task broke off; the log says where".into();
             Err(Failure::of(FailureKind::Internal { message }, None))
-        })
+        });
+        // Codex is not yet gone, and is to leave by itself.
+        drop(cancel.disarm());
+        outcome
     }
 }
