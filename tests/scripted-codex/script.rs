@@ -19,6 +19,7 @@ pub enum Step {
     WaitFor(PathBuf),
     Hang,
     Ignore(Vec<String>),
+    NoteSignals(PathBuf),
     OnInterrupt(Vec<Step>),
     Grandchild(Grandchild),
     CloseStdout,
@@ -76,6 +77,7 @@ impl Step {
                     .map(|signal| signal.as_str().map(str::to_owned))
                     .collect::<Option<_>>()?,
             ),
+            "note_signals" => Self::NoteSignals(text()?.into()),
             "on_interrupt" => return Some(Self::list(value).map(Self::OnInterrupt)),
             "grandchild" => Self::Grandchild(Grandchild {
                 seconds: value.get("seconds")?.as_u64()?,

@@ -1,11 +1,14 @@
 //! Signals, without a handler: they are blocked in every thread, and one thread waits for them.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::process::exit;
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, raise};
 
-use crate::stage::Stage;
+use crate::stage::{OnSignal, Stage};
+use crate::{BAD_SCRIPT, fail};
 
 fn watched() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
@@ -26,9 +29,15 @@ pub fn watch(stage: &'static Stage) {
     thread::spawn(move || {
         loop {
             let signal = watched().wait().expect("the set of signals is valid");
-            let ignored = stage.on_signal().ignored;
-            if ignored.iter().any(|name| signal.as_str().strip_prefix("SIG") == Some(name.as_str()))
-            {
+            let name = signal.as_str().trim_start_matches("SIG");
+            let OnSignal { ignored, noted, .. } = stage.on_signal();
+            if let Some(path) = noted {
+                let file = OpenOptions::new().create(true).append(true).open(&path);
+                if let Err(error) = file.and_then(|mut file| writeln!(file, "{name}")) {
+                    fail(BAD_SCRIPT, &format!("{}: {error}", path.display()));
+                }
+            }
+            if ignored.iter().any(|ignored| ignored == name) {
                 continue;
             }
             if signal == Signal::SIGINT {

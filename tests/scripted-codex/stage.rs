@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio, exit};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,12 +30,14 @@ pub struct Stage {
     on_signal: Mutex<OnSignal>,
 }
 
-/// The effect of the steps `ignore` and `on_interrupt`.
+/// The effect of the steps `ignore`, `note_signals` and `on_interrupt`.
 #[derive(Clone, Default)]
 #[cfg_attr(not(unix), expect(dead_code, reason = "there are no signals to act on"))]
 pub struct OnSignal {
     /// The names of the signals to ignore, without `SIG`.
     pub ignored: Vec<String>,
+    /// The file that is told of each signal.
+    pub noted: Option<PathBuf>,
     /// What to play on SIGINT.
     pub on_interrupt: &'static [Step],
 }
@@ -115,6 +118,7 @@ impl Stage {
                     thread::park();
                 },
                 Step::Ignore(signals) => self.lock_on_signal().ignored.extend_from_slice(signals),
+                Step::NoteSignals(path) => self.lock_on_signal().noted = Some(path.clone()),
                 Step::OnInterrupt(steps) => self.lock_on_signal().on_interrupt = steps,
                 Step::Grandchild(grandchild) => start(grandchild),
                 Step::CloseStdout => close_stdout(),
