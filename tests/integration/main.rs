@@ -11,20 +11,24 @@ mod setup;
 mod library;
 
 #[cfg(unix)]
+mod arguments;
+#[cfg(unix)]
+mod clients;
+#[cfg(unix)]
+mod play;
+#[cfg(unix)]
+mod program;
+#[cfg(unix)]
+mod protocol;
+#[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]
 mod real_kit;
 #[cfg(unix)]
 mod real_life;
 #[cfg(unix)]
-mod arguments;
-#[cfg(unix)]
-mod clients;
-#[cfg(unix)]
-mod program;
-#[cfg(unix)]
-mod protocol;
-#[cfg(unix)]
 mod real_session;
+#[cfg(unix)]
+mod stream;
 #[cfg(unix)]
 mod transport;

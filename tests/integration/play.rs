@@ -1,0 +1,147 @@
+//! Calls that the scripted Codex answers, and what can be seen of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::setup::{home, script, scripted};
+use crate::support::client::{Builder, Call, Server};
+use crate::support::real_codex::Home;
+
+/// Longer than anything here takes, also when the machine is busy.
+const WAIT: Duration = Duration::from_mins(1);
+
+/// A home with a log of each start of the scripted Codex.
+pub struct Stage {
+    pub home: Home,
+    log: PathBuf,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        // No test here gets as far as a model.
+        let home = home("http://127.0.0.1:9/v1");
+        let log = home.path().join("starts.jsonl");
+        Self { home, log }
+    }
+
+    /// A server on this stage.
+    pub fn server(&self) -> Builder {
+        scripted(&self.home).env("SCRIPTED_CODEX_LOG", &self.log)
+    }
+
+    /// Each start of Codex so far, in order.
+    pub fn starts(&self) -> Vec<Value> {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect("the log is JSON")).collect()
+    }
+
+    /// Which of these words stands in the prompt of each start so far.
+    pub fn started(&self, words: &[&str]) -> Vec<String> {
+        let word = |start: &Value| {
+            let prompt = start["stdin"].as_str().unwrap_or_default().to_owned();
+            words.iter().find(|word| prompt.contains(**word)).map(|word| (*word).to_owned())
+        };
+        self.starts().iter().filter_map(word).collect()
+    }
+
+    /// Where a script finds the file of this name.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.home.project().join(name)
+    }
+
+    /// Lets a script go on that waits for the file of this name.
+    pub fn release(&self, name: &str) {
+        fs::write(self.file(name), "").expect("the project's directory is there");
+    }
+
+    /// Waits until a script has made the file of this name.
+    pub fn wait_for(&self, name: &str) {
+        wait_for(&self.file(name));
+    }
+}
+
+/// The arguments of a call that plays these steps in a new session.
+pub fn steps(steps: &Value) -> Value {
+    json!({"prompt": script(steps)})
+}
+
+/// The arguments of a call that plays these steps in this session.
+pub fn steps_in(session: &str, steps: &Value) -> Value {
+    json!({"prompt": script(steps), "session_id": session})
+}
+
+/// Arguments with one more.
+pub fn with(mut arguments: Value, name: &str, value: impl Into<Value>) -> Value {
+    arguments[name] = value.into();
+    arguments
+}
+
+/// Calls `codex_chat` and does not wait.
+pub fn begin(server: &Server, arguments: &Value) -> Call {
+    server.begin_call("codex_chat", arguments)
+}
+
+/// Calls `codex_chat` and waits for the result.
+pub fn chat(server: &Server, arguments: &Value) -> Value {
+    server.call("codex_chat", arguments)
+}
+
+/// Waits for the result of a call.
+pub fn result_of(server: &Server, call: &Call) -> Value {
+    crate::support::client::result(server.answer(call))
+}
+
+/// Waits until a call has its session, and returns its id.
+pub fn session_of(server: &Server, call: &Call) -> String {
+    let message = server.wait_progress(call, |message| message.starts_with("session "));
+    message.split(' ').nth(1).expect("the id is the second word").to_owned()
+}
+
+/// Waits until the server has dealt with all that was sent to it before.
+pub fn settle(server: &Server) {
+    server.request("ping", &json!({}));
+}
+
+/// An event of an item.
+pub fn item(phase: &str, item: &Value) -> Value {
+    json!({"event": {"type": format!("item.{phase}"), "item": item}})
+}
+
+/// Codex says something and goes on.
+pub fn message(text: &str) -> Value {
+    item("completed", &json!({"id": "said", "type": "agent_message", "text": text}))
+}
+
+/// Codex begins to run a command.
+pub fn running(command: &str) -> Value {
+    item("started", &json!({"id": "run", "type": "command_execution", "command": command}))
+}
+
+/// The command of [`running`] is done.
+pub fn ran() -> Value {
+    item("completed", &json!({"id": "run", "type": "command_execution", "exit_code": 0}))
+}
+
+/// Waits for a file.
+pub fn wait_for(path: &Path) {
+    wait_until(&format!("{}", path.display()), || path.exists());
+}
+
+/// Waits until something is so.
+pub fn wait_until(what: &str, is_it: impl Fn() -> bool) {
+    wait_within(WAIT, what, is_it);
+}
+
+/// Waits until something is so, for a bounded time.
+pub fn wait_within(bound: Duration, what: &str, is_it: impl Fn() -> bool) {
+    let deadline = Instant::now() + bound;
+    while !is_it() {
+        assert!(Instant::now() < deadline, "waited {bound:?} in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
