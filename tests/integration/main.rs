@@ -27,6 +27,8 @@ mod real_kit;
 #[cfg(unix)]
 mod real_life;
 #[cfg(unix)]
+mod life;
+#[cfg(unix)]
 mod queue;
 #[cfg(unix)]
 mod real_session;
