@@ -29,6 +29,8 @@ mod real_life;
 #[cfg(unix)]
 mod life;
 #[cfg(unix)]
+mod progress;
+#[cfg(unix)]
 mod queue;
 #[cfg(unix)]
 mod real_session;
