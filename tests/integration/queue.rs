@@ -45,7 +45,8 @@ fn reply_of(server: &Server, call: &Call) -> String {
 #[test]
 fn calls_of_one_session_run_in_order_also_while_it_is_in_its_first_turn() {
     let stage = Stage::new();
-    let server = stage.server().start();
+    // Whoever waits in line does not find the session busy.
+    let server = stage.server().env(BUSY_WAIT, "0").start();
     let started = || stage.started(&["go-one", "go-two", "go-three"]);
     let one = begin(&server, &steps(&turn("one")));
     let session = session_of(&server, &one);
