@@ -357,7 +357,9 @@ fn calls_are_stopped_when_nobody_can_read_their_answers() {
     for end_of_input in [true, false] {
         let stage = Stage::new();
         let server = stage.server().start();
-        begin(&server, &steps(&hanging("one")));
+        // Without progress there is nothing to write, which would show that nobody reads.
+        let call = json!({"name": "codex_chat", "arguments": steps(&hanging("one"))});
+        server.begin("tools/call", &call);
         stage.wait_for("began-one");
         if end_of_input {
             server.close_stdin();
