@@ -59,22 +59,25 @@ pub(crate) fn start(debug: bool, file: Option<&Path>) -> Result<Log, String> {
     Ok(Log { _guards: guards })
 }
 
-/// What is logged of whom. rmcp logs the arguments of tools, and so prompts, from `debug` on.
+/// What is logged of whom. rmcp logs what clients notify of at `info`, and the arguments of tools, and
+/// so prompts, at `debug`.
 fn levels(debug: bool) -> Targets {
-    let (own, others) = if debug {
-        (LevelFilter::DEBUG, LevelFilter::INFO)
-    } else {
-        (LevelFilter::INFO, LevelFilter::WARN)
-    };
-    Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(others)
+    let own = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(LevelFilter::WARN)
 }
 
+/// Opens the file so that only its owner can read it, also if it was there and others could.
 fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// Logs a panic. A message that was put together at run time is left out: it may quote a prompt.

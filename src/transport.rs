@@ -9,12 +9,13 @@
 //! polled portably nor given up, and the process must be able to leave all the same.
 
 mod hangup;
+mod inbox;
 mod lines;
 mod message;
 mod outbox;
 mod salvage;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 
@@ -27,6 +28,7 @@ use rmcp::transport::Transport;
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use hangup::hung_up;
+use inbox::Inbox;
 use lines::Line;
 use message::Decoded;
 pub(crate) use outbox::Outbox;
@@ -39,8 +41,7 @@ pub(crate) const MAX_LINE: usize = 16 << 20;
 pub(crate) struct LineTransport {
     lines: mpsc::Receiver<io::Result<Line>>,
     outbox: Outbox,
-    /// Messages that came in one line with others.
-    ready: VecDeque<RxJsonRpcMessage<RoleServer>>,
+    inbox: Inbox,
     input_ended: bool,
     unanswered: Unanswered,
 }
@@ -61,7 +62,7 @@ impl LineTransport {
         Self {
             lines: lines::read(input),
             outbox: Outbox::new(output),
-            ready: VecDeque::new(),
+            inbox: Inbox::default(),
             input_ended: false,
             unanswered: Unanswered { requests: HashMap::new(), count: watch::Sender::new(0) },
         }
@@ -78,19 +79,36 @@ impl LineTransport {
     }
 
     fn take_line(&mut self, line: Line) {
-        let decoded = match line {
-            Line::Whole(line) => message::decode(&line),
-            Line::TooLong { length, salvaged } => vec![message::too_long(length, salvaged)],
+        let (decoded, bytes) = match line {
+            Line::Whole(line) => (message::decode(&line), line.len()),
+            Line::TooLong { length, salvaged } => (vec![message::too_long(length, salvaged)], 0),
         };
         for decoded in decoded {
-            match decoded {
-                Decoded::Message(message) => {
-                    self.unanswered.received(&message, &self.outbox);
-                    self.ready.push_back(*message);
-                }
-                Decoded::Answer(answer) => self.outbox.push(&answer, None),
-                Decoded::Nothing(why) => tracing::debug!(why, "a line was ignored"),
+            if let Decoded::Message(message) = &decoded {
+                self.take_note(message);
             }
+            self.inbox.push(decoded, bytes);
+        }
+    }
+
+    /// Keeps the list of unanswered requests.
+    fn take_note(&mut self, message: &RxJsonRpcMessage<RoleServer>) {
+        match message {
+            JsonRpcMessage::Request(request) => {
+                self.unanswered.received(&request.id, progress_token(&request.request));
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.inbox.withdraw(id);
+                    if let Some(token) = self.unanswered.ended(id) {
+                        self.outbox.withdraw(&token);
+                    }
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
         }
     }
 }
@@ -134,10 +152,19 @@ impl Transport<RoleServer> for LineTransport {
     /// Cancel-safe: between two awaits nothing is held but what stands in `self`.
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
-                return Some(message);
+            match self.inbox.next(self.outbox.has_room()) {
+                Some(Decoded::Message(message)) => return Some(*message),
+                Some(Decoded::Answer(answer)) => {
+                    self.outbox.push(&answer, None);
+                    continue;
+                }
+                Some(Decoded::Nothing(why)) => {
+                    tracing::debug!(why, "a line was ignored");
+                    continue;
+                }
+                None => {}
             }
-            if self.input_ended {
+            if self.input_ended && self.inbox.is_empty() {
                 if self.unanswered.requests.is_empty() {
                     return None;
                 }
@@ -145,15 +172,16 @@ impl Transport<RoleServer> for LineTransport {
                 // rmcp asks again.
                 std::future::pending::<()>().await;
             }
-            // Who does not read the answers is not asked for more requests.
-            self.outbox.room().await;
-            match self.lines.recv().await {
-                Some(Ok(line)) => self.take_line(line),
-                Some(Err(error)) => {
-                    tracing::warn!(%error, "standard input cannot be read");
-                    self.input_ended = true;
+            tokio::select! {
+                () = self.outbox.room(), if !self.inbox.is_empty() => {}
+                line = self.lines.recv(), if !self.input_ended && !self.inbox.is_full() => match line {
+                    Some(Ok(line)) => self.take_line(line),
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "standard input cannot be read");
+                        self.input_ended = true;
+                    }
+                    None => self.input_ended = true,
                 }
-                None => self.input_ended = true,
             }
         }
     }
@@ -164,28 +192,14 @@ impl Transport<RoleServer> for LineTransport {
 }
 
 impl Unanswered {
-    fn received(&mut self, message: &RxJsonRpcMessage<RoleServer>, outbox: &Outbox) {
-        match message {
-            JsonRpcMessage::Request(request) => {
-                let token = progress_token(&request.request);
-                self.requests.insert(request.id.clone(), token);
-                self.count.send_replace(self.requests.len());
-            }
-            JsonRpcMessage::Notification(notification) => {
-                if let ClientNotification::CancelledNotification(cancelled) =
-                    &notification.notification
-                    && let Some(id) = &cancelled.params.request_id
-                    && let Some(Some(token)) = self.ended(id)
-                {
-                    outbox.withdraw(&token);
-                }
-            }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
-        }
+    fn received(&mut self, id: &RequestId, token: Option<ProgressToken>) {
+        self.requests.insert(id.clone(), token);
+        self.count.send_replace(self.requests.len());
     }
 
-    fn ended(&mut self, id: &RequestId) -> Option<Option<ProgressToken>> {
-        let token = self.requests.remove(id);
+    /// Strikes a request off the list, and gives the token of its progress.
+    fn ended(&mut self, id: &RequestId) -> Option<ProgressToken> {
+        let token = self.requests.remove(id).flatten();
         self.count.send_replace(self.requests.len());
         token
     }

@@ -46,7 +46,8 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
 /// The answer of a tool whose turn was not completed, or did not begin.
 pub(crate) fn failed(tool: Tool, failure: &Failure) -> CallToolResult {
     let Failure { kind, session_id, partial_reply, working_dir } = failure;
-    let mut text = format!("{}: {}.\n\nNext: {}\n", kind.word(), sentence(kind), next(tool, kind));
+    let mut text =
+        format!("{}: {}.\n\nNext: {}\n", kind.word(), sentence(kind), next(tool, failure));
     if let Some(session) = session_id {
         text += &format!("\nsession_id: {session}\nresume_command: {}\n", session.resume_command());
         if let Some(working_dir) = working_dir {
@@ -74,10 +75,13 @@ fn sentence(kind: &FailureKind) -> String {
 }
 
 /// What the caller can do about it.
-fn next(tool: Tool, kind: &FailureKind) -> String {
+fn next(tool: Tool, failure: &Failure) -> String {
     let again = format!("call {} again", tool.name());
-    let resume = format!("{again} with this session_id to go on from where it stopped");
-    match kind {
+    let resume = match failure.session_id {
+        Some(_) => format!("{again} with this session_id to go on from where it stopped"),
+        None => again.clone(),
+    };
+    match &failure.kind {
         FailureKind::BadInput { field, .. } => {
             format!("correct {field} and {again}. Nothing was started.")
         }
@@ -88,7 +92,7 @@ fn next(tool: Tool, kind: &FailureKind) -> String {
         }
         FailureKind::NotLoggedIn { .. } => format!(
             "a person must run `codex login`, or give Codex its API key: some clients do not pass \
-             CODEX_HOME or OPENAI_API_KEY on to their servers. Then {again}."
+             CODEX_HOME or OPENAI_API_KEY on to their servers. Then {resume}."
         ),
         FailureKind::UsageLimit { .. } => {
             format!("do not try again at once. When the limit is lifted, {resume}.")
@@ -122,16 +126,14 @@ fn next(tool: Tool, kind: &FailureKind) -> String {
             format!("nothing is lost: when the server runs again, {resume}.")
         }
         FailureKind::NoResult { .. } => format!(
-            "if there is a session_id below, {resume}. Else run `codex exec hello` in a terminal to \
-             see what is wrong with Codex."
+            "{resume}. If it ends so again, run `codex exec hello` in a terminal to see what is wrong \
+             with Codex, or begin a new session."
         ),
         FailureKind::TooManyCalls { .. } => {
             format!("wait for calls to end, then {again}. Nothing was started.")
         }
         FailureKind::Internal { .. } => {
-            format!(
-                "if there is a session_id below, {resume}. Please report this; the server's log has more."
-            )
+            format!("{resume}. Please report this; the server's log has more.")
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Putting a message in never waits, so nothing in the server ever waits for a client that does not
 //! read. What can pile up is bounded all the same: of progress only the newest of each request is
-//! kept, and while too much waits no further requests are read (see [`Outbox::room`]).
+//! kept, and while too much waits no further requests are handled (see [`Outbox::room`]).
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -13,7 +13,7 @@ use rmcp::model::ProgressToken;
 use rmcp::service::{RoleServer, TxJsonRpcMessage};
 use tokio::sync::watch;
 
-/// How many bytes may wait before no more requests are read.
+/// How many bytes may wait before no more requests are handled.
 const MAX_WAITING: usize = 4 << 20;
 
 /// Messages on their way to the client. Cheap to clone.
@@ -49,6 +49,12 @@ struct State {
     written: u64,
     /// Whether writing failed: nobody reads any more.
     broken: bool,
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.bytes < MAX_WAITING || self.broken
+    }
 }
 
 impl Outbox {
@@ -109,11 +115,14 @@ impl Outbox {
         self.0.publish(&waiting);
     }
 
-    /// Waits until there is room for answers to further requests.
+    /// Whether there is room for answers to further requests.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.state.borrow().has_room()
+    }
+
+    /// Waits until there is.
     pub(crate) async fn room(&self) {
-        let mut state = self.0.state.subscribe();
-        let has_room = |state: &State| state.bytes < MAX_WAITING || state.broken;
-        drop(state.wait_for(has_room).await);
+        drop(self.0.state.subscribe().wait_for(State::has_room).await);
     }
 
     /// Waits until all is written, or nobody reads any more, or nothing was taken for `patience`.

@@ -15,23 +15,23 @@ mod arguments;
 #[cfg(unix)]
 mod clients;
 #[cfg(unix)]
+mod life;
+#[cfg(unix)]
 mod play;
 #[cfg(unix)]
 mod program;
 #[cfg(unix)]
+mod progress;
+#[cfg(unix)]
 mod protocol;
+#[cfg(unix)]
+mod queue;
 #[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]
 mod real_kit;
 #[cfg(unix)]
 mod real_life;
-#[cfg(unix)]
-mod life;
-#[cfg(unix)]
-mod progress;
-#[cfg(unix)]
-mod queue;
 #[cfg(unix)]
 mod real_session;
 #[cfg(unix)]
