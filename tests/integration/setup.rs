@@ -9,6 +9,7 @@ use serde_json::Value;
 #[cfg(unix)]
 use crate::support::client::{Builder, Server};
 use crate::support::real_codex::Home;
+#[cfg(unix)]
 use crate::support::{real_codex, scripted_codex};
 
 /// The program under test.
