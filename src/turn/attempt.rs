@@ -222,10 +222,20 @@ impl Running {
         let now = Instant::now();
         match (&mut self.stopping, self.drain_until) {
             (_, Some(drain_until)) => {
-                if now >= drain_until {
+                if now < drain_until {
+                    return;
+                }
+                if self.pending.is_none() {
                     tracing::debug!(pid = self.pid(), "somebody holds Codex's output open");
                     self.output_ended = true;
                     self.stderr_ended = true;
+                    return;
+                }
+                // It is our listener who is slow. It has time as long as the call has, and then the
+                // rest is read without it.
+                self.drain_until = Some(now + DRAIN_WITHIN);
+                if let Some(limit) = clock.reached(now) {
+                    self.stop(Why::Limit(limit));
                 }
             }
             (Some((_, ladder)), None) => {
@@ -278,6 +288,10 @@ impl Running {
                 (_, _) => {}
             }
         }
+        if self.stopping.is_some() {
+            // A stop waits for no listener.
+            return;
+        }
         match watched.events.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(event)) => self.pending = Some(event),
@@ -287,6 +301,7 @@ impl Running {
     fn stop(&mut self, why: Why) {
         tracing::debug!(pid = self.pid(), ?why, "stopping Codex");
         self.stopping = Some((why, Ladder::begin(&mut self.process)));
+        self.pending = None;
     }
 
     fn has_exited(&mut self, status: io::Result<ExitStatus>) {
