@@ -101,19 +101,16 @@ impl Call {
         running: &mut Option<Running>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let asked = self.request.session;
-        let plan = self.plan().await.map_err(|kind| Failure::of(kind, asked))?;
-        let in_plan = |kind| {
-            let mut failure = Failure::of(kind, asked);
-            failure.working_dir = Some(plan.working_dir.as_path().to_owned());
-            failure
-        };
+        let failure = |kind| Failure::of(kind, asked);
         let busy_until = Instant::now() + self.shared.settings.busy_wait;
         if let Some(session) = asked {
-            seat.lock = self.lock(clock, session, busy_until).await.map_err(in_plan)?;
+            seat.lock = self.lock(clock, session, busy_until).await.map_err(failure)?;
         }
         let mut pause = BUSY_RETRY.0;
         loop {
-            let attempt = running.insert(self.start(&plan, clock).map_err(in_plan)?);
+            // Anew for each attempt: whoever had the session may have changed what it is like.
+            let plan = self.plan().await.map_err(failure)?;
+            let attempt = running.insert(self.start(&plan, clock).map_err(failure)?);
             let pid = attempt.pid();
             let mut opened = |session| self.opened(session, seat, &plan, pid);
             let watched =
@@ -128,9 +125,9 @@ impl Call {
                 if Instant::now() + pause > busy_until {
                     let home = self.shared.codex_home.as_deref();
                     let holder = home.map(|home| holder::describe_writer(home, session));
-                    return Err(in_plan(self.busy(holder.unwrap_or_default())));
+                    return Err(failure(self.busy(holder.unwrap_or_default())));
                 }
-                self.wait(clock, sleep(pause)).await.map_err(in_plan)?;
+                self.wait(clock, sleep(pause)).await.map_err(failure)?;
                 pause = (pause * 2).min(BUSY_RETRY.1);
                 continue;
             }
@@ -218,13 +215,19 @@ impl Call {
         session: SessionId,
         busy_until: Instant,
     ) -> Result<Option<SessionLock>> {
+        let mut told = false;
         loop {
             match self.try_lock(session) {
                 Ok(lock) => return Ok(lock),
                 Err(owner) if Instant::now() >= busy_until => {
                     return Err(self.busy(holder::describe_owner(owner.as_ref())));
                 }
-                Err(_) => self.wait(clock, sleep(LOCK_RETRY)).await?,
+                Err(_) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::debug!(%session, "another server is working in the session");
+                    }
+                    self.wait(clock, sleep(LOCK_RETRY)).await?;
+                }
             }
         }
     }

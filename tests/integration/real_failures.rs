@@ -200,6 +200,14 @@ fn impatient(home: &Home) -> Server {
     real(home).env("CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", "0").start()
 }
 
+/// The answer of a call that waited while somebody else had the second turn: what that one used is not
+/// this one's.
+fn assert_is_third_turn(result: &Value, session: &str) {
+    assert_eq!(field(result, "session_id"), session);
+    assert_eq!(content(result)["usage"]["input_tokens"], 100, "{result}");
+    assert_eq!(content(result)["session_usage"]["input_tokens"], 300, "{result}");
+}
+
 #[test]
 fn a_second_server_waits_for_the_first_or_is_told_who_it_is() {
     let (model, release) = waiting_model();
@@ -218,13 +226,12 @@ fn a_second_server_waits_for_the_first_or_is_told_who_it_is() {
     assert_eq!(line_of(text, "session_id: "), session);
     assert_readable(text);
 
-    let patient = real(&home).start();
+    let patient = real(&home).arg("--debug").start();
     let waiting = patient.begin_call("codex_chat", &next);
-    patient.request("ping", &json!({}));
-    assert_eq!(patient.try_answer(&waiting), None, "the session is still in use");
+    patient.wait_stderr(|log| log.contains("another server is working in the session"));
     release.send(()).expect("the model waits for it");
     content(&first.answer(&holding)["result"]);
-    assert_eq!(field(&patient.answer(&waiting)["result"], "session_id"), session);
+    assert_is_third_turn(&patient.answer(&waiting)["result"], &session);
     let asked = model.wait_for(|request| request.last_user_text().contains("And now?"));
     assert!(asked.user_texts().iter().any(|text| text.contains("Take it.")));
 }
@@ -260,7 +267,7 @@ fn a_call_waits_until_a_person_has_left_the_session() {
     patient.wait_stderr(|log| log.contains("another process has the session open"));
     release.send(()).expect("the model waits for it");
     person.finish();
-    assert_eq!(field(&patient.answer(&waiting)["result"], "session_id"), session);
+    assert_is_third_turn(&patient.answer(&waiting)["result"], &session);
     let asked = model.wait_for(|request| request.last_user_text().contains("And now?"));
     assert!(asked.user_texts().iter().any(|text| text.contains("Mine.")));
 }
