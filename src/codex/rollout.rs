@@ -71,9 +71,10 @@ pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Reco
 enum Line {
     TurnContext(Context),
     Total(Usage),
-    /// The user's message where it stands before the turn's context (up to 0.153).
+    /// The user's message as an event of its own (up to 0.120), which stands before the turn's context
+    /// up to 0.100.
     MessageFirst(String),
-    /// The user's message where it stands after the turn's context.
+    /// The user's message as an item (from 0.153 on), which stands after the turn's context.
     Message(String),
     TurnHead,
 }

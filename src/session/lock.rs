@@ -1,6 +1,6 @@
 //! One file for each session at work, locked, so that two servers keep apart.
 //!
-//! From 0.154 on Codex refuses a second writer itself; before, two of them would write into one
+//! From 0.153 on Codex refuses a second writer itself; 0.120 lets two of them write into one
 //! session. The lock also tells the one who has to wait who is at work. It lies in Codex's home,
 //! because that is what servers that can meet in a session have in common: clients do not agree on
 //! any other part of the environment.

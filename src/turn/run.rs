@@ -232,7 +232,7 @@ impl Call {
         }
     }
 
-    /// `Ok(None)` where locks cannot be had: from 0.154 on Codex sees to it itself.
+    /// `Ok(None)` where locks cannot be had: newer versions of Codex see to it themselves.
     fn try_lock(
         &self,
         session: SessionId,

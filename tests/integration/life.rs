@@ -13,7 +13,7 @@ use crate::play::{
     Stage, begin, chat, message, ran, result_of, running, session_of, steps, steps_in, wait_until,
     wait_within, with,
 };
-use crate::setup::{error_text, field};
+use crate::setup::{error_text, field, skipped};
 use crate::support::client::{Call, Server, wait_no_descendants_of};
 
 /// How long nothing may be left after the server was killed.
@@ -304,7 +304,7 @@ fn nothing_outlives_a_server_that_is_killed() {
 #[test]
 fn a_watchdog_that_is_killed_is_replaced_at_the_next_call() {
     if !cfg!(target_os = "linux") {
-        return eprintln!("skipped: the watchdog is looked for in /proc");
+        return skipped("the watchdog is looked for in /proc");
     }
     let stage = Stage::new();
     let server = stage.server().start();

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::real_kit::{by_script, obey, record};
-use crate::setup::{error_text, field, home, real, real_with};
+use crate::setup::{error_text, field, home, real, real_with, skipped};
 use crate::support::client::{Call, Left, Server, wait_no_descendants_of};
 use crate::support::model::Model;
 
@@ -175,6 +175,6 @@ fn assert_none_left(left: Result<(), Left>) {
     match left {
         Ok(()) => {}
         Err(Left::Alive(processes)) => panic!("these are left running: {processes:#?}"),
-        Err(Left::Unavailable(why)) => eprintln!("not checked: {why}"),
+        Err(Left::Unavailable(why)) => skipped(&format!("what is left running: {why}")),
     }
 }

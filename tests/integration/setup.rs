@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each platform uses a part of it")]
 
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
@@ -47,6 +48,13 @@ pub fn real_with(home: &Home, codex: &Path) -> Builder {
 #[cfg(unix)]
 pub fn scripted(home: &Home) -> Builder {
     real_with(home, &scripted_codex())
+}
+
+/// Says that something is not tested here, past the test runner, which keeps to itself what a test
+/// that passes prints.
+pub fn skipped(why: &str) {
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "SKIPPED: {why}").expect("standard error can be written");
 }
 
 /// A prompt by which the scripted Codex plays these steps.

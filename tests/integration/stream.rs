@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::play::{Stage, begin, chat, message, result_of, session_of, steps, steps_in};
-use crate::setup::{content, error_text, field};
+use crate::setup::{content, error_text, field, skipped};
 use crate::support::scripted_codex;
 
 const SESSION: &str = "01a1fd84-0000-7000-8000-000000000001";
@@ -207,7 +207,7 @@ fn a_flood_of_events_costs_no_memory() {
     let server = stage.server().start();
     chat(&server, &steps(&json!([{"started": {}}, {"reply": "warm"}])));
     let Some(before) = server.rss_kib() else {
-        return eprintln!("skipped: this system does not tell the memory of a process");
+        return skipped("this system does not tell the memory of a process");
     };
     let call = begin(
         &server,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::setup::{PROGRAM, content, field, home, script, scripted};
+use crate::setup::{PROGRAM, content, field, home, script, scripted, skipped};
 use crate::support::client::{Builder, Call, Server};
 use crate::support::real_codex::Home;
 use crate::support::scripted_codex;
@@ -457,7 +457,7 @@ fn a_flood_of_requests_takes_bounded_memory_while_nobody_reads() {
         server.begin("tools/list", &json!({}));
     }
     if !wait_idle(server.pid()) {
-        return eprintln!("skipped: this system does not show what processes do");
+        return skipped("this system does not show what processes do");
     }
     let resident = server.rss_kib().expect("where there is a time there is a size");
     assert!(resident < 64 * 1024, "{resident} KiB are resident");
