@@ -1,7 +1,6 @@
 //! The MCP server: rmcp's handler, and the life of the process around it.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use futures::FutureExt;
 use rmcp::ServerHandler;
@@ -35,12 +34,11 @@ what to do next. Codex knows nothing of this conversation: put all it needs into
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     codex: Codex,
-    tools: Arc<[Definition]>,
 }
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
-        Self { codex, tools: Tool::ALL.map(|tool| tool.definition().clone()).into() }
+        Self { codex }
     }
 
     async fn call(
@@ -130,11 +128,11 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+        Ok(ListToolsResult::with_all_items(Tool::ALL.map(|tool| tool.definition().clone()).into()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Definition> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        Tool::named(name).map(|tool| tool.definition().clone())
     }
 
     async fn call_tool(

@@ -64,8 +64,7 @@ fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
         && let ClientRequest::CustomRequest(custom) = &request.request
         && let Some(expected) = parameters_of(&custom.method)
     {
-        let message = format!("The parameters of {} must be {expected}.", custom.method);
-        return answer(request.id.clone(), ErrorCode::INVALID_PARAMS, message);
+        return wrong_parameters(request.id.clone(), &custom.method, expected);
     }
     Decoded::Message(Box::new(message))
 }
@@ -82,14 +81,18 @@ fn parameters_of(method: &str) -> Option<&'static str> {
     }
 }
 
+fn wrong_parameters(id: RequestId, method: &str, expected: &str) -> Decoded {
+    let message = format!("The parameters of {method} must be {expected}.");
+    answer(id, ErrorCode::INVALID_PARAMS, message)
+}
+
 /// The answer to JSON that is no message.
 fn invalid(value: Value) -> Decoded {
     if value["jsonrpc"] == "2.0"
         && let (Some(id), Some(method)) = (super::id_from(&value["id"]), value["method"].as_str())
     {
         let expected = parameters_of(method).unwrap_or("an object, if any");
-        let message = format!("The parameters of {method} must be {expected}.");
-        return answer(id, ErrorCode::INVALID_PARAMS, message);
+        return wrong_parameters(id, method, expected);
     }
     let salvaged = Salvaged {
         id: super::id_from(&value["id"]),

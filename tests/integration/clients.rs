@@ -4,8 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rmcp::ClientHandler;
 use rmcp::model::{
@@ -24,8 +22,8 @@ use crate::setup::{PROGRAM, home, scratch, script};
 use crate::support::model::{Model, echo};
 use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
+use crate::wait::{WAIT, wait_for};
 
-const WAIT: Duration = Duration::from_mins(1);
 const TOOLS: [&str; 3] = ["codex_chat", "codex_guard_plan", "codex_guard_final"];
 
 /// A client that keeps the progress it is told.
@@ -159,17 +157,9 @@ async fn a_call_that_rmcp_s_client_abandons_is_stopped() {
         // To drop the call cancels it.
         () = client.service().wait_for(" started") => {}
     }
-    let waited = tokio::task::spawn_blocking(move || wait_for_file(&stopped));
+    let waited = tokio::task::spawn_blocking(move || wait_for(&stopped));
     waited.await.expect("Codex was stopped");
     client.cancel().await.expect("the server leaves");
-}
-
-fn wait_for_file(path: &Path) {
-    let deadline = Instant::now() + WAIT;
-    while !path.exists() {
-        assert!(Instant::now() < deadline, "waited {WAIT:?} in vain for {}", path.display());
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// A turn that lasts until it is interrupted, which makes a file.
@@ -240,7 +230,7 @@ fn the_typescript_sdk_uses_the_server_and_the_real_codex() {
     let seen = scratch().join(format!("seen-{}", std::process::id()));
     let progress = seen.clone();
     let model = Model::start(move |request| {
-        wait_for_file(&progress);
+        wait_for(&progress);
         echo(request)
     });
     let home = home(&model.url());

@@ -10,11 +10,11 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::play::{
-    Stage, begin, chat, message, ran, result_of, running, session_of, steps, steps_in, wait_until,
-    wait_within, with,
+    Stage, begin, chat, message, ran, result_of, running, session_of, steps, steps_in, with,
 };
 use crate::setup::{error_text, field, skipped};
 use crate::support::client::{Call, Server, wait_no_descendants_of};
+use crate::wait::{wait_until, wait_within};
 
 /// How long nothing may be left after the server was killed.
 const ORPHANED: Duration = Duration::from_secs(2);

@@ -38,3 +38,5 @@ mod real_session;
 mod stream;
 #[cfg(unix)]
 mod transport;
+#[cfg(unix)]
+mod wait;

@@ -1,18 +1,14 @@
 //! Calls that the scripted Codex answers, and what can be seen of them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::setup::{home, script, scripted};
 use crate::support::client::{Builder, Call, Server};
 use crate::support::real_codex::Home;
-
-/// Longer than anything here takes, also when the machine is busy.
-const WAIT: Duration = Duration::from_mins(1);
+use crate::wait::wait_for;
 
 /// A home with a log of each start of the scripted Codex.
 pub struct Stage {
@@ -125,23 +121,4 @@ pub fn running(command: &str) -> Value {
 /// The command of [`running`] is done.
 pub fn ran() -> Value {
     item("completed", &json!({"id": "run", "type": "command_execution", "exit_code": 0}))
-}
-
-/// Waits for a file.
-pub fn wait_for(path: &Path) {
-    wait_until(&format!("{}", path.display()), || path.exists());
-}
-
-/// Waits until something is so.
-pub fn wait_until(what: &str, is_it: impl Fn() -> bool) {
-    wait_within(WAIT, what, is_it);
-}
-
-/// Waits until something is so, for a bounded time.
-pub fn wait_within(bound: Duration, what: &str, is_it: impl Fn() -> bool) {
-    let deadline = Instant::now() + bound;
-    while !is_it() {
-        assert!(Instant::now() < deadline, "waited {bound:?} in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }

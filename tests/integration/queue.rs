@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::play::{
-    Stage, begin, chat, result_of, session_of, settle, steps, steps_in, wait_for, wait_until, with,
-};
+use crate::play::{Stage, begin, chat, result_of, session_of, settle, steps, steps_in, with};
 use crate::setup::{error_text, field};
 use crate::support::client::{Call, Server, wait_no_descendants_of};
+use crate::wait::{wait_for, wait_until};
 
 const MAX_CONCURRENT: &str = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT";
 const MAX_QUEUED: &str = "CODEX_PERSISTENT_MCP_MAX_QUEUED";

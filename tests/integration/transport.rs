@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,26 +15,14 @@ use crate::setup::{PROGRAM, content, field, home, script, scripted, skipped};
 use crate::support::client::{Builder, Call, Server};
 use crate::support::real_codex::Home;
 use crate::support::scripted_codex;
+use crate::wait::{WAIT, wait_for};
 
-const WAIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 const MIB: usize = 1 << 20;
 
 /// No model is asked in here.
 fn offline_home() -> Home {
     home("http://127.0.0.1:9/v1")
-}
-
-fn wait_until(what: &str, is_it: impl Fn() -> bool) {
-    let deadline = Instant::now() + WAIT;
-    while !is_it() {
-        assert!(Instant::now() < deadline, "waited {WAIT:?} in vain for {what}");
-        thread::sleep(POLL);
-    }
-}
-
-fn wait_for_file(path: &Path) {
-    wait_until(&path.display().to_string(), || path.exists());
 }
 
 /// Waits for the answer to an id, which may be of any kind.
@@ -66,7 +53,7 @@ fn begin_hanging(server: &Server, home: &Home, name: &str) -> Call {
         {"hang": {}},
     ]);
     let call = server.begin_call("codex_chat", &json!({"prompt": script(&steps)}));
-    wait_for_file(&here);
+    wait_for(&here);
     call
 }
 
@@ -369,13 +356,13 @@ fn a_cancellation_gets_through_although_nobody_reads() {
     clog(&server);
     let second = begin_hanging(&server, &home, "second");
     server.cancel(&call);
-    wait_for_file(&interrupted(&home, "first"));
+    wait_for(&interrupted(&home, "first"));
     // More than the 4 MiB of answers that are kept for who does not read: requests are held back now.
     for _ in 0..650 {
         server.begin("tools/list", &json!({}));
     }
     server.cancel(&second);
-    wait_for_file(&interrupted(&home, "second"));
+    wait_for(&interrupted(&home, "second"));
 
     server.resume_reading();
     assert_alive(&server);
@@ -514,7 +501,7 @@ fn a_client_that_is_gone_has_its_calls_stopped() {
     let server = scripted(&home).start();
     let _call = begin_hanging(&server, &home, "it");
     server.close_stdout();
-    wait_for_file(&interrupted(&home, "it"));
+    wait_for(&interrupted(&home, "it"));
     assert_leaves(&server, WAIT);
 }
 
@@ -526,7 +513,7 @@ fn answers_that_nobody_takes_do_not_keep_the_server_for_ever() {
     let done = home.project().join("done");
     let steps = json!([{"started": {}}, {"reply": "finished"}, {"touch": done}]);
     server.begin_call("codex_chat", &json!({"prompt": script(&steps)}));
-    wait_for_file(&done);
+    wait_for(&done);
     server.close_stdin();
     assert_leaves(&server, WAIT);
 }
