@@ -63,6 +63,10 @@ struct Flags {
     #[arg(long, env = "CODEX_PERSISTENT_MCP_MAX_QUEUED", value_name = "N", default_value_t = 64)]
     max_queued: usize,
 
+    /// Where jobs and the line of calls are kept [default: codex-persistent-mcp in $XDG_STATE_HOME]
+    #[arg(long, env = "CODEX_PERSISTENT_MCP_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
     /// Let calls ask for the sandbox danger-full-access
     #[arg(long, env = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
@@ -133,6 +137,12 @@ impl Flags {
             busy_wait: Duration::from_millis(self.busy_wait_ms),
             max_concurrent: self.max_concurrent,
             max_queued: self.max_queued,
+            state_dir: match &self.state_dir {
+                Some(dir) => Some(std::path::absolute(dir).map_err(|error| {
+                    wrong("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", error.to_string())
+                })?),
+                None => defaults.state_dir,
+            },
             allow_full_access: self.allow_full_access,
         })
     }

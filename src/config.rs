@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::private;
 use crate::turn::request::{InvalidValue, Limits, WorkingDir};
 
 /// The variable that allows the sandbox `danger-full-access`.
@@ -30,6 +32,10 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// How many calls wait beyond that. Default 64.
     pub max_queued: usize,
+    /// Where jobs and the line of calls are kept, in common with all servers of the user that have
+    /// the same. Default: `codex-persistent-mcp` in the user's state folder. Without one each process
+    /// is for itself, and has no jobs.
+    pub state_dir: Option<PathBuf>,
     /// Whether the sandbox `danger-full-access` may be asked for. Default no.
     pub allow_full_access: bool,
 }
@@ -44,6 +50,7 @@ impl Default for Settings {
             busy_wait: Duration::from_secs(30),
             max_concurrent: 8,
             max_queued: 64,
+            state_dir: private::default_state_dir(),
             allow_full_access: false,
         }
     }

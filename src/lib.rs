@@ -15,6 +15,7 @@ pub mod cli;
 mod codex;
 mod config;
 mod log;
+mod private;
 mod prompt;
 mod reverse_lines;
 mod server;

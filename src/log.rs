@@ -4,7 +4,7 @@
 //! are lost when that one is far behind. Prompts and replies are not logged at all below `trace`,
 //! which no flag turns on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -17,6 +17,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
 use tracing::level_filters::LevelFilter;
+
+use crate::private;
 
 /// How many lines may wait for their writer.
 const LINES_AHEAD: usize = 1_000;
@@ -68,11 +70,7 @@ fn levels(debug: bool) -> Targets {
 
 /// Opens the file so that only its owner can read it, also if it was there and others could.
 fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
+    let file = private::open_options().create(true).append(true).open(path)?;
     #[cfg(unix)]
     if file.metadata()?.is_file() {
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;

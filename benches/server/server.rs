@@ -29,7 +29,11 @@ impl Setup {
     /// The server, with this Codex and this home for it.
     pub fn with_codex(codex: &Path, home: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_codex-persistent-mcp"));
-        command.env("CODEX_BIN", codex).env("CODEX_HOME", home).current_dir(home);
+        command
+            .env("CODEX_BIN", codex)
+            .env("CODEX_HOME", home)
+            .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.join("state"))
+            .current_dir(home);
         Self(command)
     }
 

@@ -70,6 +70,7 @@ impl Stage {
             command
                 .env("CODEX_BIN", codex)
                 .env("CODEX_HOME", home.path())
+                .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
                 .env("NO_PROXY", "127.0.0.1")
                 .env("no_proxy", "127.0.0.1")
                 .current_dir(home.project());

@@ -5,12 +5,13 @@
 //! because that is what servers that can meet in a session have in common: clients do not agree on
 //! any other part of the environment.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::private;
 use crate::turn::request::SessionId;
 
 const FOLDER: &str = "codex-persistent-mcp/locks";
@@ -48,13 +49,11 @@ impl SessionLock {
         owner: &Owner,
     ) -> io::Result<Attempt> {
         let folder = codex_home.join(FOLDER);
-        create_private_folder(&folder)?;
+        private::create_folder(&folder)?;
         let path = folder.join(format!("{session}.lock"));
         loop {
-            let mut options = OpenOptions::new();
+            let mut options = private::open_options();
             options.read(true).write(true).create(true).truncate(false);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let mut file = options.open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -85,14 +84,6 @@ impl Drop for SessionLock {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.path));
     }
-}
-
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 #[cfg(unix)]

@@ -19,6 +19,7 @@ fn the_documentation_s_example_asks_and_goes_on_in_the_same_session() {
     let output = Command::new(example("ask"))
         .env("PATH", path.expect("these paths were in a PATH before"))
         .env("CODEX_HOME", home.path())
+        .env("XDG_STATE_HOME", home.state())
         .current_dir(home.project())
         .output()
         .expect("the example can be started");
@@ -46,6 +47,7 @@ mod listeners {
 
     fn begin(steps: &Value, limit: Duration) -> (Codex, Turn) {
         let mut settings = Settings::default();
+        settings.state_dir = None;
         settings.codex_bin = scripted_codex().into();
         settings.working_dir = WorkingDir::existing(scratch()).expect("tests may write there");
         let codex = Codex::new(settings);

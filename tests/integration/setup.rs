@@ -41,6 +41,7 @@ pub fn real_with(home: &Home, codex: &Path) -> Builder {
     Server::builder(PROGRAM)
         .env("CODEX_BIN", codex)
         .env("CODEX_HOME", home.path())
+        .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
         .cwd(home.project())
 }
 

@@ -128,6 +128,7 @@ pub struct Home {
     directory: PathBuf,
     path: PathBuf,
     project: PathBuf,
+    state: PathBuf,
 }
 
 impl Home {
@@ -139,8 +140,12 @@ impl Home {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = base.join(format!("home-{}-{number}", process::id()));
-        let home =
-            Self { path: directory.join("codex"), project: directory.join("project"), directory };
+        let home = Self {
+            path: directory.join("codex"),
+            project: directory.join("project"),
+            state: directory.join("state"),
+            directory,
+        };
         // What a killed process of the same id left behind.
         let _nothing_there = fs::remove_dir_all(&home.directory);
         for directory in [&home.path, &home.project] {
@@ -170,6 +175,11 @@ impl Home {
     /// An empty directory to work in.
     pub fn project(&self) -> &Path {
         &self.project
+    }
+
+    /// The server's state folder, which it makes.
+    pub fn state(&self) -> &Path {
+        &self.state
     }
 
     /// Adds lines to `config.toml`. Keys of the top level come first, tables after them.

@@ -1,0 +1,36 @@
+//! Files and folders that only their owner can read, and where the user's state lies.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where state is kept if no setting says: `$XDG_STATE_HOME/codex-persistent-mcp`, which is
+/// `~/.local/state/codex-persistent-mcp` where the variable is not set (XDG Base Directory
+/// Specification 0.8, which also says that a relative path is to be ignored). On Windows
+/// `%LOCALAPPDATA%\codex-persistent-mcp`.
+pub(crate) fn default_state_dir() -> Option<PathBuf> {
+    let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
+    let base = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = base.or_else(|| {
+        std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".local/state"))
+    })?;
+    Some(base.join(env!("CARGO_PKG_NAME")))
+}
+
+/// Makes a folder, and those above it, for its owner alone. One that is there stays as it is.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Options with which a file that is made can be read by its owner alone.
+pub(crate) fn open_options() -> OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode to set"))]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
