@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod refusal;
 pub(crate) mod rollout;
 pub(crate) mod stderr;
+pub(crate) mod step;
 pub(crate) mod transcript;
 pub(crate) mod usage;
 pub(crate) mod version;
