@@ -41,7 +41,7 @@ struct Flags {
     #[arg(long, env = "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().idle))]
     idle_timeout_ms: u64,
 
-    /// How long to wait for a session that another process has open, in milliseconds
+    /// How long to wait for a session that a person has open, in milliseconds
     #[arg(
         long,
         env = "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS",
@@ -50,7 +50,7 @@ struct Flags {
     )]
     busy_wait_ms: u64,
 
-    /// How many calls run at a time
+    /// How many calls run at a time, those of the user's other servers included
     #[arg(
         long,
         env = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT",

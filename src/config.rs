@@ -26,11 +26,11 @@ pub struct Settings {
     pub origin: Origin,
     /// The limits of a call that sets none of its own.
     pub limits: Limits,
-    /// How long to wait for a session that another process is working in. Default 30 s.
+    /// How long to wait for a session that a person has open. Default 30 s.
     pub busy_wait: Duration,
-    /// How many calls run at a time. Default 8.
+    /// How many calls run at a time, in all processes with the same `state_dir`. Default 8.
     pub max_concurrent: usize,
-    /// How many calls wait beyond that. Default 64.
+    /// How many calls wait beyond that, in this process. Default 64.
     pub max_queued: usize,
     /// Where jobs and the line of calls are kept, in common with all servers of the user that have
     /// the same. Default: `codex-persistent-mcp` in the user's state folder. Without one each process

@@ -1,9 +1,14 @@
 //! Who may work in which session, and what a session is known to be.
 //!
-//! [`queue`] keeps calls of this process in order, [`lock`] keeps processes apart, and [`known`]
-//! remembers directory, sandbox and tokens of a session, from its turns here or from Codex's record.
+//! [`queue`] is the door: calls come in and get their places. Behind it, [`line`] is what all servers
+//! of the user share, [`table`] the file in which they do, [`calls`] this server's part of it, and
+//! [`order`] decides whose turn it is. [`known`] remembers directory, sandbox and tokens of a session,
+//! from its turns here or from Codex's record.
 
+pub(crate) mod calls;
 pub(crate) mod holder;
 pub(crate) mod known;
-pub(crate) mod lock;
+pub(crate) mod line;
+pub(crate) mod order;
 pub(crate) mod queue;
+pub(crate) mod table;

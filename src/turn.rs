@@ -25,6 +25,7 @@ use crate::codex::watchdog::Watchdog;
 use crate::config::{ALLOW_FULL_ACCESS, Settings};
 use crate::session::known::Sessions;
 use crate::session::queue::Queue;
+use crate::session::table::{Table, Who};
 use outcome::{Answer, Failure, FailureKind};
 use request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
 
@@ -60,7 +61,9 @@ pub struct Turn {
 impl Codex {
     /// Uses these settings. Starts nothing.
     pub fn new(settings: Settings) -> Self {
-        let queue = Queue::new(settings.max_concurrent, settings.max_queued);
+        let who = Who { pid: std::process::id(), origin: settings.origin.to_string() };
+        let table = Table::new(settings.state_dir.as_deref(), who);
+        let queue = Queue::new(settings.max_concurrent, settings.max_queued, table);
         Self(Arc::new(Shared {
             settings,
             codex_home: codex_home(),
@@ -90,7 +93,7 @@ impl Codex {
             drop(answer.send(Err(failure)));
             return turn;
         }
-        match self.0.queue.enter(request.session) {
+        match self.0.queue.enter(request.session, request.in_front) {
             Ok(waiting) => {
                 let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
                 self.0.turns.spawn(call.run(waiting, event_sender, answer));

@@ -2,18 +2,7 @@
 
 use std::path::Path;
 
-use super::lock::Owner;
 use crate::turn::request::SessionId;
-
-/// A sentence part about another server of ours.
-pub(crate) fn describe_owner(owner: Option<&Owner>) -> String {
-    match owner {
-        Some(Owner { pid, origin }) => {
-            format!("another server ({origin}, process {pid}) is running a call in it")
-        }
-        None => "another server is running a call in it".into(),
-    }
-}
 
 /// A sentence part about whoever holds Codex's own lock of the session, or nothing if the system
 /// does not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.169), and

@@ -1,35 +1,41 @@
 //! The order of calls: one at a time in a session, so many at a time in all, the rest in line.
 //!
 //! Calls of one session run in the order in which they came. Calls of different sessions start in
-//! order too, but a call whose session is at work is passed by, so that it holds nobody up.
+//! order too, but a call whose session is at work is passed by, so that it holds nobody up. All
+//! servers of the user share one [`Line`]; here is who waits in this one, and who wakes them.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
+use super::calls::Key;
+use super::line::Line;
+use super::table::Table;
 use crate::turn::request::SessionId;
 
-/// The line and those who are at work. Cheap to clone.
+/// How often it is looked whether another server has made room, while somebody waits for that.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How soon a table is tried again that another server had locked, at first.
+const TRY_AGAIN: Duration = Duration::from_millis(1);
+
+/// The line and those who wait for their turn. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
+    line: Line,
     max_running: usize,
     max_waiting: usize,
-    running: usize,
-    /// Sessions at work.
-    busy: HashSet<SessionId>,
-    waiting: VecDeque<Waiter>,
-    next_ticket: u64,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    ticket: u64,
-    session: Option<SessionId>,
-    call_in: oneshot::Sender<Place>,
+    waiting: HashMap<Key, oneshot::Sender<Place>>,
+    /// Looks at what other servers do, while somebody waits for that.
+    lookout: Option<JoinHandle<()>>,
 }
 
 /// The line is full.
@@ -43,7 +49,7 @@ pub(crate) struct Full {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     queue: Queue,
-    ticket: u64,
+    key: Key,
     called_in: oneshot::Receiver<Place>,
 }
 
@@ -51,87 +57,131 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Place {
     queue: Queue,
-    session: Option<SessionId>,
+    key: Key,
 }
 
 impl Queue {
-    pub(crate) fn new(max_running: usize, max_waiting: usize) -> Self {
+    /// A queue that shares this table with other servers.
+    pub(crate) fn new(max_running: usize, max_waiting: usize, table: Table) -> Self {
         Self(Arc::new(Mutex::new(State {
+            line: Line::new(table),
             max_running,
             max_waiting,
-            running: 0,
-            busy: HashSet::new(),
-            waiting: VecDeque::new(),
-            next_ticket: 0,
+            waiting: HashMap::new(),
+            lookout: None,
         })))
     }
 
-    /// Gets in line at once, so that the order of calls is the order of places.
-    pub(crate) fn enter(&self, session: Option<SessionId>) -> Result<Waiting, Full> {
+    /// Gets in line at once, so that the order of calls is the order of places. `front` is before all
+    /// others that wait for the session.
+    pub(crate) fn enter(&self, session: Option<SessionId>, front: bool) -> Result<Waiting, Full> {
         let (call_in, called_in) = oneshot::channel();
-        let mut state = self.lock();
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        state.waiting.push_back(Waiter { ticket, session, call_in });
-        let calls = state.promote();
-        // Whoever can start at once does not count as waiting.
-        if state.waiting.len() > state.max_waiting {
-            state.waiting.pop_back();
-            return Err(Full { running: state.running, waiting: state.waiting.len() });
-        }
-        drop(state);
-        self.call(calls);
-        Ok(Waiting { queue: self.clone(), ticket, called_in })
+        let mut key = 0;
+        self.change(|state| {
+            key = state.line.join(session, front, state.max_running);
+            state.waiting.insert(key, call_in);
+        });
+        let waiting = Waiting { queue: self.clone(), key, called_in };
+        let full = self.lock().is_full_before(key);
+        full.map_or(Ok(waiting), Err)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the line, and calls in whoever can start then.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let calls = state.look();
+        self.look_out(&mut state);
+        drop(state);
+        self.call(calls);
+    }
+
     /// Hands out places, outside the lock: a place that nobody takes comes back by being dropped.
-    fn call(&self, calls: Vec<Waiter>) {
-        for Waiter { session, call_in, .. } in calls {
-            drop(call_in.send(Place { queue: self.clone(), session }));
+    fn call(&self, calls: Vec<(Key, oneshot::Sender<Place>)>) {
+        for (key, call_in) in calls {
+            drop(call_in.send(Place { queue: self.clone(), key }));
+        }
+    }
+
+    /// Sees to it that other servers are looked at if somebody waits for them.
+    fn look_out(&self, state: &mut State) {
+        let looks = state.lookout.as_ref().is_some_and(|lookout| !lookout.is_finished());
+        if !looks
+            && state.line.must_look_again()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            state.lookout = Some(runtime.spawn(look_out(Arc::downgrade(&self.0))));
+        }
+    }
+}
+
+/// Looks again and again, as long as there is something that only looking tells.
+async fn look_out(state: Weak<Mutex<State>>) {
+    let mut pause = TRY_AGAIN;
+    loop {
+        sleep(pause).await;
+        let Some(queue) = state.upgrade().map(Queue) else { return };
+        let mut state = queue.lock();
+        let calls = state.look();
+        pause = if state.line.is_held_up() { (pause * 2).min(LOOK_EVERY) } else { LOOK_EVERY };
+        let done = !state.line.must_look_again();
+        if done {
+            // Under the lock, so that whoever needs another finds that there is none.
+            state.lookout = None;
+        }
+        drop(state);
+        queue.call(calls);
+        if done {
+            return;
         }
     }
 }
 
 impl State {
-    /// Takes out of the line, from its head, all who can run now.
-    fn promote(&mut self) -> Vec<Waiter> {
-        let mut calls = Vec::new();
-        let mut passed_by = HashSet::new();
-        let mut at = 0;
-        while self.running < self.max_running && at < self.waiting.len() {
-            let session = self.waiting[at].session;
-            let must_wait = session.is_some_and(|session| {
-                self.busy.contains(&session) || passed_by.contains(&session)
-            });
-            if must_wait {
-                passed_by.extend(session);
-                at += 1;
-                continue;
-            }
-            self.running += 1;
-            self.busy.extend(session);
-            calls.extend(self.waiting.remove(at));
-        }
-        calls
+    /// Whether there is no room to wait for this call. One that can start at once does not count as
+    /// waiting; whether it can is not known while another server has the table.
+    fn is_full_before(&self, key: Key) -> Option<Full> {
+        let waiting = self.waiting.keys().filter(|other| **other < key).count();
+        let waits = self.waiting.contains_key(&key) && !self.line.is_held_up();
+        let full = Full { running: self.line.running(), waiting };
+        (waits && waiting >= self.max_waiting).then_some(full)
+    }
+
+    /// Takes out of the line all who can run now.
+    fn look(&mut self) -> Vec<(Key, oneshot::Sender<Place>)> {
+        let starts = self.line.look();
+        starts.into_iter().filter_map(|key| self.waiting.remove_entry(&key)).collect()
     }
 }
 
 impl Waiting {
     /// Waits for the call's turn. Cancel-safe: dropped, the call leaves the line or gives its place
     /// back.
-    pub(crate) async fn place(mut self) -> Place {
+    pub(crate) async fn place(&mut self) -> Place {
         (&mut self.called_in).await.expect("the line keeps every waiter until it is called in")
+    }
+
+    /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
+    pub(crate) fn in_front(&self) -> String {
+        let mut state = self.queue.lock();
+        if state.waiting.contains_key(&self.key) {
+            state.line.in_front(self.key)
+        } else {
+            String::new()
+        }
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let ticket = self.ticket;
-        self.queue.lock().waiting.retain(|waiter| waiter.ticket != ticket);
+        // One that was called in is a place already.
+        if self.queue.lock().waiting.remove(&self.key).is_some() {
+            self.queue.change(|state| state.line.leave(self.key));
+        }
     }
 }
 
@@ -139,28 +189,20 @@ impl Place {
     /// Takes note of the session that Codex began for this call, so that calls that already know
     /// its id wait for this one.
     pub(crate) fn adopt(&mut self, session: SessionId) {
-        if self.session.is_none() && self.queue.lock().busy.insert(session) {
-            self.session = Some(session);
-        }
+        self.queue.change(|state| state.line.adopt(self.key, session));
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.queue.lock();
-        state.running -= 1;
-        if let Some(session) = self.session {
-            state.busy.remove(&session);
-        }
-        let calls = state.promote();
-        drop(state);
-        self.queue.call(calls);
+        self.queue.change(|state| state.line.leave(self.key));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::table::Who;
     use futures::FutureExt;
 
     fn session(number: u8) -> Option<SessionId> {
@@ -168,65 +210,88 @@ mod tests {
         Some(id.parse().expect("a UUID"))
     }
 
+    /// A queue of its own.
+    fn queue(max_running: usize, max_waiting: usize) -> Queue {
+        let who = Who { pid: 1, origin: "test".into() };
+        Queue::new(max_running, max_waiting, Table::new(None, who))
+    }
+
+    fn enter(queue: &Queue, session: Option<SessionId>) -> Waiting {
+        queue.enter(session, false).expect("room")
+    }
+
     /// The place of a call that can run now.
-    fn now(waiting: Waiting) -> Result<Place, ()> {
+    fn now(mut waiting: Waiting) -> Result<Place, ()> {
         waiting.place().now_or_never().ok_or(())
     }
 
     #[test]
     fn calls_of_one_session_run_in_order_and_pass_nobody_else() {
-        let queue = Queue::new(8, 8);
-        let first = now(queue.enter(session(1)).expect("room")).expect("nobody before it");
-        let mut second = Box::pin(queue.enter(session(1)).expect("room").place());
-        let mut third = Box::pin(queue.enter(session(1)).expect("room").place());
-        assert!(now(queue.enter(session(2)).expect("room")).is_ok(), "another session is free");
-        assert!((&mut second).now_or_never().is_none());
+        let queue = queue(8, 8);
+        let first = now(enter(&queue, session(1))).expect("nobody before it");
+        let mut second = enter(&queue, session(1));
+        let mut third = enter(&queue, session(1));
+        assert!(now(enter(&queue, session(2))).is_ok(), "another session is free");
+        assert!(second.place().now_or_never().is_none());
         drop(first);
-        assert!((&mut third).now_or_never().is_none(), "the second is before the third");
-        let second = second.now_or_never().expect("its turn");
+        assert!(third.place().now_or_never().is_none(), "the second is before the third");
+        let second = second.place().now_or_never().expect("its turn");
         drop(second);
-        assert!(third.now_or_never().is_some());
+        assert!(third.place().now_or_never().is_some());
     }
 
     #[test]
     fn the_limit_holds_and_the_line_is_served_in_order() {
-        let queue = Queue::new(1, 2);
-        let running = now(queue.enter(None).expect("room")).expect("nobody before it");
-        let mut second = Box::pin(queue.enter(None).expect("room").place());
-        let third = queue.enter(None).expect("room");
-        assert_eq!(queue.enter(None).err(), Some(Full { running: 1, waiting: 2 }));
+        let queue = queue(1, 2);
+        let running = now(enter(&queue, None)).expect("nobody before it");
+        let mut second = enter(&queue, None);
+        let third = enter(&queue, None);
+        assert_eq!(queue.enter(None, false).err(), Some(Full { running: 1, waiting: 2 }));
         drop(third);
-        assert!(queue.enter(None).is_ok(), "who leaves the line makes room");
+        assert!(queue.enter(None, false).is_ok(), "who leaves the line makes room");
         drop(running);
-        assert!((&mut second).now_or_never().is_some());
+        assert!(second.place().now_or_never().is_some());
+    }
+
+    #[test]
+    fn whoever_goes_in_front_is_next_in_its_session() {
+        let queue = queue(8, 8);
+        let running = now(enter(&queue, session(1))).expect("nobody before it");
+        let mut second = enter(&queue, session(1));
+        let mut front = queue.enter(session(1), true).expect("room");
+        assert!(front.place().now_or_never().is_none(), "the one that runs is not stopped");
+        drop(running);
+        assert!(second.place().now_or_never().is_none(), "the other goes before it");
+        drop(front.place().now_or_never().expect("its turn"));
+        assert!(second.place().now_or_never().is_some());
     }
 
     #[test]
     fn without_a_line_whoever_can_run_runs() {
-        let queue = Queue::new(1, 0);
-        let running = now(queue.enter(None).expect("room")).expect("nobody before it");
-        assert!(queue.enter(None).is_err());
+        let queue = queue(1, 0);
+        let running = now(enter(&queue, None)).expect("nobody before it");
+        assert!(queue.enter(None, false).is_err());
         drop(running);
-        assert!(queue.enter(None).is_ok());
+        assert!(queue.enter(None, false).is_ok());
     }
 
     #[test]
     fn a_place_that_is_not_taken_is_given_on() {
-        let queue = Queue::new(1, 8);
-        let waiting = queue.enter(session(1)).expect("room");
-        let next = queue.enter(session(1)).expect("room");
+        let queue = queue(1, 8);
+        let waiting = enter(&queue, session(1));
+        let next = enter(&queue, session(1));
         drop(waiting);
         assert!(now(next).is_ok());
     }
 
     #[test]
     fn a_session_that_began_here_is_waited_for() {
-        let queue = Queue::new(8, 8);
-        let mut place = now(queue.enter(None).expect("room")).expect("nobody before it");
+        let queue = queue(8, 8);
+        let mut place = now(enter(&queue, None)).expect("nobody before it");
         place.adopt(session(1).expect("just made"));
-        let mut next = Box::pin(queue.enter(session(1)).expect("room").place());
-        assert!((&mut next).now_or_never().is_none());
+        let mut next = enter(&queue, session(1));
+        assert!(next.place().now_or_never().is_none());
         drop(place);
-        assert!(next.now_or_never().is_some());
+        assert!(next.place().now_or_never().is_some());
     }
 }

@@ -103,7 +103,7 @@ pub enum FailureKind {
         /// The one asked for.
         session: SessionId,
     },
-    /// Another process is working in the session.
+    /// Somebody who is not in line, such as a person, is working in the session.
     #[error("the session is in use{}, and was still after {} s", detail(.holder), .waited.as_secs())]
     SessionBusy {
         /// What is known of the process that uses it, or empty.
@@ -126,12 +126,14 @@ pub enum FailureKind {
         message: String,
     },
     /// A limit was reached, and Codex was stopped.
-    #[error("{}", timed_out(.limit, *.started))]
+    #[error("{}", timed_out(.limit, *.started, .in_front))]
     TimedOut {
         /// Which one.
         limit: Limit,
         /// Whether Codex had been started: a call may wait for its whole time.
         started: bool,
+        /// What is known of those it waited for, or empty.
+        in_front: String,
     },
     /// The call was stopped.
     #[error("the call was cancelled{}", if matches!(.by, CancelledBy::Shutdown) { ": the server is shutting down" } else { "" })]
@@ -188,7 +190,7 @@ fn detail(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-fn timed_out(limit: &Limit, started: bool) -> String {
+fn timed_out(limit: &Limit, started: bool, in_front: &str) -> String {
     let what = match limit {
         Limit::Total(limit) => format!("the call took longer than {}", duration(*limit)),
         Limit::Idle(limit) => format!("nothing came from Codex for {}", duration(*limit)),
@@ -196,7 +198,9 @@ fn timed_out(limit: &Limit, started: bool) -> String {
     if started {
         format!("{what}, so Codex was stopped")
     } else {
-        format!("{what}, and was still waiting for its turn, so Codex was not started")
+        let waited = "was still waiting for its turn, so Codex was not started";
+        let who = if in_front.is_empty() { String::new() } else { format!("; {in_front}") };
+        format!("{what}, and {waited}{who}")
     }
 }
 

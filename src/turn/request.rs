@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
@@ -24,7 +25,8 @@ pub struct InvalidValue(pub(crate) String);
 
 /// A session of Codex's (a "thread" in its own words). Always a UUID: Codex takes any other name on
 /// `resume` for a wish to begin a new session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SessionId(Uuid);
 
 impl SessionId {
@@ -256,6 +258,8 @@ pub struct TurnRequest {
     pub(crate) effort: Option<ReasoningEffort>,
     pub(crate) total: Option<Duration>,
     pub(crate) idle: Option<Duration>,
+    /// Whether it goes before all others that wait for its session.
+    pub(crate) in_front: bool,
 }
 
 impl TurnRequest {
@@ -270,6 +274,7 @@ impl TurnRequest {
             effort: None,
             total: None,
             idle: None,
+            in_front: false,
         }
     }
 

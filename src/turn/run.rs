@@ -25,11 +25,7 @@ use crate::codex::version;
 use crate::config::ALLOW_FULL_ACCESS;
 use crate::session::holder;
 use crate::session::known::Known;
-use crate::session::lock::{Attempt, Owner, SessionLock};
 use crate::session::queue::{Place, Waiting};
-
-/// How often a session's lock is tried while another server has it.
-const LOCK_RETRY: Duration = Duration::from_millis(100);
 
 /// How long to wait before Codex is started again in a session that it refused, at first and at most.
 const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
@@ -51,12 +47,6 @@ struct Plan {
     warnings: Vec<String>,
 }
 
-/// What the call holds of its session until its process is gone.
-struct Seat {
-    place: Place,
-    lock: Option<SessionLock>,
-}
-
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Call {
@@ -64,7 +54,7 @@ impl Call {
     /// process is gone, and only then lets the next call into the session.
     pub(crate) async fn run(
         self,
-        waiting: Waiting,
+        mut waiting: Waiting,
         events: mpsc::Sender<Event>,
         answer: oneshot::Sender<std::result::Result<Answer, Box<Failure>>>,
     ) {
@@ -74,12 +64,23 @@ impl Call {
             idle: self.request.idle.unwrap_or(settings.limits.idle),
         };
         let mut clock = Clock::new(limits, self.began);
-        let mut seat = match self.wait(&clock, waiting.place()).await {
-            Ok(place) => Seat { place, lock: None },
-            Err(kind) => return drop(answer.send(Err(Failure::of(kind, self.request.session)))),
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let in_front = waiting.in_front();
+            if !in_front.is_empty() {
+                tracing::debug!(in_front, "waiting for its turn");
+            }
+        }
+        let mut place = match self.wait(&clock, waiting.place()).await {
+            Ok(place) => place,
+            Err(mut kind) => {
+                if let FailureKind::TimedOut { in_front, .. } = &mut kind {
+                    *in_front = waiting.in_front();
+                }
+                return drop(answer.send(Err(Failure::of(kind, self.request.session))));
+            }
         };
         let mut running = None;
-        let outcome = self.conduct(&mut clock, &mut seat, &events, &mut running).await;
+        let outcome = self.conduct(&mut clock, &mut place, &events, &mut running).await;
         if let Err(failure) = &outcome {
             let session = failure.session_id.map(tracing::field::display);
             tracing::info!(session, kind = failure.kind.word(), "turn not completed");
@@ -89,30 +90,26 @@ impl Call {
         if let Some(running) = running {
             running.leave(&self.cancel).await;
         }
-        drop(seat.lock);
-        drop(seat.place);
+        drop(place);
     }
 
     async fn conduct(
         &self,
         clock: &mut Clock,
-        seat: &mut Seat,
+        place: &mut Place,
         events: &mpsc::Sender<Event>,
         running: &mut Option<Running>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let asked = self.request.session;
         let failure = |kind| Failure::of(kind, asked);
         let busy_until = Instant::now() + self.shared.settings.busy_wait;
-        if let Some(session) = asked {
-            seat.lock = self.lock(clock, session, busy_until).await.map_err(failure)?;
-        }
         let mut pause = BUSY_RETRY.0;
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
             let plan = self.plan().await.map_err(failure)?;
             let attempt = running.insert(self.start(&plan, clock).map_err(failure)?);
             let pid = attempt.pid();
-            let mut opened = |session| self.opened(session, seat, &plan, pid);
+            let mut opened = |session| self.opened(session, place, &plan, pid);
             let watched =
                 Watched { clock, cancel: &self.cancel, asked, events, opened: &mut opened };
             let end = attempt.run(watched).await;
@@ -142,7 +139,7 @@ impl Call {
             () = self.cancel.cancelled() => Err(self.cancelled()),
             () = sleep_until(clock.total_ends()) => {
                 let limit = Limit::Total(clock.total_ends().duration_since(self.began));
-                Err(FailureKind::TimedOut { limit, started: false })
+                Err(FailureKind::TimedOut { limit, started: false, in_front: String::new() })
             }
             wanted = wanted => Ok(wanted),
         }
@@ -208,50 +205,6 @@ impl Call {
         tokio::task::spawn_blocking(look_up).await.unwrap_or_default()
     }
 
-    /// Takes the session's lock, waiting until `busy_until` for another server to give it back.
-    async fn lock(
-        &self,
-        clock: &Clock,
-        session: SessionId,
-        busy_until: Instant,
-    ) -> Result<Option<SessionLock>> {
-        let mut told = false;
-        loop {
-            match self.try_lock(session) {
-                Ok(lock) => return Ok(lock),
-                Err(owner) if Instant::now() >= busy_until => {
-                    return Err(self.busy(holder::describe_owner(owner.as_ref())));
-                }
-                Err(_) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::debug!(%session, "another server is working in the session");
-                    }
-                    self.wait(clock, sleep(LOCK_RETRY)).await?;
-                }
-            }
-        }
-    }
-
-    /// `Ok(None)` where locks cannot be had: newer versions of Codex see to it themselves.
-    fn try_lock(
-        &self,
-        session: SessionId,
-    ) -> std::result::Result<Option<SessionLock>, Option<Owner>> {
-        // Without a home Codex has something to say, which making one here would take from it.
-        let home = self.shared.codex_home.as_ref().filter(|home| home.is_dir());
-        let Some(home) = home else { return Ok(None) };
-        let origin = self.shared.settings.origin.to_string();
-        let owner = Owner { pid: std::process::id(), origin };
-        match SessionLock::try_acquire(home, session, &owner) {
-            Ok(Attempt::Locked(lock)) => Ok(Some(lock)),
-            Ok(Attempt::Held(owner)) => Err(owner),
-            Err(error) => {
-                tracing::debug!(%session, %error, "the session cannot be locked");
-                Ok(None)
-            }
-        }
-    }
-
     fn start(&self, plan: &Plan, clock: &mut Clock) -> Result<Running> {
         let invocation = Invocation {
             working_dir: &plan.working_dir,
@@ -273,15 +226,14 @@ impl Call {
     }
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
-    fn opened(&self, session: SessionId, seat: &mut Seat, plan: &Plan, pid: u32) {
+    fn opened(&self, session: SessionId, place: &mut Place, plan: &Plan, pid: u32) {
         let cwd = plan.working_dir.as_path().display();
         if self.request.session.is_some() {
             tracing::info!(%session, pid, %cwd, "session resumed");
             return;
         }
         tracing::info!(%session, pid, %cwd, "session started");
-        seat.place.adopt(session);
-        seat.lock = self.try_lock(session).unwrap_or_default();
+        place.adopt(session);
     }
 
     async fn outcome(
@@ -310,7 +262,9 @@ impl Call {
                 reason: "it did not say in which session".into(),
             },
             (End::Terminal(Terminal::Failed { message }), _) => failed(&message),
-            (End::Stopped(Why::Limit(limit)), _) => FailureKind::TimedOut { limit, started: true },
+            (End::Stopped(Why::Limit(limit)), _) => {
+                FailureKind::TimedOut { limit, started: true, in_front: String::new() }
+            }
             (End::Stopped(Why::Cancelled), _) => self.cancelled(),
             (End::Stopped(Why::AnotherSession { got }), Some(asked)) => {
                 FailureKind::AnotherSession { asked, got }

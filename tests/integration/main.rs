@@ -17,6 +17,8 @@ mod clients;
 #[cfg(unix)]
 mod life;
 #[cfg(unix)]
+mod line;
+#[cfg(unix)]
 mod play;
 #[cfg(unix)]
 mod program;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::setup::{home, script, scripted};
+use crate::setup::{field, home, script, scripted};
 use crate::support::client::{Builder, Call, Server};
 use crate::support::real_codex::Home;
 use crate::wait::wait_for;
@@ -77,6 +77,16 @@ pub fn with(mut arguments: Value, name: &str, value: impl Into<Value>) -> Value 
     arguments
 }
 
+/// Steps of a turn that goes on until the file `go-NAME` is there, and replies with its name.
+pub fn turn(name: &str) -> Value {
+    json!([
+        {"started": {}},
+        {"touch": format!("began-{name}")},
+        {"wait_for": format!("go-{name}")},
+        {"reply": name},
+    ])
+}
+
 /// Calls `codex_chat` and does not wait.
 pub fn begin(server: &Server, arguments: &Value) -> Call {
     server.begin_call("codex_chat", arguments)
@@ -90,6 +100,17 @@ pub fn chat(server: &Server, arguments: &Value) -> Value {
 /// Waits for the result of a call.
 pub fn result_of(server: &Server, call: &Call) -> Value {
     crate::support::client::result(server.answer(call))
+}
+
+/// Waits for the reply of a call.
+pub fn reply_of(server: &Server, call: &Call) -> String {
+    field(&result_of(server, call), "reply").to_owned()
+}
+
+/// A turn in another session, begun after all that was sent before and now complete: whatever else
+/// could start has had its chance.
+pub fn pass_by(server: &Server) {
+    assert_eq!(field(&chat(server, &json!({"prompt": "pass by"})), "reply"), "done");
 }
 
 /// Waits until a call has its session, and returns its id.

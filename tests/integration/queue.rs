@@ -1,45 +1,21 @@
-//! Who runs when: in one session, across sessions, across servers.
+//! Who runs when in one server: in one session, and across sessions.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::play::{Stage, begin, chat, result_of, session_of, settle, steps, steps_in, with};
+use crate::play::{
+    Stage, begin, chat, pass_by, reply_of, session_of, settle, steps, steps_in, turn, with,
+};
 use crate::setup::{error_text, field};
-use crate::support::client::{Call, Server, wait_no_descendants_of};
-use crate::wait::{wait_for, wait_until};
+use crate::support::client::Call;
+use crate::wait::wait_until;
 
 const MAX_CONCURRENT: &str = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT";
 const MAX_QUEUED: &str = "CODEX_PERSISTENT_MCP_MAX_QUEUED";
 const BUSY_WAIT: &str = "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS";
 const SESSION: &str = "01a1fd84-0000-7000-8000-000000000001";
-
-/// Steps of a turn that goes on until the file `go-NAME` is there, and replies with its name.
-fn turn(name: &str) -> Value {
-    json!([
-        {"started": {}},
-        {"touch": format!("began-{name}")},
-        {"wait_for": format!("go-{name}")},
-        {"reply": name},
-    ])
-}
-
-/// A turn in another session, begun after all that was sent before and now complete: whatever else
-/// could start has had its chance.
-fn pass_by(server: &Server) {
-    assert_eq!(field(&chat(server, &json!({"prompt": "pass by"})), "reply"), "done");
-}
-
-fn lock_file(stage: &Stage, session: &str) -> PathBuf {
-    stage.home.path().join("codex-persistent-mcp/locks").join(format!("{session}.lock"))
-}
-
-fn reply_of(server: &Server, call: &Call) -> String {
-    field(&result_of(server, call), "reply").to_owned()
-}
 
 #[test]
 fn calls_of_one_session_run_in_order_also_while_it_is_in_its_first_turn() {
@@ -152,6 +128,7 @@ fn a_call_that_waits_for_its_whole_time_starts_nothing() {
     let text = error_text(&result);
     assert!(text.starts_with("timed_out: "), "{text}");
     assert!(text.contains("Codex was not started") && text.contains(&session), "{text}");
+    assert!(text.contains("this server is running a call in the session"), "{text}");
     stage.release("go-one");
     assert_eq!(reply_of(&server, &one), "one");
     pass_by(&server);
@@ -171,94 +148,6 @@ fn the_answer_does_not_wait_for_the_process_and_the_next_call_does() {
     stage.release("leave");
     stage.release("go-two");
     assert_eq!(reply_of(&server, &two), "two");
-}
-
-#[test]
-fn two_servers_take_turns_in_one_session() {
-    let stage = Stage::new();
-    let [first, second] = [stage.server().start(), stage.server().start()];
-    let one = begin(&first, &steps(&turn("one")));
-    let session = session_of(&first, &one);
-    let two = begin(&second, &steps_in(&session, &turn("two")));
-    pass_by(&second);
-    assert_eq!(stage.started(&["go-one", "go-two"]), ["go-one"]);
-    stage.release("go-one");
-    stage.release("go-two");
-    assert_eq!(reply_of(&first, &one), "one");
-    assert_eq!(reply_of(&second, &two), "two");
-}
-
-#[test]
-fn a_session_that_another_server_works_in_is_busy_after_a_while() {
-    let stage = Stage::new();
-    let first = stage.server().env("CODEX_PERSISTENT_MCP_ORIGIN", "the first").start();
-    let second = stage.server().env(BUSY_WAIT, "300").start();
-    let one = begin(&first, &steps(&turn("one")));
-    let session = session_of(&first, &one);
-    let result = chat(&second, &steps_in(&session, &turn("two")));
-    let text = error_text(&result);
-    assert!(text.starts_with("session_busy: "), "{text}");
-    for part in [&session, "the first", &format!("process {}", first.pid())] {
-        assert!(text.contains(part), "{part:?} is not in {text}");
-    }
-    assert_eq!(stage.started(&["go-two"]), [""; 0]);
-}
-
-#[test]
-fn a_call_that_waits_for_another_server_can_be_cancelled() {
-    let stage = Stage::new();
-    let [first, second] = [stage.server().start(), stage.server().start()];
-    let one = begin(&first, &steps(&turn("one")));
-    let session = session_of(&first, &one);
-    let two = begin(&second, &steps_in(&session, &turn("two")));
-    pass_by(&second);
-    second.cancel(&two);
-    // The next call of the session waits for the one before it, if that is still there.
-    let result = chat(&second, &with(steps_in(&session, &turn("three")), "timeout_ms", 200));
-    assert!(error_text(&result).starts_with("timed_out: "), "{result}");
-    stage.release("go-one");
-    assert_eq!(reply_of(&first, &one), "one");
-    let done = json!([{"started": {}}, {"reply": "four"}]);
-    assert_eq!(field(&chat(&second, &steps_in(&session, &done)), "reply"), "four");
-    assert_eq!(stage.started(&["go-two", "go-three"]), [""; 0]);
-}
-
-#[test]
-fn lock_files_are_private_and_go_with_the_turn() {
-    let stage = Stage::new();
-    let server = stage.server().start();
-    let one = begin(&server, &steps(&turn("one")));
-    let session = session_of(&server, &one);
-    let lock = lock_file(&stage, &session);
-    let mode = |path: &Path| {
-        path.metadata().expect("it is there while the turn runs").permissions().mode() & 0o777
-    };
-    assert_eq!(mode(&lock), 0o600);
-    assert!(lock.ancestors().skip(1).take(2).all(|folder| mode(folder) == 0o700));
-    let owner: Value = serde_json::from_str(&fs::read_to_string(&lock).expect("it can be read"))
-        .expect("the lock says who has it");
-    assert_eq!(owner["pid"], server.pid());
-
-    stage.release("go-one");
-    assert_eq!(reply_of(&server, &one), "one");
-    wait_until("the lock to be removed", || !lock.exists());
-}
-
-#[test]
-fn a_server_that_was_killed_leaves_no_lock() {
-    let stage = Stage::new();
-    let first = stage.server().start();
-    let one = begin(&first, &steps(&turn("one")));
-    let session = session_of(&first, &one);
-    first.kill();
-    first.wait_exit(Duration::from_secs(5));
-    let lock = lock_file(&stage, &session);
-    assert!(lock.exists(), "nobody was left to remove the file");
-    let second = stage.server().env(BUSY_WAIT, "0").start();
-    let list = json!([{"started": {}}, {"reply": "two"}]);
-    assert_eq!(field(&chat(&second, &steps_in(&session, &list)), "reply"), "two");
-    wait_until("the lock to be removed", || !lock.exists());
-    wait_no_descendants_of(first.marker(), Duration::from_secs(5)).expect("the watchdog is there");
 }
 
 /// What Codex does when another process has the session open.
@@ -313,7 +202,6 @@ fn a_session_that_codex_refuses_can_be_given_up() {
     let server = stage.server().env("SCRIPTED_CODEX", path).start();
     let arguments = json!({"prompt": "go on", "session_id": SESSION});
     let call = begin(&server, &arguments);
-    wait_for(&lock_file(&stage, SESSION));
     wait_until("an attempt", || !stage.starts().is_empty());
     server.cancel(&call);
     set_script(&stage, &json!([{"started": {}}, {"reply": "at last"}]));

@@ -218,17 +218,18 @@ fn a_second_server_waits_for_the_first_or_is_told_who_it_is() {
     model.wait_for(|request| request.last_user_text().contains("Take it."));
 
     let next = json!({"prompt": "And now?", "session_id": session});
-    let refused = impatient(&home).call("codex_chat", &next);
-    let text = error_text(&refused);
-    assert!(text.starts_with("session_busy: "), "{text}");
-    assert!(text.contains(&format!("process {}", first.pid())), "{text}");
-    assert!(text.contains("first-agent"), "{text}");
+    let hasty = json!({"prompt": "At once?", "session_id": session, "timeout_ms": 300});
+    let late = impatient(&home).call("codex_chat", &hasty);
+    let text = error_text(&late);
+    assert!(text.starts_with("timed_out: "), "{text}");
+    let holder = format!("another server (first-agent, process {})", first.pid());
+    assert!(text.contains(&holder), "{text}");
     assert_eq!(line_of(text, "session_id: "), session);
     assert_readable(text);
 
     let patient = real(&home).arg("--debug").start();
     let waiting = patient.begin_call("codex_chat", &next);
-    patient.wait_stderr(|log| log.contains("another server is working in the session"));
+    patient.wait_stderr(|log| log.contains("waiting for its turn") && log.contains(&holder));
     release.send(()).expect("the model waits for it");
     content(&first.answer(&holding)["result"]);
     assert_is_third_turn(&patient.answer(&waiting)["result"], &session);

@@ -1,0 +1,228 @@
+//! This server's own calls, each with its slot in the table.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Instant;
+
+use super::line::PATIENCE;
+use super::order::{self, Entry};
+use super::table::{Locked, SLOT, slot_of};
+use crate::turn::request::SessionId;
+
+/// So many free slots may be at the table's end.
+const SPARE_SLOTS: usize = 64;
+
+/// A call's number in this process.
+pub(crate) type Key = u64;
+
+/// The calls that wait or run here. What has a slot has written it.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// In the order in which they came.
+    mine: Vec<Mine>,
+    /// Slots of calls that have left.
+    left: Vec<usize>,
+    /// The opening of the table in which the slots are.
+    opening: u64,
+    server: String,
+    next_key: Key,
+    next_ticket: u64,
+    /// Calls of others whose turn it is, by slot and ticket, and since when.
+    called: HashMap<(usize, u64), Instant>,
+    /// Of others, as last seen.
+    others_running: usize,
+    others_waiting: usize,
+}
+
+#[derive(Debug)]
+struct Mine {
+    key: Key,
+    entry: Entry,
+    /// Whether its ticket is known to come after all that were there before it.
+    numbered: bool,
+    /// Where it is written, and what.
+    slot: Option<(usize, [u8; SLOT])>,
+    changed: bool,
+}
+
+/// A call of another server.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) slot: usize,
+    pub(crate) entry: Entry,
+}
+
+impl Calls {
+    pub(crate) fn join(&mut self, session: Option<SessionId>, front: bool, limit: usize) -> Key {
+        let (key, ticket) = (self.next_key, self.next_ticket);
+        self.next_key += 1;
+        self.next_ticket += 1;
+        let server = self.server.clone();
+        let entry = Entry { ticket, server, running: false, front, session, limit };
+        self.mine.push(Mine { key, entry, numbered: false, slot: None, changed: true });
+        key
+    }
+
+    pub(crate) fn leave(&mut self, key: Key) {
+        if let Some(at) = self.mine.iter().position(|mine| mine.key == key) {
+            self.left.extend(self.mine.remove(at).slot.map(|(slot, _)| slot));
+        }
+    }
+
+    pub(crate) fn adopt(&mut self, key: Key, session: SessionId) {
+        if let Some(mine) = self.mine.iter_mut().find(|mine| mine.key == key) {
+            mine.entry.session.get_or_insert(session);
+            mine.changed = true;
+        }
+    }
+
+    /// How many wait here.
+    pub(crate) fn waiting(&self) -> usize {
+        self.mine.iter().filter(|mine| !mine.entry.running).count()
+    }
+
+    /// How many run in all, as far as is known.
+    pub(crate) fn running(&self) -> usize {
+        self.mine.len() - self.waiting() + self.others_running
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.mine.iter().map(|mine| &mine.entry)
+    }
+
+    pub(crate) fn entry(&self, key: Key) -> Option<&Entry> {
+        self.mine.iter().find(|mine| mine.key == key).map(|mine| &mine.entry)
+    }
+
+    /// Whether a call waits here while others have calls too.
+    pub(crate) fn wait_for_others(&self) -> bool {
+        self.others_running + self.others_waiting > 0 && self.waiting() > 0
+    }
+
+    /// Whether the table must be read: for those that wait, and to find a slot.
+    pub(crate) fn must_read(&self) -> bool {
+        self.mine.iter().any(|mine| !mine.entry.running || mine.slot.is_none())
+    }
+
+    /// Whether there is something to be written.
+    pub(crate) fn have_changed(&self) -> bool {
+        !self.left.is_empty() || self.mine.iter().any(|mine| mine.changed)
+    }
+
+    /// Forgets the slots if the table is not the one that they were in.
+    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) {
+        if table.opening == self.opening {
+            return;
+        }
+        self.opening = table.opening;
+        self.server = table.server().to_owned();
+        self.left.clear();
+        for mine in &mut self.mine {
+            mine.entry.server.clone_from(&self.server);
+            mine.slot = None;
+        }
+    }
+
+    pub(crate) fn free_what_was_left(&mut self, table: &Locked<'_>) -> io::Result<()> {
+        self.left.drain(..).try_for_each(|slot| table.free(slot))
+    }
+
+    /// The calls of others in the text of the table. New ones of this server get their numbers.
+    pub(crate) fn read(&mut self, text: &[u8]) -> Vec<Seen> {
+        let mut own = vec![false; text.len() / SLOT];
+        for mine in &mut self.mine {
+            let there = |slot: &mut (usize, _)| text.get(slot.0 * SLOT..(slot.0 + 1) * SLOT);
+            // Somebody may have changed the table by hand.
+            mine.slot.take_if(|slot| there(slot) != Some(&slot.1));
+            mine.slot.iter().for_each(|(slot, _)| own[*slot] = true);
+        }
+        let mut others = others_in(text, &own);
+        others.retain(|seen| seen.entry.server != self.server);
+        let last = others.iter().map(|seen| seen.entry.ticket).max().unwrap_or_default();
+        self.next_ticket = self.next_ticket.max(last.saturating_add(1));
+        for mine in self.mine.iter_mut().filter(|mine| !mine.numbered) {
+            mine.entry.ticket = self.next_ticket;
+            mine.numbered = true;
+            self.next_ticket = self.next_ticket.saturating_add(1);
+        }
+        others
+    }
+
+    /// Starts those whose turn it is. Where it is another server's, that one is waited for, but not for
+    /// ever: one that does not come is passed by with all its calls.
+    pub(crate) fn decide(&mut self, others: &[Seen], now: Instant) -> Vec<Key> {
+        let own = self.mine.len();
+        let mut called: HashMap<(usize, u64), Instant> = HashMap::new();
+        let mut late: Vec<&str> = Vec::new();
+        let starts = loop {
+            let in_line =
+                |seen: &&Seen| seen.entry.running || !late.contains(&seen.entry.server.as_str());
+            let in_line: Vec<&Seen> = others.iter().filter(in_line).collect();
+            let calls: Vec<&Entry> =
+                self.entries().chain(in_line.iter().map(|seen| &seen.entry)).collect();
+            let next = order::next(&calls);
+            let late_before = late.len();
+            for seen in next.iter().filter(|at| **at >= own).map(|at| in_line[at - own]) {
+                let id = (seen.slot, seen.entry.ticket);
+                let since = self.called.get(&id).copied().unwrap_or(now);
+                called.insert(id, since);
+                if now.duration_since(since) >= PATIENCE {
+                    late.push(&seen.entry.server);
+                }
+            }
+            if late.len() == late_before {
+                break next.into_iter().filter(|at| *at < own).collect::<Vec<_>>();
+            }
+        };
+        for at in &starts {
+            let mine = &mut self.mine[*at];
+            mine.entry.running = true;
+            mine.changed = true;
+        }
+        self.others_running = others.iter().filter(|seen| seen.entry.running).count();
+        self.others_waiting = others.len() - self.others_running;
+        // If nobody waits here, nobody looks on, and what was called is no longer known.
+        self.called = if self.waiting() > 0 { called } else { HashMap::new() };
+        starts.into_iter().map(|at| self.mine[at].key).collect()
+    }
+
+    /// Writes what has changed. What has no slot yet finds one in the text of the table.
+    pub(crate) fn write(
+        &mut self,
+        table: &Locked<'_>,
+        text: &[u8],
+        others: &[Seen],
+    ) -> io::Result<()> {
+        let mut taken = vec![false; text.len() / SLOT];
+        let own = self.mine.iter().filter_map(|mine| mine.slot.as_ref().map(|(slot, _)| *slot));
+        for slot in own.chain(others.iter().map(|seen| seen.slot)) {
+            taken.get_mut(slot).into_iter().for_each(|taken| *taken = true);
+        }
+        let end = taken.iter().rposition(|taken| *taken).map_or(0, |last| last + 1);
+        if taken.len() > end + SPARE_SLOTS {
+            table.shorten(end)?;
+        }
+        let mut free = (0..).filter(|slot| !taken.get(*slot).is_some_and(|taken| *taken));
+        for mine in self.mine.iter_mut().filter(|mine| mine.changed || mine.slot.is_none()) {
+            let line = slot_of(&serde_json::to_vec(&mine.entry)?);
+            let line = line.ok_or_else(|| io::Error::other("a call is too long for a slot"))?;
+            let slot = mine.slot.as_ref().map(|(slot, _)| *slot).or_else(|| free.next());
+            let slot = slot.expect("there is no end to the slots");
+            table.write(slot, &line)?;
+            mine.slot = Some((slot, line));
+            mine.changed = false;
+        }
+        Ok(())
+    }
+}
+
+/// The calls in the text of a table, but for those in these slots. What is no call is nothing.
+pub(crate) fn others_in(text: &[u8], own: &[bool]) -> Vec<Seen> {
+    let slots = text.chunks_exact(SLOT).enumerate();
+    let others = slots.filter(|(slot, _)| !own.get(*slot).is_some_and(|own| *own));
+    let read = |(slot, line): (usize, &[u8])| {
+        let entry = line.starts_with(b"{").then(|| serde_json::from_slice(line).ok())??;
+        Some(Seen { slot, entry })
+    };
+    others.filter_map(read).collect()
+}

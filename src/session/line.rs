@@ -1,0 +1,163 @@
+//! The line that all servers of the user share, as this one sees it.
+//!
+//! Each [`Line::look`] brings the [`Table`] and what is known here together, so that nothing is lost
+//! when the table cannot be had for a moment, or is deleted. Without a table the server is for itself.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::calls::{Calls, Key, Seen, others_in};
+use super::order::{self, Entry, InFront};
+use super::table::{Locked, Table, Unavailable};
+use crate::turn::request::SessionId;
+
+/// How long another process is waited for that has the table locked, or whose turn it is: one that
+/// was stopped (by Ctrl-Z, say) is alive and does nothing.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The calls of this server among all others.
+#[derive(Debug)]
+pub(crate) struct Line {
+    table: Table,
+    calls: Calls,
+    /// Since when somebody else has the table locked.
+    held_up: Option<Instant>,
+    warned: bool,
+}
+
+impl Line {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { table, calls: Calls::default(), held_up: None, warned: false }
+    }
+
+    /// Puts a call at the end of the line. The next look tells whether it can start.
+    pub(crate) fn join(&mut self, session: Option<SessionId>, front: bool, limit: usize) -> Key {
+        self.calls.join(session, front, limit)
+    }
+
+    /// Takes a call out, whether it waits or runs. The next look tells the others.
+    pub(crate) fn leave(&mut self, key: Key) {
+        self.calls.leave(key);
+    }
+
+    /// Takes note of the session that a running call has begun. The next look tells the others.
+    pub(crate) fn adopt(&mut self, key: Key, session: SessionId) {
+        self.calls.adopt(key, session);
+    }
+
+    /// How many run in all, as far as is known.
+    pub(crate) fn running(&self) -> usize {
+        self.calls.running()
+    }
+
+    /// Whether a later look may find more without anything happening here.
+    pub(crate) fn must_look_again(&self) -> bool {
+        self.is_held_up() || self.calls.wait_for_others()
+    }
+
+    /// Whether somebody else had the table locked at the last look.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.held_up.is_some()
+    }
+
+    /// Tells the others what has changed here, and who of this server's calls may start now.
+    pub(crate) fn look(&mut self) -> Vec<Key> {
+        let now = Instant::now();
+        match self.look_together(now) {
+            Ok(starts) => {
+                self.held_up = None;
+                return starts;
+            }
+            Err(problem @ Unavailable::Held) => {
+                let since = *self.held_up.get_or_insert(now);
+                if now.duration_since(since) < PATIENCE {
+                    return Vec::new();
+                }
+                self.warn(&problem);
+            }
+            Err(problem) => self.give_up(&problem),
+        }
+        self.calls.decide(&[], now)
+    }
+
+    /// A sentence part about what a call waits for, or nothing if that is not known.
+    pub(crate) fn in_front(&mut self, key: Key) -> String {
+        let Some(waits) = self.calls.entry(key) else { return String::new() };
+        let table = self.table.lock(true).ok();
+        let seen = table.as_ref().and_then(|table| Some(others_in(&table.read().ok()?, &[])));
+        let server = table.as_ref().map(|table| table.server().to_owned()).unwrap_or_default();
+        let mut others = seen.unwrap_or_default();
+        others.retain(|seen| seen.entry.server != server);
+        let calls: Vec<&Entry> =
+            self.calls.entries().chain(others.iter().map(|seen| &seen.entry)).collect();
+        let call = match order::in_front(&calls, waits) {
+            Some(InFront::Call(call)) => call,
+            Some(InFront::Limit(running)) => {
+                return format!("{running} calls are running, which is the limit");
+            }
+            None => return String::new(),
+        };
+        let is_other = others.iter().any(|other| std::ptr::eq(&other.entry, call));
+        let whose = match table.filter(|_| is_other).map(|table| table.who(&call.server)) {
+            None => "this server".into(),
+            Some(None) => "another server".into(),
+            Some(Some(who)) => format!("another server ({}, process {})", who.origin, who.pid),
+        };
+        let what = if call.running { "is running" } else { "is waiting to run" };
+        format!("{whose} {what} a call in the session")
+    }
+
+    fn look_together(&mut self, now: Instant) -> Result<Vec<Key>, Unavailable> {
+        let to_be_read = self.calls.must_read();
+        if !to_be_read && !self.calls.have_changed() {
+            return Ok(Vec::new());
+        }
+        let table = self.table.lock(to_be_read)?;
+        self.calls.settle_in(&table);
+        self.calls.free_what_was_left(&table)?;
+        if !to_be_read {
+            self.calls.write(&table, &[], &[])?;
+            return Ok(Vec::new());
+        }
+        let text = table.read()?;
+        let mut others = self.calls.read(&text);
+        let mut starts = self.calls.decide(&others, now);
+        if self.calls.waiting() > 0 && bury_the_dead(&table, &mut others)? {
+            starts.extend(self.calls.decide(&others, now));
+        }
+        // Who may start does so whatever becomes of this.
+        let written = self.calls.write(&table, &text, &others);
+        drop(table);
+        if let Err(problem) = written {
+            self.give_up(&problem.into());
+        }
+        Ok(starts)
+    }
+
+    /// Goes on alone, until the next look. For the others this server is gone, and what they may
+    /// still read of it counts no more.
+    fn give_up(&mut self, problem: &Unavailable) {
+        self.table.close();
+        self.held_up = None;
+        self.warn(problem);
+    }
+
+    fn warn(&mut self, problem: &Unavailable) {
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(%problem, "the line of calls is not shared with other servers");
+        }
+    }
+}
+
+/// Takes out the calls of servers that were killed. Says whether there were any.
+fn bury_the_dead(table: &Locked<'_>, others: &mut Vec<Seen>) -> io::Result<bool> {
+    let mut servers: Vec<String> = others.iter().map(|seen| seen.entry.server.clone()).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    servers.retain(|server| !table.is_alive(server));
+    for dead in others.iter().filter(|seen| servers.contains(&seen.entry.server)) {
+        table.free(dead.slot)?;
+    }
+    others.retain(|seen| !servers.contains(&seen.entry.server));
+    Ok(!servers.is_empty())
+}

@@ -1,0 +1,275 @@
+//! The file in which all servers of the user keep the line of calls, and which of them are alive.
+//!
+//! The folder has one table with a slot for each call that waits or runs, and for each server a file
+//! that it holds locked as long as it lives: the kernel takes the lock back however a process ends. A
+//! server writes only its own slots and those of the dead, only while it has the table locked, and
+//! each by one write inside of one page, so that a kill leaves no half of one.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::private;
+
+/// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
+pub(crate) const SLOT: usize = 256;
+
+/// The name says the form, so that a later one does not get in the way of this one.
+const TABLE: &str = "calls-1";
+
+/// How often the table is tried at once. It is held for microseconds.
+const TRIES: usize = 100;
+
+/// The largest table that is read: more than all calls of a hundred servers.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Who a server is, as written into its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Who {
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// The origin that it was set to.
+    pub(crate) origin: String,
+}
+
+/// Why the table could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unavailable {
+    #[error("another process holds it")]
+    Held,
+    #[error("there is no folder for state")]
+    NoFolder,
+    #[error(transparent)]
+    Broken(#[from] io::Error),
+}
+
+/// The table, opened when it is first needed.
+#[derive(Debug)]
+pub(crate) struct Table {
+    folder: Option<PathBuf>,
+    who: Who,
+    open: Option<Open>,
+    /// Counts how often it was opened: slots are known only until it is opened anew.
+    openings: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    server: Server,
+}
+
+/// This server's own file, which goes with it.
+#[derive(Debug)]
+struct Server {
+    name: String,
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _file: File,
+}
+
+impl Table {
+    pub(crate) fn new(state_dir: Option<&Path>, who: Who) -> Self {
+        Self { folder: state_dir.map(|dir| dir.join("line")), who, open: None, openings: 0 }
+    }
+
+    /// Locks the table, after a short time of trying at most. If it is to be read, it is also made
+    /// sure that it is the one that others find: somebody may have deleted the folder.
+    pub(crate) fn lock(&mut self, to_be_read: bool) -> Result<Locked<'_>, Unavailable> {
+        let folder = self.folder.as_deref().ok_or(Unavailable::NoFolder)?;
+        if let Some(open) = &self.open {
+            try_lock(&open.file)?;
+            if to_be_read && !(is_at(&open.file, &folder.join(TABLE)) && open.server.path.exists())
+            {
+                self.open = None;
+            }
+        }
+        if self.open.is_none() {
+            self.open = Some(Open::new(folder, &self.who)?);
+            self.openings += 1;
+        }
+        let open = self.open.as_ref().expect("it was just opened");
+        Ok(Locked { open, folder, opening: self.openings })
+    }
+
+    /// Gives up what is open. For the others this server is then gone.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+}
+
+impl Open {
+    /// Opens the table, which is then locked, and enters the server.
+    fn new(folder: &Path, who: &Who) -> Result<Self, Unavailable> {
+        private::create_folder(folder)?;
+        let mut options = private::open_options();
+        let path = folder.join(TABLE);
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path)?;
+        try_lock(&file)?;
+        if !is_at(&file, &path) {
+            // Deleted in this very moment. The next try finds or makes another.
+            return Err(Unavailable::Held);
+        }
+        // Under the lock, so that nobody finds a server's file that is not yet locked.
+        remove_the_dead(folder);
+        Ok(Self { file, server: Server::enter(folder, who)? })
+    }
+}
+
+impl Server {
+    fn enter(folder: &Path, who: &Who) -> io::Result<Self> {
+        let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
+        let path = path_of(folder, &name);
+        let mut file = private::open_options().write(true).create_new(true).open(&path)?;
+        file.try_lock()?;
+        file.write_all(&serde_json::to_vec(who)?)?;
+        Ok(Self { name, path, _file: file })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+/// The table, locked until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Locked<'a> {
+    open: &'a Open,
+    folder: &'a Path,
+    pub(crate) opening: u64,
+}
+
+impl Locked<'_> {
+    /// The name of this server in the table.
+    pub(crate) fn server(&self) -> &str {
+        &self.open.server.name
+    }
+
+    /// All slots, one after the other.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let bytes = self.open.file.metadata()?.len().min(MAX_BYTES) as usize;
+        let mut slots = vec![0; bytes - bytes % SLOT];
+        read_at(&self.open.file, &mut slots)?;
+        Ok(slots)
+    }
+
+    /// Writes a slot.
+    pub(crate) fn write(&self, slot: usize, text: &[u8; SLOT]) -> io::Result<()> {
+        write_at(&self.open.file, text, (slot * SLOT) as u64)
+    }
+
+    /// Makes a slot free.
+    pub(crate) fn free(&self, slot: usize) -> io::Result<()> {
+        write_at(&self.open.file, &[b' '; SLOT], (slot * SLOT) as u64)
+    }
+
+    /// Leaves only so many slots.
+    pub(crate) fn shorten(&self, slots: usize) -> io::Result<()> {
+        self.open.file.set_len((slots * SLOT) as u64)
+    }
+
+    /// Whether a server is alive. If not, its file goes. What cannot be found out counts as alive.
+    pub(crate) fn is_alive(&self, server: &str) -> bool {
+        remains(&path_of(self.folder, server))
+    }
+
+    /// Who a server is, if that can be read: on Windows nobody reads what another has locked.
+    pub(crate) fn who(&self, server: &str) -> Option<Who> {
+        let mut text = String::new();
+        let file = File::open(path_of(self.folder, server)).ok()?;
+        file.take(SLOT as u64 * 4).read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
+impl Drop for Locked<'_> {
+    /// By name, and not by closing: a child that is just being started shares the open file.
+    fn drop(&mut self) {
+        drop(self.open.file.unlock());
+    }
+}
+
+/// A slot that holds a line, or nothing.
+pub(crate) fn slot_of(line: &[u8]) -> Option<[u8; SLOT]> {
+    let mut slot = [b' '; SLOT];
+    slot.get_mut(..line.len())?.copy_from_slice(line);
+    slot[SLOT - 1] = b'\n';
+    (line.len() < SLOT).then_some(slot)
+}
+
+fn path_of(folder: &Path, server: &str) -> PathBuf {
+    folder.join(format!("{server}.server"))
+}
+
+/// Whether a server's file is that of one that is alive. That of another is removed.
+fn remains(server: &Path) -> bool {
+    let is_alive = match File::open(server) {
+        Ok(file) => file.try_lock().is_err(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
+    if !is_alive {
+        drop(std::fs::remove_file(server));
+    }
+    is_alive
+}
+
+/// Removes the files of servers that were killed.
+fn remove_the_dead(folder: &Path) {
+    let paths = folder.read_dir().into_iter().flatten().flatten().map(|file| file.path());
+    for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "server")) {
+        remains(&path);
+    }
+}
+
+fn try_lock(file: &File) -> Result<(), Unavailable> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(Unavailable::Held)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    file.metadata().map(place).ok() == path.metadata().map(place).ok()
+}
+
+/// A file that is open does not lose its name on Windows, so it is always the one.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, 0)
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    use std::io::{Seek, SeekFrom};
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(bytes)
+}
+
+#[cfg(not(unix))]
+fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use std::io::{Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
