@@ -1,5 +1,11 @@
 //! The program: flags and environment, made into checked settings, and what it exits with.
 
+mod chat;
+mod command;
+mod follow;
+mod jobs;
+mod words;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,11 +13,12 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::parser::ValueSource;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::config::{Origin, Settings};
+use crate::job::Retention;
 use crate::log;
-use crate::server::life;
 use crate::turn::request::{Limits, MAX_LIMIT, WorkingDir};
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
@@ -21,29 +28,33 @@ use crate::turn::request::{Limits, MAX_LIMIT, WorkingDir};
 #[derive(Debug, Parser)]
 #[command(name = "codex-persistent-mcp", version, max_term_width = 100)]
 struct Flags {
+    #[command(subcommand)]
+    command: Option<command::Command>,
+
     /// The Codex to run: a name on the PATH, or a path
-    #[arg(long, env = "CODEX_BIN", value_name = "PROGRAM", default_value = "codex")]
+    #[arg(long, global = true, env = "CODEX_BIN", value_name = "PROGRAM", default_value = "codex")]
     codex_bin: OsString,
 
     /// Where new sessions work if a call does not say [default: the current directory]
-    #[arg(long, env = "CODEX_MCP_CWD", value_name = "DIR")]
+    #[arg(long, global = true, env = "CODEX_MCP_CWD", value_name = "DIR")]
     cwd: Option<PathBuf>,
 
     /// Who Codex is told the prompts come from
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_ORIGIN", value_name = "NAME", default_value = env!("CARGO_PKG_NAME"))]
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_ORIGIN", value_name = "NAME", default_value = env!("CARGO_PKG_NAME"))]
     origin: String,
 
     /// Limit for a whole call, in milliseconds
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().total))]
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().total))]
     timeout_ms: u64,
 
     /// Limit for Codex's silence while no command or tool call of its is in progress, in milliseconds
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().idle))]
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Limits::default().idle))]
     idle_timeout_ms: u64,
 
     /// How long to wait for a session that a person has open, in milliseconds
     #[arg(
         long,
+        global = true,
         env = "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS",
         value_name = "MS",
         default_value_t = 30_000
@@ -53,6 +64,7 @@ struct Flags {
     /// How many calls run at a time, those of the user's other servers included
     #[arg(
         long,
+        global = true,
         env = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT",
         value_name = "N",
         default_value_t = 8
@@ -60,25 +72,53 @@ struct Flags {
     max_concurrent: usize,
 
     /// How many calls wait beyond that before further ones are refused
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_MAX_QUEUED", value_name = "N", default_value_t = 64)]
+    #[arg(
+        long,
+        global = true,
+        env = "CODEX_PERSISTENT_MCP_MAX_QUEUED",
+        value_name = "N",
+        default_value_t = 64
+    )]
     max_queued: usize,
 
     /// Where jobs and the line of calls are kept [default: codex-persistent-mcp in $XDG_STATE_HOME]
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_STATE_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
 
+    /// Limit for a turn of a job, in milliseconds
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Settings::default().job_limits.total))]
+    job_timeout_ms: u64,
+
+    /// Limit for Codex's silence in a job, in milliseconds
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = millis(Settings::default().job_limits.idle))]
+    job_idle_timeout_ms: u64,
+
+    /// How long ended jobs are kept, in hours
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS", value_name = "HOURS", default_value_t = 14 * 24)]
+    job_keep_hours: u32,
+
+    /// How large all ended jobs together may be, in MiB
+    #[arg(
+        long,
+        global = true,
+        env = "CODEX_PERSISTENT_MCP_JOB_KEEP_MB",
+        value_name = "MIB",
+        default_value_t = 1024
+    )]
+    job_keep_mb: u32,
+
     /// Let calls ask for the sandbox danger-full-access
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", value_name = "BOOL", action = ArgAction::Set,
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
     allow_full_access: bool,
 
     /// Log in detail, with what Codex writes on standard error
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_DEBUG", value_name = "BOOL", action = ArgAction::Set,
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_DEBUG", value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
     debug: bool,
 
     /// Append the detailed log to this file, which only you can read
-    #[arg(long, env = "CODEX_PERSISTENT_MCP_LOG_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_LOG_FILE", value_name = "FILE")]
     log_file: Option<PathBuf>,
 }
 
@@ -134,6 +174,22 @@ impl Flags {
                     self.idle_timeout_ms,
                 )?,
             },
+            job_limits: Limits {
+                total: limit(
+                    "--job-timeout-ms",
+                    "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS",
+                    self.job_timeout_ms,
+                )?,
+                idle: limit(
+                    "--job-idle-timeout-ms",
+                    "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS",
+                    self.job_idle_timeout_ms,
+                )?,
+            },
+            retention: Retention {
+                age: Duration::from_secs(u64::from(self.job_keep_hours) * 60 * 60),
+                bytes: u64::from(self.job_keep_mb) << 20,
+            },
             busy_wait: Duration::from_millis(self.busy_wait_ms),
             max_concurrent: self.max_concurrent,
             max_queued: self.max_queued,
@@ -161,11 +217,15 @@ fn name_variable(message: &mut clap::Error) {
     }
 }
 
-/// Runs the program: reads the command line, serves, and says what to exit with. A wrong flag or
+/// Runs the program: reads the command line, does what it says, and says what to exit with. A wrong flag or
 /// variable is told on standard error, with exit status 2.
 pub fn run() -> ExitCode {
-    let flags = match Flags::try_parse() {
-        Ok(flags) => flags,
+    let parsed = Flags::command().try_get_matches().and_then(|matches| {
+        let flags = Flags::from_arg_matches(&matches)?;
+        Ok((flags, matches.value_source("cwd") == Some(ValueSource::CommandLine)))
+    });
+    let (flags, cwd_is_said) = match parsed {
+        Ok(parsed) => parsed,
         Err(mut message) => {
             name_variable(&mut message);
             let code = u8::try_from(message.exit_code()).unwrap_or(2);
@@ -182,7 +242,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let log = match log::start(flags.debug, flags.log_file.as_deref()) {
+    let log = match log::start(
+        command::log_level(flags.command.as_ref(), flags.debug),
+        flags.log_file.as_deref(),
+    ) {
         Ok(log) => log,
         Err(error) => {
             let message = format!("--log-file (or CODEX_PERSISTENT_MCP_LOG_FILE) {error}");
@@ -190,19 +253,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let status = match runtime {
-        Ok(runtime) => {
-            let status = runtime.block_on(life::serve(settings));
-            // Its threads are left behind: one is in a read of standard input, for ever.
-            runtime.shutdown_background();
-            status
-        }
-        Err(error) => {
-            tracing::error!(%error, "the runtime cannot be started");
-            1
-        }
-    };
+    let status = command::run(flags.command, settings, cwd_is_said);
     drop(log);
     ExitCode::from(status)
 }

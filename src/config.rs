@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::job::Retention;
 use crate::private;
 use crate::turn::request::{InvalidValue, Limits, WorkingDir};
 
@@ -26,6 +27,11 @@ pub struct Settings {
     pub origin: Origin,
     /// The limits of a call that sets none of its own.
     pub limits: Limits,
+    /// The limits of a job's turn that sets none of its own. They count from when it runs. Default 4
+    /// hours in all and 15 minutes of silence.
+    pub job_limits: Limits,
+    /// How long ended jobs are kept.
+    pub retention: Retention,
     /// How long to wait for a session that a person has open. Default 30 s.
     pub busy_wait: Duration,
     /// How many calls run at a time, in all processes with the same `state_dir`. Default 8.
@@ -47,6 +53,11 @@ impl Default for Settings {
             working_dir: WorkingDir::existing(".").unwrap_or_else(|_| WorkingDir::root()),
             origin: Origin::default(),
             limits: Limits::default(),
+            job_limits: Limits {
+                total: Duration::from_secs(4 * 60 * 60),
+                idle: Duration::from_secs(15 * 60),
+            },
+            retention: Retention::default(),
             busy_wait: Duration::from_secs(30),
             max_concurrent: 8,
             max_queued: 64,
@@ -55,6 +66,31 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// The command line by which this program runs a job as these settings say, but for the job.
+    pub(crate) fn runner_arguments(&self) -> Vec<OsString> {
+        let millis = |limit: Duration| limit.as_millis().to_string().into();
+        let mut arguments: Vec<OsString> = vec![RUN_JOB.into()];
+        let mut set = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
+        set("--codex-bin", self.codex_bin.clone());
+        set("--cwd", self.working_dir.as_path().into());
+        set("--timeout-ms", millis(self.job_limits.total));
+        set("--idle-timeout-ms", millis(self.job_limits.idle));
+        set("--busy-wait-ms", millis(self.busy_wait));
+        set("--max-concurrent", self.max_concurrent.to_string().into());
+        set("--job-keep-hours", (self.retention.age.as_secs() / 3600).to_string().into());
+        set("--job-keep-mb", (self.retention.bytes >> 20).to_string().into());
+        set("--allow-full-access", self.allow_full_access.to_string().into());
+        if let Some(state_dir) = &self.state_dir {
+            set("--state-dir", state_dir.into());
+        }
+        arguments
+    }
+}
+
+/// The program's command that runs one job.
+pub(crate) const RUN_JOB: &str = "run-job";
 
 /// Who the prompts come from, in one short line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,12 +14,14 @@
 pub mod cli;
 mod codex;
 mod config;
+mod job;
 mod log;
 mod private;
 mod prompt;
 mod reverse_lines;
 mod server;
 mod session;
+mod signals;
 mod tool;
 mod transport;
 mod turn;
@@ -27,6 +29,7 @@ mod turn;
 pub use codex::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 pub use codex::usage::Usage;
 pub use config::{Origin, Settings};
+pub use job::Retention;
 pub use turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 pub use turn::request::{
     InvalidValue, Limits, MAX_LIMIT, MAX_NAME_CHARS, MAX_PROMPT_CHARS, Model, Prompt,

@@ -29,8 +29,9 @@ pub(crate) struct Log {
     _guards: Vec<WorkerGuard>,
 }
 
-/// Starts the log. Can be done once in a process.
-pub(crate) fn start(debug: bool, file: Option<&Path>) -> Result<Log, String> {
+/// Starts the log, with what is at least of this level on standard error. Can be done once in a
+/// process.
+pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, String> {
     let mut guards = Vec::new();
     let mut writer = |output: Box<dyn io::Write + Send>| -> NonBlocking {
         let (writer, guard) =
@@ -41,8 +42,8 @@ pub(crate) fn start(debug: bool, file: Option<&Path>) -> Result<Log, String> {
     let to_stderr = layer()
         .with_writer(writer(Box::new(io::stderr())))
         .with_ansi(false)
-        .with_target(debug)
-        .with_filter(levels(debug));
+        .with_target(level >= LevelFilter::DEBUG)
+        .with_filter(levels(level));
     let to_file = match file {
         Some(path) => {
             let file = private_file(path)
@@ -51,7 +52,7 @@ pub(crate) fn start(debug: bool, file: Option<&Path>) -> Result<Log, String> {
                 layer()
                     .with_writer(writer(Box::new(file)))
                     .with_ansi(false)
-                    .with_filter(levels(true)),
+                    .with_filter(levels(LevelFilter::DEBUG)),
             )
         }
         None => None,
@@ -63,8 +64,7 @@ pub(crate) fn start(debug: bool, file: Option<&Path>) -> Result<Log, String> {
 
 /// What is logged of whom. rmcp logs what clients notify of at `info`, and the arguments of tools, and
 /// so prompts, at `debug`.
-fn levels(debug: bool) -> Targets {
-    let own = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+fn levels(own: LevelFilter) -> Targets {
     Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(LevelFilter::WARN)
 }
 

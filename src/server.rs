@@ -12,7 +12,8 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::{Instant, sleep_until};
 
-use crate::tool::{self, Progress, Tool};
+use crate::job::Jobs;
+use crate::tool::{self, JobTool, Progress, Tool};
 use crate::turn::outcome::{CancelledBy, Failure, FailureKind};
 use crate::turn::request::TurnRequest;
 use crate::turn::{Codex, Turn};
@@ -28,17 +29,20 @@ a long task (codex_chat).
 
 Every answer has a session_id: pass it to go on in the same session. Sessions survive time-outs, \
 cancellations and restarts, and a person can take one over with its resume_command. An error says \
-what to do next. Codex knows nothing of this conversation: put all it needs into the call.";
+what to do next. For work of more than a minute or two use job_start and job_wait: a job goes on when this \
+call, the client or the server ends. Codex knows nothing of this conversation: put all it needs into the call.";
 
 /// Answers the requests of one client.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     codex: Codex,
+    jobs: Jobs,
 }
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
-        Self { codex }
+        let jobs = Jobs::new(codex.settings());
+        Self { codex, jobs }
     }
 
     async fn call(
@@ -128,11 +132,14 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(Tool::ALL.map(|tool| tool.definition().clone()).into()))
+        let turns = Tool::ALL.map(Tool::definition);
+        let jobs = JobTool::ALL.map(JobTool::definition);
+        Ok(ListToolsResult::with_all_items(turns.into_iter().chain(jobs).cloned().collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Definition> {
-        Tool::named(name).map(|tool| tool.definition().clone())
+        let job = || JobTool::named(name).map(JobTool::definition);
+        Tool::named(name).map(Tool::definition).or_else(job).cloned()
     }
 
     async fn call_tool(
@@ -140,8 +147,15 @@ impl ServerHandler for Server {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(tool) = JobTool::named(&params.name) {
+            let arguments = params.arguments.unwrap_or_default();
+            let origin = &self.codex.settings().origin;
+            let call = tool.call(arguments, &self.jobs, origin, &context);
+            return Ok(guarded(Tool::Chat, call).await.into());
+        }
         let Some(tool) = Tool::named(&params.name) else {
-            let names = Tool::ALL.map(Tool::name).join(", ");
+            let names = [&Tool::ALL.map(Tool::name)[..], &JobTool::ALL.map(JobTool::name)[..]];
+            let names = names.concat().join(", ");
             let message = format!("There is no tool {:?}. There are {names}.", params.name);
             return Err(ErrorData::invalid_params(message, None));
         };

@@ -4,6 +4,7 @@ mod arguments;
 mod chat;
 mod definition;
 mod guard;
+mod job;
 mod progress;
 mod reply;
 
@@ -12,6 +13,7 @@ use rmcp::model::{JsonObject, Tool as Definition};
 use crate::config::Origin;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::TurnRequest;
+pub(crate) use job::JobTool;
 pub(crate) use progress::Progress;
 pub(crate) use reply::{failed, reply};
 

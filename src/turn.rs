@@ -26,6 +26,7 @@ use crate::config::{ALLOW_FULL_ACCESS, Settings};
 use crate::session::known::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
+use attempt::Recorder;
 use outcome::{Answer, Failure, FailureKind};
 use request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
 
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
 pub struct Turn {
     events: mpsc::Receiver<Event>,
     outcome: oneshot::Receiver<Result<Answer, Box<Failure>>>,
+    token: CancellationToken,
     cancel: DropGuard,
 }
 
@@ -84,11 +86,28 @@ impl Codex {
     /// Starts a turn, or puts it in line. Turns of one session run in the order of these calls. Must
     /// be called on a Tokio runtime with time and I/O.
     pub fn start(&self, request: TurnRequest) -> Turn {
+        self.start_with(request, None)
+    }
+
+    /// Starts a turn that is taken down, or puts it in line, where it waits as long as it takes;
+    /// `in_front` of all others that wait for its session, if that is wanted.
+    pub(crate) fn start_recorded(
+        &self,
+        mut request: TurnRequest,
+        recorder: Box<dyn Recorder>,
+        in_front: bool,
+    ) -> Turn {
+        request.in_front = in_front;
+        self.start_with(request, Some(recorder))
+    }
+
+    fn start_with(&self, request: TurnRequest, recorder: Option<Box<dyn Recorder>>) -> Turn {
         let began = Instant::now();
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
         let (answer, outcome) = oneshot::channel();
         let cancel = self.0.shutdown.child_token();
-        let turn = Turn { events, outcome, cancel: cancel.clone().drop_guard() };
+        let turn =
+            Turn { events, outcome, token: cancel.clone(), cancel: cancel.clone().drop_guard() };
         if let Err(failure) = self.check(&request) {
             drop(answer.send(Err(failure)));
             return turn;
@@ -96,7 +115,7 @@ impl Codex {
         match self.0.queue.enter(request.session, request.in_front) {
             Ok(waiting) => {
                 let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
-                self.0.turns.spawn(call.run(waiting, event_sender, answer));
+                self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
             }
             Err(full) => {
                 let kind =
@@ -155,13 +174,18 @@ impl Turn {
         self.events.recv().await
     }
 
+    /// Cancels the turn when it is told to, also while its outcome is waited for.
+    pub(crate) fn canceller(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
     /// Waits for the end of the turn. Events that were not taken are dropped.
     ///
     /// # Errors
     ///
     /// Every ending but the completed one, as a [`Failure`].
     pub async fn outcome(self) -> Result<Answer, Box<Failure>> {
-        let Self { mut events, outcome, cancel } = self;
+        let Self { mut events, outcome, cancel, token: _ } = self;
         events.close();
         let outcome = outcome.await.unwrap_or_else(|_| {
             let message = "the turn's task broke off; the log says where".into();

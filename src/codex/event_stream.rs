@@ -4,6 +4,7 @@
 //! what the events mean.
 
 use std::io;
+use std::ops::Range;
 
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -44,6 +45,8 @@ pub(crate) struct EventStream<R> {
     start: usize,
     /// Up to where `buffer` was searched for a line end.
     searched: usize,
+    /// Where the line of the last event is in `buffer`.
+    line: Range<usize>,
     /// How much of the current line was thrown away already.
     discarded: u64,
     ended: bool,
@@ -51,7 +54,15 @@ pub(crate) struct EventStream<R> {
 
 impl<R: AsyncRead + Unpin> EventStream<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, searched: 0, discarded: 0, ended: false }
+        Self {
+            source,
+            buffer: Vec::new(),
+            start: 0,
+            searched: 0,
+            line: 0..0,
+            discarded: 0,
+            ended: false,
+        }
     }
 
     /// The next event or skipped line. Cancel-safe: what was read stays in the buffer.
@@ -69,6 +80,11 @@ impl<R: AsyncRead + Unpin> EventStream<R> {
                 self.ended = true;
             }
         }
+    }
+
+    /// The line of the event that was handed out last, as Codex wrote it.
+    pub(crate) fn line(&self) -> &[u8] {
+        self.buffer[self.line.clone()].trim_ascii()
     }
 
     /// The next event or skipped line, if it is there whole already.
@@ -95,6 +111,7 @@ impl<R: AsyncRead + Unpin> EventStream<R> {
             if self.discarded > 0 || line.len() > MAX_LINE {
                 return Some(self.too_long(line.len()));
             }
+            self.line = line.clone();
             let line = self.buffer[line].trim_ascii();
             if !line.is_empty() {
                 return Some(
@@ -111,6 +128,7 @@ impl<R: AsyncRead + Unpin> EventStream<R> {
 
     /// Moves the rest of the buffer to its front, and gives back what a long line had needed.
     fn make_room(&mut self) {
+        self.line = 0..0;
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.searched -= self.start;

@@ -66,6 +66,51 @@ pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Reco
     Ok(fold.finish())
 }
 
+/// How full a session's context was when the model last answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ContextFill {
+    /// Tokens in the context.
+    pub(crate) used: u64,
+    /// How many the model takes.
+    pub(crate) window: u64,
+}
+
+impl ContextFill {
+    /// In percent.
+    pub(crate) fn percent(self) -> u64 {
+        self.used.saturating_mul(100) / self.window
+    }
+}
+
+/// Reads from the record at `path` how full the context is, if it says so.
+pub(crate) fn context_fill(path: &Path) -> io::Result<Option<ContextFill>> {
+    let mut lines = ReverseLines::new(File::open(path)?)?;
+    while let Some(line) = lines.next_line()? {
+        // Most lines are long and are something else, and are not worth being read as JSON.
+        if memchr::memmem::find(line, b"\"token_count\"").is_none() {
+            continue;
+        }
+        let fill = serde_json::from_slice(line).ok().as_ref().and_then(fill_in);
+        if fill.is_some() {
+            return Ok(fill);
+        }
+    }
+    Ok(None)
+}
+
+fn fill_in(line: &Value) -> Option<ContextFill> {
+    let payload = &line["payload"];
+    if payload["type"] != "token_count" {
+        return None;
+    }
+    let last = &payload["info"]["last_token_usage"];
+    let used = last["total_tokens"].as_u64().or_else(|| {
+        Some(last["input_tokens"].as_u64()?.saturating_add(last["output_tokens"].as_u64()?))
+    })?;
+    let window = payload["info"]["model_context_window"].as_u64().filter(|window| *window > 0)?;
+    Some(ContextFill { used, window })
+}
+
 /// A line that matters here.
 #[derive(Debug)]
 enum Line {
@@ -257,5 +302,18 @@ mod tests {
         let record = record_of(&lines);
         assert_eq!(record.working_dir.as_deref(), Some(Path::new("/a")));
         assert_eq!((record.sandbox, record.settled), (None, false));
+    }
+
+    #[test]
+    fn the_context_is_as_full_as_the_last_count_that_knows_its_window() {
+        let count = |info: Value| serde_json::json!({"type": "event_msg", "payload": {"type": "token_count", "info": info}});
+        let fill = |info: Value| fill_in(&count(info)).map(ContextFill::percent);
+        let usage = serde_json::json!({"input_tokens": 20, "output_tokens": 5});
+        let known = serde_json::json!({"last_token_usage": usage, "model_context_window": 100});
+        assert_eq!(fill(known), Some(25));
+        let total = serde_json::json!({"last_token_usage": {"total_tokens": 30}, "model_context_window": 90});
+        assert_eq!(fill(total), Some(33));
+        assert_eq!(fill(serde_json::json!({"last_token_usage": usage})), None);
+        assert_eq!(fill(Value::Null), None);
     }
 }

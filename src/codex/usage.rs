@@ -21,6 +21,22 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_add(other.cached_input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            reasoning_output_tokens: match (
+                self.reasoning_output_tokens,
+                other.reasoning_output_tokens,
+            ) {
+                (Some(one), Some(two)) => Some(one.saturating_add(two)),
+                (one, two) => one.or(two),
+            },
+        }
+    }
+
     /// What was used since `before`, an earlier reading of the same counter. `None` if it cannot be
     /// one, because it is larger.
     pub(crate) fn since(self, before: Self) -> Option<Self> {

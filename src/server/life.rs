@@ -13,6 +13,7 @@ use rmcp::service::{QuitReason, RoleServer, RunningService, serve_directly};
 
 use super::Server;
 use crate::config::Settings;
+use crate::signals::Signals;
 use crate::transport::{LineTransport, Outbox, hung_up};
 use crate::turn::Codex;
 
@@ -26,14 +27,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves the client on standard input and output until it is gone. Returns the exit status.
-pub(crate) async fn serve(settings: Settings) -> u8 {
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be received");
-            return 1;
-        }
-    };
+pub(crate) async fn serve(settings: Settings, mut signals: Signals) -> u8 {
     let codex = Codex::new(settings);
     let transport = LineTransport::new(std::io::stdin(), std::io::stdout());
     let mut unanswered = transport.unanswered();
@@ -88,57 +82,5 @@ async fn unreadable(outbox: &Outbox) {
     tokio::select! {
         () = hung_up.cancelled() => {}
         () = outbox.broken() => {}
-    }
-}
-
-/// A signal that asks the server to leave.
-struct Signal {
-    name: &'static str,
-    exit_status: u8,
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        // Each is cancel-safe. The exit status is 128 and the signal's number, as shells have it.
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal { name: "SIGINT", exit_status: 130 },
-            _ = self.terminate.recv() => Signal { name: "SIGTERM", exit_status: 143 },
-            _ = self.hangup.recv() => Signal { name: "SIGHUP", exit_status: 129 },
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> Signal {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Signal { name: "Ctrl-C", exit_status: 130 }
     }
 }

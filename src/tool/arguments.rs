@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rmcp::model::JsonObject;
+use rmcp::model::{JsonObject, Tool as Definition};
 use serde_json::Value;
 
 use super::Tool;
@@ -15,9 +15,12 @@ use crate::turn::request::{
 /// How much text a call may hand over, in characters: what Codex takes, less room for the header.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000_000;
 
+/// The longest list, in entries.
+const MAX_LISTED: usize = 200;
+
 /// Arguments that were not taken yet.
 pub(super) struct Arguments {
-    tool: Tool,
+    tool: &'static str,
     rest: JsonObject,
 }
 
@@ -27,13 +30,21 @@ impl Arguments {
     /// Refuses names that the tool does not have: a misspelt `session_id` must not begin a new
     /// session.
     pub(super) fn new(tool: Tool, arguments: JsonObject) -> Result<Self> {
-        let schema = &tool.definition().input_schema;
+        Self::of(tool.name(), tool.definition(), arguments)
+    }
+
+    /// The same for a tool of any kind.
+    pub(super) fn of(
+        tool: &'static str,
+        definition: &Definition,
+        arguments: JsonObject,
+    ) -> Result<Self> {
+        let schema = &definition.input_schema;
         let known = schema.get("properties").and_then(Value::as_object);
         let known = known.expect("every tool's schema has properties");
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            let problem =
-                format!("is not a parameter of {}; it has {}", tool.name(), names.join(", "));
+            let problem = format!("is not a parameter of {tool}; it has {}", names.join(", "));
             return Err(bad(unknown, problem));
         }
         Ok(Self { tool, rest: arguments })
@@ -43,7 +54,7 @@ impl Arguments {
     pub(super) fn text(&mut self, name: &str) -> Result<String> {
         match self.optional_text(name)? {
             Some(text) => Ok(text),
-            None => Err(bad(name, format!("is required by {}, as a text", self.tool.name()))),
+            None => Err(bad(name, format!("is required by {}, as a text", self.tool))),
         }
     }
 
@@ -72,6 +83,57 @@ impl Arguments {
             .transpose()
     }
 
+    /// A value of a fixed form that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> std::result::Result<T, InvalidValue>,
+    ) -> Result<T> {
+        let value = self.parsed(name, parse)?;
+        value.ok_or_else(|| bad(name, format!("is required by {}, as a text", self.tool)))
+    }
+
+    /// A whole number between two others.
+    pub(super) fn whole(&mut self, name: &str, least: u64, most: u64) -> Result<Option<u64>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match whole(&value) {
+            Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
+            _ if most == u64::MAX => {
+                Err(bad(name, format!("must be a whole number from {least} up")))
+            }
+            _ => Err(bad(name, format!("must be a whole number from {least} to {most}"))),
+        }
+    }
+
+    /// True or false; false if it is left out.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(bad(name, "must be true or false".into())),
+        }
+    }
+
+    /// A list of texts; empty if it is left out.
+    pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>> {
+        let texts = match self.take(name) {
+            None => Some(Vec::new()),
+            Some(Value::Array(values)) => {
+                values.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+            }
+            Some(_) => None,
+        };
+        match texts {
+            Some(texts) if texts.len() <= MAX_LISTED => Ok(texts),
+            _ => Err(bad(name, format!("must be a list of at most {MAX_LISTED} texts"))),
+        }
+    }
+
+    /// Everything was taken.
+    pub(super) fn end(self) {
+        debug_assert!(self.rest.is_empty(), "a parameter in the schema is not read");
+    }
+
     /// What every tool takes, put into a request for `prompt`.
     pub(super) fn into_request(mut self, prompt: Prompt) -> Result<TurnRequest> {
         let request = TurnRequest::new(prompt)
@@ -81,20 +143,13 @@ impl Arguments {
             .reasoning_effort(self.parsed("reasoning_effort", ReasoningEffort::parse)?)
             .total_limit(self.millis("timeout_ms")?)
             .idle_limit(self.millis("idle_timeout_ms")?);
-        debug_assert!(self.rest.is_empty(), "a parameter in the schema is not read");
+        self.end();
         Ok(request)
     }
 
     fn millis(&mut self, name: &str) -> Result<Option<Duration>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let whole = value.as_u64().or_else(|| {
-            // Some clients write every number as a float.
-            value
-                .as_f64()
-                .filter(|number| number.fract() == 0.0 && *number >= 0.0)
-                .map(|number| number as u64)
-        });
-        match whole.map(Duration::from_millis) {
+        match whole(&value).map(Duration::from_millis) {
             Some(limit) if limit > Duration::ZERO && limit <= MAX_LIMIT => Ok(Some(limit)),
             _ => Err(bad(
                 name,
@@ -124,6 +179,16 @@ impl Arguments {
     fn take(&mut self, name: &str) -> Option<Value> {
         self.rest.shift_remove(name).filter(|value| !value.is_null())
     }
+}
+
+/// A whole number. Some clients write every number as a float.
+fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        value
+            .as_f64()
+            .filter(|number| number.fract() == 0.0 && *number >= 0.0)
+            .map(|number| number as u64)
+    })
 }
 
 /// A directory, which must be absolute here: the server's own directory is nothing a caller knows.

@@ -9,12 +9,21 @@ use crate::prompt::{Part, compose};
 use crate::turn::request::{Sandbox, SandboxChoice, TurnRequest};
 
 pub(super) fn request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
-    let mut arguments = Arguments::new(Tool::Chat, arguments)?;
+    let arguments = Arguments::new(Tool::Chat, arguments)?;
+    Ok(request_of(arguments, Tool::Chat.name(), origin)?.0)
+}
+
+/// The request, and the text in it that is the caller's own.
+pub(super) fn request_of(
+    mut arguments: Arguments,
+    tool: &str,
+    origin: &Origin,
+) -> Result<(TurnRequest, String)> {
     let text = arguments.text("prompt")?;
     let sandbox = arguments.parsed("sandbox", str::parse::<Sandbox>)?;
     let parts = [Part { title: "request", text: &text }];
-    let prompt = compose(origin, Tool::Chat.name(), None, &parts)
-        .map_err(|problem| invalid("prompt", problem))?;
+    let prompt =
+        compose(origin, tool, None, &parts).map_err(|problem| invalid("prompt", problem))?;
     let sandbox = sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
-    Ok(arguments.into_request(prompt)?.sandbox(sandbox))
+    Ok((arguments.into_request(prompt)?.sandbox(sandbox), text))
 }

@@ -14,7 +14,7 @@ use super::arguments::MAX_TEXT_CHARS;
 use crate::turn::request::{MAX_LIMIT, Sandbox};
 
 /// What Claude Code lets through of a reply, in characters: the most it takes.
-const MAX_RESULT_CHARS: u64 = 500_000;
+pub(super) const MAX_RESULT_CHARS: u64 = 500_000;
 
 pub(super) fn of(tool: Tool) -> &'static Definition {
     static ALL: LazyLock<[Definition; Tool::ALL.len()]> = LazyLock::new(|| Tool::ALL.map(make));
@@ -29,16 +29,7 @@ fn make(tool: Tool) -> Definition {
             "Asks Codex, a second coding agent, or hands it a task: it reads the project, runs \
              commands and, if the sandbox allows, edits files. Returns its final message and a \
              session_id; pass that to go on in the same session. May take minutes.",
-            json!({
-                "prompt": text("The question or task, with all the context Codex needs."),
-                "sandbox": {
-                    "type": "string",
-                    "enum": Sandbox::ALL.map(Sandbox::as_str),
-                    "description": "What Codex's commands may do, from now on in this session. \
-                        Default: as the session was, for a new one as Codex is configured. \
-                        danger-full-access only if the operator allowed it.",
-                },
-            }),
+            chat_own(),
             json!(["prompt"]),
         ),
         Tool::GuardPlan => (
@@ -86,12 +77,35 @@ fn make(tool: Tool) -> Definition {
         .with_meta(MetaObject(object(meta)))
 }
 
-fn text(about: &str) -> Value {
+pub(super) fn text(about: &str) -> Value {
     json!({
         "type": "string",
         "maxLength": MAX_TEXT_CHARS,
         "description": format!("{about} At most {MAX_TEXT_CHARS} characters in all fields together."),
     })
+}
+
+/// What `codex_chat` takes beyond what all take.
+fn chat_own() -> Value {
+    json!({
+        "prompt": text("The question or task, with all the context Codex needs."),
+        "sandbox": {
+            "type": "string",
+            "enum": Sandbox::ALL.map(Sandbox::as_str),
+            "description": "What Codex's commands may do, from now on in this session. \
+                Default: as the session was, for a new one as Codex is configured. \
+                danger-full-access only if the operator allowed it.",
+        },
+    })
+}
+
+/// What `codex_chat` takes, with limits of its own.
+pub(super) fn chat_properties(total: &str, idle: &str) -> Value {
+    let mut all = merged(chat_own(), common());
+    all["timeout_ms"]["description"] = total.into();
+    all["idle_timeout_ms"]["description"] =
+        format!("Limit for silence of Codex in ms, 1 to 86400000. Default {idle}.").into();
+    all
 }
 
 fn common() -> Value {
@@ -120,21 +134,23 @@ fn common() -> Value {
     })
 }
 
-fn output(tool: Tool) -> Value {
+/// Tokens that were used.
+fn usage(about: &str) -> Value {
     let integer = json!({ "type": "integer" });
-    let usage = |about: &str| {
-        json!({
-            "type": "object",
-            "description": about,
-            "properties": {
-                "input_tokens": integer,
-                "cached_input_tokens": integer,
-                "output_tokens": integer,
-                "reasoning_output_tokens": integer,
-            },
-            "required": ["input_tokens", "cached_input_tokens", "output_tokens"],
-        })
-    };
+    json!({
+        "type": "object",
+        "description": about,
+        "properties": {
+            "input_tokens": integer,
+            "cached_input_tokens": integer,
+            "output_tokens": integer,
+            "reasoning_output_tokens": integer,
+        },
+        "required": ["input_tokens", "cached_input_tokens", "output_tokens"],
+    })
+}
+
+fn output(tool: Tool) -> Value {
     let string = |about: &str| json!({ "type": "string", "description": about });
     json!({
         "type": "object",
@@ -151,13 +167,13 @@ fn output(tool: Tool) -> Value {
     })
 }
 
-fn merged(first: Value, second: Value) -> Value {
+pub(super) fn merged(first: Value, second: Value) -> Value {
     let mut all = object(first);
     all.extend(object(second));
     Value::Object(all)
 }
 
-fn object(value: Value) -> JsonObject {
+pub(super) fn object(value: Value) -> JsonObject {
     match value {
         Value::Object(object) => object,
         _ => Map::new(),

@@ -125,6 +125,9 @@ fn next(tool: Tool, failure: &Failure) -> String {
         FailureKind::Cancelled { by: CancelledBy::Shutdown } => {
             format!("nothing is lost: when the server runs again, {resume}.")
         }
+        FailureKind::NotRecorded { .. } => {
+            format!("make room on the disk that holds the server's state folder, then {resume}.")
+        }
         FailureKind::NoResult { .. } => format!(
             "{resume}. If it ends so again, run `codex exec hello` in a terminal to see what is wrong \
              with Codex, or begin a new session."

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::clock::Clock;
 use super::outcome::Limit;
 use super::request::{Prompt, SessionId};
 use crate::codex::event::Event;
-use crate::codex::event_stream::{EventStream, Read};
+use crate::codex::event_stream::{EventStream, Read, Skipped};
 use crate::codex::locate::Program;
 use crate::codex::process::{Process, STOP_LADDER, StopSignal, Streams};
 use crate::codex::stderr::StderrTail;
@@ -49,7 +50,25 @@ pub(crate) enum End {
 pub(crate) enum Why {
     Limit(Limit),
     Cancelled,
-    AnotherSession { got: String },
+    /// What it prints cannot be taken down.
+    NotRecorded {
+        reason: String,
+    },
+    AnotherSession {
+        got: String,
+    },
+}
+
+/// Takes down what Codex prints, before anybody is told of it. What cannot be taken down stops Codex.
+pub(crate) trait Recorder: Send {
+    /// Codex was started, and works in this directory.
+    fn started(&mut self, working_dir: &Path) -> io::Result<()>;
+    /// An event, and its line as Codex wrote it: JSON, but perhaps not all of it UTF-8.
+    fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()>;
+    /// A line that is no event.
+    fn skipped(&mut self, skipped: Skipped) -> io::Result<()>;
+    /// Codex has paused: what was taken down is to be seen by others.
+    fn flush(&mut self) -> io::Result<()>;
 }
 
 /// What a run is watched for.
@@ -58,6 +77,8 @@ pub(crate) struct Watched<'a> {
     pub(crate) cancel: &'a CancellationToken,
     /// The session that Codex was asked to resume.
     pub(crate) asked: Option<SessionId>,
+    /// Takes down what Codex prints.
+    pub(crate) recorder: Option<&'a mut (dyn Recorder + 'static)>,
     /// Takes the events, as long as somebody listens.
     pub(crate) events: &'a mpsc::Sender<Event>,
     /// Is told the session's id.
@@ -256,8 +277,18 @@ impl Running {
         let mut next = Some(read);
         while let Some(read) = next {
             match read {
-                Ok(Read::Event(event)) => self.take_event(event, watched),
+                Ok(Read::Event(event)) => {
+                    if let Some(recorder) = &mut watched.recorder {
+                        let taken = recorder.event(&event, self.events.line());
+                        self.recorded(taken);
+                    }
+                    self.take_event(event, watched);
+                }
                 Ok(Read::Skipped(skipped)) => {
+                    if let Some(recorder) = &mut watched.recorder {
+                        let taken = recorder.skipped(skipped);
+                        self.recorded(taken);
+                    }
                     tracing::debug!(pid = self.pid(), ?skipped, "a line of Codex's was skipped");
                     self.transcript.record_skipped(skipped);
                 }
@@ -272,7 +303,17 @@ impl Running {
             }
             next = self.events.take_buffered().map(Ok);
         }
+        if let Some(recorder) = &mut watched.recorder {
+            let taken = recorder.flush();
+            self.recorded(taken);
+        }
         watched.clock.event(Instant::now(), self.transcript.is_working());
+    }
+
+    fn recorded(&mut self, taken: io::Result<()>) {
+        if let (Err(error), None) = (taken, &self.stopping) {
+            self.stop(Why::NotRecorded { reason: error.to_string() });
+        }
     }
 
     fn take_event(&mut self, event: Event, watched: &mut Watched<'_>) {

@@ -141,6 +141,12 @@ pub enum FailureKind {
         /// By whom.
         by: CancelledBy,
     },
+    /// What Codex does cannot be recorded, as a job's must be. Codex was stopped.
+    #[error("what Codex does could not be recorded ({reason}), so Codex was stopped")]
+    NotRecorded {
+        /// What the system said.
+        reason: String,
+    },
     /// Codex is gone and the turn was neither completed nor failed.
     #[error("Codex ended without a result ({status}){}", detail(.reason))]
     NoResult {
@@ -179,6 +185,7 @@ impl FailureKind {
             Self::TurnFailed { .. } => "turn_failed",
             Self::TimedOut { .. } => "timed_out",
             Self::Cancelled { .. } => "cancelled",
+            Self::NotRecorded { .. } => "not_recorded",
             Self::NoResult { .. } => "no_result",
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::Internal { .. } => "internal",

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::attempt::{End, Running, Watched, Why};
+use super::attempt::{End, Recorder, Running, Watched, Why};
 use super::clock::Clock;
 use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::request::{
@@ -52,9 +52,13 @@ type Result<T> = std::result::Result<T, FailureKind>;
 impl Call {
     /// Runs the call. The outcome goes to `answer` as soon as there is one; this goes on until the
     /// process is gone, and only then lets the next call into the session.
+    ///
+    /// A turn that is taken down may wait for its place as long as it takes: its limits count from
+    /// there.
     pub(crate) async fn run(
-        self,
+        mut self,
         mut waiting: Waiting,
+        mut recorder: Option<Box<dyn Recorder>>,
         events: mpsc::Sender<Event>,
         answer: oneshot::Sender<std::result::Result<Answer, Box<Failure>>>,
     ) {
@@ -70,7 +74,15 @@ impl Call {
                 tracing::debug!(in_front, "waiting for its turn");
             }
         }
-        let mut place = match self.wait(&clock, waiting.place()).await {
+        let place = match &recorder {
+            Some(_) => self.wait_freely(waiting.place()).await,
+            None => self.wait(&clock, waiting.place()).await,
+        };
+        if recorder.is_some() {
+            self.began = Instant::now();
+            clock = Clock::new(limits, self.began);
+        }
+        let mut place = match place {
             Ok(place) => place,
             Err(mut kind) => {
                 if let FailureKind::TimedOut { in_front, .. } = &mut kind {
@@ -80,7 +92,9 @@ impl Call {
             }
         };
         let mut running = None;
-        let outcome = self.conduct(&mut clock, &mut place, &events, &mut running).await;
+        let outcome = self
+            .conduct(&mut clock, &mut place, &events, recorder.as_deref_mut(), &mut running)
+            .await;
         if let Err(failure) = &outcome {
             let session = failure.session_id.map(tracing::field::display);
             tracing::info!(session, kind = failure.kind.word(), "turn not completed");
@@ -98,6 +112,7 @@ impl Call {
         clock: &mut Clock,
         place: &mut Place,
         events: &mpsc::Sender<Event>,
+        mut recorder: Option<&mut (dyn Recorder + 'static)>,
         running: &mut Option<Running>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let asked = self.request.session;
@@ -107,11 +122,23 @@ impl Call {
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
             let plan = self.plan().await.map_err(failure)?;
+            if let Some(recorder) = &mut recorder {
+                let taken = recorder.started(plan.working_dir.as_path());
+                taken.map_err(|error| {
+                    failure(FailureKind::NotRecorded { reason: error.to_string() })
+                })?;
+            }
             let attempt = running.insert(self.start(&plan, clock).map_err(failure)?);
             let pid = attempt.pid();
             let mut opened = |session| self.opened(session, place, &plan, pid);
-            let watched =
-                Watched { clock, cancel: &self.cancel, asked, events, opened: &mut opened };
+            let watched = Watched {
+                clock,
+                cancel: &self.cancel,
+                asked,
+                recorder: recorder.as_deref_mut(),
+                events,
+                opened: &mut opened,
+            };
             let end = attempt.run(watched).await;
             let transcript = std::mem::take(&mut attempt.transcript);
             if let (Some(session), Some(Trouble::ActiveWriter)) =
@@ -129,6 +156,15 @@ impl Call {
                 continue;
             }
             return self.outcome(end, transcript, plan).await;
+        }
+    }
+
+    /// Waits for something, unless the call is cancelled.
+    async fn wait_freely<T>(&self, wanted: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(self.cancelled()),
+            wanted = wanted => Ok(wanted),
         }
     }
 
@@ -266,6 +302,7 @@ impl Call {
                 FailureKind::TimedOut { limit, started: true, in_front: String::new() }
             }
             (End::Stopped(Why::Cancelled), _) => self.cancelled(),
+            (End::Stopped(Why::NotRecorded { reason }), _) => FailureKind::NotRecorded { reason },
             (End::Stopped(Why::AnotherSession { got }), Some(asked)) => {
                 FailureKind::AnotherSession { asked, got }
             }

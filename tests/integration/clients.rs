@@ -24,7 +24,18 @@ use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
 use crate::wait::{WAIT, wait_for};
 
-const TOOLS: [&str; 3] = ["codex_chat", "codex_guard_plan", "codex_guard_final"];
+const TOOLS: [&str; 10] = [
+    "codex_chat",
+    "codex_guard_plan",
+    "codex_guard_final",
+    "job_start",
+    "job_wait",
+    "job_events",
+    "job_reply",
+    "job_notifications",
+    "job_list",
+    "job_cancel",
+];
 
 /// A client that keeps the progress it is told.
 #[derive(Clone, Default)]

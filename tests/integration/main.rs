@@ -15,6 +15,8 @@ mod arguments;
 #[cfg(unix)]
 mod clients;
 #[cfg(unix)]
+mod commands;
+#[cfg(unix)]
 mod life;
 #[cfg(unix)]
 mod line;
@@ -30,6 +32,8 @@ mod protocol;
 mod queue;
 #[cfg(unix)]
 mod real_failures;
+#[cfg(unix)]
+mod real_jobs;
 #[cfg(unix)]
 mod real_kit;
 #[cfg(unix)]

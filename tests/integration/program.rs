@@ -12,7 +12,7 @@ use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 12] = [
+const SETTINGS: [(&str, &str, &[&str]); 16] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -25,6 +25,10 @@ const SETTINGS: [(&str, &str, &[&str]); 12] = [
     ("--busy-wait-ms", "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", &["-1", "soon", "86400001"]),
     ("--max-concurrent", "CODEX_PERSISTENT_MCP_MAX_CONCURRENT", &["0", "1001", "many"]),
     ("--max-queued", "CODEX_PERSISTENT_MCP_MAX_QUEUED", &["-1", "10001", "many"]),
+    ("--job-timeout-ms", "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", &["0", "ten", "86400001"]),
+    ("--job-idle-timeout-ms", "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", &["0", "", "-1"]),
+    ("--job-keep-hours", "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS", &["-1", "1.5", "for ever"]),
+    ("--job-keep-mb", "CODEX_PERSISTENT_MCP_JOB_KEEP_MB", &["-1", "much"]),
     ("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", &[""]),
     ("--allow-full-access", "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", &["maybe"]),
     ("--debug", "CODEX_PERSISTENT_MCP_DEBUG", &["maybe"]),

@@ -1,0 +1,70 @@
+//! What the program does: serving, or one of the commands beside it.
+
+use std::future::Future;
+
+use clap::Subcommand;
+use tracing::level_filters::LevelFilter;
+
+use super::{chat, jobs};
+use crate::config::{RUN_JOB, Settings};
+use crate::job::{JobId, runner};
+use crate::server::life;
+use crate::signals::Signals;
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Asks Codex, as the tool codex_chat does
+    Chat(chat::Arguments),
+    /// Lists, shows, follows and cancels jobs
+    Jobs(jobs::Arguments),
+    /// Runs one job. The server starts this; it is nothing for people.
+    #[command(name = RUN_JOB, hide = true)]
+    RunJob {
+        /// The job's name
+        job: JobId,
+    },
+}
+
+/// What is logged on standard error. A person who asked for something else wants no log between.
+pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
+    match command {
+        _ if debug => LevelFilter::DEBUG,
+        Some(Command::Chat(_) | Command::Jobs(_)) => LevelFilter::WARN,
+        Some(Command::RunJob { .. }) | None => LevelFilter::INFO,
+    }
+}
+
+/// Does it, and returns the exit status. `cwd_is_said` tells whether the command line has `--cwd`.
+pub(super) fn run(command: Option<Command>, settings: Settings, cwd_is_said: bool) -> u8 {
+    match command {
+        None => listening(|signals| life::serve(settings, signals)),
+        Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
+        Some(Command::Chat(arguments)) => chat::run(arguments, settings, cwd_is_said),
+        // Without a runtime and without listening: signals end this process, and nothing else.
+        Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
+    }
+}
+
+/// Runs something that signals do not end.
+pub(super) fn listening<F: Future<Output = u8>>(work: impl FnOnce(Signals) -> F) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime cannot be started");
+            return 1;
+        }
+    };
+    let status = runtime.block_on(async {
+        match Signals::listen() {
+            Ok(signals) => work(signals).await,
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be received");
+                1
+            }
+        }
+    });
+    // Its threads are left behind: one is in a read of standard input, for ever.
+    runtime.shutdown_background();
+    status
+}

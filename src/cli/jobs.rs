@@ -1,0 +1,300 @@
+//! `jobs`: what a person can see of jobs and do with them.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::follow;
+use super::words::{
+    BOLD, Paint, age, clean, complain, context_percent, head, nobody_reads, status_line,
+};
+use crate::config::Settings;
+use crate::job::snapshot::snapshot;
+use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status};
+
+/// How much of a job's name tells it from others at the least, in characters.
+const MIN_ID: usize = 4;
+
+/// How long a job may take to end that was cancelled: longer than Codex's ladder of signals.
+const CANCEL_WITHIN: Duration = Duration::from_secs(20);
+
+/// How wide a text in the table may be, in characters.
+const COLUMN: usize = 40;
+
+/// What is asked about jobs.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Action>,
+
+    #[command(flatten)]
+    list: List,
+
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+struct List {
+    /// Only jobs of this status: queued, running, completed, failed, cancelled, timed_out, interrupted
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<Status>,
+
+    /// How many jobs at most [default: 50]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// What is done with jobs.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists jobs, the newest first
+    List(List),
+    /// Shows all about a job
+    Show {
+        /// The job's id, or at least 4 characters of its beginning or end
+        id: String,
+    },
+    /// Prints what a job does as it happens, and at its end the result
+    #[command(after_help = follow::EXIT_STATUS)]
+    Follow {
+        /// The job's id, or at least 4 characters of its beginning or end
+        id: String,
+    },
+    /// Stops a job, and waits until it has ended
+    Cancel {
+        /// The job's id, or at least 4 characters of its beginning or end
+        id: String,
+    },
+    /// Removes ended jobs that need not be kept
+    Prune {
+        /// All ended jobs
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+        let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
+        format!("must be one of {}", words.join(", "))
+    })
+}
+
+/// Why a command came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{0}")]
+    BadInput(String),
+    #[error(transparent)]
+    Jobs(#[from] Problem),
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Does what is asked, and returns the exit status.
+pub(super) fn run(arguments: Arguments, settings: &Settings) -> u8 {
+    finish(act(arguments, &Jobs::new(settings)))
+}
+
+/// The exit status of a command, whose problem is told.
+pub(super) fn finish(done: Result<u8>) -> u8 {
+    let error = match done {
+        Ok(status) => return status,
+        // Who reads the head of the output alone has what they wanted.
+        Err(Error::Output(error)) if nobody_reads(&error) => return 0,
+        Err(error) => error,
+    };
+    complain(&format!("error: {error}"));
+    match error {
+        Error::BadInput(_)
+        | Error::Jobs(Problem::NotFound(_) | Problem::BadInput { .. } | Problem::NoStateDir) => 2,
+        Error::Jobs(_) | Error::Output(_) => 1,
+    }
+}
+
+fn act(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
+    let Arguments { command, list: outer, json } = arguments;
+    let outer_is_set = outer.status.is_some() || outer.limit.is_some();
+    match command {
+        Some(_) if outer_is_set => {
+            let problem = "--status and --limit belong behind `jobs list`, or to `jobs` alone";
+            return Err(Error::BadInput(problem.into()));
+        }
+        None => list(jobs, &outer, json)?,
+        Some(Action::List(inner)) => list(jobs, &inner, json)?,
+        Some(Action::Show { id }) => show(&jobs.look(find(jobs, &id)?)?, json)?,
+        Some(Action::Follow { id }) => return follow::follow(jobs, find(jobs, &id)?, json),
+        Some(Action::Cancel { id }) => return cancel(jobs, find(jobs, &id)?, json),
+        Some(Action::Prune { all }) => prune(jobs, all, json)?,
+    }
+    Ok(0)
+}
+
+/// The job that a person means.
+fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
+    let text = text.trim().to_lowercase();
+    if let Ok(job) = text.parse() {
+        return Ok(jobs.look(job)?.job_id);
+    }
+    if text.chars().count() < MIN_ID {
+        let problem =
+            format!("{text:?} is too short: give at least {MIN_ID} characters of the job's id");
+        return Err(Error::BadInput(problem));
+    }
+    let fits = |job: JobId| {
+        let id = job.to_string();
+        id.starts_with(&text) || id.ends_with(&text)
+    };
+    let found = jobs.list(usize::MAX, |state| fits(state.job_id))?;
+    match &found[..] {
+        [state] => Ok(state.job_id),
+        [] => {
+            Err(Error::BadInput(format!("there is no job whose id begins or ends with {text:?}")))
+        }
+        several => {
+            let mut problem = format!("{text:?} may be one of {} jobs:", several.len());
+            for state in several {
+                problem += &format!("\n  {}  {}", state.job_id, head(title(state), COLUMN));
+            }
+            Err(Error::BadInput(problem))
+        }
+    }
+}
+
+fn title(state: &State) -> &str {
+    state.label.as_deref().unwrap_or(&state.prompt)
+}
+
+fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
+    let states = jobs.list(list.limit.unwrap_or(50), |state| {
+        list.status.is_none_or(|status| status == state.status)
+    })?;
+    let mut out = io::stdout().lock();
+    if json {
+        for state in &states {
+            writeln!(out, "{}", Value::Object(snapshot(state)))?;
+        }
+        return Ok(out.flush()?);
+    }
+    if states.is_empty() {
+        complain("There are no such jobs.");
+        return Ok(());
+    }
+    let paint = Paint::for_stdout();
+    let cells = |state: &State| {
+        [
+            state.job_id.to_string(),
+            state.status.as_str().to_owned(),
+            age(state.created_at),
+            state.turns.to_string(),
+            head(title(state), COLUMN),
+            head(&state.activity.last_activity, COLUMN),
+        ]
+    };
+    let names = ["ID", "STATUS", "AGE", "TURNS", "WHAT", "LAST ACTIVITY"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = states.iter().map(cells).collect();
+    let width = |column: usize| {
+        let all = rows.iter().chain([&names]);
+        all.map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let padded = |row: &[String; 6]| -> Vec<String> {
+        row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect()
+    };
+    writeln!(out, "{}", paint.paint(BOLD, padded(&names).join("  ").trim_end()))?;
+    for (row, state) in rows.iter().zip(&states) {
+        let mut row = padded(row);
+        // The colour must not count as width.
+        let blanks = widths[1] - state.status.as_str().len();
+        row[1] = paint.status(state.status) + &" ".repeat(blanks);
+        writeln!(out, "{}", row.join("  ").trim_end())?;
+    }
+    Ok(out.flush()?)
+}
+
+fn show(state: &State, json: bool) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        let mut fields = snapshot(state);
+        if let Some(percent) = context_percent(state) {
+            fields.insert("context_percent".into(), percent.into());
+        }
+        writeln!(out, "{}", Value::Object(fields))?;
+        return Ok(out.flush()?);
+    }
+    let paint = Paint::for_stdout();
+    let time = |time: crate::job::Time| format!("{time} ({} ago)", age(time));
+    let session = state.session_id;
+    let fields = [
+        ("job", Some(state.job_id.to_string())),
+        ("label", state.label.clone()),
+        ("status", Some(paint.status(state.status))),
+        ("session", session.map(|session| session.to_string())),
+        ("resume", session.map(|session| session.resume_command())),
+        ("directory", state.cwd.as_ref().map(|cwd| cwd.display().to_string())),
+        ("created", Some(time(state.created_at))),
+        ("started", state.started_at.map(time)),
+        ("ended", state.ended_at.map(time)),
+        ("prompt", Some(head(&state.prompt, 160))),
+        ("activity", Some(head(&state.activity.last_activity, 160))),
+        ("error", state.error.as_ref().map(|error| format!("{}: {}", error.kind, error.message))),
+    ];
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        // Only the status has a colour, and it is a word of this program's.
+        let value = if name == "status" { value } else { clean(&value).into_owned() };
+        writeln!(out, "{}{value}", paint.paint(BOLD, &format!("{name:<11}")))?;
+    }
+    for warning in &state.warnings {
+        writeln!(out, "{}{}", paint.paint(BOLD, "warning    "), clean(warning))?;
+    }
+    writeln!(out, "{}", status_line(state))?;
+    let partial = state.error.as_ref().and_then(|error| error.partial_reply.as_deref());
+    let texts = [("said before it ended", partial), ("result", state.result.as_deref())];
+    for (name, text) in texts {
+        let Some(text) = text else { continue };
+        writeln!(out, "\n{}\n{}", paint.paint(BOLD, &format!("{name}:")), clean(text))?;
+    }
+    Ok(out.flush()?)
+}
+
+fn cancel(jobs: &Jobs, job: JobId, json: bool) -> Result<u8> {
+    let before = jobs.cancel(job)?;
+    let until = Instant::now() + CANCEL_WITHIN;
+    let mut state = jobs.look(job)?;
+    while !state.status.has_ended() && Instant::now() < until {
+        std::thread::sleep(LOOK_EVERY);
+        state = jobs.look(job)?;
+    }
+    let mut out = io::stdout().lock();
+    let status = state.status;
+    if json {
+        writeln!(out, "{}", Value::Object(snapshot(&state)))?;
+    } else if before.status.has_ended() {
+        writeln!(out, "job {job} had already ended: {}", status.as_str())?;
+    } else {
+        let still = if status.has_ended() { "" } else { "is told to stop, and still " };
+        writeln!(out, "job {job} {still}{}", status.as_str())?;
+    }
+    out.flush()?;
+    Ok(u8::from(!status.has_ended()))
+}
+
+fn prune(jobs: &Jobs, all: bool, json: bool) -> Result<()> {
+    let none = Retention { age: Duration::ZERO, bytes: 0 };
+    let pruned = jobs.prune(if all { none } else { jobs.retention() })?;
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", json!({"jobs": pruned.jobs, "bytes": pruned.bytes}))?;
+    } else {
+        let jobs = if pruned.jobs == 1 { "job" } else { "jobs" };
+        writeln!(out, "removed {} {jobs}, {} bytes", pruned.jobs, pruned.bytes)?;
+    }
+    Ok(out.flush()?)
+}

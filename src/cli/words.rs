@@ -1,0 +1,123 @@
+//! How things look to a person: colours, times, a job in one line.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+
+use crate::codex::home::codex_home;
+use crate::codex::rollout;
+use crate::job::{State, Status, Time};
+use crate::turn::outcome::duration;
+
+pub(super) const DIM: &str = "\x1b[2m";
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const RED: &str = "\x1b[31m";
+pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const CYAN: &str = "\x1b[36m";
+const RESET: &str = "\x1b[0m";
+
+/// Puts colours on a terminal, and none elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint(bool);
+
+impl Paint {
+    /// For standard output. `NO_COLOR`, if it is set to anything, turns colours off.
+    pub(super) fn for_stdout() -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(!unwanted && io::stdout().is_terminal())
+    }
+
+    pub(super) fn paint(self, style: &str, text: &str) -> String {
+        if self.0 { format!("{style}{text}{RESET}") } else { text.to_owned() }
+    }
+
+    pub(super) fn status(self, status: Status) -> String {
+        let style = match status {
+            Status::Completed => GREEN,
+            Status::Queued | Status::Running => CYAN,
+            Status::Failed | Status::Cancelled | Status::TimedOut | Status::Interrupted => RED,
+        };
+        self.paint(style, status.as_str())
+    }
+}
+
+/// Text of Codex's without what a terminal would obey: it may be anything that a command wrote.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    let harmful = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n");
+    Cow::Owned(text.chars().map(|char| if harmful(char) { '\u{fffd}' } else { char }).collect())
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn head(text: &str, chars: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = clean(&line);
+    match line.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.into_owned(),
+    }
+}
+
+/// How long ago something was, in short: `12s`, `5m`, `3h`, `2d`.
+pub(super) fn age(time: Time) -> String {
+    let seconds = time.ago().as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How full the context of a job's session is, in percent, as Codex's own record has it.
+pub(super) fn context_percent(state: &State) -> Option<u64> {
+    let home = state.codex_home.clone().or_else(codex_home)?;
+    let record = rollout::find(&home, state.session_id?)?;
+    Some(rollout::context_fill(&record).ok()??.percent())
+}
+
+/// What a job did and how it stands, in one line.
+pub(super) fn status_line(state: &State) -> String {
+    let activity = &state.activity;
+    let mut parts = vec![state.status.as_str().to_owned(), count(state.turns, "turn")];
+    parts.push(match activity.commands_failed {
+        0 => count(activity.commands, "command"),
+        failed => format!("{} ({failed} failed)", count(activity.commands, "command")),
+    });
+    parts.push(format!("{} changed", count(activity.files_changed, "file")));
+    if let Some(usage) = state.usage {
+        parts.push(format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens));
+    }
+    parts.extend(context_percent(state).map(|percent| format!("context {percent} % full")));
+    parts.push(format!("last event {} ago", duration(activity.last_activity_at.ago())));
+    let stuck = activity.stuck(Time::now());
+    parts.extend(stuck.map(|why| format!("looks stuck: {}", head(&why, 200))));
+    parts.join(" · ")
+}
+
+/// Tells a person what is wrong. Nothing can be done about a standard error that cannot be written.
+pub(super) fn complain(message: &str) {
+    drop(writeln!(io::stderr(), "{message}"));
+}
+
+/// Whether the writer is told that nobody reads any more, which is no error of this program.
+pub(super) fn nobody_reads(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_can_command_the_terminal() {
+        assert_eq!(clean("a\tb\r\nc\x1b[31m\u{9b}1m\n"), "a\tb\nc\u{fffd}[31m\u{fffd}1m\n");
+        assert_eq!(head("one\n two  three\x07", 9), "one two t…");
+    }
+}

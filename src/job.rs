@@ -1,0 +1,349 @@
+//! Jobs: turns that run apart from this process, and outlive it.
+//!
+//! Each job is run by a process of its own ([`runner`]), which writes down all that happens in the
+//! job's folder ([`folder`], [`writer`]). [`Jobs`] is the door for whoever starts, reads, answers and
+//! stops jobs; it keeps nothing in memory, so every server of the user sees the same.
+
+mod activity;
+mod ask;
+mod folder;
+mod id;
+mod log;
+pub(crate) mod notifications;
+mod process;
+mod prune;
+mod record;
+pub(crate) mod runner;
+pub(crate) mod snapshot;
+mod state;
+mod store;
+pub(crate) mod telling;
+mod time;
+pub(crate) mod view;
+mod writer;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) use ask::Ask;
+pub use id::JobId;
+pub(crate) use notifications::Notification;
+pub(crate) use prune::Pruned;
+pub use prune::Retention;
+pub(crate) use snapshot::{listed, snapshot};
+pub(crate) use state::State;
+pub(crate) use state::Status;
+pub(crate) use time::Time;
+
+use crate::codex::home::codex_home;
+use crate::config::Settings;
+use crate::turn::request::{InvalidValue, TurnRequest};
+use folder::{Folder, write_whole};
+use process::{ProcessId, Runner, this_program};
+use record::JobEvent;
+use store::Store;
+use writer::Writer;
+
+/// How many jobs may wait and run at a time.
+pub(crate) const MAX_UNFINISHED: usize = 256;
+
+/// How often something is looked at that another process changes.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long whoever is at a job's files may take.
+const LOCK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why something cannot be done with jobs. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("there is no folder for jobs: neither a home directory nor a setting says where")]
+    NoStateDir,
+    #[error("there is no job {0}")]
+    NotFound(JobId),
+    #[error("{field} {problem}")]
+    BadInput { field: String, problem: InvalidValue },
+    #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
+    TooMany,
+    #[error("the jobs' folder {} cannot be used: {source}", .path.display())]
+    Storage { path: PathBuf, source: io::Error },
+    #[error("the process that would run the job cannot be started: {0}")]
+    NotStarted(io::Error),
+}
+
+type Result<T> = std::result::Result<T, Problem>;
+
+/// All jobs of the user. Cheap to clone. Every method blocks, for milliseconds if nothing is wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Jobs(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Option<Store>,
+    settings: Settings,
+}
+
+impl Jobs {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Shared {
+            store: settings.state_dir.as_deref().map(Store::new),
+            settings: settings.clone(),
+        }))
+    }
+
+    fn store(&self) -> Result<&Store> {
+        self.0.store.as_ref().ok_or(Problem::NoStateDir)
+    }
+
+    /// The state of a job.
+    pub(crate) fn look(&self, job: JobId) -> Result<State> {
+        let store = self.store()?;
+        let state = store.look(job).map_err(|error| storage(store, error))?;
+        state.ok_or(Problem::NotFound(job))
+    }
+
+    /// Starts a job. It goes on when this process is gone. Must be called on a Tokio runtime.
+    pub(crate) fn start(
+        &self,
+        mut request: TurnRequest,
+        text: &str,
+        label: Option<String>,
+    ) -> Result<JobId> {
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        if request.session.is_none() && request.working_dir.is_none() {
+            request.working_dir = Some(self.0.settings.working_dir.clone());
+        }
+        store.create().map_err(storage)?;
+        if self.unfinished(store).map_err(storage)? >= MAX_UNFINISHED {
+            return Err(Problem::TooMany);
+        }
+        let runner = self.runner()?;
+        let job = JobId::new();
+        let folder = store.folder(job);
+        let ask = Ask::new(notifications::clip(text, 2_000), &request);
+        let started = self.create(store, &folder, job, &ask, label, &runner);
+        if started.is_err() {
+            // The process, if it was started, finds nothing to do and leaves.
+            drop(fs::remove_dir_all(folder.path()));
+        }
+        started.map(|()| {
+            tracing::info!(%job, "job started");
+            job
+        })
+    }
+
+    fn create(
+        &self,
+        store: &Store,
+        folder: &Folder,
+        job: JobId,
+        ask: &Ask,
+        label: Option<String>,
+        runner: &Runner,
+    ) -> Result<()> {
+        let storage = |error| storage(store, error);
+        folder.create().map_err(storage)?;
+        let lock = folder.try_lock().map_err(storage)?;
+        let lock = lock.expect("nobody else knows the folder that was just made");
+        folder.put(ask).map_err(storage)?;
+        let notifications = store.notifications().clone();
+        let mut writer =
+            Writer::open(folder.clone(), notifications, State::new(job), lock).map_err(storage)?;
+        let created = JobEvent::Created {
+            label,
+            prompt: notifications::clip(&ask.text, 160),
+            cwd: ask.cwd.clone(),
+            session_id: ask.session_id,
+            codex_home: codex_home(),
+            options: ask.options.clone(),
+        };
+        writer.note(0, created).map_err(storage)?;
+        let process = self.start_runner(folder, runner, writer.state())?;
+        writer.hand_over(process).map_err(storage)
+    }
+
+    fn runner(&self) -> Result<Runner> {
+        let program = this_program().map_err(Problem::NotStarted)?;
+        Ok(Runner { program, arguments: self.0.settings.runner_arguments() })
+    }
+
+    fn start_runner(&self, folder: &Folder, runner: &Runner, state: &State) -> Result<ProcessId> {
+        let log = folder.open_runner_log().map_err(Problem::NotStarted)?;
+        runner
+            .start(&state.job_id.to_string(), log, state.codex_home.as_deref())
+            .map_err(Problem::NotStarted)
+    }
+
+    fn unfinished(&self, store: &Store) -> io::Result<usize> {
+        let mut count = 0;
+        for job in store.names()? {
+            count += usize::from(store.look(job)?.is_some_and(|state| !state.status.has_ended()));
+        }
+        Ok(count)
+    }
+
+    /// Hands a job its next prompt. If it has ended, it is run again.
+    pub(crate) fn reply(
+        &self,
+        job: JobId,
+        request: &TurnRequest,
+        text: &str,
+        interrupt: bool,
+    ) -> Result<State> {
+        let state = self.look(job)?;
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        let folder = store.folder(job);
+        let mut ask = Ask::new(notifications::clip(text, 2_000), request);
+        ask.interrupt = interrupt && !state.status.has_ended();
+        ask.options = state.options.clone();
+        ask.session_id = state.session_id;
+        if state.session_id.is_none() {
+            ask.cwd.clone_from(&state.cwd);
+        }
+        let runner = self.runner()?;
+        let id = folder.put(&ask).map_err(storage)?;
+        let until = Instant::now() + LOCK_WITHIN;
+        loop {
+            let state = self.look(job)?;
+            let taken = state.last_prompt == Some(id)
+                || !folder.asks().map_err(storage)?.iter().any(|(waiting, _)| *waiting == id);
+            if taken {
+                return Ok(state);
+            }
+            if let Some(lock) = folder.try_lock().map_err(storage)? {
+                self.run_again(store, &folder, job, lock, &runner)?;
+            }
+            if Instant::now() > until {
+                // It stays in the inbox, for whoever runs the job: before a session is known, that
+                // may take as long as the first turn.
+                return Ok(state);
+            }
+            std::thread::sleep(LOOK_EVERY / 2);
+        }
+    }
+
+    fn run_again(
+        &self,
+        store: &Store,
+        folder: &Folder,
+        job: JobId,
+        lock: folder::WriteLock,
+        runner: &Runner,
+    ) -> Result<()> {
+        let storage = |error| storage(store, error);
+        let state = store.recover(folder, job).map_err(storage)?;
+        // It was meant for a turn that is over.
+        drop(fs::remove_file(folder.cancel()));
+        let notifications = store.notifications().clone();
+        let mut writer =
+            Writer::open(folder.clone(), notifications, state, lock).map_err(storage)?;
+        let process = self.start_runner(folder, runner, writer.state())?;
+        writer.hand_over(process).map_err(storage)
+    }
+
+    /// Tells a job to stop. [`Jobs::look`] tells when it has.
+    pub(crate) fn cancel(&self, job: JobId) -> Result<State> {
+        let state = self.look(job)?;
+        let store = self.store()?;
+        if !state.status.has_ended() {
+            let cancel = store.folder(job).cancel();
+            write_whole(&cancel, &"cancel").map_err(|error| storage(store, error))?;
+        }
+        Ok(state)
+    }
+
+    /// The jobs that are wanted, the newest first.
+    pub(crate) fn list(
+        &self,
+        limit: usize,
+        mut is_wanted: impl FnMut(&State) -> bool,
+    ) -> Result<Vec<State>> {
+        let store = self.store()?;
+        let mut states = Vec::new();
+        for job in store.names().map_err(|error| storage(store, error))? {
+            if states.len() == limit {
+                break;
+            }
+            // One that was removed meanwhile, or cannot be read, is not worth losing the others.
+            states.extend(store.look(job).ok().flatten().filter(&mut is_wanted));
+        }
+        Ok(states)
+    }
+
+    /// A page of a job's events, and its state.
+    pub(crate) fn events(&self, job: JobId, query: &view::Query) -> Result<(view::Page, State)> {
+        let state = self.look(job)?;
+        let store = self.store()?;
+        let log = store.folder(job).log();
+        let last = log::last_number(&log).map_err(|error| storage(store, error))?;
+        let last = last.max(state.cursor);
+        if query.cursor > last {
+            let problem = InvalidValue(format!(
+                "is {}, and the job's last event is {last}; pass the cursor of an earlier answer",
+                query.cursor
+            ));
+            return Err(Problem::BadInput { field: "cursor".into(), problem });
+        }
+        let page = view::page(&store.folder(job), query).map_err(|error| storage(store, error))?;
+        Ok((page, state))
+    }
+
+    /// The notifications after `cursor` of these jobs, or of all, and the cursor to go on from. Jobs
+    /// whose processes are gone are found out first.
+    pub(crate) fn notifications(
+        &self,
+        cursor: u64,
+        jobs: &[JobId],
+        limit: usize,
+    ) -> Result<(Vec<(u64, Notification)>, u64)> {
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        if jobs.is_empty() {
+            for job in store.names().map_err(storage)? {
+                drop(store.look(job).map_err(storage)?);
+            }
+        }
+        for job in jobs {
+            self.look(*job)?;
+        }
+        let last = self.last_notification()?;
+        if cursor > last {
+            let problem = InvalidValue(format!(
+                "is {cursor}, and the last notification is {last}; pass the cursor of an earlier \
+                 answer"
+            ));
+            return Err(Problem::BadInput { field: "cursor".into(), problem });
+        }
+        store.notifications().after(cursor, jobs, limit).map_err(storage)
+    }
+
+    /// The cursor of the last notification of all.
+    pub(crate) fn last_notification(&self) -> Result<u64> {
+        let store = self.store()?;
+        store.notifications().last().map_err(|error| storage(store, error))
+    }
+
+    /// Removes ended jobs that need not be kept.
+    pub(crate) fn prune(&self, retention: Retention) -> Result<Pruned> {
+        let store = self.store()?;
+        prune::prune(store, retention).map_err(|error| storage(store, error))
+    }
+
+    /// How long ended jobs are kept.
+    pub(crate) fn retention(&self) -> Retention {
+        self.0.settings.retention
+    }
+
+    /// Changes when there is a new notification.
+    pub(crate) fn notification_mark(&self) -> u64 {
+        self.0.store.as_ref().map_or(0, |store| store.notifications().length())
+    }
+}
+
+fn storage(store: &Store, source: io::Error) -> Problem {
+    Problem::Storage { path: store.state_dir().to_owned(), source }
+}

@@ -1,0 +1,90 @@
+//! A prompt on its way to the process that runs the job, as a file in the job's inbox.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::turn::outcome::FailureKind;
+use crate::turn::request::{
+    InvalidValue, Model, Prompt, ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest,
+    WorkingDir,
+};
+
+/// What a turn of a job is asked, in a form that can be written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// The beginning of what the caller wrote, for people.
+    pub(crate) text: String,
+    /// Whether the turn that is running is to be interrupted for this one.
+    pub(crate) interrupt: bool,
+    pub(crate) session_id: Option<SessionId>,
+    prompt: String,
+    pub(crate) cwd: Option<PathBuf>,
+    sandbox: Option<String>,
+    pub(crate) options: Options,
+}
+
+/// What holds for all turns of a job, because Codex itself forgets it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Options {
+    model: Option<String>,
+    reasoning_effort: Option<String>,
+    timeout_ms: Option<u64>,
+    idle_timeout_ms: Option<u64>,
+}
+
+impl Ask {
+    pub(crate) fn new(text: String, request: &TurnRequest) -> Self {
+        let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            text,
+            interrupt: false,
+            session_id: request.session,
+            prompt: request.prompt.as_str().to_owned(),
+            cwd: request.working_dir.as_ref().map(|cwd| cwd.as_path().to_owned()),
+            sandbox: match request.sandbox {
+                SandboxChoice::Inherit => None,
+                SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => {
+                    Some(sandbox.as_str().to_owned())
+                }
+            },
+            options: Options {
+                model: request.model.as_ref().map(|model| model.as_str().to_owned()),
+                reasoning_effort: request.effort.as_ref().map(|effort| effort.as_str().to_owned()),
+                timeout_ms: request.total.map(millis),
+                idle_timeout_ms: request.idle.map(millis),
+            },
+        }
+    }
+
+    /// The turn to run, checked anew: a directory may be gone by now.
+    pub(crate) fn into_request(self) -> Result<TurnRequest, FailureKind> {
+        fn read<T>(
+            field: &str,
+            text: Option<String>,
+            parse: impl FnOnce(&str) -> Result<T, InvalidValue>,
+        ) -> Result<Option<T>, FailureKind> {
+            text.map(|text| parse(&text))
+                .transpose()
+                .map_err(|problem| FailureKind::BadInput { field: field.into(), problem })
+        }
+        let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };
+        let options = self.options;
+        let sandbox = read("sandbox", self.sandbox, str::parse::<Sandbox>)?;
+        let cwd = self.cwd.map(WorkingDir::existing).transpose();
+        let prompt = Prompt::new(self.prompt).map_err(|problem| bad("prompt", problem))?;
+        Ok(TurnRequest::new(prompt)
+            .resume(self.session_id)
+            .working_dir(cwd.map_err(|problem| bad("cwd", problem))?)
+            .sandbox(sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set))
+            .model(read("model", options.model, Model::parse)?)
+            .reasoning_effort(read(
+                "reasoning_effort",
+                options.reasoning_effort,
+                ReasoningEffort::parse,
+            )?)
+            .total_limit(options.timeout_ms.map(Duration::from_millis))
+            .idle_limit(options.idle_timeout_ms.map(Duration::from_millis)))
+    }
+}

@@ -1,0 +1,138 @@
+//! A job's folder: which files it has, and how they are written so that a crash leaves no half file.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::ask::Ask;
+use super::id::JobId;
+use crate::private;
+
+/// Kept so that the end of a job can be written when the disk is full, in bytes.
+const RESERVE: usize = 64 << 10;
+
+/// Where a job's files are.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+/// The right to write a job's log and state. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct WriteLock(#[expect(dead_code, reason = "locked as long as it is open")] File);
+
+impl Folder {
+    /// The folder of a job below that of all jobs.
+    pub(crate) fn of(jobs: &Path, job: JobId) -> Self {
+        Self { path: jobs.join(job.to_string()) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everything that happened, a line each.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    /// Where it all leads to.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path.join("state.json")
+    }
+
+    /// Prompts that were not taken yet.
+    pub(crate) fn inbox(&self) -> PathBuf {
+        self.path.join("inbox")
+    }
+
+    /// Is there if the job is to be cancelled.
+    pub(crate) fn cancel(&self) -> PathBuf {
+        self.inbox().join("cancel")
+    }
+
+    fn reserve(&self) -> PathBuf {
+        self.path.join("reserve")
+    }
+
+    /// What the process that runs the job logs.
+    pub(crate) fn open_runner_log(&self) -> io::Result<File> {
+        private::open_options().append(true).create(true).open(self.path.join("runner.log"))
+    }
+
+    /// Makes the folder, and sees whether there is room.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        private::create_folder(&self.inbox())?;
+        self.keep_reserve()
+    }
+
+    /// Sets room aside for the end of the job.
+    pub(crate) fn keep_reserve(&self) -> io::Result<()> {
+        let path = self.reserve();
+        let mut file =
+            private::open_options().write(true).create(true).truncate(true).open(path)?;
+        // Not zeros, which some file systems would take for nothing.
+        file.write_all(&[b'.'; RESERVE])
+    }
+
+    /// Gives the room back that was set aside.
+    pub(crate) fn release_reserve(&self) {
+        drop(fs::remove_file(self.reserve()));
+    }
+
+    /// The right to write, if nobody has it.
+    pub(crate) fn try_lock(&self) -> io::Result<Option<WriteLock>> {
+        let file = private::open_options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(WriteLock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Puts a prompt into the inbox. It is there whole or not at all.
+    pub(crate) fn put(&self, ask: &Ask) -> io::Result<Uuid> {
+        let id = Uuid::now_v7();
+        write_whole(&self.inbox().join(format!("{id}.json")), ask)?;
+        Ok(id)
+    }
+
+    /// The prompts in the inbox, in order.
+    pub(crate) fn asks(&self) -> io::Result<Vec<(Uuid, PathBuf)>> {
+        let mut asks = Vec::new();
+        for entry in fs::read_dir(self.inbox())? {
+            let path = entry?.path();
+            let id = path
+                .file_name()
+                .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
+            asks.extend(id.map(|id: Uuid| (id, path)));
+        }
+        asks.sort_unstable();
+        Ok(asks)
+    }
+}
+
+/// Reads a file that was written whole.
+pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+/// Writes a file so that others see the old one or the new one, whole.
+pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let bytes = serde_json::to_vec(content)?;
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = private::open_options().write(true).create(true).truncate(true).open(&new)?;
+    let written = file.write_all(&bytes).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        drop(fs::remove_file(new));
+    }
+    written
+}

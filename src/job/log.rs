@@ -1,0 +1,365 @@
+//! A file of numbered lines, which only grows: a job's events, and what is told of all jobs.
+//!
+//! Each line is a JSON object that begins with its number, `{"cursor":17,`. The numbers grow, so a
+//! line is found by halving the file, and there is no index that could be wrong. Only one process
+//! writes at a time; others read meanwhile. What a crash left of a last line is no line: readers pass
+//! it over, and the next writer cuts it off.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::private;
+use crate::reverse_lines::ReverseLines;
+
+/// How every line begins.
+const HEAD: &[u8] = b"{\"cursor\":";
+
+/// The longest line that is read, in bytes: an event of Codex's of 4 MiB of which every byte was
+/// replaced by a character of three.
+const MAX_LINE: u64 = 16 << 20;
+
+/// Lines are written when so many bytes have come together, or when it is said.
+const BUFFER: usize = 64 << 10;
+
+/// Below so many bytes lines are read one after the other.
+const BLOCK: u64 = 64 << 10;
+
+/// Appends lines.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    file: File,
+    /// How much of the file is whole lines.
+    end: u64,
+    last: u64,
+    buffer: Vec<u8>,
+}
+
+impl LogWriter {
+    /// Opens the file, makes it if there is none, and cuts off what is no whole line. The number of
+    /// the next line is greater than those in the file and than `at_least`.
+    pub(crate) fn open(path: &Path, at_least: u64) -> io::Result<Self> {
+        let mut file = private::open_options().read(true).append(true).create(true).open(path)?;
+        let length = file.metadata()?.len();
+        let end = whole_lines(&mut file, length)?;
+        if end < length {
+            file.set_len(end)?;
+        }
+        let last = last_number(path)?.max(at_least);
+        Ok(Self { file, end, last, buffer: Vec::new() })
+    }
+
+    /// Appends a line with the next number, which is returned. It is written later. `rest` is an
+    /// object, whose fields follow the number.
+    pub(crate) fn append(&mut self, rest: &impl Serialize) -> io::Result<u64> {
+        #[derive(Serialize)]
+        struct Line<'a, T> {
+            cursor: u64,
+            #[serde(flatten)]
+            rest: &'a T,
+        }
+        let cursor = self.last + 1;
+        serde_json::to_writer(&mut self.buffer, &Line { cursor, rest })?;
+        Ok(self.appended())
+    }
+
+    /// The same for a line that is put together by hand, for speed: `rest` is what follows the number
+    /// and the comma.
+    pub(crate) fn append_raw(&mut self, rest: &[&[u8]]) -> u64 {
+        self.buffer.extend_from_slice(HEAD);
+        let number = (self.last + 1).to_string();
+        self.buffer.extend_from_slice(number.as_bytes());
+        self.buffer.push(b',');
+        for part in rest {
+            self.buffer.extend_from_slice(part);
+        }
+        self.appended()
+    }
+
+    fn appended(&mut self) -> u64 {
+        self.buffer.push(b'\n');
+        self.last += 1;
+        self.last
+    }
+
+    /// Writes what was appended, if there is much of it.
+    pub(crate) fn flush_much(&mut self) -> io::Result<()> {
+        if self.buffer.len() < BUFFER { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes what was appended. What cannot be written in full is taken back.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.buffer);
+        match written {
+            Ok(()) => self.end += self.buffer.len() as u64,
+            Err(_) => self.file.set_len(self.end)?,
+        }
+        self.buffer.clear();
+        self.buffer.shrink_to(2 * BUFFER);
+        written
+    }
+
+    /// Has the system put on the disk what was written.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// How many bytes the lines have that were written.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.end
+    }
+}
+
+/// Where the last whole line ends.
+fn whole_lines(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut chunk = Vec::new();
+    while end > 0 {
+        let from = end.saturating_sub(BLOCK);
+        file.seek(SeekFrom::Start(from))?;
+        chunk.clear();
+        file.take(end - from).read_to_end(&mut chunk)?;
+        if let Some(at) = memchr::memrchr(b'\n', &chunk) {
+            return Ok(from + at as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
+}
+
+/// The number of the last line that has one, 0 if there is none.
+pub(crate) fn last_number(path: &Path) -> io::Result<u64> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        file => file?,
+    };
+    let mut lines = ReverseLines::new(file)?;
+    while let Some(line) = lines.next_line()? {
+        // Half a line may have a number too, but one that is cut off in the middle has no end.
+        if let Some(number) = number(line).filter(|_| line.ends_with(b"}")) {
+            return Ok(number);
+        }
+    }
+    Ok(0)
+}
+
+/// Reads lines, beginning after a number.
+#[derive(Debug)]
+pub(crate) struct LogReader {
+    file: BufReader<File>,
+    line: Vec<u8>,
+    /// Where the line begins, and where the next one does.
+    start: u64,
+    next: u64,
+    /// How much of the file is still to be read: what is appended meanwhile is not.
+    rest: u64,
+}
+
+impl LogReader {
+    /// Reads the lines with greater numbers than `cursor`. A file that is not there has no lines.
+    pub(crate) fn after(path: &Path, cursor: u64) -> io::Result<Option<Self>> {
+        Self::open(path)?.map(|(file, length)| Self::find(file, length, cursor)).transpose()
+    }
+
+    /// Reads the lines from a byte on, where one must begin.
+    pub(crate) fn from_byte(path: &Path, start: u64) -> io::Result<Option<Self>> {
+        let Some((mut file, length)) = Self::open(path)? else { return Ok(None) };
+        let start = start.min(length);
+        file.seek(SeekFrom::Start(start))?;
+        Ok(Some(Self::at(file, start, length)))
+    }
+
+    fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => {
+                let file = file?;
+                let length = file.metadata()?.len();
+                Ok(Some((file, length)))
+            }
+        }
+    }
+
+    fn at(file: File, start: u64, length: u64) -> Self {
+        Self {
+            file: BufReader::new(file),
+            line: Vec::new(),
+            start,
+            next: start,
+            rest: length - start,
+        }
+    }
+
+    /// Halves the file until what is left is short, and reads on from there line by line.
+    fn find(mut file: File, length: u64, cursor: u64) -> io::Result<Self> {
+        // A line begins at `low`, and the one that is looked for is not before it.
+        let (mut low, mut high) = (0, length);
+        while cursor > 0 && high - low > BLOCK {
+            let middle = low + (high - low) / 2;
+            match first_after(&mut file, middle, high)? {
+                Some((start, number)) if number <= cursor => low = start,
+                Some(_) | None => high = middle,
+            }
+        }
+        file.seek(SeekFrom::Start(low))?;
+        let mut reader = Self::at(file, low, length);
+        let found = loop {
+            match reader.next_line()? {
+                Some((number, _)) if number <= cursor => {}
+                Some(_) => break reader.start,
+                None => break reader.next,
+            }
+        };
+        let mut file = reader.file.into_inner();
+        file.seek(SeekFrom::Start(found))?;
+        Ok(Self::at(file, found, length))
+    }
+
+    /// The next whole line and its number. Lines without one are passed over.
+    pub(crate) fn next_line(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+        loop {
+            self.line.clear();
+            let bound = self.rest.min(MAX_LINE);
+            let read = (&mut self.file).take(bound).read_until(b'\n', &mut self.line)? as u64;
+            self.rest -= read;
+            self.start = self.next;
+            self.next += read;
+            if read == 0 || (self.rest == 0 && !self.line.ends_with(b"\n")) {
+                return Ok(None);
+            }
+            if let Some(number) = number(&self.line) {
+                return Ok(Some((number, self.line.trim_ascii_end())));
+            }
+        }
+    }
+}
+
+/// The first numbered line that begins after `from` and before `until`: where, and its number.
+fn first_after(file: &mut File, from: u64, until: u64) -> io::Result<Option<(u64, u64)>> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut reader = BufReader::with_capacity(4 << 10, file);
+    let mut start = from;
+    // The rest of the line in whose middle this is.
+    start += skip_line(&mut reader)?;
+    while start < until {
+        let head = reader.fill_buf()?;
+        if head.is_empty() {
+            break;
+        }
+        // A number at the very end of the buffer may go on behind it.
+        let mut bytes = head.to_vec();
+        if bytes.len() < 32 {
+            let before = bytes.len() as u64;
+            reader.seek(SeekFrom::Start(start))?;
+            bytes.clear();
+            reader.by_ref().take(32).read_to_end(&mut bytes)?;
+            reader.seek(SeekFrom::Start(start))?;
+            debug_assert!(bytes.len() as u64 >= before, "a log does not get shorter");
+        }
+        if let Some(number) = number(&bytes) {
+            return Ok(Some((start, number)));
+        }
+        let skipped = skip_line(&mut reader)?;
+        if skipped == 0 {
+            break;
+        }
+        start += skipped;
+    }
+    Ok(None)
+}
+
+/// Reads up to and with the next line end, without keeping it.
+fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(skipped);
+        }
+        let (length, found) = match memchr::memchr(b'\n', buffer) {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), false),
+        };
+        reader.consume(length);
+        skipped += length as u64;
+        if found {
+            return Ok(skipped);
+        }
+    }
+}
+
+fn number(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(HEAD)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    // Without what follows it the number may be cut off.
+    rest.get(digits)?;
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A log with `count` lines, some of them long. It is removed with the guard.
+    struct Log(std::path::PathBuf);
+
+    impl Log {
+        fn new(count: u64) -> Self {
+            let path = std::env::temp_dir().join(format!("job-log-{}", uuid::Uuid::new_v4()));
+            let mut writer = LogWriter::open(&path, 0).expect("writable");
+            for line in 1..=count {
+                let length = if line % 97 == 0 { 200_000 } else { 100 };
+                writer.append(&json!({"text": "x".repeat(length)})).expect("JSON");
+                writer.flush_much().expect("there is room");
+            }
+            writer.flush().expect("there is room");
+            Self(path)
+        }
+
+        fn after(&self, cursor: u64) -> Vec<u64> {
+            let reader = LogReader::after(&self.0, cursor).expect("readable");
+            let mut reader = reader.expect("it is there");
+            let mut numbers = Vec::new();
+            while let Some((number, line)) = reader.next_line().expect("readable") {
+                let line: Value = serde_json::from_slice(line).expect("whole lines are JSON");
+                assert_eq!(line["cursor"], number);
+                numbers.push(number);
+            }
+            numbers
+        }
+    }
+
+    impl Drop for Log {
+        fn drop(&mut self) {
+            drop(std::fs::remove_file(&self.0));
+        }
+    }
+
+    #[test]
+    fn every_cursor_finds_what_follows_it() {
+        let log = Log::new(500);
+        for cursor in 0..=501 {
+            assert_eq!(log.after(cursor), (cursor + 1..=500).collect::<Vec<_>>(), "after {cursor}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_at_any_byte_of_its_last_lines_is_read_and_gone_on_with() {
+        let log = Log::new(3);
+        let whole = std::fs::read(&log.0).expect("readable");
+        for length in 0..whole.len() {
+            std::fs::write(&log.0, &whole[..length]).expect("writable");
+            let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
+            assert_eq!(log.after(0), (1..=lines).collect::<Vec<_>>(), "{length} bytes");
+            let mut writer = LogWriter::open(&log.0, 7).expect("writable");
+            assert_eq!(writer.append(&json!({"text": "new"})).expect("JSON"), 8);
+            writer.flush().expect("there is room");
+            let mut expected: Vec<u64> = (1..=lines).collect();
+            expected.push(8);
+            assert_eq!(log.after(0), expected, "{length} bytes, and one more line");
+        }
+    }
+}

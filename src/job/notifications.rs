@@ -1,0 +1,192 @@
+//! What is told of all jobs: a line for each turn that ended. Its numbers are the cursors of
+//! `job_notifications` and `job_wait`.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::id::JobId;
+use super::log::{LogReader, LogWriter, last_number};
+use super::state::{JobError, State, Status};
+use super::time::Time;
+use crate::private;
+use crate::reverse_lines::ReverseLines;
+use crate::turn::request::SessionId;
+
+/// How long another process may take that is writing.
+const LOCK_WITHIN: Duration = Duration::from_secs(5);
+
+/// How much of a result is told, in characters.
+const RESULT_CHARS: usize = 2_000;
+
+/// A turn of a job has ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Notification {
+    pub(crate) job_id: JobId,
+    pub(crate) label: Option<String>,
+    /// How the turn ended.
+    pub(crate) status: Status,
+    pub(crate) at: Time,
+    pub(crate) turn: u64,
+    pub(crate) session_id: Option<SessionId>,
+    pub(crate) result: Option<String>,
+    pub(crate) error: Option<JobError>,
+    /// The line of the job's log that says so: with the job's name it is unique.
+    pub(crate) event: u64,
+}
+
+impl Notification {
+    /// What is to be told of a job's last ending.
+    pub(crate) fn of(state: &State, status: Status) -> Self {
+        let head = |text: &String| clip(text, RESULT_CHARS);
+        Self {
+            job_id: state.job_id,
+            label: state.label.clone(),
+            status,
+            at: Time::now(),
+            turn: state.turns,
+            session_id: state.session_id,
+            result: state.result.as_ref().filter(|_| state.error.is_none()).map(head),
+            error: state.error.clone().map(|error| JobError {
+                partial_reply: error.partial_reply.as_ref().map(head),
+                ..error
+            }),
+            event: state.to_announce,
+        }
+    }
+}
+
+/// The beginning of a text.
+pub(crate) fn clip(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// The file of all notifications.
+#[derive(Debug, Clone)]
+pub(crate) struct Notifications {
+    path: PathBuf,
+}
+
+impl Notifications {
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self { path: state_dir.join("notifications.jsonl") }
+    }
+
+    /// The number of the last one.
+    pub(crate) fn last(&self) -> io::Result<u64> {
+        last_number(&self.path)
+    }
+
+    /// How long the file is: it has changed when this has.
+    pub(crate) fn length(&self) -> u64 {
+        self.path.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Tells. If somebody may have told it already and was killed then, that is looked up first.
+    /// Blocks.
+    pub(crate) fn tell(&self, notification: &Notification, maybe_told: bool) -> io::Result<()> {
+        let _lock = self.lock()?;
+        if maybe_told && self.is_told(notification)? {
+            return Ok(());
+        }
+        let mut log = LogWriter::open(&self.path, 0)?;
+        log.append(notification)?;
+        log.flush()
+    }
+
+    /// Those after `cursor` of these jobs, at most `limit`, and the cursor to go on from.
+    pub(crate) fn after(
+        &self,
+        cursor: u64,
+        jobs: &[JobId],
+        limit: usize,
+    ) -> io::Result<(Vec<(u64, Notification)>, u64)> {
+        let mut found = Vec::new();
+        let mut cursor = cursor;
+        let Some(mut log) = LogReader::after(&self.path, cursor)? else {
+            return Ok((found, cursor));
+        };
+        while let Some((number, line)) = log.next_line()? {
+            if found.len() == limit {
+                break;
+            }
+            cursor = number;
+            if let Ok(notification) = serde_json::from_slice::<Notification>(line)
+                && (jobs.is_empty() || jobs.contains(&notification.job_id))
+            {
+                found.push((number, notification));
+            }
+        }
+        Ok((found, cursor))
+    }
+
+    /// Removes those from before `oldest`, but for the last one, which keeps the numbers growing.
+    pub(crate) fn forget(&self, oldest: Time) -> io::Result<()> {
+        let _lock = self.lock()?;
+        let last = self.last()?;
+        let Some(mut log) = LogReader::after(&self.path, 0)? else { return Ok(()) };
+        let mut kept = Vec::new();
+        let mut forgotten = false;
+        while let Some((number, line)) = log.next_line()? {
+            let is_old = serde_json::from_slice::<Notification>(line)
+                .map_or(true, |notification| notification.at < oldest);
+            if is_old && number != last {
+                forgotten = true;
+            } else {
+                kept.extend_from_slice(line);
+                kept.push(b'\n');
+            }
+        }
+        if !forgotten {
+            return Ok(());
+        }
+        let new = self.path.with_extension("new");
+        private::open_options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&new)?
+            .write_all(&kept)?;
+        fs::rename(new, &self.path)
+    }
+
+    fn is_told(&self, wanted: &Notification) -> io::Result<bool> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        let mut lines = ReverseLines::new(file)?;
+        while let Some(line) = lines.next_line()? {
+            if let Ok(told) = serde_json::from_slice::<Notification>(line)
+                && told.job_id == wanted.job_id
+            {
+                return Ok(told.event >= wanted.event);
+            }
+        }
+        Ok(false)
+    }
+
+    fn lock(&self) -> io::Result<File> {
+        let file = private::open_options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path.with_extension("lock"))?;
+        let until = Instant::now() + LOCK_WITHIN;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

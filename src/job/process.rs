@@ -1,0 +1,116 @@
+//! The process that runs a job: started apart from this one, and known again by its id and its start.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use process_wrap::tokio::CommandWrap;
+#[cfg(unix)]
+use process_wrap::tokio::ProcessSession;
+use serde::{Deserialize, Serialize};
+
+/// A process, also after its id was given to another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessId {
+    pub(crate) pid: u32,
+    /// When it was started, in the system's own terms. Empty where the system does not say.
+    start: String,
+}
+
+impl ProcessId {
+    /// This process.
+    pub(crate) fn this() -> Self {
+        Self::of(std::process::id())
+    }
+
+    /// The process with this id.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self { pid, start: start_of(pid).unwrap_or_default() }
+    }
+
+    /// Whether it is still there, and not only waits to be reaped.
+    pub(crate) fn is_alive(&self) -> bool {
+        start_of(self.pid).is_some_and(|start| start == self.start)
+    }
+}
+
+/// The boot of the system and the ticks from there to the start, which no other process with the same
+/// id can share. `None` if there is no such process.
+#[cfg(target_os = "linux")]
+fn start_of(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything. After it come the state and 18 more fields, then
+    // the start (proc_pid_stat(5)).
+    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    let ticks = fields.nth(18)?;
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Some(format!("{}/{ticks}", boot.trim()))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn start_of(pid: u32) -> Option<String> {
+    let output = std::process::Command::new("ps")
+        .args(["-o", "stat=,lstart=", "-p", &pid.to_string()])
+        .env("LC_ALL", "C")
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (stat, start) = text.trim().split_once(' ')?;
+    (!stat.starts_with('Z')).then(|| start.trim().to_owned())
+}
+
+/// Windows would tell by calls that need `unsafe`. There a job is taken for running as long as its
+/// lock is held, see [`super::store`].
+#[cfg(not(unix))]
+fn start_of(_pid: u32) -> Option<String> {
+    None
+}
+
+/// How the program is started again to run a job.
+#[derive(Debug, Clone)]
+pub(crate) struct Runner {
+    pub(crate) program: PathBuf,
+    /// What it is told in front of the job's name.
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Runner {
+    /// Starts the process that runs a job, in a session of its own: no signal to this process or to
+    /// its terminal reaches it. What it logs goes to `log`. Must be called on a Tokio runtime, which
+    /// also sees to it that the process is reaped.
+    pub(crate) fn start(
+        &self,
+        job: &str,
+        log: std::fs::File,
+        codex_home: Option<&Path>,
+    ) -> io::Result<ProcessId> {
+        let mut command = CommandWrap::with_new(&self.program, |command| {
+            command
+                .args(&self.arguments)
+                .arg(job)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log);
+            if let Some(home) = codex_home {
+                command.env("CODEX_HOME", home);
+            }
+            // The link to the running program, by which it is started, is no name for a person.
+            #[cfg(unix)]
+            command.arg0(env!("CARGO_PKG_NAME"));
+        });
+        #[cfg(unix)]
+        command.wrap(ProcessSession);
+        let child = command.spawn()?;
+        let pid = child.id().expect("a process that was just started has an id");
+        Ok(ProcessId::of(pid))
+    }
+}
+
+/// The running program, also when its file was replaced by a newer one meanwhile.
+pub(crate) fn this_program() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}

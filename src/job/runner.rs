@@ -1,0 +1,343 @@
+//! The process that runs one job: its turns, one after the other, and then it leaves.
+//!
+//! It is apart from all servers. Prompts and the wish to cancel come to it as files in the job's
+//! inbox, which any server may put there. It holds the job's lock all the time; whoever puts a prompt
+//! into the inbox and finds the lock free starts such a process. So that no prompt is left behind
+//! that came while one was leaving, it looks once more after it gave the lock back.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::ask::Ask;
+use super::folder::{Folder, WriteLock, read_whole};
+use super::id::JobId;
+use super::process::ProcessId;
+use super::prune::{Retention, prune};
+use super::record::JobEvent;
+use super::state::{JobError, Status};
+use super::store::Store;
+use super::writer::{SharedWriter, TurnRecorder, Writer};
+use crate::config::Settings;
+use crate::signals::Signals;
+use crate::turn::Codex;
+use crate::turn::outcome::{Answer, CancelledBy, Failure, FailureKind};
+
+/// How often the inbox is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long whoever started this process may keep the lock.
+const LOCK_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long Codex may take to leave.
+const LEAVE_WITHIN: Duration = Duration::from_secs(15);
+
+/// Runs a job until nothing of it is left to do. Returns the exit status.
+pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) -> u8 {
+    let Some(state_dir) = settings.state_dir.clone() else { return 1 };
+    let store = Store::new(&state_dir);
+    let folder = store.folder(job);
+    let retention = settings.retention;
+    let codex = Codex::new(settings);
+    let mut lock = take_lock(&folder).await;
+    let mut status = 0;
+    while let Some(held) = lock.take() {
+        let mut work = match Work::begin(&store, &folder, job, held, codex.clone()) {
+            Ok(work) => work,
+            Err(error) => {
+                tracing::error!(%job, %error, "the job cannot be run");
+                return 1;
+            }
+        };
+        if let Err(error) = work.run(&mut signals).await {
+            tracing::error!(%job, %error, "the job's record cannot be written");
+            status = 1;
+        }
+        if !codex.finished(LEAVE_WITHIN).await {
+            tracing::warn!(%job, "Codex does not stop: leaving it to the watchdog");
+        }
+        let leaving = work.leaving;
+        drop(work);
+        if leaving || status != 0 || folder.asks().map_or(true, |asks| asks.is_empty()) {
+            break;
+        }
+        lock = folder.try_lock().unwrap_or_default();
+    }
+    tidy(store, retention).await;
+    status
+}
+
+/// Removes jobs that need not be kept.
+async fn tidy(store: Store, retention: Retention) {
+    let pruned = tokio::task::spawn_blocking(move || prune(&store, retention)).await;
+    tracing::debug!(?pruned, "old jobs");
+}
+
+async fn take_lock(folder: &Folder) -> Option<WriteLock> {
+    let until = Instant::now() + LOCK_WITHIN;
+    loop {
+        match folder.try_lock() {
+            Ok(None) if Instant::now() < until => sleep(LOOK_EVERY / 10).await,
+            Ok(lock) => return lock,
+            Err(error) => {
+                tracing::error!(%error, "the job cannot be locked");
+                return None;
+            }
+        }
+    }
+}
+
+/// Why a turn is being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// The job was cancelled.
+    Cancelled,
+    /// The next prompt would not wait.
+    ForReply,
+}
+
+/// A turn that waits or runs.
+#[derive(Debug)]
+struct Active {
+    id: Uuid,
+    /// Its number, as soon as it runs.
+    number: Arc<AtomicU64>,
+    cancel: CancellationToken,
+    stopped: Option<Stopped>,
+}
+
+type Outcome = Result<Answer, Box<Failure>>;
+
+struct Work {
+    folder: Folder,
+    writer: SharedWriter,
+    codex: Codex,
+    active: Vec<Active>,
+    outcomes: JoinSet<(Uuid, Outcome)>,
+    /// The process was told to leave.
+    leaving: bool,
+}
+
+impl Work {
+    fn begin(
+        store: &Store,
+        folder: &Folder,
+        job: JobId,
+        lock: WriteLock,
+        codex: Codex,
+    ) -> io::Result<Self> {
+        let state = store.recover(folder, job)?;
+        let notifications = store.notifications().clone();
+        let mut writer = Writer::open(folder.clone(), notifications, state, lock)?;
+        writer.hand_over(ProcessId::this())?;
+        // It may have been used up by the job's last end.
+        folder.keep_reserve()?;
+        Ok(Self {
+            folder: folder.clone(),
+            writer: SharedWriter::new(writer),
+            codex,
+            active: Vec::new(),
+            outcomes: JoinSet::new(),
+            leaving: false,
+        })
+    }
+
+    async fn run(&mut self, signals: &mut Signals) -> io::Result<()> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            if !self.leaving {
+                self.look_for_cancel()?;
+                self.take_asks()?;
+            }
+            if self.active.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                signal = signals.next(), if !self.leaving => {
+                    tracing::info!(signal = signal.name, "leaving");
+                    self.leaving = true;
+                    self.codex.shutdown();
+                }
+                Some(ended) = self.outcomes.join_next() => match ended {
+                    Ok((id, outcome)) => self.ended(id, outcome)?,
+                    Err(error) => return Err(io::Error::other(error)),
+                },
+                _ = look.tick() => self.writer.lock().flush()?,
+            }
+        }
+        drop(fs::remove_file(self.folder.cancel()));
+        self.writer.lock().sync()
+    }
+
+    /// Starts, or puts in line, what was asked since.
+    fn take_asks(&mut self) -> io::Result<()> {
+        for (id, path) in self.folder.asks()? {
+            // Until it has told its session, the first turn is the only one there can be.
+            let session = self.writer.lock().state().session_id;
+            if session.is_none() && !self.active.is_empty() {
+                return Ok(());
+            }
+            let ask: Ask = match read_whole(&path) {
+                Ok(ask) => ask,
+                Err(error) => {
+                    tracing::error!(%error, "a prompt cannot be read");
+                    fs::remove_file(path)?;
+                    continue;
+                }
+            };
+            let is_new = self.writer.lock().state().last_prompt != Some(id);
+            if is_new {
+                let event =
+                    JobEvent::Prompt { id, text: ask.text.clone(), interrupt: ask.interrupt };
+                self.writer.lock().note(0, event)?;
+            }
+            fs::remove_file(path)?;
+            if is_new {
+                self.start(id, ask, session)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        id: Uuid,
+        mut ask: Ask,
+        session: Option<crate::turn::request::SessionId>,
+    ) -> io::Result<()> {
+        ask.session_id = session.or(ask.session_id);
+        let interrupt = ask.interrupt;
+        let number = Arc::default();
+        let recorder = TurnRecorder::new(self.writer.clone(), Arc::clone(&number));
+        let mut active = Active { id, number, cancel: CancellationToken::new(), stopped: None };
+        match ask.into_request() {
+            Ok(request) => {
+                let turn = self.codex.start_recorded(request, Box::new(recorder), interrupt);
+                active.cancel = turn.canceller();
+                self.outcomes.spawn(async move { (id, turn.outcome().await) });
+            }
+            Err(kind) => {
+                self.outcomes.spawn(async move { (id, Err(Failure::of(kind, session))) });
+            }
+        }
+        if interrupt {
+            for running in &mut self.active {
+                if running.number.load(Ordering::Relaxed) > 0 {
+                    running.stop(Stopped::ForReply);
+                }
+            }
+        }
+        self.active.push(active);
+        Ok(())
+    }
+
+    /// Stops everything if the job was cancelled, also what was not begun.
+    fn look_for_cancel(&mut self) -> io::Result<()> {
+        let cancel = self.folder.cancel();
+        if !cancel.exists() {
+            return Ok(());
+        }
+        // What is asked from now on is asked anew.
+        self.take_asks()?;
+        fs::remove_file(cancel)?;
+        for (_, path) in self.folder.asks()? {
+            fs::remove_file(path)?;
+        }
+        for active in &mut self.active {
+            active.stop(Stopped::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, id: Uuid, outcome: Outcome) -> io::Result<()> {
+        let at = self.active.iter().position(|active| active.id == id);
+        let active = self.active.swap_remove(at.expect("only what is active ends"));
+        let waiting = self.folder.asks().is_ok_and(|asks| !asks.is_empty());
+        let more = !self.leaving && (!self.active.is_empty() || waiting);
+        let event = ending(outcome, active.stopped, more);
+        let number = active.number.load(Ordering::Relaxed);
+        self.writer.lock().end(number, event)
+    }
+}
+
+impl Active {
+    fn stop(&mut self, why: Stopped) {
+        self.stopped.get_or_insert(why);
+        self.cancel.cancel();
+    }
+}
+
+/// How a turn of a job ended.
+fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
+    match outcome {
+        Ok(answer) => JobEvent::Ended {
+            status: Status::Completed,
+            told: true,
+            more,
+            session_id: Some(answer.session_id),
+            result: Some(answer.reply),
+            error: None,
+            usage: answer.usage,
+            warnings: answer.warnings,
+        },
+        Err(failure) => {
+            let Failure { kind, session_id, partial_reply, .. } = *failure;
+            let status = status(&kind, stopped);
+            let (word, message) = match status {
+                Status::Interrupted => (
+                    status.as_str(),
+                    match stopped {
+                        Some(_) => "the turn was interrupted for the next prompt".into(),
+                        None => "the process that ran the job was told to leave".into(),
+                    },
+                ),
+                _ => (kind.word(), kind.to_string()),
+            };
+            JobEvent::Ended {
+                status,
+                told: stopped != Some(Stopped::ForReply),
+                more,
+                session_id,
+                result: None,
+                error: Some(JobError { kind: word.into(), message, partial_reply }),
+                usage: None,
+                warnings: Vec::new(),
+            }
+        }
+    }
+}
+
+fn status(kind: &FailureKind, stopped: Option<Stopped>) -> Status {
+    match (kind, stopped) {
+        (FailureKind::Cancelled { by: CancelledBy::Shutdown }, _) => Status::Interrupted,
+        (FailureKind::Cancelled { by: CancelledBy::Caller }, Some(Stopped::ForReply)) => {
+            Status::Interrupted
+        }
+        (FailureKind::Cancelled { by: CancelledBy::Caller }, _) => Status::Cancelled,
+        (FailureKind::TimedOut { .. }, _) => Status::TimedOut,
+        (
+            FailureKind::BadInput { .. }
+            | FailureKind::CodexNotFound { .. }
+            | FailureKind::NotLoggedIn { .. }
+            | FailureKind::UsageLimit { .. }
+            | FailureKind::SessionNotFound { .. }
+            | FailureKind::SessionBusy { .. }
+            | FailureKind::AnotherSession { .. }
+            | FailureKind::TurnFailed { .. }
+            | FailureKind::NotRecorded { .. }
+            | FailureKind::NoResult { .. }
+            | FailureKind::TooManyCalls { .. }
+            | FailureKind::Internal { .. },
+            _,
+        ) => Status::Failed,
+    }
+}

@@ -1,0 +1,61 @@
+//! A job as it is shown: to a program as JSON, the same in every answer.
+
+use serde_json::{Map, Value, json};
+
+use super::notifications::clip;
+use super::state::State;
+use super::time::Time;
+
+/// The longest result that is shown, in characters.
+const MAX_RESULT: usize = 400_000;
+
+/// How much of a result is shown among many jobs, in characters.
+const LISTED_RESULT: usize = 500;
+
+/// All about a job. What is not known is left out.
+pub(crate) fn snapshot(state: &State) -> Map<String, Value> {
+    shown(state, MAX_RESULT)
+}
+
+/// A job among many: of its result only the beginning.
+pub(crate) fn listed(state: &State) -> Map<String, Value> {
+    shown(state, LISTED_RESULT)
+}
+
+fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
+    let activity = &state.activity;
+    let result = state.result.as_ref().filter(|_| state.error.is_none());
+    let error = state.error.clone().map(|mut error| {
+        error.partial_reply = error.partial_reply.map(|reply| clip(&reply, result_chars));
+        error
+    });
+    let fields = [
+        ("job_id", json!(state.job_id)),
+        ("label", json!(state.label)),
+        ("status", json!(state.status)),
+        ("session_id", json!(state.session_id)),
+        ("resume_command", json!(state.session_id.map(|session| session.resume_command()))),
+        ("cwd", json!(state.cwd.as_ref().map(|cwd| cwd.to_string_lossy()))),
+        ("created_at", json!(state.created_at)),
+        ("started_at", json!(state.started_at)),
+        ("ended_at", json!(state.ended_at)),
+        ("turns", json!(state.turns)),
+        ("last_activity_at", json!(activity.last_activity_at)),
+        ("last_activity", json!(activity.last_activity)),
+        ("prompt", json!(state.prompt)),
+        ("result", json!(result.map(|result| clip(result, result_chars)))),
+        ("error", json!(error)),
+        ("warnings", json!((!state.warnings.is_empty()).then_some(&state.warnings))),
+        ("usage", json!(state.usage)),
+        ("commands", json!(activity.commands)),
+        ("commands_failed", json!(activity.commands_failed)),
+        ("files_changed", json!(activity.files_changed)),
+        ("stuck", json!(activity.stuck(Time::now()))),
+        ("cursor", json!(state.cursor)),
+    ];
+    fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}

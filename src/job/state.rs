@@ -1,0 +1,226 @@
+//! What a job is at: the fold of its log, also kept in a file of its own so that nobody has to read
+//! the whole log. Pure.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::activity::Activity;
+use super::ask::Options;
+use super::id::JobId;
+use super::process::ProcessId;
+use super::record::JobEvent;
+use super::time::Time;
+use crate::codex::event::Event;
+use crate::codex::usage::Usage;
+use crate::turn::request::SessionId;
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It waits for its session or for a place.
+    Queued,
+    /// Codex is at work.
+    Running,
+    /// Its last turn was completed.
+    Completed,
+    /// Its last turn failed.
+    Failed,
+    /// It was stopped because somebody said so.
+    Cancelled,
+    /// It was stopped because a limit was reached.
+    TimedOut,
+    /// The process that ran it is gone, and had not said how it ended.
+    Interrupted,
+}
+
+impl Status {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::TimedOut,
+        Self::Interrupted,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether nothing more happens unless somebody replies.
+    pub fn has_ended(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// Why a job's turn was not completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobError {
+    /// One of the words of [`FailureKind::word`](crate::FailureKind::word), or `interrupted`.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// What Codex had said before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial_reply: Option<String>,
+}
+
+/// All that is known of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) job_id: JobId,
+    pub(crate) label: Option<String>,
+    /// The beginning of the last prompt, for people.
+    pub(crate) prompt: String,
+    pub(crate) status: Status,
+    pub(crate) session_id: Option<SessionId>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) created_at: Time,
+    pub(crate) started_at: Option<Time>,
+    pub(crate) ended_at: Option<Time>,
+    /// Turns that were begun.
+    pub(crate) turns: u64,
+    pub(crate) result: Option<String>,
+    pub(crate) error: Option<JobError>,
+    pub(crate) warnings: Vec<String>,
+    /// Tokens of all turns of the job, as far as Codex said.
+    pub(crate) usage: Option<Usage>,
+    pub(crate) activity: Activity,
+    /// The number of the last line of the log that is folded in here, and how many bytes that is.
+    pub(crate) cursor: u64,
+    pub(crate) log_bytes: u64,
+    /// The last prompt that was taken out of the inbox.
+    pub(crate) last_prompt: Option<Uuid>,
+    /// The turns that were told of as notifications, up to this line of the log.
+    pub(crate) announced: u64,
+    /// The last line of the log that is to be told of.
+    pub(crate) to_announce: u64,
+    /// The process that runs the job, or did.
+    pub(crate) runner: Option<ProcessId>,
+    pub(crate) codex_home: Option<PathBuf>,
+    /// What its further turns run with.
+    pub(crate) options: Options,
+}
+
+impl State {
+    /// A job of which nothing has happened yet.
+    pub(crate) fn new(job_id: JobId) -> Self {
+        Self {
+            job_id,
+            label: None,
+            prompt: String::new(),
+            status: Status::Queued,
+            session_id: None,
+            cwd: None,
+            created_at: Time::default(),
+            started_at: None,
+            ended_at: None,
+            turns: 0,
+            result: None,
+            error: None,
+            warnings: Vec::new(),
+            usage: None,
+            activity: Activity::default(),
+            cursor: 0,
+            log_bytes: 0,
+            last_prompt: None,
+            announced: 0,
+            to_announce: 0,
+            runner: None,
+            codex_home: None,
+            options: Options::default(),
+        }
+    }
+
+    /// Takes in an event of Codex's.
+    pub(crate) fn take_event(&mut self, cursor: u64, at: Time, event: &Event) {
+        self.cursor = cursor;
+        if let Event::ThreadStarted { thread_id } = event
+            && let Ok(session) = thread_id.parse()
+        {
+            self.session_id = Some(session);
+        }
+        self.activity.take_event(at, event, self.turns > 1);
+    }
+
+    /// Takes in something about the job.
+    pub(crate) fn take(&mut self, cursor: u64, at: Time, event: &JobEvent) {
+        self.cursor = cursor;
+        match event {
+            JobEvent::Created { label, prompt, cwd, session_id, codex_home, options } => {
+                self.options = options.clone();
+                self.created_at = at;
+                self.label.clone_from(label);
+                self.prompt.clone_from(prompt);
+                self.cwd.clone_from(cwd);
+                self.session_id = *session_id;
+                self.codex_home.clone_from(codex_home);
+                self.activity.note(at, "waiting to start");
+            }
+            JobEvent::Prompt { id, text, interrupt: _ } => {
+                self.last_prompt = Some(*id);
+                if self.status.has_ended() {
+                    self.status = Status::Queued;
+                    self.ended_at = None;
+                    self.error = None;
+                    self.prompt.clone_from(text);
+                    self.activity.note(at, "waiting to start");
+                }
+            }
+            JobEvent::Running { cwd } => {
+                self.status = Status::Running;
+                self.started_at.get_or_insert(at);
+                self.turns += 1;
+                self.error = None;
+                self.cwd = Some(cwd.clone());
+                self.activity.turn_begins(at);
+            }
+            JobEvent::Skipped { .. } => self.activity.last_activity_at = at,
+            JobEvent::Ended { status, told, more, session_id, result, error, usage, warnings } => {
+                self.to_announce = cursor;
+                if !told {
+                    self.announced = cursor;
+                }
+                self.status = if *more { Status::Queued } else { *status };
+                self.ended_at = (!more).then_some(at);
+                self.session_id = session_id.or(self.session_id);
+                if result.is_some() {
+                    self.result.clone_from(result);
+                }
+                self.error.clone_from(error);
+                self.warnings.clone_from(warnings);
+                self.usage = match (self.usage, usage) {
+                    (Some(before), Some(usage)) => Some(before.plus(*usage)),
+                    (before, usage) => usage.or(before),
+                };
+                self.activity.turn_ends(at, status.as_str());
+            }
+            JobEvent::Interrupted { error } => {
+                self.to_announce = cursor;
+                self.status = Status::Interrupted;
+                self.ended_at = Some(at);
+                self.error = Some(error.clone());
+                self.activity.turn_ends(at, "interrupted");
+            }
+        }
+    }
+
+    /// Whether there is an ending that nobody was told of.
+    pub(crate) fn is_unannounced(&self) -> bool {
+        self.to_announce > self.announced
+    }
+}

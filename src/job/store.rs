@@ -1,0 +1,181 @@
+//! All jobs of the user, as they lie on the disk. Everything here blocks, for milliseconds.
+//!
+//! Any process may read a job at any time. Only the holder of a job's lock writes: the process that
+//! runs it, whoever starts that process, or whoever finds it gone and says so.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::folder::{Folder, WriteLock, read_whole};
+use super::id::JobId;
+use super::log::LogReader;
+use super::notifications::Notifications;
+use super::record::{JobEvent, Line};
+use super::state::{JobError, State, Status};
+use super::writer::Writer;
+use crate::codex::event::{Event, Item, Phase};
+use crate::private;
+use crate::reverse_lines::ReverseLines;
+
+/// The jobs below one state folder. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    state_dir: PathBuf,
+    notifications: Notifications,
+}
+
+impl Store {
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), notifications: Notifications::new(state_dir) }
+    }
+
+    pub(crate) fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    pub(crate) fn notifications(&self) -> &Notifications {
+        &self.notifications
+    }
+
+    pub(crate) fn folder(&self, job: JobId) -> Folder {
+        Folder::of(&self.jobs(), job)
+    }
+
+    fn jobs(&self) -> PathBuf {
+        self.state_dir.join("jobs")
+    }
+
+    /// Makes the folder that all jobs are in.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        private::create_folder(&self.jobs())
+    }
+
+    /// The names of all jobs, the newest first.
+    pub(crate) fn names(&self) -> io::Result<Vec<JobId>> {
+        let entries = match fs::read_dir(self.jobs()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names: Vec<JobId> =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+        names.sort_unstable_by(|one, two| two.cmp(one));
+        Ok(names)
+    }
+
+    /// What is known of a job; `None` if there is no such job. A job whose process is gone is found
+    /// out here, and told to be interrupted.
+    pub(crate) fn look(&self, job: JobId) -> io::Result<Option<State>> {
+        let folder = self.folder(job);
+        if !folder.path().is_dir() {
+            return Ok(None);
+        }
+        // Between being made and being locked a job has no state. Nobody knows its name then.
+        let state = match read_whole::<State>(&folder.state()) {
+            Ok(state) => state,
+            Err(error) => match self.recover(&folder, job) {
+                Ok(state) => state,
+                Err(_) => {
+                    tracing::debug!(%job, %error, "the job's state cannot be read");
+                    return Ok(None);
+                }
+            },
+        };
+        let settled = state.status.has_ended() && !state.is_unannounced();
+        if settled || state.runner.as_ref().is_some_and(super::process::ProcessId::is_alive) {
+            return Ok(Some(state));
+        }
+        self.bury(&folder, state).map(Some)
+    }
+
+    /// Finds out how a job ended whose process is gone.
+    fn bury(&self, folder: &Folder, seen: State) -> io::Result<State> {
+        let Some(lock) = self.try_lock(folder)? else {
+            // Somebody is at it.
+            return Ok(seen);
+        };
+        let state = self.recover(folder, seen.job_id)?;
+        if state.runner.as_ref().is_some_and(super::process::ProcessId::is_alive) {
+            return Ok(state);
+        }
+        let error = JobError {
+            kind: Status::Interrupted.as_str().into(),
+            message: "the process that ran the job is gone: it was killed, or the machine was \
+                      started anew"
+                .into(),
+            partial_reply: last_message(folder, state.turns).unwrap_or_default(),
+        };
+        let mut gone = state.clone();
+        let written = Writer::open(folder.clone(), self.notifications.clone(), state, lock)
+            .and_then(|mut writer| {
+                if writer.state().status.has_ended() {
+                    let status = writer.state().status;
+                    writer.announce(status, true)?;
+                } else {
+                    tracing::info!(job = %seen.job_id, "the job's process is gone");
+                    let turn = writer.state().turns;
+                    writer.end(turn, JobEvent::Interrupted { error: error.clone() })?;
+                }
+                Ok(writer.state().clone())
+            });
+        written.or_else(|problem| {
+            // Then the next one who looks finds the same.
+            tracing::warn!(job = %seen.job_id, error = %problem, "the job's end cannot be written");
+            if !gone.status.has_ended() {
+                gone.take(gone.cursor, super::time::Time::now(), &JobEvent::Interrupted { error });
+            }
+            Ok(gone)
+        })
+    }
+
+    /// The state of a job with all of its log: what was written after the state was saved last is
+    /// folded in, and without a state that can be read all of it is.
+    pub(crate) fn recover(&self, folder: &Folder, job: JobId) -> io::Result<State> {
+        let saved = read_whole::<State>(&folder.state());
+        let mut state = saved.unwrap_or_else(|_| State::new(job));
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let log = LogReader::from_byte(&folder.log(), state.log_bytes)?;
+        let Some(mut log) = log else {
+            return if state.cursor > 0 { Ok(state) } else { Err(missing()) };
+        };
+        while let Some((cursor, line)) = log.next_line()? {
+            let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { continue };
+            if let Some(event) = &line.job {
+                state.take(cursor, line.at(), event);
+            }
+            if let Some(event) = line.codex.and_then(|raw| Event::decode(raw.get().as_bytes())) {
+                state.take_event(cursor, line.at(), &event);
+            }
+        }
+        if state.cursor == 0 { Err(missing()) } else { Ok(state) }
+    }
+
+    fn try_lock(&self, folder: &Folder) -> io::Result<Option<WriteLock>> {
+        match folder.try_lock() {
+            // A folder that cannot be written has nobody who writes.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            lock => lock,
+        }
+    }
+}
+
+/// What Codex said last in a turn, from the job's log.
+fn last_message(folder: &Folder, turn: u64) -> io::Result<Option<String>> {
+    let mut lines = ReverseLines::new(fs::File::open(folder.log())?)?;
+    while let Some(line) = lines.next_line()? {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { continue };
+        if line.turn != turn {
+            break;
+        }
+        let event = line.codex.and_then(|raw| Event::decode(raw.get().as_bytes()));
+        if let Some(Event::Item {
+            phase: Phase::Completed,
+            item: Item::AgentMessage { text },
+            ..
+        }) = event
+        {
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,213 @@
+//! A job's log as its readers see it: every event as it came, or what a person would want to read.
+
+use std::io;
+
+use serde_json::{Map, Value, json};
+
+use super::folder::Folder;
+use super::log::LogReader;
+use super::record::{JobEvent, Line};
+use crate::codex::event::{Event, Item, Phase};
+use crate::codex::step::unwrapped;
+
+/// How much of the log one page looks at, in lines and in bytes: so a page takes milliseconds, also
+/// when what is looked for is rare.
+const MAX_LINES: usize = 20_000;
+const MAX_BYTES: usize = 8 << 20;
+
+/// How large a page gets before it ends, in bytes. It has at least one event.
+const PAGE_BYTES: usize = 200_000;
+
+/// The longest text that is shown although nothing is to be cut off, in characters.
+const MAX_TEXT: usize = 400_000;
+
+/// Which events are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    /// Those after this one.
+    pub(crate) cursor: u64,
+    pub(crate) limit: usize,
+    /// Of these types; of all if there are none.
+    pub(crate) types: Vec<String>,
+    /// How long a text may be, in characters; 0 for as long as it is.
+    pub(crate) truncate: usize,
+    /// Every event of Codex's as it came.
+    pub(crate) raw: bool,
+}
+
+/// Some events, and where to go on.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) events: Vec<Value>,
+    pub(crate) cursor: u64,
+    /// Whether there may be more by now.
+    pub(crate) more: bool,
+}
+
+/// Reads a page. Blocks for milliseconds.
+pub(crate) fn page(folder: &Folder, query: &Query) -> io::Result<Page> {
+    let mut page = Page { cursor: query.cursor, ..Page::default() };
+    let Some(mut log) = LogReader::after(&folder.log(), query.cursor)? else { return Ok(page) };
+    let truncate = if query.truncate == 0 { MAX_TEXT } else { query.truncate };
+    let (mut lines, mut looked_at, mut shown) = (0, 0, 0);
+    while let Some((cursor, bytes)) = log.next_line()? {
+        let full = page.events.len() == query.limit || shown >= PAGE_BYTES;
+        if full || lines == MAX_LINES || looked_at >= MAX_BYTES {
+            page.more = true;
+            break;
+        }
+        lines += 1;
+        looked_at += bytes.len();
+        page.cursor = cursor;
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(bytes) else { continue };
+        let event =
+            if query.raw { raw(&line, &query.types) } else { readable(&line, &query.types) };
+        let Some(mut event) = event else { continue };
+        let mut entry = Map::new();
+        entry.insert("cursor".into(), cursor.into());
+        entry.insert("at".into(), line.at().to_string().into());
+        entry.insert("turn".into(), line.turn.into());
+        cut(&mut event, truncate);
+        match event {
+            Value::Object(fields) if !query.raw => entry.extend(fields),
+            event => drop(entry.insert("event".into(), event)),
+        }
+        let entry = Value::Object(entry);
+        shown += entry.to_string().len();
+        page.events.push(entry);
+    }
+    Ok(page)
+}
+
+fn wanted(types: &[String], names: &[&str]) -> bool {
+    types.is_empty() || types.iter().any(|wanted| names.contains(&wanted.as_str()))
+}
+
+fn raw(line: &Line<'_>, types: &[String]) -> Option<Value> {
+    let event: Value = match (&line.job, line.codex) {
+        (Some(event), _) => json!(event),
+        (None, Some(event)) => serde_json::from_str(event.get()).ok()?,
+        (None, None) => return None,
+    };
+    let name = |value: &Value| value["type"].as_str().unwrap_or_default().to_owned();
+    let (kind, item) = (name(&event), name(&event["item"]));
+    wanted(types, &[&kind, &item]).then_some(event)
+}
+
+/// What a person would want to read, with its `type` and a `text`.
+pub(crate) fn readable(line: &Line<'_>, types: &[String]) -> Option<Value> {
+    let (kind, event) = match (&line.job, line.codex) {
+        (Some(event), _) => about_job(line, event)?,
+        (None, Some(codex)) => about_turn(&Event::decode(codex.get().as_bytes())?, codex.get())?,
+        (None, None) => return None,
+    };
+    let names = [kind.as_str(), if line.codex.is_some() { "item.completed" } else { "job" }];
+    if !wanted(types, &names) {
+        return None;
+    }
+    let mut fields = Map::new();
+    fields.insert("type".into(), kind.into());
+    fields.extend(event);
+    Some(Value::Object(fields))
+}
+
+type Shown = (String, Map<String, Value>);
+
+fn text(kind: &str, text: impl Into<String>) -> Option<Shown> {
+    let mut fields = Map::new();
+    fields.insert("text".into(), text.into().into());
+    Some((kind.to_owned(), fields))
+}
+
+fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
+    match event {
+        JobEvent::Created { .. } => None,
+        JobEvent::Prompt { text: prompt, interrupt, .. } => {
+            let (kind, mut fields) = text("job.prompt", prompt)?;
+            if *interrupt {
+                fields.insert("interrupt".into(), true.into());
+            }
+            Some((kind, fields))
+        }
+        JobEvent::Running { cwd } => {
+            text("turn.running", format!("turn {} runs in {}", line.turn, cwd.display()))
+        }
+        JobEvent::Skipped { reason } => text("job.skipped", reason),
+        JobEvent::Ended { status, error, .. } => {
+            let how = match error {
+                Some(error) => format!("{}: {}", error.kind, error.message),
+                None => format!("turn {} {}", line.turn, status.as_str()),
+            };
+            let (kind, mut fields) = text("turn.ended", how)?;
+            fields.insert("status".into(), status.as_str().into());
+            Some((kind, fields))
+        }
+        JobEvent::Interrupted { error } => text("job.interrupted", &error.message),
+    }
+}
+
+fn about_turn(event: &Event, raw: &str) -> Option<Shown> {
+    match event {
+        Event::ThreadStarted { thread_id } => {
+            text("thread.started", format!("session {thread_id}"))
+        }
+        Event::Error { message } => text("error", message),
+        Event::Item { phase, item, .. } => about_item(*phase, item, raw),
+        // What the job's own events say.
+        Event::TurnStarted
+        | Event::TurnCompleted { .. }
+        | Event::TurnFailed { .. }
+        | Event::Unknown { .. } => None,
+    }
+}
+
+fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
+    if let Item::TodoList { steps } = item {
+        let lines: Vec<String> = steps
+            .iter()
+            .map(|step| format!("[{}] {}", if step.completed { 'x' } else { ' ' }, step.text))
+            .collect();
+        return text("todo_list", lines.join("\n"));
+    }
+    if phase != Phase::Completed {
+        return None;
+    }
+    match item {
+        Item::AgentMessage { text: message } => text("agent_message", message),
+        Item::Reasoning { text: thought } => text("reasoning", thought),
+        Item::Command { command, exit_code } => {
+            let (kind, mut fields) = text("command_execution", unwrapped(command))?;
+            fields.insert("exit_code".into(), json!(exit_code));
+            let item: Value = serde_json::from_str(raw).unwrap_or_default();
+            if let Some(output) = item["item"]["aggregated_output"].as_str() {
+                fields.insert("output".into(), output.into());
+            }
+            Some((kind, fields))
+        }
+        Item::FileChange { paths } => text("file_change", paths.join("\n")),
+        Item::McpToolCall { server, tool } => text("mcp_tool_call", format!("{server}/{tool}")),
+        Item::CollabToolCall { tool } => text("collab_tool_call", tool),
+        Item::WebSearch { query } => text("web_search", query),
+        Item::Error { message } => text("error", message),
+        Item::Other { kind } => text(kind, ""),
+        Item::TodoList { .. } => None,
+    }
+}
+
+/// Cuts the middle out of every text that is too long.
+fn cut(value: &mut Value, chars: usize) {
+    match value {
+        Value::String(text) if text.len() > chars => {
+            let length = text.chars().count();
+            if length > chars {
+                let tail = chars / 4;
+                let head: String = text.chars().take(chars - tail).collect();
+                let end: String = text.chars().skip(length - tail).collect();
+                *text = format!("{head}[… {} characters …]{end}", length - chars);
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| cut(value, chars)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| cut(value, chars)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,205 @@
+//! The one who writes a job's log and state: the process that runs the job, or whoever finds it dead.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+
+use super::folder::{Folder, WriteLock, write_whole};
+use super::log::LogWriter;
+use super::notifications::{Notification, Notifications};
+use super::process::ProcessId;
+use super::record::{JobEvent, Line};
+use super::state::{State, Status};
+use super::time::Time;
+use crate::codex::event::Event;
+use crate::codex::event_stream::Skipped;
+use crate::turn::attempt::Recorder;
+
+/// How often the state is written while events come.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+
+/// Writes a job's files.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    folder: Folder,
+    notifications: Notifications,
+    log: LogWriter,
+    state: State,
+    saved: Instant,
+    unsaved: bool,
+    _lock: WriteLock,
+}
+
+impl Writer {
+    /// Goes on with a job whose `state` covers all of its log.
+    pub(crate) fn open(
+        folder: Folder,
+        notifications: Notifications,
+        state: State,
+        lock: WriteLock,
+    ) -> io::Result<Self> {
+        let log = LogWriter::open(&folder.log(), state.cursor)?;
+        let saved = Instant::now();
+        Ok(Self { folder, notifications, log, state, saved, unsaved: false, _lock: lock })
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Says which process runs the job from now on.
+    pub(crate) fn hand_over(&mut self, runner: ProcessId) -> io::Result<()> {
+        self.state.runner = Some(runner);
+        self.save()
+    }
+
+    /// Writes down something about the job, at once.
+    pub(crate) fn note(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
+        let at = Time::now();
+        let cursor =
+            self.log.append(&Line { at: at.0, turn, codex: None, job: Some(event.clone()) })?;
+        self.state.take(cursor, at, &event);
+        self.save()
+    }
+
+    /// Writes down how a turn ended, also when there is hardly any room, and tells of it.
+    pub(crate) fn end(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
+        let status = match &event {
+            JobEvent::Ended { status, .. } => *status,
+            _ => Status::Interrupted,
+        };
+        let at = Time::now();
+        let line = Line { at: at.0, turn, codex: None, job: Some(event.clone()) };
+        let mut cursor = self.log.append(&line)?;
+        if let Err(error) = self.log.flush() {
+            tracing::warn!(%error, "the log cannot be written; using what was set aside");
+            self.folder.release_reserve();
+            cursor = self.log.append(&line)?;
+            self.log.flush()?;
+        }
+        self.state.take(cursor, at, &event);
+        if self.save().is_err() {
+            self.folder.release_reserve();
+            self.save()?;
+        }
+        if self.state.is_unannounced() { self.announce(status, false) } else { Ok(()) }
+    }
+
+    /// Tells of the last ending, if nobody did.
+    pub(crate) fn announce(&mut self, status: Status, maybe_told: bool) -> io::Result<()> {
+        self.notifications.tell(&Notification::of(&self.state, status), maybe_told)?;
+        self.state.announced = self.state.to_announce;
+        self.save()
+    }
+
+    fn event(&mut self, turn: u64, event: &Event, line: &[u8]) -> io::Result<()> {
+        let at = Time::now();
+        let head = format!("\"at\":{},\"turn\":{turn},\"codex\":", at.0);
+        let cursor = match std::str::from_utf8(line) {
+            Ok(_) => self.log.append_raw(&[head.as_bytes(), line, b"}"]),
+            Err(_) => {
+                // Bytes that are no text are replaced, as they are for whoever reads the event.
+                let raw = RawValue::from_string(String::from_utf8_lossy(line).into_owned())?;
+                self.log.append(&Line { at: at.0, turn, codex: Some(&raw), job: None })?
+            }
+        };
+        self.state.take_event(cursor, at, event);
+        self.unsaved = true;
+        self.log.flush_much()
+    }
+
+    fn skipped(&mut self, turn: u64, skipped: Skipped) -> io::Result<()> {
+        let reason = match skipped {
+            Skipped::NotAnEvent => "Codex printed a line that is no event".into(),
+            Skipped::TooLong(bytes) => {
+                format!("Codex printed an event of {bytes} bytes, which is more than is kept")
+            }
+        };
+        let at = Time::now();
+        let event = JobEvent::Skipped { reason };
+        let cursor =
+            self.log.append(&Line { at: at.0, turn, codex: None, job: Some(event.clone()) })?;
+        self.state.take(cursor, at, &event);
+        self.unsaved = true;
+        self.log.flush_much()
+    }
+
+    /// Lets others see what was written down, and the state if that was not done for a while.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.log.flush()?;
+        if self.unsaved && self.saved.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
+    }
+
+    fn save(&mut self) -> io::Result<()> {
+        self.log.flush()?;
+        self.state.log_bytes = self.log.bytes();
+        write_whole(&self.folder.state(), &self.state)?;
+        self.saved = Instant::now();
+        self.unsaved = false;
+        Ok(())
+    }
+
+    /// Has the system put the log on the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.log.sync()
+    }
+}
+
+/// Writes down the turns of one job.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedWriter(Arc<Mutex<Writer>>);
+
+impl SharedWriter {
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self(Arc::new(Mutex::new(writer)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes down one turn.
+#[derive(Debug)]
+pub(crate) struct TurnRecorder {
+    pub(crate) writer: SharedWriter,
+    /// Which turn of the job this is, once it has begun, for whoever holds the other end too.
+    number: Arc<AtomicU64>,
+    turn: u64,
+}
+
+impl TurnRecorder {
+    pub(crate) fn new(writer: SharedWriter, number: Arc<AtomicU64>) -> Self {
+        Self { writer, number, turn: 0 }
+    }
+}
+
+impl Recorder for TurnRecorder {
+    fn started(&mut self, working_dir: &Path) -> io::Result<()> {
+        let mut writer = self.writer.lock();
+        // Codex may be started anew in a session that somebody else had open.
+        if self.turn == 0 {
+            self.turn = writer.state.turns + 1;
+            self.number.store(self.turn, Ordering::Relaxed);
+            let cwd = PathBuf::from(working_dir.to_string_lossy().into_owned());
+            writer.note(self.turn, JobEvent::Running { cwd })?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()> {
+        self.writer.lock().event(self.turn, event, line)
+    }
+
+    fn skipped(&mut self, skipped: Skipped) -> io::Result<()> {
+        self.writer.lock().skipped(self.turn, skipped)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.lock().flush()
+    }
+}

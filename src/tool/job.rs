@@ -1,0 +1,309 @@
+//! The tools for jobs: work that runs apart from this server, and is read, answered and stopped later.
+
+mod definition;
+mod wait;
+
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool as Definition};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Map, Value, json};
+use tokio::time::{Duration, Instant, sleep};
+
+use super::arguments::{Arguments, invalid};
+use super::chat;
+use crate::config::Origin;
+use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
+use crate::prompt::{Part, compose};
+use crate::turn::outcome::FailureKind;
+use crate::turn::request::{InvalidValue, TurnRequest};
+
+/// How long the start of a job may take to tell its session.
+const SESSION_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a job may take to stop: longer than the signals that Codex gets.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 200;
+
+/// The most entries of one answer: events, notifications, jobs.
+const MAX_ENTRIES: u64 = 200;
+
+/// A tool for jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobTool {
+    Start,
+    Events,
+    Reply,
+    Notifications,
+    Wait,
+    List,
+    Cancel,
+}
+
+impl JobTool {
+    /// All of them, in the order in which they are listed.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Wait,
+        Self::Events,
+        Self::Reply,
+        Self::Notifications,
+        Self::List,
+        Self::Cancel,
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "job_start",
+            Self::Events => "job_events",
+            Self::Reply => "job_reply",
+            Self::Notifications => "job_notifications",
+            Self::Wait => "job_wait",
+            Self::List => "job_list",
+            Self::Cancel => "job_cancel",
+        }
+    }
+
+    /// What clients are told of the tool.
+    pub(crate) fn definition(self) -> &'static Definition {
+        definition::of(self)
+    }
+
+    /// Answers a call.
+    pub(crate) async fn call(
+        self,
+        arguments: JsonObject,
+        jobs: &Jobs,
+        origin: &Origin,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let arguments = Arguments::of(self.name(), self.definition(), arguments);
+        let answer = match arguments {
+            Ok(arguments) => match self {
+                Self::Start => start(arguments, jobs, origin).await,
+                Self::Events => events(arguments, jobs).await,
+                Self::Reply => reply(arguments, jobs, origin).await,
+                Self::Notifications => notifications(arguments, jobs).await,
+                Self::Wait => wait::wait(arguments, jobs, context).await,
+                Self::List => list(arguments, jobs).await,
+                Self::Cancel => cancel(arguments, jobs).await,
+            },
+            Err(problem) => Err(problem.into()),
+        };
+        match answer {
+            Ok(content) => CallToolResult::structured(Value::Object(content)),
+            Err(trouble) => CallToolResult::error(vec![ContentBlock::text(self.text(&trouble))]),
+        }
+    }
+
+    /// The error as its reader needs it: what happened, and what to do next.
+    fn text(self, trouble: &Trouble) -> String {
+        let name = self.name();
+        let (word, next) = match &trouble.0 {
+            Problem::BadInput { field, .. } => {
+                ("bad_input", format!("correct {field} and call {name} again."))
+            }
+            Problem::NotFound(_) => (
+                "job_not_found",
+                "check the job_id; job_list has all jobs. Ended jobs are removed after a time; the \
+                 session of one is still there, and codex_chat goes on in it."
+                    .into(),
+            ),
+            Problem::TooMany => (
+                "too_many_jobs",
+                "wait for jobs to end with job_wait, or stop some with job_cancel.".into(),
+            ),
+            Problem::NoStateDir | Problem::Storage { .. } => (
+                "storage",
+                "a person must make room there, or the folder writable, or name another one by \
+                 CODEX_PERSISTENT_MCP_STATE_DIR. codex_chat works without it."
+                    .into(),
+            ),
+            Problem::NotStarted(_) => ("internal", format!("call {name} again, or codex_chat.")),
+        };
+        let message = trouble.0.to_string();
+        let nothing = match self {
+            Self::Start => " Nothing was started.",
+            Self::Reply => " Nothing was asked.",
+            Self::Events | Self::Notifications | Self::Wait | Self::List | Self::Cancel => "",
+        };
+        format!("{word}: {message}.\n\nNext: {next}{nothing}\n")
+    }
+}
+
+/// Why a tool for jobs has no answer.
+struct Trouble(Problem);
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<FailureKind> for Trouble {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::BadInput { field, problem } => Self(Problem::BadInput { field, problem }),
+            other => Self(Problem::BadInput {
+                field: "the call".into(),
+                problem: InvalidValue(other.to_string()),
+            }),
+        }
+    }
+}
+
+type Answer = Result<Map<String, Value>, Trouble>;
+
+/// Does what blocks where that is no harm.
+async fn blocking<T: Send + 'static>(
+    jobs: &Jobs,
+    work: impl FnOnce(&Jobs) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Trouble> {
+    let jobs = jobs.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let work = move || {
+        // A process that is started here is reaped by the runtime.
+        let _runtime = runtime.enter();
+        work(&jobs)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(Trouble),
+        Err(error) => Err(Trouble(Problem::NotStarted(std::io::Error::other(error)))),
+    }
+}
+
+async fn start(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer {
+    let label = arguments.optional_text("label")?;
+    if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
+        let problem = InvalidValue(format!("must have {MAX_LABEL} characters at most"));
+        return Err(invalid("label", problem).into());
+    }
+    let (request, text) = chat::request_of(arguments, JobTool::Start.name(), origin)?;
+    let (job, cursor) = blocking(jobs, move |jobs| {
+        let cursor = jobs.last_notification()?;
+        Ok((jobs.start(request, &text, label)?, cursor))
+    })
+    .await?;
+    let state = until(jobs, job, SESSION_WITHIN, |state| {
+        // One that is queued has no session for as long as it takes.
+        state.session_id.is_some() && state.status != Status::Queued || state.status.has_ended()
+    })
+    .await?;
+    Ok(with_notification_cursor(&state, cursor))
+}
+
+fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {
+    let mut content = snapshot(state);
+    content.insert("notification_cursor".into(), cursor.into());
+    content
+}
+
+/// Looks at a job until it is as wanted, for a bounded time.
+async fn until(
+    jobs: &Jobs,
+    job: JobId,
+    within: Duration,
+    is_so: impl Fn(&State) -> bool,
+) -> Result<State, Trouble> {
+    let until = Instant::now() + within;
+    loop {
+        let state = blocking(jobs, move |jobs| jobs.look(job)).await?;
+        if is_so(&state) || Instant::now() >= until {
+            return Ok(state);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn events(mut arguments: Arguments, jobs: &Jobs) -> Answer {
+    let job = job_id(&mut arguments)?;
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let query = view::Query {
+        cursor: arguments.whole("cursor", 0, u64::MAX)?.unwrap_or(0),
+        limit: number(arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20)),
+        types: arguments.texts("types")?,
+        truncate: number(arguments.whole("truncate", 0, 1_000_000)?.unwrap_or(1_024)),
+        raw: arguments.flag("raw")?,
+    };
+    arguments.end();
+    let (page, state) = blocking(jobs, move |jobs| jobs.events(job, &query)).await?;
+    let mut content = Map::new();
+    content.insert("cursor".into(), page.cursor.into());
+    content.insert("more".into(), page.more.into());
+    content.insert("events".into(), page.events.into());
+    content.insert("job".into(), snapshot(&state).into());
+    Ok(content)
+}
+
+async fn reply(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer {
+    let job = job_id(&mut arguments)?;
+    let text = arguments.text("prompt")?;
+    let interrupt = arguments.flag("interrupt")?;
+    arguments.end();
+    let parts = [Part { title: "request", text: &text }];
+    let prompt = compose(origin, JobTool::Reply.name(), None, &parts)
+        .map_err(|problem| invalid("prompt", problem))?;
+    let (state, cursor) = blocking(jobs, move |jobs| {
+        let cursor = jobs.last_notification()?;
+        let request = TurnRequest::new(prompt);
+        Ok((jobs.reply(job, &request, &text, interrupt)?, cursor))
+    })
+    .await?;
+    Ok(with_notification_cursor(&state, cursor))
+}
+
+async fn notifications(mut arguments: Arguments, jobs: &Jobs) -> Answer {
+    let (cursor, wanted) = wait::which(&mut arguments)?;
+    arguments.end();
+    let (found, cursor) =
+        blocking(jobs, move |jobs| jobs.notifications(cursor, &wanted, wait::MAX_TOLD)).await?;
+    Ok(wait::told(&found, cursor))
+}
+
+async fn list(mut arguments: Arguments, jobs: &Jobs) -> Answer {
+    let status = arguments.parsed("status", |text| {
+        Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            let all = Status::ALL.map(Status::as_str).join(", ");
+            InvalidValue(format!("must be one of {all}"))
+        })
+    })?;
+    let cwd = arguments.optional_text("cwd")?;
+    let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
+    arguments.end();
+    let states = blocking(jobs, move |jobs| {
+        jobs.list(usize::try_from(limit).unwrap_or(usize::MAX), |state| {
+            status.is_none_or(|status| state.status == status)
+                && cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))
+        })
+    })
+    .await?;
+    let states: Vec<Value> = states.iter().map(|state| Value::Object(listed(state))).collect();
+    Ok(Map::from_iter([("jobs".to_owned(), states.into())]))
+}
+
+async fn cancel(mut arguments: Arguments, jobs: &Jobs) -> Answer {
+    let job = job_id(&mut arguments)?;
+    arguments.end();
+    blocking(jobs, move |jobs| jobs.cancel(job)).await?;
+    let state = until(jobs, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
+    Ok(snapshot(&state))
+}
+
+fn job_id(arguments: &mut Arguments) -> Result<JobId, FailureKind> {
+    arguments.required("job_id", str::parse::<JobId>)
+}
+
+/// A notification as clients see it.
+fn notification(cursor: u64, notification: &crate::job::Notification) -> Value {
+    let mut value = json!(notification);
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, value| !value.is_null());
+        fields.shift_insert(0, "cursor".into(), cursor.into());
+        fields.shift_remove("event");
+    }
+    value
+}
