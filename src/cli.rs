@@ -107,6 +107,11 @@ struct Flags {
     )]
     job_keep_mb: u32,
 
+    /// Answer codex_chat with a task to clients that take one
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_TASKS", value_name = "BOOL", action = ArgAction::Set,
+          num_args = 0..=1, default_value = "true", default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    tasks: bool,
+
     /// Let calls ask for the sandbox danger-full-access
     #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
@@ -199,6 +204,7 @@ impl Flags {
                 })?),
                 None => defaults.state_dir,
             },
+            tasks: self.tasks,
             allow_full_access: self.allow_full_access,
         })
     }

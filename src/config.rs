@@ -42,6 +42,9 @@ pub struct Settings {
     /// the same. Default: `codex-persistent-mcp` in the user's state folder. Without one each process
     /// is for itself, and has no jobs.
     pub state_dir: Option<PathBuf>,
+    /// Whether a call of `codex_chat` is answered with a task to a client that takes one (MCP's tasks
+    /// extension). Default yes.
+    pub tasks: bool,
     /// Whether the sandbox `danger-full-access` may be asked for. Default no.
     pub allow_full_access: bool,
 }
@@ -62,6 +65,7 @@ impl Default for Settings {
             max_concurrent: 8,
             max_queued: 64,
             state_dir: private::default_state_dir(),
+            tasks: true,
             allow_full_access: false,
         }
     }

@@ -5,9 +5,10 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, Implementation,
-    InitializeRequestParams, InitializeResult, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool as Definition,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ErrorData,
+    GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
+    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
+    ServerConfig, Tool as Definition, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::{Instant, sleep_until};
@@ -19,6 +20,7 @@ use crate::turn::request::TurnRequest;
 use crate::turn::{Codex, Turn};
 
 pub(crate) mod life;
+mod task;
 
 /// The first 250 characters say when to reach for this server: that is what Codex shows in its
 /// overview, and what the search for deferred tools in Claude Code looks at.
@@ -109,7 +111,12 @@ impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let implementation = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .with_title("Codex, persistent");
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let capabilities = ServerCapabilities::builder().enable_tools();
+        let capabilities = match self.codex.settings().tasks {
+            true => capabilities.enable_tasks().build(),
+            false => capabilities.build(),
+        };
+        ServerConfig::new(capabilities)
             .with_server_info(implementation)
             .with_instructions(INSTRUCTIONS)
     }
@@ -159,7 +166,36 @@ impl ServerHandler for Server {
             let message = format!("There is no tool {:?}. There are {names}.", params.name);
             return Err(ErrorData::invalid_params(message, None));
         };
+        if tool == Tool::Chat && self.codex.settings().tasks && task::is_taken(&context) {
+            let arguments = params.arguments.unwrap_or_default();
+            let origin = &self.codex.settings().origin;
+            return Ok(task::start(arguments, &self.jobs, origin, &context).await);
+        }
         Ok(guarded(tool, self.call(tool, params, &context)).await.into())
+    }
+
+    async fn get_task(
+        &self,
+        params: GetTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        task::get(&self.jobs, &params.task_id).await
+    }
+
+    async fn update_task(
+        &self,
+        params: UpdateTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        task::update(&self.jobs, &params.task_id).await
+    }
+
+    async fn cancel_task(
+        &self,
+        params: CancelTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        task::cancel(&self.jobs, &params.task_id).await
     }
 }
 

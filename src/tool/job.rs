@@ -8,6 +8,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
+use super::Tool;
 use super::arguments::{Arguments, invalid};
 use super::chat;
 use crate::config::Origin;
@@ -194,6 +195,59 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer
     })
     .await?;
     Ok(with_notification_cursor(&state, cursor))
+}
+
+/// Starts a job for a call of `codex_chat`, and waits a moment for its session.
+///
+/// # Errors
+///
+/// The answer to the call, if there is no job.
+pub(crate) async fn begin_chat(
+    arguments: JsonObject,
+    jobs: &Jobs,
+    origin: &Origin,
+) -> Result<State, CallToolResult> {
+    let begun = async {
+        let chat = Tool::Chat;
+        let arguments = Arguments::new(chat, arguments)?;
+        let (request, text) = chat::request_of(arguments, chat.name(), origin)?;
+        let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
+        until(jobs, job, SESSION_WITHIN, |state| {
+            state.session_id.is_some() || state.status.has_ended()
+        })
+        .await
+    };
+    begun.await.map_err(|trouble: Trouble| {
+        CallToolResult::error(vec![ContentBlock::text(JobTool::Start.text(&trouble))])
+    })
+}
+
+/// What `codex_chat` answers, from the job that did its work.
+pub(crate) fn chat_result(state: &State) -> CallToolResult {
+    let Some(session) = state.session_id.filter(|_| state.error.is_none()) else {
+        let mut text = match &state.error {
+            Some(error) => format!("{}: {}.\n", error.kind, error.message),
+            None => format!("{}.\n", state.status.as_str()),
+        };
+        text += &format!("\nNext: job_reply with job_id {} goes on.\n", state.job_id);
+        if let Some(session) = state.session_id {
+            let resume = session.resume_command();
+            text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
+        }
+        if let Some(partial) = state.error.as_ref().and_then(|error| error.partial_reply.as_ref()) {
+            text += &format!("\nWhat Codex had said before:\n{partial}\n");
+        }
+        return CallToolResult::error(vec![ContentBlock::text(text)]);
+    };
+    let shown = snapshot(state);
+    let reply = shown.get("result").cloned().unwrap_or_else(|| "".into());
+    let mut content = Map::new();
+    content.insert("session_id".into(), session.to_string().into());
+    content.insert("reply".into(), reply);
+    for field in ["resume_command", "cwd", "usage", "warnings", "job_id"] {
+        content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
+    }
+    CallToolResult::structured(Value::Object(content))
 }
 
 fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {

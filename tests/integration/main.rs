@@ -41,6 +41,8 @@ mod real_life;
 #[cfg(unix)]
 mod real_session;
 #[cfg(unix)]
+mod real_tasks;
+#[cfg(unix)]
 mod stream;
 #[cfg(unix)]
 mod transport;

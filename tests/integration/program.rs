@@ -12,7 +12,7 @@ use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 16] = [
+const SETTINGS: [(&str, &str, &[&str]); 17] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -30,6 +30,7 @@ const SETTINGS: [(&str, &str, &[&str]); 16] = [
     ("--job-keep-hours", "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS", &["-1", "1.5", "for ever"]),
     ("--job-keep-mb", "CODEX_PERSISTENT_MCP_JOB_KEEP_MB", &["-1", "much"]),
     ("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", &[""]),
+    ("--tasks", "CODEX_PERSISTENT_MCP_TASKS", &["maybe"]),
     ("--allow-full-access", "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", &["maybe"]),
     ("--debug", "CODEX_PERSISTENT_MCP_DEBUG", &["maybe"]),
     ("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", &["/never/heard/of/it.log", "/"]),

@@ -1,0 +1,107 @@
+//! A call of `codex_chat` as a task (MCP's tasks extension, 2026-07-28): a job, whose name is the
+//! task's id. So any server answers for a task of an older one.
+
+use rmcp::model::{
+    CallToolResponse, CreateTaskResult, DetailedTask, ErrorData, GetTaskResult, JsonObject, Task,
+    TaskPayload, TaskStatus,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::Value;
+
+use crate::config::Origin;
+use crate::job::{JobId, Jobs, Problem, State, Status};
+use crate::tool;
+
+/// How often a client is to ask, in milliseconds.
+const ASK_EVERY_MS: u64 = 1_000;
+
+/// Whether the client of this very call takes a task for an answer. Claude Code says so in its
+/// terminal, but not for the calls of its sub-agents in the same session.
+pub(super) fn is_taken(context: &RequestContext<RoleServer>) -> bool {
+    context.meta.client_capabilities().is_some_and(|client| client.supports_tasks())
+}
+
+/// Starts a job for a call of `codex_chat`. It is a task as soon as its session is known.
+pub(super) async fn start(
+    arguments: JsonObject,
+    jobs: &Jobs,
+    origin: &Origin,
+    context: &RequestContext<RoleServer>,
+) -> CallToolResponse {
+    let state = match tool::begin_chat(arguments, jobs, origin).await {
+        Ok(state) => state,
+        Err(error) => return error.into(),
+    };
+    if context.ct.is_cancelled() {
+        // Nobody will ask for a task that was never told.
+        drop(look(jobs, state.job_id, Jobs::cancel).await);
+    }
+    if state.status.has_ended() {
+        return tool::chat_result(&state).into();
+    }
+    CallToolResponse::Task(CreateTaskResult::new(task(&state)))
+}
+
+/// What a task is at.
+pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorData> {
+    let state = look(jobs, named(id)?, Jobs::look).await?;
+    let payload = match state.status {
+        Status::Queued | Status::Running => TaskPayload::Working,
+        Status::Cancelled => TaskPayload::Cancelled,
+        Status::Completed | Status::Failed | Status::TimedOut | Status::Interrupted => {
+            let result = serde_json::to_value(tool::chat_result(&state));
+            match result {
+                Ok(Value::Object(result)) => TaskPayload::Completed { result },
+                _ => return Err(ErrorData::internal_error("the result is no object", None)),
+            }
+        }
+    };
+    Ok(GetTaskResult::new(DetailedTask::new(task(&state), payload)))
+}
+
+/// Nothing is ever asked of the client, so there is nothing to take.
+pub(super) async fn update(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
+    look(jobs, named(id)?, Jobs::look).await.map(drop)
+}
+
+/// Stops a task. Clients do so more than once.
+pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
+    look(jobs, named(id)?, Jobs::cancel).await.map(drop)
+}
+
+fn named(id: &str) -> Result<JobId, ErrorData> {
+    id.parse().map_err(|_| ErrorData::invalid_params(format!("there is no task {id:?}"), None))
+}
+
+async fn look(
+    jobs: &Jobs,
+    job: JobId,
+    look: fn(&Jobs, JobId) -> Result<State, Problem>,
+) -> Result<State, ErrorData> {
+    let jobs = jobs.clone();
+    match tokio::task::spawn_blocking(move || look(&jobs, job)).await {
+        Ok(Ok(state)) => Ok(state),
+        Ok(Err(problem @ Problem::NotFound(_))) => {
+            Err(ErrorData::invalid_params(problem.to_string(), None))
+        }
+        Ok(Err(problem)) => Err(ErrorData::internal_error(problem.to_string(), None)),
+        Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+    }
+}
+
+fn task(state: &State) -> Task {
+    let (created, updated) = (state.created_at, state.activity.last_activity_at);
+    let message = match state.session_id {
+        Some(session) => format!("{} (session {session})", state.activity.last_activity),
+        None => state.activity.last_activity.clone(),
+    };
+    // Without a time to live: a job is kept for as long as the settings say.
+    Task::new(
+        state.job_id.to_string(),
+        TaskStatus::Working,
+        created.to_string(),
+        updated.to_string(),
+    )
+    .with_status_message(message)
+    .with_poll_interval_ms(ASK_EVERY_MS)
+}

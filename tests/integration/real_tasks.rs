@@ -1,0 +1,96 @@
+//! Calls of `codex_chat` as tasks of MCP's tasks extension, with the real Codex.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::real_kit::obey;
+use crate::setup::{home, real};
+use crate::support::client::{Server, result};
+use crate::support::model::Model;
+use crate::wait::{WAIT, wait_until};
+
+/// What a request carries of a client that takes tasks, or does not.
+fn meta(takes_tasks: bool) -> Value {
+    let tasks = json!({"io.modelcontextprotocol/tasks": {}});
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
+        "io.modelcontextprotocol/clientCapabilities":
+            if takes_tasks { json!({"extensions": tasks}) } else { json!({}) },
+    })
+}
+
+fn chat(server: &Server, prompt: &str, takes_tasks: bool) -> Value {
+    let arguments = json!({"prompt": prompt, "sandbox": "workspace-write"});
+    let parameters =
+        json!({"name": "codex_chat", "arguments": arguments, "_meta": meta(takes_tasks)});
+    result(server.request("tools/call", &parameters))
+}
+
+fn about(server: &Server, method: &str, task: &str) -> Value {
+    server.request(method, &json!({"taskId": task, "inputResponses": {}, "_meta": meta(true)}))
+}
+
+fn wait_for_status(server: &Server, task: &str, status: &str) -> Value {
+    wait_until(status, || about(server, "tasks/get", task)["result"]["status"] == status);
+    result(about(server, "tasks/get", task))
+}
+
+#[test]
+fn a_task_outlives_its_server_and_is_answered_for_by_another() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let first = real(&home).spawn();
+    let gate = home.project().join("gate");
+    let prompt =
+        format!("[run until test -e {}; do sleep 0.02; done; echo opened]", gate.display());
+    let task = chat(&first, &prompt, true);
+    assert_eq!(
+        (&task["resultType"], &task["status"]),
+        (&json!("task"), &json!("working")),
+        "{task}"
+    );
+    let id = task["taskId"].as_str().expect("a task has an id");
+    let message = task["statusMessage"].as_str().expect("it says what it is at");
+    assert!(message.contains("session "), "{message}");
+    first.kill();
+    first.wait_exit(WAIT);
+
+    let second = real(&home).spawn();
+    assert_eq!(result(about(&second, "tasks/get", id))["status"], "working");
+    result(about(&second, "tasks/update", id));
+    fs::write(&gate, "").expect("writable");
+    let done = wait_for_status(&second, id, "completed");
+    let answer = &done["result"]["structuredContent"];
+    assert!(answer["reply"].as_str().is_some_and(|reply| reply.contains("opened")), "{done}");
+    assert!(message.contains(answer["session_id"].as_str().expect("a session")), "{done}");
+}
+
+#[test]
+fn a_task_is_cancelled_more_than_once_and_an_unknown_one_is_told() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).spawn();
+    let task = chat(&server, "[hang]", true);
+    let id = task["taskId"].as_str().expect("a task has an id");
+    result(about(&server, "tasks/cancel", id));
+    result(about(&server, "tasks/cancel", id));
+    wait_for_status(&server, id, "cancelled");
+    wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
+    for unknown in ["nothing", "01900000-0000-7000-8000-000000000000"] {
+        for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
+            assert_eq!(about(&server, method, unknown)["error"]["code"], -32602);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_takes_no_tasks_gets_none_nor_does_anybody_if_the_operator_says_so() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).spawn();
+    assert!(chat(&server, "hello", false)["structuredContent"]["session_id"].is_string());
+    let without = real(&home).env("CODEX_PERSISTENT_MCP_TASKS", "false").spawn();
+    assert!(chat(&without, "hello", true)["structuredContent"]["session_id"].is_string());
+}
