@@ -40,18 +40,23 @@ pub(crate) use time::Time;
 
 use crate::codex::home::codex_home;
 use crate::config::Settings;
+use crate::text::head;
 use crate::turn::request::{InvalidValue, TurnRequest};
 use folder::{Folder, write_whole};
 use process::{ProcessId, Runner, this_program};
 use record::JobEvent;
 use store::Store;
-use writer::Writer;
 
 /// How many jobs may wait and run at a time.
 pub(crate) const MAX_UNFINISHED: usize = 256;
 
 /// How often something is looked at that another process changes.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How much of a prompt is kept in the record, for people, and how much stands for the job, in
+/// characters.
+const PROMPT_CHARS: usize = 2_000;
+const TITLE_CHARS: usize = 160;
 
 /// How long whoever is at a job's files may take.
 const LOCK_WITHIN: Duration = Duration::from_secs(5);
@@ -123,7 +128,7 @@ impl Jobs {
         let runner = self.runner()?;
         let job = JobId::new();
         let folder = store.folder(job);
-        let ask = Ask::new(notifications::clip(text, 2_000), &request);
+        let ask = Ask::new(head(text, PROMPT_CHARS), &request);
         let started = self.create(store, &folder, job, &ask, label, &runner);
         if started.is_err() {
             // The process, if it was started, finds nothing to do and leaves.
@@ -149,12 +154,10 @@ impl Jobs {
         let lock = folder.try_lock().map_err(storage)?;
         let lock = lock.expect("nobody else knows the folder that was just made");
         folder.put(ask).map_err(storage)?;
-        let notifications = store.notifications().clone();
-        let mut writer =
-            Writer::open(folder.clone(), notifications, State::new(job), lock).map_err(storage)?;
+        let mut writer = store.writer(folder, State::new(job), lock).map_err(storage)?;
         let created = JobEvent::Created {
             label,
-            prompt: notifications::clip(&ask.text, 160),
+            prompt: head(&ask.text, TITLE_CHARS),
             cwd: ask.cwd.clone(),
             session_id: ask.session_id,
             codex_home: codex_home(),
@@ -197,7 +200,7 @@ impl Jobs {
         let store = self.store()?;
         let storage = |error| storage(store, error);
         let folder = store.folder(job);
-        let mut ask = Ask::new(notifications::clip(text, 2_000), request);
+        let mut ask = Ask::new(head(text, PROMPT_CHARS), request);
         ask.interrupt = interrupt && !state.status.has_ended();
         ask.options = state.options.clone();
         ask.session_id = state.session_id;
@@ -238,9 +241,7 @@ impl Jobs {
         let state = store.recover(folder, job).map_err(storage)?;
         // It was meant for a turn that is over.
         drop(fs::remove_file(folder.cancel()));
-        let notifications = store.notifications().clone();
-        let mut writer =
-            Writer::open(folder.clone(), notifications, state, lock).map_err(storage)?;
+        let mut writer = store.writer(folder, state, lock).map_err(storage)?;
         let process = self.start_runner(folder, runner, writer.state())?;
         writer.hand_over(process).map_err(storage)
     }

@@ -22,6 +22,7 @@ mod reverse_lines;
 mod server;
 mod session;
 mod signals;
+mod text;
 mod tool;
 mod transport;
 mod turn;

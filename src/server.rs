@@ -56,7 +56,7 @@ impl Server {
         let arguments = params.arguments.unwrap_or_default();
         let request = match tool.request(arguments, &self.codex.settings().origin) {
             Ok(request) => request,
-            Err(kind) => return tool::failed(tool, &Failure::of(kind, None)),
+            Err(kind) => return tool::failed(tool.name(), &Failure::of(kind, None)),
         };
         let progress = Progress::new(Instant::now(), request.resumes());
         let turn = self.codex.start(request);
@@ -64,7 +64,7 @@ impl Server {
             Some(turn) => tool::reply(tool, turn.outcome().await),
             None => {
                 let kind = FailureKind::Cancelled { by: CancelledBy::Caller };
-                tool::failed(tool, &Failure::of(kind, None))
+                tool::failed(tool.name(), &Failure::of(kind, None))
             }
         }
     }
@@ -100,11 +100,17 @@ async fn follow(
 }
 
 /// Runs a tool so that a panic in it is an error answer and not a silence.
-async fn guarded(tool: Tool, call: impl Future<Output = CallToolResult>) -> CallToolResult {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
-        let message = "the tool broke off; the server's log says where".into();
-        tool::failed(tool, &Failure::of(FailureKind::Internal { message }, None))
-    })
+async fn guarded<T>(tool: &str, call: impl Future<Output = T>) -> CallToolResponse
+where
+    CallToolResponse: From<T>,
+{
+    AssertUnwindSafe(call).catch_unwind().await.map_or_else(
+        |_| {
+            let message = "the tool broke off; the server's log says where".into();
+            tool::failed(tool, &Failure::of(FailureKind::Internal { message }, None)).into()
+        },
+        CallToolResponse::from,
+    )
 }
 
 impl ServerHandler for Server {
@@ -158,7 +164,7 @@ impl ServerHandler for Server {
             let arguments = params.arguments.unwrap_or_default();
             let origin = &self.codex.settings().origin;
             let call = tool.call(arguments, &self.jobs, origin, &context);
-            return Ok(guarded(Tool::Chat, call).await.into());
+            return Ok(guarded(tool.name(), call).await);
         }
         let Some(tool) = Tool::named(&params.name) else {
             let names = [&Tool::ALL.map(Tool::name)[..], &JobTool::ALL.map(JobTool::name)[..]];
@@ -169,9 +175,10 @@ impl ServerHandler for Server {
         if tool == Tool::Chat && self.codex.settings().tasks && task::is_taken(&context) {
             let arguments = params.arguments.unwrap_or_default();
             let origin = &self.codex.settings().origin;
-            return Ok(task::start(arguments, &self.jobs, origin, &context).await);
+            let call = task::start(arguments, &self.jobs, origin, &context);
+            return Ok(guarded(tool.name(), call).await);
         }
-        Ok(guarded(tool, self.call(tool, params, &context)).await.into())
+        Ok(guarded(tool.name(), self.call(tool, params, &context)).await)
     }
 
     async fn get_task(
@@ -211,7 +218,11 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_panic_is_an_error_answer() {
-        let result = guarded(Tool::Chat, async { panic!("a defect, for the test") }).await;
+        let broken = || -> CallToolResult { panic!("a defect, for the test") };
+        let call = async move { broken() };
+        let CallToolResponse::Complete(result) = guarded("codex_chat", call).await else {
+            panic!("it is no task");
+        };
         assert_eq!(result.is_error, Some(true));
         let text = result.content[0].as_text().expect("an error is text");
         assert!(text.text.starts_with("internal: "), "{}", text.text);

@@ -13,7 +13,7 @@ use rmcp::model::{JsonObject, Tool as Definition};
 use crate::config::Origin;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::TurnRequest;
-pub(crate) use job::{JobTool, begin_chat, chat_result};
+pub(crate) use job::{JobTool, begin_chat, blocking, chat_result};
 pub(crate) use progress::Progress;
 pub(crate) use reply::{failed, reply};
 

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Clone, Args)]
 struct List {
     /// Only jobs of this status: queued, running, completed, failed, cancelled, timed_out, interrupted
-    #[arg(long, value_name = "STATUS", value_parser = status)]
+    #[arg(long, value_name = "STATUS", value_parser = str::parse::<Status>)]
     status: Option<Status>,
 
     /// How many jobs at most [default: 50]
@@ -75,13 +75,6 @@ enum Action {
         #[arg(long)]
         all: bool,
     },
-}
-
-fn status(text: &str) -> Result<Status, String> {
-    Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-        let words: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
-        format!("must be one of {}", words.join(", "))
-    })
 }
 
 /// Why a command came to nothing.

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::{State, Status, Time};
+use crate::text;
 use crate::turn::outcome::duration;
 
 pub(super) const DIM: &str = "\x1b[2m";
@@ -52,12 +53,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 /// The beginning of a text, on one line.
 pub(super) fn head(text: &str, chars: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = clean(&line);
-    match line.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.into_owned(),
-    }
+    clean(&text::line(text, chars)).into_owned()
 }
 
 /// How long ago something was, in short: `12s`, `5m`, `3h`, `2d`.

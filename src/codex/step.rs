@@ -1,6 +1,7 @@
 //! An event in the words of a person. Pure.
 
 use super::event::{Event, Item, Phase};
+use crate::text::line;
 
 /// How much of a command or a thought is told, in characters.
 const MAX_CHARS: usize = 160;
@@ -70,20 +71,13 @@ pub(crate) fn unwrapped(command: &str) -> &str {
 
 /// The first line that says something, without Markdown around it.
 pub(crate) fn heading(text: &str) -> Option<String> {
-    let line = text
-        .lines()
-        .map(|line| line.trim().trim_matches(['*', '#', ' ']))
-        .find(|line| !line.is_empty())?;
-    Some(head(line))
+    let mut lines = text.lines().map(|line| line.trim().trim_matches(['*', '#', ' ']));
+    lines.find(|line| !line.is_empty()).map(head)
 }
 
 /// One line, cut to what can be shown.
 pub(crate) fn head(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MAX_CHARS) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line,
-    }
+    line(text, MAX_CHARS)
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use crate::reverse_lines::ReverseLines;
 /// How every line begins.
 const HEAD: &[u8] = b"{\"cursor\":";
 
+/// How much of a line holds its number, in bytes.
+const MAX_HEAD: u64 = 32;
+
 /// The longest line that is read, in bytes: an event of Codex's of 4 MiB of which every byte was
 /// replaced by a character of three.
 const MAX_LINE: u64 = 16 << 20;
@@ -240,32 +243,20 @@ impl LogReader {
 fn first_after(file: &mut File, from: u64, until: u64) -> io::Result<Option<(u64, u64)>> {
     file.seek(SeekFrom::Start(from))?;
     let mut reader = BufReader::with_capacity(4 << 10, file);
-    let mut start = from;
     // The rest of the line in whose middle this is.
-    start += skip_line(&mut reader)?;
+    let mut start = from + skip_line(&mut reader)?;
+    let mut head = Vec::new();
     while start < until {
-        let head = reader.fill_buf()?;
-        if head.is_empty() {
-            break;
-        }
-        // A number at the very end of the buffer may go on behind it.
-        let mut bytes = head.to_vec();
-        if bytes.len() < 32 {
-            let before = bytes.len() as u64;
-            reader.seek(SeekFrom::Start(start))?;
-            bytes.clear();
-            reader.by_ref().take(32).read_to_end(&mut bytes)?;
-            reader.seek(SeekFrom::Start(start))?;
-            debug_assert!(bytes.len() as u64 >= before, "a log does not get shorter");
-        }
-        if let Some(number) = number(&bytes) {
+        head.clear();
+        let read = reader.by_ref().take(MAX_HEAD).read_until(b'\n', &mut head)? as u64;
+        if let Some(number) = number(&head) {
             return Ok(Some((start, number)));
         }
-        let skipped = skip_line(&mut reader)?;
-        if skipped == 0 {
+        let rest = if head.ends_with(b"\n") { 0 } else { skip_line(&mut reader)? };
+        if read == 0 {
             break;
         }
-        start += skipped;
+        start += read + rest;
     }
     Ok(None)
 }

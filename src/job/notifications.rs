@@ -14,6 +14,7 @@ use super::state::{JobError, State, Status};
 use super::time::Time;
 use crate::private;
 use crate::reverse_lines::ReverseLines;
+use crate::text::head;
 use crate::turn::request::SessionId;
 
 /// How long another process may take that is writing.
@@ -41,7 +42,7 @@ pub(crate) struct Notification {
 impl Notification {
     /// What is to be told of a job's last ending.
     pub(crate) fn of(state: &State, status: Status) -> Self {
-        let head = |text: &String| clip(text, RESULT_CHARS);
+        let head = |text: &String| head(text, RESULT_CHARS);
         Self {
             job_id: state.job_id,
             label: state.label.clone(),
@@ -56,14 +57,6 @@ impl Notification {
             }),
             event: state.to_announce,
         }
-    }
-}
-
-/// The beginning of a text.
-pub(crate) fn clip(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
     }
 }
 

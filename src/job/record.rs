@@ -27,7 +27,17 @@ pub(crate) struct Line<'a> {
     pub(crate) job: Option<JobEvent>,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    /// An event of Codex's.
+    pub(crate) fn of_codex(at: Time, turn: u64, event: &'a RawValue) -> Self {
+        Self { at: at.0, turn, codex: Some(event), job: None }
+    }
+
+    /// Something about the job.
+    pub(crate) fn of_job(at: Time, turn: u64, event: JobEvent) -> Self {
+        Self { at: at.0, turn, codex: None, job: Some(event) }
+    }
+
     pub(crate) fn at(&self) -> Time {
         Time(self.at)
     }

@@ -24,7 +24,7 @@ use super::prune::{Retention, prune};
 use super::record::JobEvent;
 use super::state::{JobError, Status};
 use super::store::Store;
-use super::writer::{SharedWriter, TurnRecorder, Writer};
+use super::writer::{SharedWriter, TurnRecorder};
 use crate::config::Settings;
 use crate::signals::Signals;
 use crate::turn::Codex;
@@ -134,8 +134,7 @@ impl Work {
         codex: Codex,
     ) -> io::Result<Self> {
         let state = store.recover(folder, job)?;
-        let notifications = store.notifications().clone();
-        let mut writer = Writer::open(folder.clone(), notifications, state, lock)?;
+        let mut writer = store.writer(folder, state, lock)?;
         writer.hand_over(ProcessId::this())?;
         // It may have been used up by the job's last end.
         folder.keep_reserve()?;
@@ -292,15 +291,12 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
         Err(failure) => {
             let Failure { kind, session_id, partial_reply, .. } = *failure;
             let status = status(&kind, stopped);
-            let (word, message) = match status {
-                Status::Interrupted => (
-                    status.as_str(),
-                    match stopped {
-                        Some(_) => "the turn was interrupted for the next prompt".into(),
-                        None => "the process that ran the job was told to leave".into(),
-                    },
-                ),
-                _ => (kind.word(), kind.to_string()),
+            let error = match status {
+                Status::Interrupted => JobError::interrupted(match stopped {
+                    Some(_) => "the turn was interrupted for the next prompt",
+                    None => "the process that ran the job was told to leave",
+                }),
+                _ => JobError::of(&kind),
             };
             JobEvent::Ended {
                 status,
@@ -308,7 +304,7 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
                 more,
                 session_id,
                 result: None,
-                error: Some(JobError { kind: word.into(), message, partial_reply }),
+                error: Some(JobError { partial_reply, ..error }),
                 usage: None,
                 warnings: Vec::new(),
             }

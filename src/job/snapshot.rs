@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::notifications::clip;
 use super::state::State;
 use super::time::Time;
+use crate::text::head;
 
 /// The longest result that is shown, in characters.
 const MAX_RESULT: usize = 400_000;
@@ -26,7 +26,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
     let activity = &state.activity;
     let result = state.result.as_ref().filter(|_| state.error.is_none());
     let error = state.error.clone().map(|mut error| {
-        error.partial_reply = error.partial_reply.map(|reply| clip(&reply, result_chars));
+        error.partial_reply = error.partial_reply.map(|reply| head(&reply, result_chars));
         error
     });
     let fields = [
@@ -43,7 +43,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         ("last_activity_at", json!(activity.last_activity_at)),
         ("last_activity", json!(activity.last_activity)),
         ("prompt", json!(state.prompt)),
-        ("result", json!(result.map(|result| clip(result, result_chars)))),
+        ("result", json!(result.map(|result| head(result, result_chars)))),
         ("error", json!(error)),
         ("warnings", json!((!state.warnings.is_empty()).then_some(&state.warnings))),
         ("usage", json!(state.usage)),

@@ -14,7 +14,9 @@ use super::record::JobEvent;
 use super::time::Time;
 use crate::codex::event::Event;
 use crate::codex::usage::Usage;
-use crate::turn::request::SessionId;
+use crate::turn::advice::{self, Ways};
+use crate::turn::outcome::FailureKind;
+use crate::turn::request::{InvalidValue, SessionId};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,16 @@ impl Status {
     }
 }
 
+impl std::str::FromStr for Status {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            InvalidValue(format!("must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
+        })
+    }
+}
+
 /// Why a job's turn was not completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobError {
@@ -74,9 +86,40 @@ pub struct JobError {
     pub kind: String,
     /// What happened.
     pub message: String,
+    /// What can be done about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub next: String,
     /// What Codex had said before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial_reply: Option<String>,
+}
+
+/// How a job is gone on with.
+const WAYS: Ways<'_> = Ways {
+    again: "reply to the job (job_reply)",
+    resume: "reply to the job (job_reply) to go on from where it stopped",
+};
+
+impl JobError {
+    /// What a turn of the job ended with.
+    pub(crate) fn of(kind: &FailureKind) -> Self {
+        Self {
+            kind: kind.word().into(),
+            message: kind.to_string(),
+            next: advice::next(kind, WAYS),
+            partial_reply: None,
+        }
+    }
+
+    /// The job's process is gone or leaving, or something more urgent came.
+    pub(crate) fn interrupted(message: &str) -> Self {
+        Self {
+            kind: Status::Interrupted.as_str().into(),
+            message: message.into(),
+            next: format!("nothing is lost: {}, or resume its session by hand.", WAYS.resume),
+            partial_reply: None,
+        }
+    }
 }
 
 /// All that is known of a job.

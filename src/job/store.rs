@@ -12,7 +12,7 @@ use super::id::JobId;
 use super::log::LogReader;
 use super::notifications::Notifications;
 use super::record::{JobEvent, Line};
-use super::state::{JobError, State, Status};
+use super::state::{JobError, State};
 use super::writer::Writer;
 use crate::codex::event::{Event, Item, Phase};
 use crate::private;
@@ -99,25 +99,24 @@ impl Store {
             return Ok(state);
         }
         let error = JobError {
-            kind: Status::Interrupted.as_str().into(),
-            message: "the process that ran the job is gone: it was killed, or the machine was \
-                      started anew"
-                .into(),
             partial_reply: last_message(folder, state.turns).unwrap_or_default(),
+            ..JobError::interrupted(
+                "the process that ran the job is gone: it was killed, or the machine was started \
+                 anew",
+            )
         };
         let mut gone = state.clone();
-        let written = Writer::open(folder.clone(), self.notifications.clone(), state, lock)
-            .and_then(|mut writer| {
-                if writer.state().status.has_ended() {
-                    let status = writer.state().status;
-                    writer.announce(status, true)?;
-                } else {
-                    tracing::info!(job = %seen.job_id, "the job's process is gone");
-                    let turn = writer.state().turns;
-                    writer.end(turn, JobEvent::Interrupted { error: error.clone() })?;
-                }
-                Ok(writer.state().clone())
-            });
+        let written = self.writer(folder, state, lock).and_then(|mut writer| {
+            if writer.state().status.has_ended() {
+                let status = writer.state().status;
+                writer.announce(status, true)?;
+            } else {
+                tracing::info!(job = %seen.job_id, "the job's process is gone");
+                let turn = writer.state().turns;
+                writer.end(turn, JobEvent::Interrupted { error: error.clone() })?;
+            }
+            Ok(writer.state().clone())
+        });
         written.or_else(|problem| {
             // Then the next one who looks finds the same.
             tracing::warn!(job = %seen.job_id, error = %problem, "the job's end cannot be written");
@@ -148,6 +147,16 @@ impl Store {
             }
         }
         if state.cursor == 0 { Err(missing()) } else { Ok(state) }
+    }
+
+    /// The one who writes a job, and goes on where its `state` ends.
+    pub(crate) fn writer(
+        &self,
+        folder: &Folder,
+        state: State,
+        lock: WriteLock,
+    ) -> io::Result<Writer> {
+        Writer::open(folder.clone(), self.notifications.clone(), state, lock)
     }
 
     fn try_lock(&self, folder: &Folder) -> io::Result<Option<WriteLock>> {

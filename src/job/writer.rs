@@ -59,11 +59,15 @@ impl Writer {
 
     /// Writes down something about the job, at once.
     pub(crate) fn note(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
-        let at = Time::now();
-        let cursor =
-            self.log.append(&Line { at: at.0, turn, codex: None, job: Some(event.clone()) })?;
-        self.state.take(cursor, at, &event);
+        self.append(turn, event)?;
         self.save()
+    }
+
+    fn append(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
+        let at = Time::now();
+        let cursor = self.log.append(&Line::of_job(at, turn, event.clone()))?;
+        self.state.take(cursor, at, &event);
+        Ok(())
     }
 
     /// Writes down how a turn ended, also when there is hardly any room, and tells of it.
@@ -73,7 +77,7 @@ impl Writer {
             _ => Status::Interrupted,
         };
         let at = Time::now();
-        let line = Line { at: at.0, turn, codex: None, job: Some(event.clone()) };
+        let line = Line::of_job(at, turn, event.clone());
         let mut cursor = self.log.append(&line)?;
         if let Err(error) = self.log.flush() {
             tracing::warn!(%error, "the log cannot be written; using what was set aside");
@@ -104,7 +108,7 @@ impl Writer {
             Err(_) => {
                 // Bytes that are no text are replaced, as they are for whoever reads the event.
                 let raw = RawValue::from_string(String::from_utf8_lossy(line).into_owned())?;
-                self.log.append(&Line { at: at.0, turn, codex: Some(&raw), job: None })?
+                self.log.append(&Line::of_codex(at, turn, &raw))?
             }
         };
         self.state.take_event(cursor, at, event);
@@ -119,11 +123,7 @@ impl Writer {
                 format!("Codex printed an event of {bytes} bytes, which is more than is kept")
             }
         };
-        let at = Time::now();
-        let event = JobEvent::Skipped { reason };
-        let cursor =
-            self.log.append(&Line { at: at.0, turn, codex: None, job: Some(event.clone()) })?;
-        self.state.take(cursor, at, &event);
+        self.append(turn, JobEvent::Skipped { reason })?;
         self.unsaved = true;
         self.log.flush_much()
     }

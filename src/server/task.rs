@@ -78,15 +78,10 @@ async fn look(
     job: JobId,
     look: fn(&Jobs, JobId) -> Result<State, Problem>,
 ) -> Result<State, ErrorData> {
-    let jobs = jobs.clone();
-    match tokio::task::spawn_blocking(move || look(&jobs, job)).await {
-        Ok(Ok(state)) => Ok(state),
-        Ok(Err(problem @ Problem::NotFound(_))) => {
-            Err(ErrorData::invalid_params(problem.to_string(), None))
-        }
-        Ok(Err(problem)) => Err(ErrorData::internal_error(problem.to_string(), None)),
-        Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
-    }
+    tool::blocking(jobs, move |jobs| look(jobs, job)).await.map_err(|problem| match problem {
+        Problem::NotFound(_) => ErrorData::invalid_params(problem.to_string(), None),
+        _ => ErrorData::internal_error(problem.to_string(), None),
+    })
 }
 
 fn task(state: &State) -> Task {

@@ -160,10 +160,10 @@ impl From<FailureKind> for Trouble {
 type Answer = Result<Map<String, Value>, Trouble>;
 
 /// Does what blocks where that is no harm.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Trouble> {
+) -> Result<T, Problem> {
     let jobs = jobs.clone();
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
@@ -172,8 +172,8 @@ async fn blocking<T: Send + 'static>(
         work(&jobs)
     };
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(Trouble),
-        Err(error) => Err(Trouble(Problem::NotStarted(std::io::Error::other(error)))),
+        Ok(done) => done,
+        Err(error) => Err(Problem::NotStarted(std::io::Error::other(error))),
     }
 }
 
@@ -226,10 +226,10 @@ pub(crate) async fn begin_chat(
 pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let Some(session) = state.session_id.filter(|_| state.error.is_none()) else {
         let mut text = match &state.error {
-            Some(error) => format!("{}: {}.\n", error.kind, error.message),
+            Some(error) => format!("{}: {}.\n\nNext: {}\n", error.kind, error.message, error.next),
             None => format!("{}.\n", state.status.as_str()),
         };
-        text += &format!("\nNext: job_reply with job_id {} goes on.\n", state.job_id);
+        text += &format!("\njob_id: {}\n", state.job_id);
         if let Some(session) = state.session_id {
             let resume = session.resume_command();
             text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
@@ -319,12 +319,7 @@ async fn notifications(mut arguments: Arguments, jobs: &Jobs) -> Answer {
 }
 
 async fn list(mut arguments: Arguments, jobs: &Jobs) -> Answer {
-    let status = arguments.parsed("status", |text| {
-        Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-            let all = Status::ALL.map(Status::as_str).join(", ");
-            InvalidValue(format!("must be one of {all}"))
-        })
-    })?;
+    let status = arguments.parsed("status", str::parse::<Status>)?;
     let cwd = arguments.optional_text("cwd")?;
     let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
     arguments.end();

@@ -1,0 +1,74 @@
+//! What can be done about a turn that was not completed, in one place for all who tell it. Pure.
+
+use super::outcome::{CancelledBy, FailureKind, Limit};
+
+/// How whoever is told asks again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ways<'a> {
+    /// The same once more: `call codex_chat again`.
+    pub(crate) again: &'a str,
+    /// To go on where it stopped: `call codex_chat again with this session_id`.
+    pub(crate) resume: &'a str,
+}
+
+/// What to do next, as sentences.
+pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> String {
+    match kind {
+        FailureKind::BadInput { field, .. } => {
+            format!("correct {field} and {again}. Nothing was started.")
+        }
+        FailureKind::CodexNotFound { .. } => {
+            "install Codex (npm install -g @openai/codex), or have \
+             the operator name the program by CODEX_BIN. Nothing was started."
+                .into()
+        }
+        FailureKind::NotLoggedIn { .. } => format!(
+            "a person must run `codex login`, or give Codex its API key: some clients do not pass \
+             CODEX_HOME or OPENAI_API_KEY on to their servers. Then {resume}."
+        ),
+        FailureKind::UsageLimit { .. } => {
+            format!("do not try again at once. When the limit is lifted, {resume}.")
+        }
+        FailureKind::SessionNotFound { .. } => format!(
+            "check the session_id. Sessions are looked for in CODEX_HOME, so one made with another \
+             CODEX_HOME is not found. To begin a new session, {again} without session_id."
+        ),
+        FailureKind::SessionBusy { .. } => format!(
+            "wait until whoever uses the session is done and {again}, or leave session_id out to \
+             work in a new session."
+        ),
+        FailureKind::AnotherSession { .. } => format!(
+            "Codex was stopped at once. Codex before 0.120 does this when it does not know the \
+             session: check the session_id, or {again} without it to begin a new session."
+        ),
+        FailureKind::TurnFailed { .. } => {
+            format!("{resume}. If it fails again, try another model or a new session.")
+        }
+        FailureKind::TimedOut { started: false, .. } => {
+            format!("{again} later, or with a larger timeout_ms.")
+        }
+        FailureKind::TimedOut { limit: Limit::Total(_), .. } => {
+            format!("nothing is lost: {resume}, with a larger timeout_ms if the work is long.")
+        }
+        FailureKind::TimedOut { limit: Limit::Idle(_), .. } => format!(
+            "nothing is lost: {resume}, with a larger idle_timeout_ms if the model needs long to think."
+        ),
+        FailureKind::Cancelled { by: CancelledBy::Caller } => format!("nothing is lost: {resume}."),
+        FailureKind::Cancelled { by: CancelledBy::Shutdown } => {
+            format!("nothing is lost: when the server runs again, {resume}.")
+        }
+        FailureKind::NotRecorded { .. } => {
+            format!("make room on the disk that holds the server's state folder, then {resume}.")
+        }
+        FailureKind::NoResult { .. } => format!(
+            "{resume}. If it ends so again, run `codex exec hello` in a terminal to see what is wrong \
+             with Codex, or begin a new session."
+        ),
+        FailureKind::TooManyCalls { .. } => {
+            format!("wait for calls to end, then {again}. Nothing was started.")
+        }
+        FailureKind::Internal { .. } => {
+            format!("{resume}. Please report this; the server's log has more.")
+        }
+    }
+}
