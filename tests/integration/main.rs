@@ -17,6 +17,12 @@ mod clients;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
+mod job_kit;
+#[cfg(unix)]
+mod job_limits;
+#[cfg(unix)]
+mod job_wait;
+#[cfg(unix)]
 mod life;
 #[cfg(unix)]
 mod line;

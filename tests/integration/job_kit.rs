@@ -1,0 +1,92 @@
+//! What the tests of jobs share: starting them, waiting for them, and what can be seen of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::setup::content;
+use crate::support::client::Server;
+use crate::support::real_codex::Home;
+use crate::wait::wait_until;
+
+/// Starts a job that runs a command, and returns its answer.
+pub fn start(server: &Server, prompt: &str) -> Value {
+    let arguments = json!({"prompt": prompt, "label": "a test", "sandbox": "workspace-write"});
+    content(&server.call("job_start", &arguments)).clone()
+}
+
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("there is no text {name} in {value}"))
+}
+
+/// Waits for one more notification of the job.
+pub fn wait(server: &Server, job: &str, cursor: &Value) -> (Value, Value) {
+    let arguments = json!({"job_ids": [job], "cursor": cursor, "timeout_ms": 60_000});
+    let answer = content(&server.call("job_wait", &arguments)).clone();
+    let told = answer["notifications"].as_array().expect("a list").clone();
+    assert_eq!(told.len(), 1, "{answer}");
+    (told[0].clone(), answer["cursor"].clone())
+}
+
+pub fn snapshot(server: &Server, job: &str) -> Value {
+    content(&server.call("job_events", &json!({"job_id": job})))["job"].clone()
+}
+
+/// The process that runs the job, from its own record.
+pub fn runner(home: &Home, job: &str) -> Pid {
+    let state = fs::read(home.state().join("jobs").join(job).join("state.json"));
+    let state: Value = serde_json::from_slice(&state.expect("it has a state")).expect("JSON");
+    let pid = state["runner"]["pid"].as_i64().expect("a process runs it");
+    Pid::from_raw(i32::try_from(pid).expect("a process id"))
+}
+
+/// Nothing runs that the server began, and nothing is locked.
+pub fn nothing_left(home: &Home, server: &Server) {
+    wait_until("all processes to be gone", || {
+        server.descendants().expect("Linux tells").is_empty()
+    });
+    let locks = home.path().join("thread-writer-locks");
+    for lock in fs::read_dir(&locks).into_iter().flatten().flatten() {
+        let file = fs::File::open(lock.path()).expect("readable");
+        file.try_lock().unwrap_or_else(|_| panic!("{} is locked", lock.path().display()));
+    }
+}
+
+/// A file that a command waits for.
+pub fn gate(home: &Home, name: &str) -> (PathBuf, String) {
+    let path = home.project().join(name);
+    let command = format!(
+        "[run touch {path}.begun; until test -e {path}; do sleep 0.02; done; echo opened]",
+        path = path.display()
+    );
+    (path, command)
+}
+
+pub fn wait_begun(path: &Path) {
+    let begun = path.with_extension("begun");
+    wait_until("the command to begin", || begun.exists());
+}
+
+/// Starts a job and returns its answer.
+pub fn start_with(server: &Server, arguments: &Value) -> Value {
+    content(&server.call("job_start", arguments)).clone()
+}
+
+/// Hands a job its next prompt and returns the answer.
+pub fn reply(server: &Server, job: &str, prompt: &str) -> Value {
+    content(&server.call("job_reply", &json!({"job_id": job, "prompt": prompt}))).clone()
+}
+
+/// What is told of a job, from the first notification on.
+pub fn told(server: &Server, job: &str) -> Vec<Value> {
+    let answer = server.call("job_notifications", &json!({"job_ids": [job]}));
+    content(&answer)["notifications"].as_array().expect("a list").clone()
+}
+
+/// Waits until so many endings of the job were told, and returns them.
+pub fn wait_told(server: &Server, job: &str, count: usize) -> Vec<Value> {
+    wait_until(&format!("{count} notifications"), || told(server, job).len() >= count);
+    told(server, job)
+}

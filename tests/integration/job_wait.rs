@@ -1,0 +1,120 @@
+//! `job_wait`: how it waits, and how its waiting ends.
+
+use serde_json::{Value, json};
+
+use crate::job_kit::{nothing_left, snapshot, start_with, text, told};
+use crate::play::{Stage, running, settle, steps, with};
+use crate::setup::content;
+use crate::support::client::Server;
+use crate::wait::WAIT;
+
+/// A job that is at work on a command until the file `go` is there.
+fn at_work(stage: &Stage, server: &Server) -> Value {
+    let script = json!([
+        {"started": {}}, running("make"), {"touch": stage.file("up")},
+        {"wait_for": stage.file("go")}, {"reply": "built"},
+    ]);
+    let job = start_with(server, &with(steps(&script), "label", "the build"));
+    stage.wait_for("up");
+    job
+}
+
+#[test]
+fn waiting_ends_with_an_empty_list_and_the_same_cursor() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let before = start_with(&server, &json!({"prompt": "before"}));
+    let arguments = json!({"cursor": before["notification_cursor"], "timeout_ms": 60_000});
+    let seen = content(&server.call("job_wait", &arguments))["cursor"].clone();
+    let job = at_work(&stage, &server);
+    for job_ids in [json!([]), json!([job["job_id"]])] {
+        let arguments = json!({"cursor": seen, "job_ids": job_ids, "timeout_ms": 200});
+        let none = server.call("job_wait", &arguments);
+        assert_eq!(content(&none), &json!({"cursor": seen, "notifications": []}));
+    }
+    assert_eq!(text(&snapshot(&server, text(&job, "job_id")), "status"), "running");
+}
+
+#[test]
+fn waiting_tells_meanwhile_what_the_job_is_at_and_ends_with_its_end() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = at_work(&stage, &server);
+    let id = text(&job, "job_id");
+    let arguments = json!({"job_ids": [id], "timeout_ms": 280_000});
+    let waits = server.begin_call("job_wait", &arguments);
+    let progress = server.wait_progress(&waits, |message| message.contains("make"));
+    assert_eq!(progress, "the build: running: make");
+    // Another job's end is none of its business.
+    let other = start_with(&server, &json!({"prompt": "in between"}));
+    let arguments = json!({"job_ids": [other["job_id"]], "timeout_ms": 60_000});
+    server.call("job_wait", &arguments);
+    settle(&server);
+    assert_eq!(server.try_answer(&waits), None);
+    stage.release("go");
+    let answer = crate::play::result_of(&server, &waits);
+    let ending = &content(&answer)["notifications"];
+    assert_eq!((text(&ending[0], "job_id"), text(&ending[0], "result")), (id, "built"));
+    assert_eq!(ending[1], Value::Null);
+    let numbers: Vec<f64> = server
+        .progress(&waits)
+        .iter()
+        .map(|progress| progress["progress"].as_f64().expect("a number"))
+        .collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    nothing_left(&stage.home, &server);
+}
+
+#[test]
+fn what_is_beyond_the_cursor_is_answered_without_waiting() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let jobs = ["one", "two"].map(|name| {
+        let job = start_with(&server, &json!({"prompt": name}));
+        let id = text(&job, "job_id").to_owned();
+        crate::job_kit::wait_told(&server, &id, 1);
+        id
+    });
+    // Longer than the test waits for anything: only what is there can be the answer.
+    let wait = |arguments: Value| {
+        content(&server.call("job_wait", &with(arguments, "timeout_ms", 280_000))).clone()
+    };
+    let all = wait(json!({}));
+    let ids: Vec<&str> = told_ids(&all);
+    assert_eq!(ids, [&jobs[0], &jobs[1]]);
+    let second = wait(json!({"cursor": all["notifications"][0]["cursor"]}));
+    assert_eq!(told_ids(&second), [&jobs[1]]);
+    assert_eq!(second["cursor"], all["cursor"]);
+    assert_eq!(told_ids(&wait(json!({"job_ids": [jobs[1]]}))), [&jobs[1]]);
+    nothing_left(&stage.home, &server);
+}
+
+fn told_ids(answer: &Value) -> Vec<&str> {
+    let told = answer["notifications"].as_array().expect("a list");
+    told.iter().map(|told| text(told, "job_id")).collect()
+}
+
+#[test]
+fn a_client_that_no_longer_waits_does_the_job_no_harm() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = at_work(&stage, &server);
+    let id = text(&job, "job_id");
+    let arguments = json!({"job_ids": [id], "timeout_ms": 280_000});
+    let waits = server.begin_call("job_wait", &arguments);
+    settle(&server);
+    server.cancel(&waits);
+    assert_eq!(text(&snapshot(&server, id), "status"), "running");
+    // A server leaves when all is answered. It would wait longer than this test does.
+    server.close_stdin();
+    assert!(server.wait_exit(WAIT).success());
+    assert_eq!(server.try_answer(&waits), None, "nobody waits for an answer");
+
+    let second = stage.server().start();
+    assert_eq!(text(&snapshot(&second, id), "status"), "running");
+    stage.release("go");
+    let ending = crate::job_kit::wait_told(&second, id, 1);
+    assert_eq!(text(&ending[0], "result"), "built");
+    nothing_left(&stage.home, &server);
+    assert_eq!(told(&second, id).len(), 1);
+}
