@@ -239,6 +239,10 @@ impl Jobs {
     ) -> Result<()> {
         let storage = |error| storage(store, error);
         let state = store.recover(folder, job).map_err(storage)?;
+        if state.starting && state.runner.as_ref().is_some_and(ProcessId::is_alive) {
+            // Somebody else's reply was a moment earlier. That process only waits for the lock.
+            return Ok(());
+        }
         // It was meant for a turn that is over.
         drop(fs::remove_file(folder.cancel()));
         let mut writer = store.writer(folder, state, lock).map_err(storage)?;

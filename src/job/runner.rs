@@ -19,7 +19,6 @@ use uuid::Uuid;
 use super::ask::Ask;
 use super::folder::{Folder, WriteLock, read_whole};
 use super::id::JobId;
-use super::process::ProcessId;
 use super::prune::{Retention, prune};
 use super::record::JobEvent;
 use super::state::{JobError, Status};
@@ -42,6 +41,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(15);
 /// Runs a job until nothing of it is left to do. Returns the exit status.
 pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) -> u8 {
     let Some(state_dir) = settings.state_dir.clone() else { return 1 };
+    tracing::info!(%job, "the job's process is here");
     let store = Store::new(&state_dir);
     let folder = store.folder(job);
     let retention = settings.retention;
@@ -135,7 +135,7 @@ impl Work {
     ) -> io::Result<Self> {
         let state = store.recover(folder, job)?;
         let mut writer = store.writer(folder, state, lock)?;
-        writer.hand_over(ProcessId::this())?;
+        writer.take_over()?;
         // It may have been used up by the job's last end.
         folder.keep_reserve()?;
         Ok(Self {

@@ -154,6 +154,9 @@ pub(crate) struct State {
     pub(crate) to_announce: u64,
     /// The process that runs the job, or did.
     pub(crate) runner: Option<ProcessId>,
+    /// Whether that process was started and has not begun: it will take what is in the inbox.
+    #[serde(default)]
+    pub(crate) starting: bool,
     pub(crate) codex_home: Option<PathBuf>,
     /// What its further turns run with.
     pub(crate) options: Options,
@@ -184,6 +187,7 @@ impl State {
             announced: 0,
             to_announce: 0,
             runner: None,
+            starting: false,
             codex_home: None,
             options: Options::default(),
         }

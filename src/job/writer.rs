@@ -51,9 +51,17 @@ impl Writer {
         &self.state
     }
 
-    /// Says which process runs the job from now on.
+    /// Says which process was started to run the job.
     pub(crate) fn hand_over(&mut self, runner: ProcessId) -> io::Result<()> {
         self.state.runner = Some(runner);
+        self.state.starting = true;
+        self.save()
+    }
+
+    /// Says that this process runs the job from now on.
+    pub(crate) fn take_over(&mut self) -> io::Result<()> {
+        self.state.runner = Some(ProcessId::this());
+        self.state.starting = false;
         self.save()
     }
 

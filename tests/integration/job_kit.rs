@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::setup::content;
-use crate::support::client::Server;
+use crate::support::client::{Server, result};
 use crate::support::real_codex::Home;
 use crate::wait::wait_until;
 
@@ -85,8 +85,50 @@ pub fn told(server: &Server, job: &str) -> Vec<Value> {
     content(&answer)["notifications"].as_array().expect("a list").clone()
 }
 
-/// Waits until so many endings of the job were told, and returns them.
+/// Waits until so many endings of the job were told, and returns all that were.
 pub fn wait_told(server: &Server, job: &str, count: usize) -> Vec<Value> {
-    wait_until(&format!("{count} notifications"), || told(server, job).len() >= count);
-    told(server, job)
+    let mut all = Vec::new();
+    let mut cursor = json!(0);
+    while all.len() < count {
+        let arguments = json!({"job_ids": [job], "cursor": cursor, "timeout_ms": 60_000});
+        let answer = content(&server.call("job_wait", &arguments)).clone();
+        let told = answer["notifications"].as_array().expect("a list");
+        assert!(!told.is_empty(), "waited in vain for {count} endings: {all:?}");
+        all.extend_from_slice(told);
+        cursor = answer["cursor"].clone();
+    }
+    all
+}
+
+/// Makes the same moment of two calls, and returns their results.
+pub fn at_once(calls: [(&Server, &str, Value); 2]) -> [Value; 2] {
+    let sent = calls.map(|(server, tool, arguments)| (server, server.begin_call(tool, &arguments)));
+    sent.map(|(server, call)| result(server.answer(&call)))
+}
+
+/// Where the job's files are.
+pub fn folder(home: &Home, job: &str) -> PathBuf {
+    home.state().join("jobs").join(job)
+}
+
+/// How many processes have been there to run the job.
+pub fn runners(home: &Home, job: &str) -> usize {
+    let log = fs::read_to_string(folder(home, job).join("runner.log")).expect("a log");
+    log.lines().filter(|line| line.contains("the job's process is here")).count()
+}
+
+/// All events of a job after a cursor, as far as there are any for now, and the cursor to go on from.
+pub fn pages(server: &Server, query: &Value, cursor: u64) -> (Vec<Value>, u64) {
+    let mut all = Vec::new();
+    let mut query = query.clone();
+    query["cursor"] = cursor.into();
+    loop {
+        let answer = server.call("job_events", &query);
+        let page = content(&answer);
+        all.extend_from_slice(page["events"].as_array().expect("a list"));
+        query["cursor"] = page["cursor"].clone();
+        if page["more"] == false {
+            return (all, page["cursor"].as_u64().expect("a number"));
+        }
+    }
 }

@@ -39,6 +39,8 @@ mod queue;
 #[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]
+mod real_job_races;
+#[cfg(unix)]
 mod real_jobs;
 #[cfg(unix)]
 mod real_kit;
