@@ -198,8 +198,12 @@ impl Jobs {
     ) -> Result<State> {
         let state = self.look(job)?;
         let store = self.store()?;
-        let storage = |error| storage(store, error);
         let folder = store.folder(job);
+        let storage = |error| match folder.path().is_dir() {
+            true => storage(store, error),
+            // It was removed meanwhile.
+            false => Problem::NotFound(job),
+        };
         let mut ask = Ask::new(head(text, PROMPT_CHARS), request);
         ask.interrupt = interrupt && !state.status.has_ended();
         ask.options = state.options.clone();
@@ -335,7 +339,7 @@ impl Jobs {
     /// Removes ended jobs that need not be kept.
     pub(crate) fn prune(&self, retention: Retention) -> Result<Pruned> {
         let store = self.store()?;
-        prune::prune(store, retention).map_err(|error| storage(store, error))
+        prune::prune(store, retention, None).map_err(|error| storage(store, error))
     }
 
     /// How long ended jobs are kept.

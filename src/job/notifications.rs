@@ -119,8 +119,9 @@ impl Notifications {
         Ok((found, cursor))
     }
 
-    /// Removes those from before `oldest`, but for the last one, which keeps the numbers growing.
-    pub(crate) fn forget(&self, oldest: Time) -> io::Result<()> {
+    /// Removes those from before `oldest` of other jobs than these, but for the last one, which keeps
+    /// the numbers growing.
+    pub(crate) fn forget(&self, oldest: Time, kept_jobs: &[JobId]) -> io::Result<()> {
         let _lock = self.lock()?;
         let last = self.last()?;
         let Some(mut log) = LogReader::after(&self.path, 0)? else { return Ok(()) };
@@ -128,7 +129,7 @@ impl Notifications {
         let mut forgotten = false;
         while let Some((number, line)) = log.next_line()? {
             let is_old = serde_json::from_slice::<Notification>(line)
-                .map_or(true, |notification| notification.at < oldest);
+                .map_or(true, |told| told.at < oldest && !kept_jobs.contains(&told.job_id));
             if is_old && number != last {
                 forgotten = true;
             } else {

@@ -5,7 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::store::Store;
+use super::folder::{Folder, read_whole};
+use super::id::JobId;
+use super::state::State;
+use super::store::{REMNANT, Store};
 use super::time::Time;
 
 /// How long, and how many, ended jobs are kept.
@@ -30,8 +33,12 @@ pub(crate) struct Pruned {
     pub(crate) bytes: u64,
 }
 
-/// Removes what need not be kept. A job that has not ended never is.
-pub(crate) fn prune(store: &Store, retention: Retention) -> io::Result<Pruned> {
+/// Removes what need not be kept. A job that has not ended never is, and neither is `spared`.
+pub(crate) fn prune(
+    store: &Store,
+    retention: Retention,
+    spared: Option<JobId>,
+) -> io::Result<Pruned> {
     let oldest = Time(
         Time::now().0.saturating_sub(u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX)),
     );
@@ -45,19 +52,40 @@ pub(crate) fn prune(store: &Store, retention: Retention) -> io::Result<Pruned> {
         };
         let Some(ended_at) = state.ended_at.filter(|_| state.status.has_ended()) else { continue };
         let bytes = size(folder.path());
-        if ended_at >= oldest && kept + bytes <= retention.bytes {
+        let fits = ended_at >= oldest && kept + bytes <= retention.bytes;
+        if fits || spared == Some(job) {
             kept += bytes;
             continue;
         }
-        // Whoever is about to reply to it has the lock, or will find that there is no such job.
         let Ok(Some(_lock)) = folder.try_lock() else { continue };
-        if fs::remove_dir_all(folder.path()).is_ok() {
+        // Since it was looked at somebody may have replied, whose process waits for this lock.
+        if is_over(&folder) && remove(folder.path()).is_ok() {
             pruned.jobs += 1;
             pruned.bytes += bytes;
         }
     }
-    store.notifications().forget(oldest)?;
+    for remnant in store.remnants() {
+        // Whoever removes it at this moment is as welcome.
+        drop(fs::remove_dir_all(remnant));
+    }
+    store.notifications().forget(oldest, &store.names()?)?;
     Ok(pruned)
+}
+
+/// Whether nothing of a job is left to do, for whoever has its lock.
+fn is_over(folder: &Folder) -> bool {
+    let ended = read_whole::<State>(&folder.state()).is_ok_and(|state| state.status.has_ended());
+    ended && folder.asks().is_ok_and(|asks| asks.is_empty())
+}
+
+/// Removes a job's folder. To others it is gone at once, and never there by half.
+fn remove(folder: &Path) -> io::Result<()> {
+    let gone = folder.with_extension(REMNANT);
+    match fs::rename(folder, &gone) {
+        Ok(()) => fs::remove_dir_all(gone),
+        // Where a folder cannot be renamed in which a file is open.
+        Err(_) => fs::remove_dir_all(folder),
+    }
 }
 
 /// The bytes of all files in a folder and its subfolders.

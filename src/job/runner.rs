@@ -70,13 +70,13 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
         }
         lock = folder.try_lock().unwrap_or_default();
     }
-    tidy(store, retention).await;
+    tidy(store, retention, job).await;
     status
 }
 
-/// Removes jobs that need not be kept.
-async fn tidy(store: Store, retention: Retention) {
-    let pruned = tokio::task::spawn_blocking(move || prune(&store, retention)).await;
+/// Removes jobs that need not be kept. This one has just ended, and is still to be read.
+async fn tidy(store: Store, retention: Retention, job: JobId) {
+    let pruned = tokio::task::spawn_blocking(move || prune(&store, retention, Some(job))).await;
     tracing::debug!(?pruned, "old jobs");
 }
 

@@ -18,6 +18,9 @@ use crate::codex::event::{Event, Item, Phase};
 use crate::private;
 use crate::reverse_lines::ReverseLines;
 
+/// How the name of a job's folder ends that is being removed.
+pub(crate) const REMNANT: &str = "gone";
+
 /// The jobs below one state folder. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -61,6 +64,13 @@ impl Store {
             entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
         names.sort_unstable_by(|one, two| two.cmp(one));
         Ok(names)
+    }
+
+    /// What is left of jobs whose removal was cut short.
+    pub(crate) fn remnants(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.jobs()).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == REMNANT)).collect()
     }
 
     /// What is known of a job; `None` if there is no such job. A job whose process is gone is found

@@ -13,10 +13,11 @@ use crate::setup::{PROGRAM, script};
 use crate::support::scripted_codex;
 use crate::wait::wait_until;
 
-struct Ran {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
+/// What a command said, and how it ended.
+pub struct Ran {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl From<Output> for Ran {
@@ -49,7 +50,8 @@ fn program(stage: &Stage, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(stage: &Stage, arguments: &[&str]) -> Ran {
+/// Runs the program to its end.
+pub fn run(stage: &Stage, arguments: &[&str]) -> Ran {
     program(stage, arguments).output().expect("the program starts").into()
 }
 
@@ -74,7 +76,8 @@ fn job(stage: &Stage, steps: &Value) -> String {
     started.stdout.trim().to_owned()
 }
 
-fn parsed(stdout: &str) -> Vec<Value> {
+/// Lines of JSON.
+pub fn parsed(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 

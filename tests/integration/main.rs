@@ -21,6 +21,8 @@ mod job_kit;
 #[cfg(unix)]
 mod job_limits;
 #[cfg(unix)]
+mod job_retention;
+#[cfg(unix)]
 mod job_wait;
 #[cfg(unix)]
 mod life;
