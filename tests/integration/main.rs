@@ -41,6 +41,8 @@ mod queue;
 #[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]
+mod real_job_events;
+#[cfg(unix)]
 mod real_job_races;
 #[cfg(unix)]
 mod real_jobs;

@@ -18,14 +18,19 @@ pub fn obey(request: &Request) -> Response {
     if prompt.contains("[hang]") {
         return Response::hang();
     }
-    let command = prompt.split_once("[run ").and_then(|(_, rest)| rest.split_once(']'));
-    match command {
+    match command(&prompt) {
         Some(_) if request.has_tool_output() => {
             Response::message(request.tool_outputs().join("\n"))
         }
-        Some((command, _)) => Response::shell(command),
+        Some(command) => Response::shell(command),
         None => echo(request),
     }
+}
+
+/// The command of a `[run …]` in a prompt.
+pub fn command(prompt: &str) -> Option<&str> {
+    let (_, rest) = prompt.split_once("[run ")?;
+    Some(rest.split_once(']')?.0)
 }
 
 /// The program that starts Codex by its npm package's script, whatever the server would rather do.
