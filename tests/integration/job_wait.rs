@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::job_kit::{nothing_left, snapshot, start_with, text, told};
-use crate::play::{Stage, running, settle, steps, with};
+use crate::job_kit::{nothing_left, snapshot, start_with, text, told, wait_told};
+use crate::play::{Stage, result_of, running, settle, steps, with};
 use crate::setup::content;
 use crate::support::client::Server;
-use crate::wait::WAIT;
+use crate::wait::{WAIT, wait_until};
 
 /// A job that is at work on a command until the file `go` is there.
 fn at_work(stage: &Stage, server: &Server) -> Value {
@@ -52,7 +52,7 @@ fn waiting_tells_meanwhile_what_the_job_is_at_and_ends_with_its_end() {
     settle(&server);
     assert_eq!(server.try_answer(&waits), None);
     stage.release("go");
-    let answer = crate::play::result_of(&server, &waits);
+    let answer = result_of(&server, &waits);
     let ending = &content(&answer)["notifications"];
     assert_eq!((text(&ending[0], "job_id"), text(&ending[0], "result")), (id, "built"));
     assert_eq!(ending[1], Value::Null);
@@ -72,7 +72,7 @@ fn what_is_beyond_the_cursor_is_answered_without_waiting() {
     let jobs = ["one", "two"].map(|name| {
         let job = start_with(&server, &json!({"prompt": name}));
         let id = text(&job, "job_id").to_owned();
-        crate::job_kit::wait_told(&server, &id, 1);
+        wait_told(&server, &id, 1);
         id
     });
     // Longer than the test waits for anything: only what is there can be the answer.
@@ -102,18 +102,28 @@ fn a_client_that_no_longer_waits_does_the_job_no_harm() {
     let id = text(&job, "job_id");
     let arguments = json!({"job_ids": [id], "timeout_ms": 280_000});
     let waits = server.begin_call("job_wait", &arguments);
+    let still_waits = server.begin_call("job_wait", &arguments);
     settle(&server);
     server.cancel(&waits);
+    // Each end of another job is an occasion to tell those who wait that they still do.
+    for count in 1..=2 {
+        start_with(&server, &json!({"prompt": "in between"}));
+        wait_until("progress", || server.progress(&still_waits).len() >= count);
+    }
+    assert_eq!(server.progress(&waits), [] as [Value; 0], "nobody waits any more");
     assert_eq!(text(&snapshot(&server, id), "status"), "running");
-    // A server leaves when all is answered. It would wait longer than this test does.
+    server.cancel(&still_waits);
+    // A server leaves when all is answered.
     server.close_stdin();
     assert!(server.wait_exit(WAIT).success());
-    assert_eq!(server.try_answer(&waits), None, "nobody waits for an answer");
+    for call in [&waits, &still_waits] {
+        assert_eq!(server.try_answer(call), None, "nobody waits for an answer");
+    }
 
     let second = stage.server().start();
     assert_eq!(text(&snapshot(&second, id), "status"), "running");
     stage.release("go");
-    let ending = crate::job_kit::wait_told(&second, id, 1);
+    let ending = wait_told(&second, id, 1);
     assert_eq!(text(&ending[0], "result"), "built");
     nothing_left(&stage.home, &server);
     assert_eq!(told(&second, id).len(), 1);

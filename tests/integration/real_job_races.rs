@@ -187,6 +187,9 @@ fn a_reply_and_a_cancellation_at_once_have_a_definite_end() {
         let endings = told(&servers[0], id);
         // The first turn was cancelled. The prompt ran after it, or was cancelled too.
         assert_eq!(endings[0]["status"], "cancelled", "{endings:?}");
+        let prompts = json!({"job_id": id, "types": ["job.prompt"]});
+        let (taken, _) = pages(&servers[1], &prompts, 0);
+        assert_eq!(endings.len(), taken.len(), "each has one end: {taken:?} {endings:?}");
         let ran = asked(&model, &next);
         assert!(
             matches!((status, ran), ("completed", 1) | ("cancelled", 0 | 1)),
