@@ -118,6 +118,11 @@ impl Jobs {
     ) -> Result<JobId> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
+        // Here, and not only when its turn begins, so that nothing is started.
+        request
+            .sandbox
+            .check(self.0.settings.allow_full_access)
+            .map_err(|problem| Problem::BadInput { field: "sandbox".into(), problem })?;
         if request.session.is_none() && request.working_dir.is_none() {
             request.working_dir = Some(self.0.settings.working_dir.clone());
         }

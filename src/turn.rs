@@ -23,13 +23,13 @@ use tokio_util::task::TaskTracker;
 use crate::codex::event::Event;
 use crate::codex::home::codex_home;
 use crate::codex::watchdog::Watchdog;
-use crate::config::{ALLOW_FULL_ACCESS, Settings};
+use crate::config::Settings;
 use crate::session::known::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
 use attempt::Recorder;
 use outcome::{Answer, Failure, FailureKind};
-use request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
+use request::TurnRequest;
 
 /// How many events wait for a listener. Beyond, Codex is not read until it catches up.
 const EVENTS_AHEAD: usize = 256;
@@ -143,22 +143,10 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest) -> Result<(), Box<Failure>> {
-        let wants_all = matches!(
-            request.sandbox,
-            SandboxChoice::Set(Sandbox::DangerFullAccess)
-                | SandboxChoice::Once(Sandbox::DangerFullAccess)
-        );
-        if wants_all && !self.0.settings.allow_full_access {
-            let kind = FailureKind::BadInput {
-                field: "sandbox".into(),
-                problem: InvalidValue(format!(
-                    "danger-full-access is allowed only if the operator of this server says so by \
-                     {ALLOW_FULL_ACCESS}=true; use workspace-write or read-only"
-                )),
-            };
-            return Err(Failure::of(kind, request.session));
-        }
-        Ok(())
+        request.sandbox.check(self.0.settings.allow_full_access).map_err(|problem| {
+            let kind = FailureKind::BadInput { field: "sandbox".into(), problem };
+            Failure::of(kind, request.session)
+        })
     }
 }
 

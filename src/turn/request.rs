@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::config::ALLOW_FULL_ACCESS;
+
 /// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
 /// `input_too_large`.
 pub const MAX_PROMPT_CHARS: usize = 1_048_576;
@@ -174,6 +176,23 @@ pub enum SandboxChoice {
     Set(Sandbox),
     /// This one for this turn alone: later turns of the session are as if it had not been.
     Once(Sandbox),
+}
+
+impl SandboxChoice {
+    /// Checks that full access is asked for only where the settings allow it.
+    pub(crate) fn check(self, allow_full_access: bool) -> Result<(), InvalidValue> {
+        match self {
+            Self::Set(Sandbox::DangerFullAccess) | Self::Once(Sandbox::DangerFullAccess)
+                if !allow_full_access =>
+            {
+                Err(InvalidValue(format!(
+                    "danger-full-access is allowed only if the operator of this server says so by \
+                     --allow-full-access or {ALLOW_FULL_ACCESS}=true; use workspace-write or read-only"
+                )))
+            }
+            Self::Inherit | Self::Set(_) | Self::Once(_) => Ok(()),
+        }
+    }
 }
 
 /// The name of a model. Which names there are only Codex and its provider know.
