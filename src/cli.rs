@@ -1,9 +1,12 @@
 //! The program: flags and environment, made into checked settings, and what it exits with.
 
+mod advice;
 mod chat;
 mod command;
 mod follow;
 mod jobs;
+mod report;
+mod table;
 mod words;
 
 use std::ffi::OsString;

@@ -1,25 +1,27 @@
 //! `chat`: a turn of Codex's from the command line, with the reply on standard output.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::command::listening;
 use super::follow::EXIT_STATUS;
 use super::jobs::{Error, finish};
-use super::words::{clean, complain, nobody_reads};
+use super::report;
+use super::words::{DIM, HOLD, Paint, clean, complain};
+use crate::codex::event::{Event, Item};
 use crate::codex::step::step;
 use crate::config::Settings;
 use crate::job::Jobs;
 use crate::job::snapshot::snapshot;
 use crate::signals::{Signal, Signals};
-use crate::turn::Codex;
-use crate::turn::outcome::{Answer, Failure, FailureKind};
+use crate::turn::outcome::{Failure, FailureKind};
 use crate::turn::request::{
     InvalidValue, Model, Prompt, ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest,
 };
+use crate::turn::{Codex, Turn};
 
 /// How long Codex may take to stop: longer than its ladder of signals.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
@@ -101,7 +103,7 @@ fn prompt_text(argument: &str) -> Result<String, InvalidValue> {
 
 fn refused(problem: InvalidValue, json: bool) -> u8 {
     let kind = FailureKind::BadInput { field: "prompt".into(), problem };
-    print_failure(&Failure::of(kind, None), None, json)
+    report::failure(&Failure::of(kind, None), None, json)
 }
 
 fn start_job(
@@ -126,22 +128,8 @@ async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, jso
     let resumed = request.session.is_some();
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
-    let mut told = None;
-    while told.is_none() {
-        tokio::select! {
-            biased;
-            signal = signals.next() => told = Some(signal),
-            event = turn.next_event() => {
-                let Some(event) = event else { break };
-                if let Some(step) = step(&event, resumed) {
-                    complain(&clean(&step));
-                }
-            }
-        }
-    }
-    if told.is_some() {
-        codex.shutdown();
-    }
+    let told = tell_steps(&mut turn, &mut signals, resumed).await;
+    let mut told = told.inspect(|_| codex.shutdown());
     let mut ended = std::pin::pin!(turn.outcome());
     let outcome = loop {
         tokio::select! {
@@ -158,8 +146,8 @@ async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, jso
         }
     };
     let status = match &outcome {
-        Some(Ok(answer)) => print_answer(answer, json),
-        Some(Err(failure)) => print_failure(failure, told.as_ref(), json),
+        Some(Ok(answer)) => report::answer(answer, json),
+        Some(Err(failure)) => report::failure(failure, told.as_ref(), json),
         None => told.map_or(1, |signal| signal.exit_status),
     };
     if outcome.is_some() {
@@ -174,100 +162,26 @@ async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, jso
     status
 }
 
-fn print_answer(answer: &Answer, json: bool) -> u8 {
-    let session = answer.session_id;
-    let printed = if json {
-        let mut object = about(Some(session), Some(&answer.working_dir));
-        object.insert("reply".into(), answer.reply.as_str().into());
-        if let Some(usage) = answer.usage {
-            object.insert("usage".into(), json!(usage));
-        }
-        if let Some(usage) = answer.session_usage {
-            object.insert("session_usage".into(), json!(usage));
-        }
-        if !answer.warnings.is_empty() {
-            object.insert("warnings".into(), json!(answer.warnings));
-        }
-        print(&Value::Object(object).to_string())
-    } else if io::stdout().is_terminal() {
-        print(&clean(&answer.reply))
-    } else {
-        print(&answer.reply)
-    };
-    if !json {
-        for warning in &answer.warnings {
-            complain(&format!("warning: {}", clean(warning)));
-        }
-        complain(&format!("session: {session}\nresume: {}", session.resume_command()));
-    }
-    match printed {
-        Err(error) if !nobody_reads(&error) => {
-            complain(&format!("error: the reply cannot be written: {error}"));
-            1
-        }
-        Ok(()) | Err(_) => 0,
-    }
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
-}
-
-/// Tells why the turn was not completed. `signal` is the one that stopped it.
-fn print_failure(failure: &Failure, signal: Option<&Signal>, json: bool) -> u8 {
-    let Failure { kind, session_id, partial_reply, working_dir } = failure;
-    let cancelled = matches!(kind, FailureKind::Cancelled { .. });
-    let signal = signal.filter(|_| cancelled);
-    let message = match signal {
-        Some(signal) => format!("stopped by {}", signal.name),
-        None => kind.to_string(),
-    };
-    if json {
-        let mut error = json!({"kind": kind.word(), "message": message});
-        if let Some(partial) = partial_reply {
-            error["partial_reply"] = partial.as_str().into();
-        }
-        let mut object = about(*session_id, working_dir.as_deref());
-        object.insert("error".into(), error);
-        // The exit status tells of the failure also if this cannot be written.
-        drop(print(&Value::Object(object).to_string()));
-    } else {
-        complain(&format!("error: {}: {}", kind.word(), clean(&message)));
-        if let Some(partial) = partial_reply {
-            complain(&format!("Codex had said before: {}", clean(partial)));
-        }
-        if let Some(session) = session_id {
-            complain(&format!("session: {session}\nresume: {}", session.resume_command()));
+/// Tells what Codex does until it has ended or a signal comes, which is returned.
+async fn tell_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Option<Signal> {
+    let paint = Paint::for_stderr();
+    let tell = |step: String| complain(&paint.paint(DIM, &clean(&step)));
+    // What may be the reply, which is told in full later.
+    let mut held = None;
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => return Some(signal),
+            event = turn.next_event() => {
+                let event = event?;
+                let Some(step) = step(&event, resumed) else { continue };
+                held.take().into_iter().for_each(tell);
+                match event {
+                    Event::Item { item: Item::AgentMessage { .. }, .. } => held = Some(step),
+                    _ => tell(step),
+                }
+            }
+            () = tokio::time::sleep(HOLD), if held.is_some() => held.take().into_iter().for_each(tell),
         }
     }
-    match kind {
-        FailureKind::BadInput { .. } => 2,
-        FailureKind::TimedOut { .. } => 124,
-        FailureKind::Cancelled { .. } => signal.map_or(130, |signal| signal.exit_status),
-        FailureKind::CodexNotFound { .. }
-        | FailureKind::NotLoggedIn { .. }
-        | FailureKind::UsageLimit { .. }
-        | FailureKind::SessionNotFound { .. }
-        | FailureKind::SessionBusy { .. }
-        | FailureKind::AnotherSession { .. }
-        | FailureKind::TurnFailed { .. }
-        | FailureKind::NotRecorded { .. }
-        | FailureKind::NoResult { .. }
-        | FailureKind::TooManyCalls { .. }
-        | FailureKind::Internal { .. } => 1,
-    }
-}
-
-fn about(session: Option<SessionId>, working_dir: Option<&std::path::Path>) -> Map<String, Value> {
-    let mut object = Map::new();
-    if let Some(session) = session {
-        object.insert("session_id".into(), session.to_string().into());
-        object.insert("resume_command".into(), session.resume_command().into());
-    }
-    if let Some(working_dir) = working_dir {
-        object.insert("cwd".into(), working_dir.to_string_lossy().into());
-    }
-    object
 }

@@ -1,17 +1,23 @@
 //! `jobs follow`: what a job does, as it happens. Ending this does nothing to the job.
+//!
+//! As with `chat`, standard output has the replies alone, and standard error the way there.
 
 use std::io::{self, Write};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::advice::advice;
 use super::jobs::Error;
-use super::words::{BOLD, CYAN, DIM, Paint, RED, clean, head, status_line};
+use super::words::{
+    BOLD, CYAN, DIM, HOLD, Paint, RED, YELLOW, clean, complain, head, print_reply, status_line,
+};
 use crate::job::snapshot::snapshot;
 use crate::job::telling::{Told, told};
 use crate::job::view::Query;
-use crate::job::{JobId, Jobs, State, Status};
+use crate::job::{JobId, Jobs, State, Status, Time};
+use crate::transport::hung_up;
 
 /// How often it is looked for more.
 const POLL: Duration = Duration::from_millis(100);
@@ -26,37 +32,43 @@ const OUTPUT_LINES: usize = 10;
 pub(super) const EXIT_STATUS: &str = "Exits with 0 if it was completed, 1 if it failed or was \
      interrupted, 124 if a limit was reached, 130 if it was cancelled, 2 if the input was wrong.";
 
-/// Prints all events from the first to the job's end, and then the result. Returns the exit status.
+/// Prints all events from the first to the job's end. Returns the exit status.
 pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
-    let mut out = io::stdout().lock();
-    let paint = Paint::for_stdout();
-    let mut query = Query { cursor: 0, limit: PAGE, types: Vec::new(), truncate: 0, raw: true };
+    // A job can be silent for long, and only who writes is told otherwise that nobody reads.
+    let unread = hung_up();
+    let mut watch = Watch::new();
+    let mut query =
+        Query { cursor: 0, limit: PAGE, types: Vec::new(), truncate: usize::MAX, raw: true };
     let state = loop {
         // The state is older than the page, so nothing of an ended job is missing.
         let (page, state) = jobs.events(job, &query)?;
         query.cursor = page.cursor;
         for entry in &page.events {
             if json {
-                writeln!(out, "{entry}")?;
-            } else if let Some(told) = told(entry) {
-                print(&mut out, paint, &told)?;
+                writeln!(io::stdout(), "{entry}")?;
+            } else {
+                watch.entry(entry)?;
             }
         }
-        out.flush()?;
         if page.more {
             continue;
         }
         if state.status.has_ended() {
             break state;
         }
+        if unread.is_cancelled() {
+            return Ok(0);
+        }
+        if !json {
+            watch.pass(&state);
+        }
         sleep(POLL);
     };
     if json {
-        writeln!(out, "{}", Value::Object(snapshot(&state)))?;
+        writeln!(io::stdout(), "{}", Value::Object(snapshot(&state)))?;
     } else {
-        print_end(&mut out, paint, &state)?;
+        watch.end(&state);
     }
-    out.flush()?;
     Ok(exit_status(state.status))
 }
 
@@ -70,61 +82,153 @@ fn exit_status(status: Status) -> u8 {
     }
 }
 
-fn print(out: &mut impl Write, paint: Paint, told: &Told) -> io::Result<()> {
-    let text = clean(&told.text);
-    let line = match told.kind.as_str() {
-        "running" => paint.paint(CYAN, &text),
-        "agent_message" => text.into_owned(),
-        "job.prompt" => paint.paint(BOLD, &format!("prompt: {}", head(&told.text, 400))),
-        "reasoning" => paint.paint(DIM, &text),
-        "command_execution" => {
-            let failed = told.exit_code.is_some_and(|code| code != 0);
-            let how = match told.exit_code {
-                Some(code) if failed => format!("failed with {code}: "),
-                Some(_) => "done: ".to_owned(),
-                None => "ended: ".to_owned(),
-            };
-            paint.paint(if failed { RED } else { DIM }, &format!("{how}{}", head(&told.text, 160)))
+/// What was told so far, as far as it matters for what is told next.
+struct Watch {
+    paint: Paint,
+    /// A message that may turn out to be the reply, and when it was read.
+    held: Option<(String, Instant)>,
+    /// The command that was told last, if nothing was told since.
+    running: Option<String>,
+    /// Whether it was told why the last turn failed, and that the job looks stuck.
+    told_error: bool,
+    told_stuck: bool,
+}
+
+impl Watch {
+    fn new() -> Self {
+        let paint = Paint::for_stderr();
+        Self { paint, held: None, running: None, told_error: false, told_stuck: false }
+    }
+
+    fn tell(&self, style: &str, line: &str) {
+        complain(&self.paint.paint(style, line));
+    }
+
+    fn entry(&mut self, entry: &Value) -> io::Result<()> {
+        let Some(told) = told(entry) else { return Ok(()) };
+        match told.kind.as_str() {
+            "agent_message" => {
+                self.release();
+                self.held = Some((told.text, Instant::now()));
+            }
+            "turn.ended" => self.turn_ended(&entry["event"], &told)?,
+            _ => {
+                self.release();
+                self.step(&told);
+            }
         }
-        "file_change" => format!("edited {}", text.replace('\n', ", ")),
-        "todo_list" => format!("to do:\n{text}"),
-        "mcp_tool_call" | "collab_tool_call" => format!("called {text}"),
-        "web_search" => format!("searched: {text}"),
-        "error" | "job.interrupted" => paint.paint(RED, &format!("error: {text}")),
-        "job.skipped" => paint.paint(DIM, &format!("skipped: {text}")),
-        "thread.started" | "turn.running" | "turn.ended" => paint.paint(DIM, &text),
-        kind => paint.paint(DIM, &head(&format!("{kind} {text}"), 160)),
-    };
-    writeln!(out, "{line}")?;
-    print_output(out, paint, &told.output)
-}
+        Ok(())
+    }
 
-/// The last lines of what a command wrote: there the outcome is.
-fn print_output(out: &mut impl Write, paint: Paint, output: &str) -> io::Result<()> {
-    let output = clean(output.trim_end());
-    let count = output.lines().count();
-    let left_out = count.saturating_sub(OUTPUT_LINES);
-    if left_out > 0 {
-        writeln!(out, "  {}", paint.paint(DIM, &format!("… {left_out} lines")))?;
+    /// Tells a message that was no reply.
+    fn release(&mut self) {
+        if let Some((message, _)) = self.held.take() {
+            self.running = None;
+            complain(&clean(&message));
+        }
     }
-    for line in output.lines().skip(left_out) {
-        writeln!(out, "  {}", paint.paint(DIM, line))?;
-    }
-    Ok(())
-}
 
-fn print_end(out: &mut impl Write, paint: Paint, state: &State) -> io::Result<()> {
-    if let Some(error) = &state.error {
-        let message = format!("{}: {}", error.kind, clean(&error.message));
-        writeln!(out, "\n{}", paint.paint(RED, &message))?;
-    } else if let Some(result) = &state.result {
-        writeln!(out, "\n{}\n{}", paint.paint(BOLD, "result:"), clean(result))?;
+    fn turn_ended(&mut self, event: &Value, told: &Told) -> io::Result<()> {
+        let reply = event["result"].as_str().filter(|_| event["error"].is_null());
+        if let Some(reply) = reply {
+            self.held = None;
+            print_reply(reply)?;
+        }
+        self.release();
+        self.running = None;
+        self.told_error = !event["error"].is_null();
+        let text = clean(&told.text);
+        if event["told"] == false {
+            self.tell(DIM, "stopped for the next prompt");
+        } else if self.told_error {
+            self.tell(RED, &format!("error: {text}"));
+        } else {
+            self.tell(DIM, &text);
+        }
+        Ok(())
     }
-    for warning in &state.warnings {
-        writeln!(out, "warning: {}", clean(warning))?;
+
+    fn step(&mut self, told: &Told) {
+        let text = clean(&told.text);
+        let before = self.running.take();
+        match told.kind.as_str() {
+            "running" => {
+                self.tell(CYAN, &text);
+                self.running = Some(told.text.clone());
+            }
+            "job.prompt" => self.tell(BOLD, &format!("prompt: {}", head(&told.text, 400))),
+            "command_execution" => self.command_ended(told, before.as_deref()),
+            "file_change" => self.tell("", &format!("edited {}", text.replace('\n', ", "))),
+            "todo_list" => self.tell("", &format!("to do:\n{text}")),
+            "mcp_tool_call" | "collab_tool_call" => self.tell("", &format!("called {text}")),
+            "web_search" => self.tell("", &format!("searched: {text}")),
+            "error" => self.tell(RED, &format!("Codex reports: {text}")),
+            "job.interrupted" => {
+                self.told_error = true;
+                self.tell(RED, &format!("error: interrupted: {text}"));
+            }
+            "job.skipped" => self.tell(DIM, &format!("skipped: {text}")),
+            "reasoning" | "thread.started" | "turn.running" => self.tell(DIM, &text),
+            kind => self.tell(DIM, &head(&format!("{kind} {text}"), 160)),
+        }
     }
-    if let Some(session) = state.session_id {
-        writeln!(out, "\n{}", paint.paint(DIM, &session.resume_command()))?;
+
+    /// `before` is what was told last, if that was the beginning of a command: it need not be
+    /// repeated if it is this one's.
+    fn command_ended(&self, told: &Told, before: Option<&str>) {
+        let command = head(&told.text, 160);
+        let is_named = before == Some(&format!("running: {command}"));
+        let name = if is_named { String::new() } else { format!(": {command}") };
+        match told.exit_code {
+            Some(0) => self.tell(DIM, &format!("done{name}")),
+            Some(code) => self.tell(RED, &format!("failed with {code}{name}")),
+            None => self.tell(DIM, &format!("ended{name}")),
+        }
+        self.output(&told.output);
     }
-    writeln!(out, "{}", paint.paint(DIM, &status_line(state)))
+
+    /// The last lines of what a command wrote: there the outcome is.
+    fn output(&self, output: &str) {
+        let output = clean(output.trim_end());
+        let count = output.lines().count();
+        let left_out = count.saturating_sub(OUTPUT_LINES);
+        if left_out > 0 {
+            self.tell(DIM, &format!("  … {left_out} lines"));
+        }
+        for line in output.lines().skip(left_out) {
+            self.tell(DIM, &format!("  {line}"));
+        }
+    }
+
+    /// Nothing happened for a moment.
+    fn pass(&mut self, state: &State) {
+        if self.held.as_ref().is_some_and(|(_, since)| since.elapsed() >= HOLD) {
+            self.release();
+        }
+        let stuck = state.activity.stuck(Time::now());
+        if let (Some(why), false) = (&stuck, self.told_stuck) {
+            self.running = None;
+            self.tell(YELLOW, &format!("looks stuck: {}", clean(why)));
+        }
+        self.told_stuck = stuck.is_some();
+    }
+
+    fn end(&mut self, state: &State) {
+        self.release();
+        if let Some(error) = &state.error {
+            // The log has no end if there was no room for it.
+            if !self.told_error {
+                let message = clean(&error.message);
+                self.tell(RED, &format!("error: {}: {message}", error.kind));
+            }
+            complain(&format!("next: {}", advice(&error.kind, state.session_id)));
+        }
+        for warning in &state.warnings {
+            self.tell(YELLOW, &format!("warning: {}", clean(warning)));
+        }
+        if let Some(session) = state.session_id {
+            complain(&format!("session: {session}\nresume: {}", session.resume_command()));
+        }
+        self.tell(DIM, &status_line(state));
+    }
 }

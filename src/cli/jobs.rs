@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::follow;
+use super::advice::advice;
 use super::words::{
     BOLD, Paint, age, clean, complain, context_percent, head, nobody_reads, status_line,
 };
+use super::{follow, table};
 use crate::config::Settings;
 use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status};
@@ -19,9 +20,6 @@ const MIN_ID: usize = 4;
 
 /// How long a job may take to end that was cancelled: longer than Codex's ladder of signals.
 const CANCEL_WITHIN: Duration = Duration::from_secs(20);
-
-/// How wide a text in the table may be, in characters.
-const COLUMN: usize = 40;
 
 /// What is asked about jobs.
 #[derive(Debug, Args)]
@@ -153,23 +151,19 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
         several => {
             let mut problem = format!("{text:?} may be one of {} jobs:", several.len());
             for state in several {
-                problem += &format!("\n  {}  {}", state.job_id, head(title(state), COLUMN));
+                problem += &format!("\n  {}  {}", state.job_id, head(table::title(state), 40));
             }
             Err(Error::BadInput(problem))
         }
     }
 }
 
-fn title(state: &State) -> &str {
-    state.label.as_deref().unwrap_or(&state.prompt)
-}
-
 fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
     let states = jobs.list(list.limit.unwrap_or(50), |state| {
         list.status.is_none_or(|status| status == state.status)
     })?;
-    let mut out = io::stdout().lock();
     if json {
+        let mut out = io::stdout().lock();
         for state in &states {
             writeln!(out, "{}", Value::Object(snapshot(state)))?;
         }
@@ -179,36 +173,7 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
         complain("There are no such jobs.");
         return Ok(());
     }
-    let paint = Paint::for_stdout();
-    let cells = |state: &State| {
-        [
-            state.job_id.to_string(),
-            state.status.as_str().to_owned(),
-            age(state.created_at),
-            state.turns.to_string(),
-            head(title(state), COLUMN),
-            head(&state.activity.last_activity, COLUMN),
-        ]
-    };
-    let names = ["ID", "STATUS", "AGE", "TURNS", "WHAT", "LAST ACTIVITY"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = states.iter().map(cells).collect();
-    let width = |column: usize| {
-        let all = rows.iter().chain([&names]);
-        all.map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let padded = |row: &[String; 6]| -> Vec<String> {
-        row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect()
-    };
-    writeln!(out, "{}", paint.paint(BOLD, padded(&names).join("  ").trim_end()))?;
-    for (row, state) in rows.iter().zip(&states) {
-        let mut row = padded(row);
-        // The colour must not count as width.
-        let blanks = widths[1] - state.status.as_str().len();
-        row[1] = paint.status(state.status) + &" ".repeat(blanks);
-        writeln!(out, "{}", row.join("  ").trim_end())?;
-    }
-    Ok(out.flush()?)
+    Ok(table::print(&states)?)
 }
 
 fn show(state: &State, json: bool) -> Result<()> {
@@ -224,6 +189,7 @@ fn show(state: &State, json: bool) -> Result<()> {
     let paint = Paint::for_stdout();
     let time = |time: crate::job::Time| format!("{time} ({} ago)", age(time));
     let session = state.session_id;
+    let error = state.error.as_ref();
     let fields = [
         ("job", Some(state.job_id.to_string())),
         ("label", state.label.clone()),
@@ -235,8 +201,9 @@ fn show(state: &State, json: bool) -> Result<()> {
         ("started", state.started_at.map(time)),
         ("ended", state.ended_at.map(time)),
         ("prompt", Some(head(&state.prompt, 160))),
-        ("activity", Some(head(&state.activity.last_activity, 160))),
-        ("error", state.error.as_ref().map(|error| format!("{}: {}", error.kind, error.message))),
+        ("activity", (!state.status.has_ended()).then(|| head(&state.activity.last_activity, 160))),
+        ("error", error.map(|error| format!("{}: {}", error.kind, error.message))),
+        ("next", error.map(|error| advice(&error.kind, session))),
     ];
     for (name, value) in fields {
         let Some(value) = value else { continue };
@@ -247,9 +214,12 @@ fn show(state: &State, json: bool) -> Result<()> {
     for warning in &state.warnings {
         writeln!(out, "{}{}", paint.paint(BOLD, "warning    "), clean(warning))?;
     }
-    writeln!(out, "{}", status_line(state))?;
-    let partial = state.error.as_ref().and_then(|error| error.partial_reply.as_deref());
-    let texts = [("said before it ended", partial), ("result", state.result.as_deref())];
+    writeln!(out, "{}{}", paint.paint(BOLD, "summary    "), status_line(state))?;
+    let partial = error.and_then(|error| error.partial_reply.as_deref());
+    // That of an earlier turn, if the last one failed.
+    let result = state.result.as_deref().filter(|_| error.is_none());
+    let result_name = if state.status.has_ended() { "result" } else { "result so far" };
+    let texts = [("said before it ended", partial), (result_name, result)];
     for (name, text) in texts {
         let Some(text) = text else { continue };
         writeln!(out, "\n{}\n{}", paint.paint(BOLD, &format!("{name}:")), clean(text))?;

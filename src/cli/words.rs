@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
@@ -13,22 +14,36 @@ pub(super) const DIM: &str = "\x1b[2m";
 pub(super) const BOLD: &str = "\x1b[1m";
 pub(super) const RED: &str = "\x1b[31m";
 pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const YELLOW: &str = "\x1b[33m";
 pub(super) const CYAN: &str = "\x1b[36m";
 const RESET: &str = "\x1b[0m";
+
+/// How long a message of Codex's is kept back, which may be the reply and then is told apart. A turn
+/// ends at once after its reply; if it goes on, a person wants to see what was said.
+pub(super) const HOLD: Duration = Duration::from_secs(1);
 
 /// Puts colours on a terminal, and none elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint(bool);
 
 impl Paint {
-    /// For standard output. `NO_COLOR`, if it is set to anything, turns colours off.
     pub(super) fn for_stdout() -> Self {
+        Self::on(&io::stdout())
+    }
+
+    pub(super) fn for_stderr() -> Self {
+        Self::on(&io::stderr())
+    }
+
+    /// `NO_COLOR`, if it is set to anything, turns colours off, and so does a terminal without any.
+    fn on(output: &impl IsTerminal) -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(!unwanted && io::stdout().is_terminal())
+        let unable = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Self(!unwanted && !unable && output.is_terminal())
     }
 
     pub(super) fn paint(self, style: &str, text: &str) -> String {
-        if self.0 { format!("{style}{text}{RESET}") } else { text.to_owned() }
+        if self.0 && !style.is_empty() { format!("{style}{text}{RESET}") } else { text.to_owned() }
     }
 
     pub(super) fn status(self, status: Status) -> String {
@@ -68,7 +83,20 @@ pub(super) fn age(time: Time) -> String {
 }
 
 fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A number as people read it: `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// How full the context of a job's session is, in percent, as Codex's own record has it.
@@ -88,13 +116,28 @@ pub(super) fn status_line(state: &State) -> String {
     });
     parts.push(format!("{} changed", count(activity.files_changed, "file")));
     if let Some(usage) = state.usage {
-        parts.push(format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens));
+        parts.push(format!(
+            "{} tokens in, {} out",
+            grouped(usage.input_tokens),
+            grouped(usage.output_tokens)
+        ));
     }
     parts.extend(context_percent(state).map(|percent| format!("context {percent} % full")));
     parts.push(format!("last event {} ago", duration(activity.last_activity_at.ago())));
     let stuck = activity.stuck(Time::now());
     parts.extend(stuck.map(|why| format!("looks stuck: {}", head(&why, 200))));
     parts.join(" · ")
+}
+
+/// Prints what Codex replied: to a terminal without what that would obey, elsewhere as it is.
+pub(super) fn print_reply(reply: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        writeln!(out, "{}", clean(reply))?;
+    } else {
+        writeln!(out, "{reply}")?;
+    }
+    out.flush()
 }
 
 /// Tells a person what is wrong. Nothing can be done about a standard error that cannot be written.
@@ -115,5 +158,13 @@ mod tests {
     fn no_text_can_command_the_terminal() {
         assert_eq!(clean("a\tb\r\nc\x1b[31m\u{9b}1m\n"), "a\tb\nc\u{fffd}[31m\u{fffd}1m\n");
         assert_eq!(head("one\n two  three\x07", 9), "one two t…");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"].map(str::to_owned)
+        );
     }
 }

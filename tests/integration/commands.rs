@@ -1,72 +1,24 @@
 //! The commands beside the server, as a person sees them.
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::person::{self, Ran, ended, parsed, run_with, session, start, wait_nothing_left};
 use crate::play::{Stage, message, ran, running};
-use crate::setup::{PROGRAM, script};
-use crate::support::scripted_codex;
+use crate::setup::script;
+use crate::support::{real_codex, scripted_codex};
 use crate::wait::wait_until;
-
-/// What a command said, and how it ended.
-pub struct Ran {
-    pub status: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("the program writes text");
-        Self {
-            status: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-}
 
 /// The program in the project of this stage, with its scripted Codex.
 fn program(stage: &Stage, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", stage.home.path())
-        .env("CODEX_BIN", scripted_codex())
-        .env("CODEX_HOME", stage.home.path())
-        .env("CODEX_PERSISTENT_MCP_STATE_DIR", stage.home.state())
-        .env("SCRIPTED_CODEX_LOG", stage.home.path().join("starts.jsonl"))
-        .current_dir(stage.home.project())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+    person::program(&stage.home, &scripted_codex(), arguments)
 }
 
-/// Runs the program to its end.
 pub fn run(stage: &Stage, arguments: &[&str]) -> Ran {
-    program(stage, arguments).output().expect("the program starts").into()
-}
-
-/// Runs it with this on standard input.
-fn run_with(stage: &Stage, arguments: &[&str], input: &str) -> Ran {
-    let child = program(stage, arguments).stdin(Stdio::piped()).spawn();
-    let mut child = child.expect("the program starts");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    stdin.write_all(input.as_bytes()).expect("the program reads its input");
-    drop(stdin);
-    ended(child)
-}
-
-fn ended(child: Child) -> Ran {
-    child.wait_with_output().expect("the program ends").into()
+    person::run(program(stage, arguments))
 }
 
 /// Starts a job and returns its id.
@@ -74,33 +26,6 @@ fn job(stage: &Stage, steps: &Value) -> String {
     let started = run(stage, &["chat", "--detach", &script(steps)]);
     assert_eq!((started.status, started.stderr.as_str()), (Some(0), ""));
     started.stdout.trim().to_owned()
-}
-
-/// Lines of JSON.
-pub fn parsed(stdout: &str) -> Vec<Value> {
-    stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
-}
-
-/// What the session line on standard error says.
-fn session(stderr: &str) -> &str {
-    let line = stderr.lines().find_map(|line| line.strip_prefix("session: "));
-    line.unwrap_or_else(|| panic!("no session in {stderr}"))
-}
-
-/// Waits until the job's process is gone, so that nothing is left of the test.
-fn wait_gone(stage: &Stage, job: &str) {
-    let state = stage.home.state().join("jobs").join(job).join("state.json");
-    let Ok(state) = std::fs::read(state) else { return };
-    let state: Value = serde_json::from_slice(&state).expect("the state is JSON");
-    let pid = state["runner"]["pid"].as_i64().expect("somebody runs the job");
-    let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
-    wait_until("the job's process to leave", || kill(pid, None).is_err() || is_zombie(pid));
-}
-
-/// Whether the process is dead, and only nobody has asked how it ended.
-fn is_zombie(pid: Pid) -> bool {
-    let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
-    status.is_ok_and(|status| status.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }
 
 #[test]
@@ -124,7 +49,8 @@ fn chat_prints_the_reply_alone_and_the_way_there_on_stderr() {
 fn chat_takes_the_prompt_from_stdin_and_the_directory_from_the_flag() {
     let stage = Stage::new();
     let elsewhere = stage.home.path().to_str().expect("test paths are text");
-    let ran = run_with(&stage, &["chat", "-", "--json", "--cwd", elsewhere], "from a pipe");
+    let ran =
+        run_with(program(&stage, &["chat", "-", "--json", "--cwd", elsewhere]), "from a pipe");
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert_eq!(parsed(&ran.stdout)[0]["cwd"], elsewhere);
     let starts = stage.starts();
@@ -161,11 +87,10 @@ fn a_signal_stops_the_codex_of_chat() {
     for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let stage = Stage::new();
         let steps = json!([{"started": {}}, {"touch": stage.file("up")}, {"hang": {}}]);
-        let chat = program(&stage, &["chat", &script(&steps)]).spawn().expect("it starts");
+        let chat = start(&mut program(&stage, &["chat", &script(&steps)]));
         stage.wait_for("up");
         let codex = stage.starts()[0]["pid"].as_i64().expect("the log has process ids");
-        let pid = Pid::from_raw(i32::try_from(chat.id()).expect("a process id"));
-        kill(pid, signal).expect("the program is running");
+        person::signal(&chat, signal);
         let ran = ended(chat);
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(status), ""), "{}", ran.stderr);
         assert!(ran.stderr.contains("error: cancelled: stopped by SIG"), "{}", ran.stderr);
@@ -188,7 +113,7 @@ fn a_job_is_started_listed_shown_and_followed() {
     let id = job(&stage, &steps);
     stage.wait_for("up");
     // It is at work, and who follows it is there all the time.
-    let follow = program(&stage, &["jobs", "follow", &id[..13]]).spawn().expect("it starts");
+    let follow = start(&mut program(&stage, &["jobs", "follow", &id[..13]]));
     wait_until("the job to run", || {
         let listed = run(&stage, &["jobs", "--status", "running"]);
         assert_eq!(listed.status, Some(0), "{}", listed.stderr);
@@ -197,11 +122,13 @@ fn a_job_is_started_listed_shown_and_followed() {
     stage.release("go");
     let followed = ended(follow);
     assert_eq!(followed.status, Some(0), "{}", followed.stderr);
-    for told in ["running: make\n", "failed with 2: ", "no rule", "\nresult:\nall is well\n"] {
-        assert!(followed.stdout.contains(told), "{told:?} is not in {}", followed.stdout);
+    assert_eq!(followed.stdout, "all is well\n");
+    for told in ["running: make\nfailed with 2\n", "no rule", "\nturn 1 completed\n"] {
+        assert!(followed.stderr.contains(told), "{told:?} is not in {}", followed.stderr);
     }
-    assert!(!followed.stdout.contains('\u{1b}'), "{}", followed.stdout);
-    let last = followed.stdout.lines().last().expect("there is a status line");
+    assert!(!followed.stderr.contains('\u{1b}'), "{}", followed.stderr);
+    assert!(!followed.stderr.contains("all is well"), "{}", followed.stderr);
+    let last = followed.stderr.lines().last().expect("there is a status line");
     assert!(last.starts_with("completed · 1 turn · 1 command (1 failed) · "), "{last}");
 
     let shown = run(&stage, &["jobs", "show", &id[24..]]);
@@ -223,7 +150,7 @@ fn a_job_is_started_listed_shown_and_followed() {
     assert_eq!(events.last().expect("the snapshot")["status"], "completed");
     assert!(events.iter().any(|event| event["event"]["type"] == "thread.started"));
 
-    wait_gone(&stage, &id);
+    wait_nothing_left(&stage.home);
     let pruned = run(&stage, &["jobs", "prune", "--json"]);
     assert_eq!(parsed(&pruned.stdout)[0]["jobs"], 0, "it is not old");
     let pruned = run(&stage, &["jobs", "prune", "--all"]);
@@ -236,16 +163,16 @@ fn a_cancelled_job_ends_who_follows_it_with_130() {
     let stage = Stage::new();
     let id = job(&stage, &json!([{"started": {}}, {"touch": stage.file("up")}, {"hang": {}}]));
     stage.wait_for("up");
-    let follow = program(&stage, &["jobs", "follow", &id]).spawn().expect("it starts");
+    let follow = start(&mut program(&stage, &["jobs", "follow", &id]));
     let cancelled = run(&stage, &["jobs", "cancel", &id]);
     assert_eq!(cancelled.status, Some(0), "{}", cancelled.stderr);
     assert_eq!(cancelled.stdout, format!("job {id} cancelled\n"));
     let followed = ended(follow);
     assert_eq!(followed.status, Some(130), "{}", followed.stderr);
-    assert!(followed.stdout.contains("cancelled: "), "{}", followed.stdout);
+    assert!(followed.stderr.contains("error: cancelled: "), "{}", followed.stderr);
     let again = run(&stage, &["jobs", "cancel", &id]);
     assert_eq!(again.stdout, format!("job {id} had already ended: cancelled\n"));
-    wait_gone(&stage, &id);
+    wait_nothing_left(&stage.home);
 }
 
 #[test]
@@ -255,20 +182,20 @@ fn an_end_of_following_is_no_end_of_the_job() {
                        {"reply": "went on"}]);
     let id = job(&stage, &steps);
     stage.wait_for("up");
-    let follow = program(&stage, &["jobs", "follow", &id]).spawn().expect("it starts");
-    let pid = Pid::from_raw(i32::try_from(follow.id()).expect("a process id"));
-    kill(pid, Signal::SIGINT).expect("it is running");
+    let follow = start(&mut program(&stage, &["jobs", "follow", &id]));
+    person::signal(&follow, Signal::SIGINT);
     let followed = follow.wait_with_output().expect("it ends");
     assert!(!followed.status.success());
-    // And one whose reader is gone leaves quietly.
-    let mut unread = program(&stage, &["jobs", "follow", &id]).spawn().expect("it starts");
+    // And one whose reader is gone leaves quietly, while the job has nothing to say.
+    let mut unread = start(&mut program(&stage, &["jobs", "follow", &id]));
     drop(unread.stdout.take());
-    stage.release("go");
     let unread = ended(unread);
-    assert_eq!(unread.stderr, "");
+    assert_eq!(unread.status, Some(0), "{}", unread.stderr);
+    assert!(!unread.stderr.contains("error"), "{}", unread.stderr);
+    stage.release("go");
     let followed = run(&stage, &["jobs", "follow", &id]);
-    assert!(followed.stdout.contains("went on"), "{}", followed.stdout);
-    wait_gone(&stage, &id);
+    assert_eq!(followed.stdout, "went on\n", "{}", followed.stderr);
+    wait_nothing_left(&stage.home);
 }
 
 #[test]
@@ -277,7 +204,7 @@ fn an_id_must_be_that_of_one_job() {
     let jobs = [0, 1].map(|_| job(&stage, &json!([{"started": {}}, {"reply": "done"}])));
     for id in &jobs {
         assert_eq!(run(&stage, &["jobs", "follow", id]).status, Some(0));
-        wait_gone(&stage, id);
+        wait_nothing_left(&stage.home);
     }
     let same = jobs[0].bytes().zip(jobs[1].bytes()).take_while(|(one, two)| one == two).count();
     assert!(same >= 4, "both begin with the time");
@@ -300,10 +227,9 @@ fn an_id_must_be_that_of_one_job() {
 fn chat_with_the_real_codex_names_a_session_that_is_not_there() {
     let stage = Stage::new();
     let unknown = "0199a213-81c0-7800-8aa1-bbab2a035a53";
-    let codex = &crate::support::real_codex::install().native;
-    let chat =
-        program(&stage, &["chat", "hello", "--session", unknown]).env("CODEX_BIN", codex).output();
-    let ran = Ran::from(chat.expect("the program starts"));
+    let codex = &real_codex::install().native;
+    let ran =
+        person::run(person::program(&stage.home, codex, &["chat", "hello", "--session", unknown]));
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("error: session_not_found: "), "{}", ran.stderr);
 }

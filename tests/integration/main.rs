@@ -29,6 +29,8 @@ mod life;
 #[cfg(unix)]
 mod line;
 #[cfg(unix)]
+mod person;
+#[cfg(unix)]
 mod play;
 #[cfg(unix)]
 mod program;

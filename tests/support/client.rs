@@ -28,7 +28,7 @@ use uuid::Uuid;
 pub use builder::Builder;
 use inbox::Inbox;
 use output::Output;
-pub use process::{Left, Process, Unavailable, descendants_of, wait_no_descendants_of};
+pub use process::{Left, MARKER, Process, Unavailable, descendants_of, wait_no_descendants_of};
 
 const WAIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);

@@ -1,0 +1,55 @@
+//! What a person can do about a turn that was not completed.
+
+use crate::turn::outcome::Failure;
+use crate::turn::request::SessionId;
+
+/// By the failure of a turn that ran here.
+pub(super) fn of_failure(failure: &Failure) -> String {
+    advice(failure.kind.word(), failure.session_id)
+}
+
+/// By the word for what happened: one of [`FailureKind::word`](crate::FailureKind::word), or
+/// `interrupted`. The session is the one to go on in.
+pub(super) fn advice(kind: &str, session: Option<SessionId>) -> String {
+    let go_on = match session {
+        Some(session) => format!("{} chat --session {session} PROMPT", env!("CARGO_PKG_NAME")),
+        None => "ask again".into(),
+    };
+    let new = "leave --session out to begin a new session";
+    match kind {
+        "bad_input" => "correct it and ask again; nothing was started".into(),
+        "codex_not_found" => {
+            "install Codex (npm install -g @openai/codex), or name the program by --codex-bin or \
+             CODEX_BIN"
+                .into()
+        }
+        "not_logged_in" => {
+            format!("run `codex login`, or give Codex its API key, and then: {go_on}")
+        }
+        "usage_limit" => format!("wait until the limit is lifted, and then: {go_on}"),
+        "session_not_found" | "another_session_answered" => {
+            format!("check the id, and whether CODEX_HOME is that of the session; or {new}")
+        }
+        "session_busy" => {
+            format!("wait until whoever uses the session is done, and then: {go_on}; or {new}")
+        }
+        "turn_failed" => {
+            format!("{go_on}; if it fails again, try another model or a new session")
+        }
+        "timed_out" => format!(
+            "nothing is lost: {go_on}; for long work with a larger limit, see --timeout-ms and \
+             --idle-timeout-ms, for jobs --job-timeout-ms and --job-idle-timeout-ms"
+        ),
+        "not_recorded" => format!("make room on the disk with the state folder, and then: {go_on}"),
+        "no_result" => {
+            format!("{go_on}; if it ends so again, see what `codex exec hello` says")
+        }
+        "too_many_calls" => format!("when others are done: {go_on}"),
+        "internal" => format!("{go_on}; please report this"),
+        // `cancelled`, `interrupted`, and what a newer version has written down.
+        _ => match session {
+            Some(_) => format!("nothing is lost: {go_on}"),
+            None => go_on,
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! How the turn of `chat` ended: the reply on standard output, everything else on standard error.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::advice::of_failure;
+use super::words::{DIM, Paint, RED, YELLOW, clean, complain, nobody_reads, print_reply};
+use crate::signals::Signal;
+use crate::turn::outcome::{Answer, Failure, FailureKind};
+use crate::turn::request::SessionId;
+
+/// Tells the reply, and returns the exit status.
+pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
+    let session = answer.session_id;
+    let printed = if json {
+        let mut object = about(Some(session), Some(&answer.working_dir));
+        object.insert("reply".into(), answer.reply.as_str().into());
+        if let Some(usage) = answer.usage {
+            object.insert("usage".into(), json!(usage));
+        }
+        if let Some(usage) = answer.session_usage {
+            object.insert("session_usage".into(), json!(usage));
+        }
+        if !answer.warnings.is_empty() {
+            object.insert("warnings".into(), json!(answer.warnings));
+        }
+        print(&Value::Object(object))
+    } else {
+        print_reply(&answer.reply)
+    };
+    if !json {
+        let paint = Paint::for_stderr();
+        for warning in &answer.warnings {
+            complain(&paint.paint(YELLOW, &format!("warning: {}", clean(warning))));
+        }
+        tell_session(paint, session);
+    }
+    match printed {
+        Err(error) if !nobody_reads(&error) => {
+            complain(&format!("error: the reply cannot be written: {error}"));
+            1
+        }
+        Ok(()) | Err(_) => 0,
+    }
+}
+
+/// Tells why the turn was not completed, and returns the exit status. `signal` is the one that
+/// stopped it.
+pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) -> u8 {
+    let Failure { kind, session_id, partial_reply, working_dir } = failure;
+    let cancelled = matches!(kind, FailureKind::Cancelled { .. });
+    let signal = signal.filter(|_| cancelled);
+    let message = match signal {
+        Some(signal) => format!("stopped by {}", signal.name),
+        None => kind.to_string(),
+    };
+    if json {
+        let mut error =
+            json!({"kind": kind.word(), "message": message, "next": of_failure(failure)});
+        if let Some(partial) = partial_reply {
+            error["partial_reply"] = partial.as_str().into();
+        }
+        let mut object = about(*session_id, working_dir.as_deref());
+        object.insert("error".into(), error);
+        // The exit status tells of the failure also if this cannot be written.
+        drop(print(&Value::Object(object)));
+    } else {
+        let paint = Paint::for_stderr();
+        if let Some(partial) = partial_reply {
+            complain(&format!("Codex had said before: {}", clean(partial)));
+        }
+        let message = format!("error: {}: {}", kind.word(), clean(&message));
+        complain(&paint.paint(RED, &message));
+        complain(&format!("next: {}", of_failure(failure)));
+        if let Some(session) = session_id {
+            tell_session(paint, *session);
+        }
+    }
+    match kind {
+        FailureKind::BadInput { .. } => 2,
+        FailureKind::TimedOut { .. } => 124,
+        FailureKind::Cancelled { .. } => signal.map_or(130, |signal| signal.exit_status),
+        FailureKind::CodexNotFound { .. }
+        | FailureKind::NotLoggedIn { .. }
+        | FailureKind::UsageLimit { .. }
+        | FailureKind::SessionNotFound { .. }
+        | FailureKind::SessionBusy { .. }
+        | FailureKind::AnotherSession { .. }
+        | FailureKind::TurnFailed { .. }
+        | FailureKind::NotRecorded { .. }
+        | FailureKind::NoResult { .. }
+        | FailureKind::TooManyCalls { .. }
+        | FailureKind::Internal { .. } => 1,
+    }
+}
+
+fn tell_session(paint: Paint, session: SessionId) {
+    let resume = session.resume_command();
+    complain(&paint.paint(DIM, &format!("session: {session}\nresume: {resume}")));
+}
+
+fn print(value: &Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{value}")?;
+    out.flush()
+}
+
+fn about(session: Option<SessionId>, working_dir: Option<&Path>) -> Map<String, Value> {
+    let mut object = Map::new();
+    if let Some(session) = session {
+        object.insert("session_id".into(), session.to_string().into());
+        object.insert("resume_command".into(), session.resume_command().into());
+    }
+    if let Some(working_dir) = working_dir {
+        object.insert("cwd".into(), working_dir.to_string_lossy().into());
+    }
+    object
+}
