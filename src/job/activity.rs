@@ -17,6 +17,10 @@ const STEPS: usize = 12;
 /// How often the same step among these looks stuck.
 const REPEATED: usize = 4;
 
+/// Among how many of the newest steps it must be: between two runs of a command there may be a
+/// thought and a message.
+const NEWEST: usize = 3;
+
 /// How long a silence looks stuck: while the model thinks, and while a command runs.
 const SILENCE: Duration = Duration::from_secs(3 * 60);
 const SILENT_WORK: Duration = Duration::from_secs(15 * 60);
@@ -36,9 +40,10 @@ pub(crate) struct Activity {
     /// What is done now, in one line for a person.
     pub(crate) last_activity: String,
     pub(crate) last_activity_at: Time,
-    /// The last steps, and the newest in words.
+    /// The last steps.
     steps: VecDeque<u64>,
-    newest: String,
+    /// The step that was repeated last, in words.
+    repeated: Option<(u64, String)>,
     files: Vec<u64>,
     open: Vec<String>,
     /// Whether a turn is running.
@@ -124,13 +129,21 @@ impl Activity {
         }
         let what = hash(what);
         self.steps.push_back(what);
-        let again = self.steps.iter().filter(|step| **step == what).count();
-        self.newest = if again >= REPEATED {
-            let words = crate::codex::step::head(&words());
-            format!("{again} of the last {} steps were {words}", self.steps.len())
-        } else {
-            String::new()
-        };
+        if self.count(what) >= REPEATED {
+            self.repeated = Some((what, crate::codex::step::head(&words())));
+        }
+    }
+
+    fn count(&self, step: u64) -> usize {
+        self.steps.iter().filter(|other| **other == step).count()
+    }
+
+    fn repetition(&self) -> Option<String> {
+        let (step, words) = self.repeated.as_ref()?;
+        let again = self.count(*step);
+        let is_new = self.steps.iter().rev().take(NEWEST).any(|newest| newest == step);
+        (again >= REPEATED && is_new)
+            .then(|| format!("{again} of the last {} steps were {words}", self.steps.len()))
     }
 
     /// Why the job looks stuck, if it does.
@@ -138,8 +151,8 @@ impl Activity {
         if !self.in_turn {
             return None;
         }
-        if !self.newest.is_empty() {
-            return Some(self.newest.clone());
+        if let Some(repetition) = self.repetition() {
+            return Some(repetition);
         }
         let silence = Duration::from_millis(now.0.saturating_sub(self.last_activity_at.0));
         let (bound, of) = if self.open.is_empty() {
@@ -155,4 +168,34 @@ fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(item: Item) -> Event {
+        Event::Item { id: "1".into(), phase: Phase::Completed, item }
+    }
+
+    #[test]
+    fn a_repeated_step_is_told_until_others_have_come() {
+        let mut activity = Activity::default();
+        let at = Time::now();
+        let command = || done(Item::Command { command: "make".into(), exit_code: Some(2) });
+        let thought = |number: usize| done(Item::Reasoning { text: format!("thought {number}") });
+        activity.turn_begins(at);
+        for number in 0..4 {
+            assert_eq!(activity.stuck(at), None);
+            activity.take_event(at, &thought(number), false);
+            activity.take_event(at, &command(), false);
+        }
+        let why = Some("4 of the last 8 steps were the same command: make".to_owned());
+        assert_eq!(activity.stuck(at), why);
+        activity.take_event(at, &thought(4), false);
+        assert!(activity.stuck(at).is_some(), "what it thinks of it is no progress");
+        activity.take_event(at, &thought(5), false);
+        activity.take_event(at, &thought(6), false);
+        assert_eq!(activity.stuck(at), None);
+    }
 }
