@@ -41,6 +41,8 @@ mod protocol;
 #[cfg(unix)]
 mod queue;
 #[cfg(unix)]
+mod real_commands;
+#[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]
 mod real_job_events;

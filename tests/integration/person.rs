@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread;
 
 use nix::pty::openpty;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::setup::PROGRAM;
 use crate::support::client::{MARKER, descendants_of};
 use crate::support::real_codex::Home;
-use crate::wait::wait_until;
+use crate::wait::{WAIT, wait_until};
 
 /// What it printed and exited with.
 #[derive(Debug)]
@@ -74,22 +75,34 @@ pub fn give(child: &mut Child, input: &str) {
 }
 
 pub fn run(mut command: Command) -> Ran {
-    command.output().expect("the program starts").into()
+    ended(start(&mut command))
 }
 
 pub fn start(command: &mut Command) -> Child {
     command.spawn().expect("the program starts")
 }
 
+/// Waits for its end, for a bounded time.
 pub fn ended(child: Child) -> Ran {
-    child.wait_with_output().expect("the program ends").into()
+    let pid = pid_of(&child);
+    let (sender, output) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let output = output.recv_timeout(WAIT).unwrap_or_else(|_| {
+        let _already_gone = kill(pid, Signal::SIGKILL);
+        panic!("the program has not ended within {WAIT:?}")
+    });
+    output.expect("it is a child of this process").into()
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
 /// Runs a command on a terminal, and returns what it showed and its exit status.
 pub fn on_terminal(mut command: Command) -> (String, Option<i32>) {
     let terminal = openpty(None, None).expect("the system has terminals");
     let to = terminal.slave.try_clone().expect("it can be shared");
-    let mut child = start(command.stdout(terminal.slave).stderr(to));
+    let child = start(command.stdout(terminal.slave).stderr(to));
     // It has the other ends too, and the screen has an end only when all are closed.
     drop(command);
     let mut screen = fs::File::from(terminal.master);
@@ -99,14 +112,13 @@ pub fn on_terminal(mut command: Command) -> (String, Option<i32>) {
         drop(screen.read_to_end(&mut shown));
         shown
     });
-    let status = child.wait().expect("the program ends").code();
+    let status = ended(child).status;
     let shown = reader.join().expect("reading does not panic");
     (String::from_utf8(shown).expect("the program writes text").replace("\r\n", "\n"), status)
 }
 
 pub fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    kill(pid, signal).expect("it is running");
+    kill(pid_of(child), signal).expect("it is running");
 }
 
 /// The objects that were printed, one a line.
@@ -124,7 +136,7 @@ pub fn session(stderr: &str) -> &str {
 pub fn wait_nothing_left(home: &Home) {
     let marker = home.path().to_str().expect("test paths are text");
     wait_until("all processes to be gone", || {
-        descendants_of(marker).is_ok_and(|left| left.is_empty())
+        descendants_of(marker).map_or(true, |left| left.is_empty())
     });
 }
 
