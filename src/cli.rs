@@ -134,6 +134,14 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Which settings stand on the command line: there they are meant for what is asked now.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    cwd: bool,
+    timeout: bool,
+    idle_timeout: bool,
+}
+
 /// A setting that cannot be used: which, and what would be right.
 struct WrongSetting {
     flag: &'static str,
@@ -231,9 +239,15 @@ fn name_variable(message: &mut clap::Error) {
 pub fn run() -> ExitCode {
     let parsed = Flags::command().try_get_matches().and_then(|matches| {
         let flags = Flags::from_arg_matches(&matches)?;
-        Ok((flags, matches.value_source("cwd") == Some(ValueSource::CommandLine)))
+        let is_said = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let said = Said {
+            cwd: is_said("cwd"),
+            timeout: is_said("timeout_ms"),
+            idle_timeout: is_said("idle_timeout_ms"),
+        };
+        Ok((flags, said))
     });
-    let (flags, cwd_is_said) = match parsed {
+    let (flags, said) = match parsed {
         Ok(parsed) => parsed,
         Err(mut message) => {
             name_variable(&mut message);
@@ -262,7 +276,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let status = command::run(flags.command, settings, cwd_is_said);
+    let status = command::run(flags.command, settings, said);
     drop(log);
     ExitCode::from(status)
 }

@@ -37,8 +37,7 @@ pub(super) fn advice(kind: &str, session: Option<SessionId>) -> String {
             format!("{go_on}; if it fails again, try another model or a new session")
         }
         "timed_out" => format!(
-            "nothing is lost: {go_on}; for long work with a larger limit, see --timeout-ms and \
-             --idle-timeout-ms, for jobs --job-timeout-ms and --job-idle-timeout-ms"
+            "nothing is lost: {go_on}; for long work with a larger --timeout-ms or --idle-timeout-ms"
         ),
         "not_recorded" => format!("make room on the disk with the state folder, and then: {go_on}"),
         "no_result" => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use super::Said;
 use super::command::listening;
 use super::follow::EXIT_STATUS;
 use super::jobs::{Error, finish};
@@ -63,7 +64,7 @@ pub(super) struct Arguments {
 }
 
 /// Asks Codex, and returns the exit status.
-pub(super) fn run(arguments: Arguments, settings: Settings, cwd_is_said: bool) -> u8 {
+pub(super) fn run(arguments: Arguments, settings: Settings, said: Said) -> u8 {
     let Arguments { detach, json, .. } = arguments;
     let text = match prompt_text(&arguments.prompt) {
         Ok(text) => text,
@@ -77,10 +78,13 @@ pub(super) fn run(arguments: Arguments, settings: Settings, cwd_is_said: bool) -
     let sandbox = arguments.sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
     let request = TurnRequest::new(prompt)
         .resume(arguments.session)
-        .working_dir(cwd_is_said.then(|| settings.working_dir.clone()))
+        .working_dir(said.cwd.then(|| settings.working_dir.clone()))
         .sandbox(sandbox)
         .model(arguments.model)
-        .reasoning_effort(arguments.reasoning_effort);
+        .reasoning_effort(arguments.reasoning_effort)
+        // A job has limits of its own, unless these are meant for it.
+        .total_limit(said.timeout.then_some(settings.limits.total))
+        .idle_limit(said.idle_timeout.then_some(settings.limits.idle));
     if detach {
         listening(|_| async move { finish(start_job(&settings, request, &text, json)) })
     } else {

@@ -5,7 +5,7 @@ use std::future::Future;
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
-use super::{chat, jobs};
+use super::{Said, chat, jobs};
 use crate::config::{RUN_JOB, Settings};
 use crate::job::{JobId, runner};
 use crate::server::life;
@@ -35,12 +35,12 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     }
 }
 
-/// Does it, and returns the exit status. `cwd_is_said` tells whether the command line has `--cwd`.
-pub(super) fn run(command: Option<Command>, settings: Settings, cwd_is_said: bool) -> u8 {
+/// Does it, and returns the exit status.
+pub(super) fn run(command: Option<Command>, settings: Settings, said: Said) -> u8 {
     match command {
         None => listening(|signals| life::serve(settings, signals)),
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
-        Some(Command::Chat(arguments)) => chat::run(arguments, settings, cwd_is_said),
+        Some(Command::Chat(arguments)) => chat::run(arguments, settings, said),
         // Without a runtime and without listening: signals end this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
     }

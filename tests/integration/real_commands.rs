@@ -186,11 +186,16 @@ fn a_chat_that_is_stopped_leaves_a_session_that_knows_of_it() {
 fn a_chat_that_takes_too_long_ends_with_124() {
     let person = Person::new();
     let arguments = ["chat", "wait for ever [hang]", "--timeout-ms", "6000"];
+    let job = person.run(&[&arguments[..], &["--detach"]].concat());
     let ran = person.run(&arguments);
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(124), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("error: timed_out: the call took longer than 6 s"));
     assert!(ran.stderr.contains("--timeout-ms"), "{}", ran.stderr);
     person.knows_of_the_interruption(session(&ran.stderr));
+    let followed = person.run(&["jobs", "follow", job.stdout.trim_end()]);
+    assert_eq!((followed.status, followed.stdout.as_str()), (Some(124), ""));
+    assert!(followed.stderr.contains("\nerror: timed_out: "), "{}", followed.stderr);
+    assert!(followed.stderr.contains("\nnext: nothing is lost: "), "{}", followed.stderr);
     wait_nothing_left(&person.home);
 }
 
