@@ -4,8 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::commands::{parsed, run};
+use crate::commands::run;
 use crate::job_kit::{folder, nothing_left, pages, reply, start_with, text, told, wait, wait_told};
+use crate::person::parsed;
 use crate::play::{Stage, result_of, steps, steps_in, turn};
 use crate::setup::{content, error_text, script};
 use crate::support::client::{Builder, Server};
