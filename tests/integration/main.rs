@@ -59,6 +59,8 @@ mod real_session;
 #[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
+mod scale;
+#[cfg(unix)]
 mod stream;
 #[cfg(unix)]
 mod transport;

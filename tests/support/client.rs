@@ -262,7 +262,12 @@ impl Server {
 
     /// The memory that the server has resident, in KiB. None where that is not known.
     pub fn rss_kib(&self) -> Option<u64> {
-        process::rss_kib(self.pid)
+        process::size_kib(self.pid, "VmRSS")
+    }
+
+    /// The most memory that the server ever had resident, in KiB. None where that is not known.
+    pub fn peak_kib(&self) -> Option<u64> {
+        process::size_kib(self.pid, "VmHWM")
     }
 
     /// What marks this server and its descendants, for [`descendants_of`].

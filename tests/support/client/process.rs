@@ -112,16 +112,17 @@ pub(super) fn kill_all(marker: &str, bound: Duration) {
     }
 }
 
-/// The memory that a process has resident.
+/// A size that Linux tells of a process, by its name: `VmRSS` is what it has resident, and `VmHWM` the
+/// most that it ever had.
 #[cfg(target_os = "linux")]
-pub(super) fn rss_kib(pid: u32) -> Option<u64> {
+pub(super) fn size_kib(pid: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// The memory that a process has resident.
+/// A size that Linux tells of a process.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn rss_kib(_pid: u32) -> Option<u64> {
+pub(super) fn size_kib(_pid: u32, _name: &str) -> Option<u64> {
     None
 }
