@@ -32,6 +32,8 @@ pub(crate) struct Calls {
     /// Of others, as last seen.
     others_running: usize,
     others_waiting: usize,
+    /// How many of those that wait came before all that wait here.
+    in_front: usize,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,11 @@ impl Calls {
 
     pub(crate) fn entry(&self, key: Key) -> Option<&Entry> {
         self.mine.iter().find(|mine| mine.key == key).map(|mine| &mine.entry)
+    }
+
+    /// How many calls of others wait in front of those that wait here, as last seen.
+    pub(crate) fn in_front(&self) -> usize {
+        self.in_front
     }
 
     /// Whether a call waits here while others have calls too.
@@ -181,6 +188,9 @@ impl Calls {
         }
         self.others_running = others.iter().filter(|seen| seen.entry.running).count();
         self.others_waiting = others.len() - self.others_running;
+        let first = self.entries().filter(|call| !call.running).map(|call| call.ticket).min();
+        let in_front = |seen: &&Seen| !seen.entry.running && Some(seen.entry.ticket) < first;
+        self.in_front = others.iter().filter(in_front).count();
         // If nobody waits here, nobody looks on, and what was called is no longer known.
         self.called = if self.waiting() > 0 { called } else { HashMap::new() };
         starts.into_iter().map(|at| self.mine[at].key).collect()

@@ -4,7 +4,7 @@
 //! when the table cannot be had for a moment, or is deleted. Without a table the server is for itself.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::calls::{Calls, Key, Seen, others_in};
 use super::order::{self, Entry, InFront};
@@ -15,19 +15,34 @@ use crate::turn::request::SessionId;
 /// was stopped (by Ctrl-Z, say) is alive and does nothing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How often it is looked whether another server has made room: by the first of those who wait, and at
+/// least by all of them. The further back, the rarer, so that many who wait do not keep each other
+/// from the table, nor the machine from its work.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// So many places further back, looks are rarer by once more the time.
+const PLACES: usize = 2;
+
+/// After so many others, it is looked again at the next look whether they are alive; after more, less
+/// often.
+const OTHERS: usize = 4;
+
 /// The calls of this server among all others.
 #[derive(Debug)]
 pub(crate) struct Line {
     table: Table,
     calls: Calls,
-    /// Since when somebody else has the table locked.
-    held_up: Option<Instant>,
+    /// Since when one other has the table locked, and when it did that.
+    held_up: Option<(Instant, Option<SystemTime>)>,
+    /// When it was looked whether the others are alive.
+    buried: Option<Instant>,
     warned: bool,
 }
 
 impl Line {
     pub(crate) fn new(table: Table) -> Self {
-        Self { table, calls: Calls::default(), held_up: None, warned: false }
+        Self { table, calls: Calls::default(), held_up: None, buried: None, warned: false }
     }
 
     /// Puts a call at the end of the line. The next look tells whether it can start.
@@ -55,6 +70,11 @@ impl Line {
         self.is_held_up() || self.calls.wait_for_others()
     }
 
+    /// When it is time for that look.
+    pub(crate) fn look_again_after(&self) -> Duration {
+        times(LOOK_EVERY, 1 + self.calls.in_front() / PLACES).min(LOOK_AT_LEAST_EVERY)
+    }
+
     /// Whether somebody else had the table locked at the last look.
     pub(crate) fn is_held_up(&self) -> bool {
         self.held_up.is_some()
@@ -69,7 +89,9 @@ impl Line {
                 return starts;
             }
             Err(problem @ Unavailable::Held) => {
-                let since = *self.held_up.get_or_insert(now);
+                let locked = self.table.last_locked();
+                let held_up = self.held_up.filter(|(_, before)| *before == locked);
+                let (since, _) = *self.held_up.insert(held_up.unwrap_or((now, locked)));
                 if now.duration_since(since) < PATIENCE {
                     return Vec::new();
                 }
@@ -122,8 +144,13 @@ impl Line {
         let text = table.read()?;
         let mut others = self.calls.read(&text);
         let mut starts = self.calls.decide(&others, now);
-        if self.calls.waiting() > 0 && bury_the_dead(&table, &mut others)? {
-            starts.extend(self.calls.decide(&others, now));
+        let rest = times(LOOK_EVERY, others.len() / OTHERS);
+        let rested = self.buried.is_none_or(|buried| now.duration_since(buried) >= rest);
+        if self.calls.waiting() > 0 && rested {
+            self.buried = Some(now);
+            if bury_the_dead(&table, &mut others)? {
+                starts.extend(self.calls.decide(&others, now));
+            }
         }
         // Who may start does so whatever becomes of this.
         let written = self.calls.write(&table, &text, &others);
@@ -147,6 +174,10 @@ impl Line {
             tracing::warn!(%problem, "the line of calls is not shared with other servers");
         }
     }
+}
+
+fn times(duration: Duration, times: usize) -> Duration {
+    duration.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
 }
 
 /// Takes out the calls of servers that were killed. Says whether there were any.

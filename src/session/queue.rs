@@ -18,11 +18,9 @@ use super::line::Line;
 use super::table::Table;
 use crate::turn::request::SessionId;
 
-/// How often it is looked whether another server has made room, while somebody waits for that.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// How soon a table is tried again that another server had locked, at first.
+/// How soon a table is tried again that another server had locked, at first and at last.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
+const TRY_AT_LEAST_EVERY: Duration = Duration::from_millis(50);
 
 /// The line and those who wait for their turn. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -127,7 +125,11 @@ async fn look_out(state: Weak<Mutex<State>>) {
         let Some(queue) = state.upgrade().map(Queue) else { return };
         let mut state = queue.lock();
         let calls = state.look();
-        pause = if state.line.is_held_up() { (pause * 2).min(LOOK_EVERY) } else { LOOK_EVERY };
+        pause = if state.line.is_held_up() {
+            (pause * 2).min(TRY_AT_LEAST_EVERY)
+        } else {
+            state.line.look_again_after()
+        };
         let done = !state.line.must_look_again();
         if done {
             // Under the lock, so that whoever needs another finds that there is none.

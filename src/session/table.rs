@@ -8,6 +8,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -92,7 +93,14 @@ impl Table {
             self.openings += 1;
         }
         let open = self.open.as_ref().expect("it was just opened");
+        drop(open.file.set_modified(SystemTime::now()));
         Ok(Locked { open, folder, opening: self.openings })
+    }
+
+    /// When somebody locked the table last. It changes as long as others come and go, and not if one
+    /// has it that does nothing.
+    pub(crate) fn last_locked(&self) -> Option<SystemTime> {
+        self.folder.as_ref()?.join(TABLE).metadata().ok()?.modified().ok()
     }
 
     /// Gives up what is open. For the others this server is then gone.
