@@ -227,7 +227,8 @@ impl Jobs {
                 return Ok(state);
             }
             if let Some(lock) = folder.try_lock().map_err(storage)? {
-                self.run_again(store, &folder, job, lock, &runner)?;
+                let started = self.run_again(store, &folder, job, lock, &runner);
+                started.inspect_err(|_| folder.take_back(id))?;
             }
             if Instant::now() > until {
                 // It stays in the inbox, for whoever runs the job: before a session is known, that
@@ -247,6 +248,7 @@ impl Jobs {
         runner: &Runner,
     ) -> Result<()> {
         let storage = |error| storage(store, error);
+        folder.keep_reserve().map_err(storage)?;
         let state = store.recover(folder, job).map_err(storage)?;
         if state.starting && state.runner.as_ref().is_some_and(ProcessId::is_alive) {
             // Somebody else's reply was a moment earlier. That process only waits for the lock.

@@ -70,13 +70,20 @@ impl Folder {
         self.keep_reserve()
     }
 
-    /// Sets room aside for the end of the job.
+    /// Sets room aside for the end of the job, unless that is done.
     pub(crate) fn keep_reserve(&self) -> io::Result<()> {
         let path = self.reserve();
+        if path.metadata().is_ok_and(|metadata| metadata.len() == RESERVE as u64) {
+            return Ok(());
+        }
         let mut file =
             private::open_options().write(true).create(true).truncate(true).open(path)?;
         // Not zeros, which some file systems would take for nothing.
-        file.write_all(&[b'.'; RESERVE])
+        let written = file.write_all(&[b'.'; RESERVE]);
+        if written.is_err() {
+            self.release_reserve();
+        }
+        written
     }
 
     /// Gives the room back that was set aside.
@@ -101,8 +108,17 @@ impl Folder {
     /// Puts a prompt into the inbox. It is there whole or not at all.
     pub(crate) fn put(&self, ask: &Ask) -> io::Result<Uuid> {
         let id = Uuid::now_v7();
-        write_whole(&self.inbox().join(format!("{id}.json")), ask)?;
+        write_whole(&self.ask(id), ask)?;
         Ok(id)
+    }
+
+    /// Takes a prompt back that nobody has taken out of the inbox.
+    pub(crate) fn take_back(&self, id: Uuid) {
+        drop(fs::remove_file(self.ask(id)));
+    }
+
+    fn ask(&self, id: Uuid) -> PathBuf {
+        self.inbox().join(format!("{id}.json"))
     }
 
     /// The prompts in the inbox, in order.

@@ -123,6 +123,8 @@ struct Work {
     outcomes: JoinSet<(Uuid, Outcome)>,
     /// The process was told to leave.
     leaving: bool,
+    /// Why nothing more can be written down.
+    trouble: Option<String>,
 }
 
 impl Work {
@@ -145,10 +147,20 @@ impl Work {
             active: Vec::new(),
             outcomes: JoinSet::new(),
             leaving: false,
+            trouble: None,
         })
     }
 
     async fn run(&mut self, signals: &mut Signals) -> io::Result<()> {
+        if let Err(error) = self.work(signals).await {
+            self.give_up(&error).await?;
+            return Err(error);
+        }
+        drop(fs::remove_file(self.folder.cancel()));
+        self.writer.lock().sync()
+    }
+
+    async fn work(&mut self, signals: &mut Signals) -> io::Result<()> {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -173,8 +185,26 @@ impl Work {
                 _ = look.tick() => self.writer.lock().flush()?,
             }
         }
-        drop(fs::remove_file(self.folder.cancel()));
-        self.writer.lock().sync()
+        Ok(())
+    }
+
+    /// Stops what runs, because it cannot be written down, and writes down that with what was set
+    /// aside. Prompts that were not taken stay where they are.
+    async fn give_up(&mut self, error: &io::Error) -> io::Result<()> {
+        let trouble = self.trouble.insert(error.to_string()).clone();
+        for active in &self.active {
+            active.cancel.cancel();
+        }
+        while let Some(ended) = self.outcomes.join_next().await {
+            let (id, outcome) = ended.map_err(io::Error::other)?;
+            self.ended(id, outcome)?;
+        }
+        let mut writer = self.writer.lock();
+        if writer.state().status.has_ended() {
+            return Ok(());
+        }
+        let failure = Failure::of(FailureKind::NotRecorded { reason: trouble }, None);
+        writer.end(0, ending(Err(failure), None, false))
     }
 
     /// Starts, or puts in line, what was asked since.
@@ -261,8 +291,17 @@ impl Work {
         let at = self.active.iter().position(|active| active.id == id);
         let active = self.active.swap_remove(at.expect("only what is active ends"));
         let waiting = self.folder.asks().is_ok_and(|asks| !asks.is_empty());
-        let more = !self.leaving && (!self.active.is_empty() || waiting);
-        let event = ending(outcome, active.stopped, more);
+        let goes_on = !self.leaving && self.trouble.is_none();
+        let more = goes_on && (!self.active.is_empty() || waiting);
+        let event = match (outcome, &self.trouble) {
+            (Err(mut failure), Some(reason))
+                if matches!(failure.kind, FailureKind::Cancelled { .. }) =>
+            {
+                failure.kind = FailureKind::NotRecorded { reason: reason.clone() };
+                ending(Err(failure), None, more)
+            }
+            (outcome, _) => ending(outcome, active.stopped, more),
+        };
         let number = active.number.load(Ordering::Relaxed);
         self.writer.lock().end(number, event)
     }

@@ -86,19 +86,28 @@ impl Writer {
         };
         let at = Time::now();
         let line = Line::of_job(at, turn, event.clone());
-        let mut cursor = self.log.append(&line)?;
-        if let Err(error) = self.log.flush() {
-            tracing::warn!(%error, "the log cannot be written; using what was set aside");
-            self.folder.release_reserve();
-            cursor = self.log.append(&line)?;
-            self.log.flush()?;
-        }
+        let cursor = self.in_any_case(|writer, _| {
+            let cursor = writer.log.append(&line)?;
+            writer.log.flush().map(|()| cursor)
+        })?;
         self.state.take(cursor, at, &event);
-        if self.save().is_err() {
-            self.folder.release_reserve();
-            self.save()?;
+        self.in_any_case(|writer, _| writer.save())?;
+        if !self.state.is_unannounced() {
+            return Ok(());
         }
-        if self.state.is_unannounced() { self.announce(status, false) } else { Ok(()) }
+        self.in_any_case(|writer, again| writer.announce(status, again))
+    }
+
+    /// Writes; if that cannot be done, once more with the room that was set aside.
+    fn in_any_case<T>(
+        &mut self,
+        write: impl Fn(&mut Self, bool) -> io::Result<T>,
+    ) -> io::Result<T> {
+        write(self, false).or_else(|error| {
+            tracing::warn!(%error, "the job's end cannot be written; using what was set aside");
+            self.folder.release_reserve();
+            write(self, true)
+        })
     }
 
     /// Tells of the last ending, if nobody did.

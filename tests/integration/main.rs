@@ -60,6 +60,8 @@ mod real_session;
 mod real_tasks;
 #[cfg(unix)]
 mod scale;
+#[cfg(target_os = "linux")]
+mod storage;
 #[cfg(unix)]
 mod stream;
 #[cfg(unix)]

@@ -10,6 +10,8 @@
 pub mod client;
 pub mod model;
 pub mod real_codex;
+#[cfg(target_os = "linux")]
+pub mod small_disk;
 
 use std::env;
 use std::path::PathBuf;

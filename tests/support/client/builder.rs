@@ -57,6 +57,25 @@ impl Builder {
         self
     }
 
+    /// Has another program start the server: this command, followed by the server's own.
+    #[must_use]
+    pub fn through(mut self, command: &[&str]) -> Self {
+        let (program, arguments) = command.split_first().expect("a command has a program");
+        let mut outer = Command::new(program);
+        outer.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        if let Some(directory) = self.command.get_current_dir() {
+            outer.current_dir(directory);
+        }
+        self.command = outer;
+        self
+    }
+
     /// Sets the working directory.
     #[must_use]
     pub fn cwd(mut self, directory: impl AsRef<Path>) -> Self {
