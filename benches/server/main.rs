@@ -1,10 +1,12 @@
 //! `cargo bench`: what the server costs, against the least that would do the same.
 //!
-//! One run prints all figures, each beside what it is compared with and what is aimed at. Nothing is
-//! asserted of the timings: machines differ, and so does what else they do. This program also plays
-//! the other sides, started again with [`roles::ROLE`] in its environment: the process that only
-//! echoes, and a Codex that prints its events and does nothing else.
+//! One run prints all figures, or those of the sections that are named (`cargo bench -- jobs`), each
+//! beside what it is compared with and what is aimed at. Nothing is asserted of the timings: machines
+//! differ, and so does what else they do. This program also plays the other sides, started again with
+//! [`roles::ROLE`] in its environment: the process that only echoes, and a Codex that prints its
+//! events and does nothing else.
 
+mod jobs;
 mod real;
 mod roles;
 mod server;
@@ -38,6 +40,9 @@ const CALLS: [(usize, usize); 3] = [(1, 200), (8, 50), (64, 12)];
 /// Lets what a call leaves behind come to its end outside of what is measured.
 const SETTLE: Duration = Duration::from_millis(3);
 
+/// A name, and what measures and prints.
+type Section<'a> = (&'a str, &'a dyn Fn(&Path));
+
 fn main() {
     if let Some(role) = Role::of_this_process() {
         return role.play();
@@ -55,13 +60,21 @@ fn main() {
         std::env::consts::OS,
         std::env::consts::ARCH,
     );
-    initialize(&scratch.0);
-    for (at_once, rounds) in CALLS {
-        calls(&scratch.0, at_once, rounds);
+    let sections: [Section<'_>; 6] = [
+        ("initialize", &initialize),
+        ("calls", &all_calls),
+        ("stream", &stream::run),
+        ("jobs", &jobs::run),
+        ("memory", &memory),
+        ("real", &|_| real::run()),
+    ];
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, run) in sections {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            run(&scratch.0);
+        }
     }
-    stream::run(&scratch.0);
-    memory(&scratch.0);
-    real::run();
 }
 
 /// From the start of a process to the first line that it answers.
@@ -85,6 +98,12 @@ fn initialize(home: &Path) {
         .times("codex-persistent-mcp", &ours)
         .difference(&echo, &ours, "under 2 ms")
         .print();
+}
+
+fn all_calls(home: &Path) {
+    for (at_once, rounds) in CALLS {
+        calls(home, at_once, rounds);
+    }
 }
 
 /// Calls, against starting the same Codex and reading what it prints.

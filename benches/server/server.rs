@@ -107,6 +107,19 @@ impl Server {
         }
     }
 
+    /// Calls a tool, and returns the structured content of its answer.
+    pub fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        self.send(&[request(1, "tools/call", &json!({"name": tool, "arguments": arguments}))]);
+        loop {
+            let mut message = self.receive();
+            if message.get("id").is_some() {
+                let content = message["result"]["structuredContent"].take();
+                assert!(content.is_object(), "failed: {message}");
+                return content;
+            }
+        }
+    }
+
     /// The memory that it has resident now, in KiB.
     pub fn resident(&self) -> Option<u64> {
         self.status("VmRSS:")
