@@ -137,3 +137,15 @@ fn a_disk_that_somebody_else_fills_stops_a_job_that_says_little() {
         assert_goes_on(&stage, &server, id, &job["session_id"]);
     }
 }
+
+#[test]
+fn a_state_folder_that_is_none_is_told_by_every_tool_that_needs_it() {
+    let stage = Stage::new();
+    fs::write(stage.home.state(), "not a folder").expect("writable");
+    let server = stage.server().start();
+    assert_storage(&server, "job_start", &json!({"prompt": "hello"}), "Nothing was started");
+    for tool in ["job_list", "job_notifications", "job_wait"] {
+        assert_storage(&server, tool, &json!({}), "");
+    }
+    assert_eq!(stage.starts().len(), 0);
+}
