@@ -17,7 +17,8 @@ use crate::prompt::{Part, compose};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
 
-/// How long the start of a job may take to tell its session.
+/// How long the start of a job waits for its place, and then for its session.
+const PLACE_WITHIN: Duration = Duration::from_secs(1);
 const SESSION_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long a job may take to stop: longer than the signals that Codex gets.
@@ -189,9 +190,12 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer
         Ok((jobs.start(request, &text, label)?, cursor))
     })
     .await?;
+    // One that waits behind others has no session for as long as that takes.
+    until(jobs, job, PLACE_WITHIN, |state| state.status != Status::Queued).await?;
     let state = until(jobs, job, SESSION_WITHIN, |state| {
-        // One that is queued has no session for as long as it takes.
-        state.session_id.is_some() && state.status != Status::Queued || state.status.has_ended()
+        state.session_id.is_some()
+            || matches!(state.status, Status::Queued)
+            || state.status.has_ended()
     })
     .await?;
     Ok(with_notification_cursor(&state, cursor))
