@@ -22,7 +22,8 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use crate::config::{Origin, Settings};
 use crate::job::Retention;
 use crate::log;
-use crate::turn::request::{Limits, MAX_LIMIT, WorkingDir};
+use crate::policy::{self, Policy};
+use crate::turn::request::{Limits, MAX_LIMIT, Model, Sandbox, WorkingDir};
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
 ///
@@ -115,10 +116,29 @@ struct Flags {
           num_args = 0..=1, default_value = "true", default_missing_value = "true", value_parser = BoolishValueParser::new())]
     tasks: bool,
 
-    /// Let calls ask for the sandbox danger-full-access
-    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", value_name = "BOOL", action = ArgAction::Set,
+    /// The highest sandbox that a call may have: read-only, workspace-write or danger-full-access
+    #[arg(long, global = true, env = policy::MAX_SANDBOX, value_name = "SANDBOX", default_value = "workspace-write",
+          value_parser = str::parse::<Sandbox>)]
+    max_sandbox: Sandbox,
+
+    /// Folders that directories and images of calls must lie in, in the form of PATH [default: no limit]
+    #[arg(long, global = true, env = policy::ALLOWED_DIRS, value_name = "DIRS")]
+    allowed_dirs: Option<OsString>,
+
+    /// Models that calls may ask for, with commas between [default: all]
+    #[arg(long, global = true, env = policy::ALLOWED_MODELS, value_name = "MODELS", value_delimiter = ',',
+          value_parser = Model::parse)]
+    allowed_models: Vec<Model>,
+
+    /// Let calls set settings of Codex's that cannot get around the sandbox
+    #[arg(long, global = true, env = policy::ALLOW_CONFIG, value_name = "BOOL", action = ArgAction::Set,
+          num_args = 0..=1, default_value = "true", default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    allow_config: bool,
+
+    /// Let calls add arguments for codex exec that cannot get around the sandbox
+    #[arg(long, global = true, env = policy::ALLOW_EXTRA_ARGUMENTS, value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
-    allow_full_access: bool,
+    allow_extra_arguments: bool,
 
     /// Log in detail, with what Codex writes on standard error
     #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_DEBUG", value_name = "BOOL", action = ArgAction::Set,
@@ -150,6 +170,13 @@ struct WrongSetting {
 }
 
 impl Flags {
+    fn allowed_dirs(&self) -> Result<Vec<WorkingDir>, String> {
+        let dirs = self.allowed_dirs.iter().flat_map(|dirs| std::env::split_paths(dirs));
+        dirs.filter(|dir| !dir.as_os_str().is_empty())
+            .map(|dir| WorkingDir::existing(dir).map_err(|problem| problem.to_string()))
+            .collect()
+    }
+
     fn settings(&self) -> Result<Settings, WrongSetting> {
         let wrong = |flag, variable, problem: String| WrongSetting { flag, variable, problem };
         let limit = |flag, variable, value: u64| match Duration::from_millis(value) {
@@ -216,7 +243,15 @@ impl Flags {
                 None => defaults.state_dir,
             },
             tasks: self.tasks,
-            allow_full_access: self.allow_full_access,
+            policy: Policy {
+                max_sandbox: self.max_sandbox,
+                allowed_dirs: self
+                    .allowed_dirs()
+                    .map_err(|problem| wrong("--allowed-dirs", policy::ALLOWED_DIRS, problem))?,
+                allowed_models: self.allowed_models.clone(),
+                allow_config: self.allow_config,
+                allow_extra_arguments: self.allow_extra_arguments,
+            },
         })
     }
 }

@@ -4,6 +4,8 @@
 //! queues, or of what a caller wants.
 
 pub(crate) mod command;
+pub(crate) mod configured;
+pub(crate) mod effective;
 pub(crate) mod event;
 pub(crate) mod event_stream;
 pub(crate) mod home;
@@ -11,6 +13,7 @@ pub(crate) mod locate;
 pub(crate) mod process;
 pub(crate) mod refusal;
 pub(crate) mod rollout;
+pub(crate) mod scratch;
 pub(crate) mod stderr;
 pub(crate) mod step;
 pub(crate) mod transcript;

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::job::Retention;
+use crate::policy::Policy;
 use crate::private;
 use crate::turn::request::{InvalidValue, Limits, WorkingDir};
-
-/// The variable that allows the sandbox `danger-full-access`.
-pub(crate) const ALLOW_FULL_ACCESS: &str = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS";
 
 /// The longest origin, in characters.
 const MAX_ORIGIN_CHARS: usize = 100;
@@ -45,8 +43,8 @@ pub struct Settings {
     /// Whether a call of `codex_chat` is answered with a task to a client that takes one (MCP's tasks
     /// extension). Default yes.
     pub tasks: bool,
-    /// Whether the sandbox `danger-full-access` may be asked for. Default no.
-    pub allow_full_access: bool,
+    /// What calls may ask for.
+    pub policy: Policy,
 }
 
 impl Default for Settings {
@@ -66,7 +64,7 @@ impl Default for Settings {
             max_queued: 64,
             state_dir: private::default_state_dir(),
             tasks: true,
-            allow_full_access: false,
+            policy: Policy::default(),
         }
     }
 }
@@ -85,7 +83,17 @@ impl Settings {
         set("--max-concurrent", self.max_concurrent.to_string().into());
         set("--job-keep-hours", (self.retention.age.as_secs() / 3600).to_string().into());
         set("--job-keep-mb", (self.retention.bytes >> 20).to_string().into());
-        set("--allow-full-access", self.allow_full_access.to_string().into());
+        set("--max-sandbox", self.policy.max_sandbox.as_str().into());
+        let dirs = self.policy.allowed_dirs.iter().map(WorkingDir::as_path);
+        // One with the separator in its name cannot be said. Then nothing must run, not everything.
+        let nowhere = |_| "/dev/null/no-such-directory".into();
+        set("--allowed-dirs", std::env::join_paths(dirs).unwrap_or_else(nowhere));
+        for model in &self.policy.allowed_models {
+            set("--allowed-models", model.as_str().into());
+        }
+        let yes_or_no = |yes: bool| yes.to_string().into();
+        set("--allow-config", yes_or_no(self.policy.allow_config));
+        set("--allow-extra-arguments", yes_or_no(self.policy.allow_extra_arguments));
         if let Some(state_dir) = &self.state_dir {
             set("--state-dir", state_dir.into());
         }

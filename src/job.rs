@@ -41,6 +41,7 @@ pub(crate) use time::Time;
 use crate::codex::home::codex_home;
 use crate::config::Settings;
 use crate::text::head;
+use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
 use folder::{Folder, write_whole};
 use process::{ProcessId, Runner, this_program};
@@ -68,8 +69,8 @@ pub(crate) enum Problem {
     NoStateDir,
     #[error("there is no job {0}")]
     NotFound(JobId),
-    #[error("{field} {problem}")]
-    BadInput { field: String, problem: InvalidValue },
+    #[error("{0}")]
+    Refused(Box<FailureKind>),
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
     #[error("the jobs' folder {} cannot be used: {source}", .path.display())]
@@ -119,10 +120,7 @@ impl Jobs {
         let store = self.store()?;
         let storage = |error| storage(store, error);
         // Here, and not only when its turn begins, so that nothing is started.
-        request
-            .sandbox
-            .check(self.0.settings.allow_full_access)
-            .map_err(|problem| Problem::BadInput { field: "sandbox".into(), problem })?;
+        self.0.settings.policy.check(&request).map_err(|kind| Problem::Refused(Box::new(kind)))?;
         if request.session.is_none() && request.working_dir.is_none() {
             request.working_dir = Some(self.0.settings.working_dir.clone());
         }
@@ -164,9 +162,10 @@ impl Jobs {
             label,
             prompt: head(&ask.text, TITLE_CHARS),
             cwd: ask.cwd.clone(),
-            session_id: ask.session_id,
+            // A copy's own id is known when Codex has told it.
+            session_id: ask.session_id.filter(|_| !ask.fork),
             codex_home: codex_home(),
-            options: ask.options.clone(),
+            lasting: ask.lasting.clone(),
         };
         writer.note(0, created).map_err(storage)?;
         let process = self.start_runner(folder, runner, writer.state())?;
@@ -211,7 +210,7 @@ impl Jobs {
         };
         let mut ask = Ask::new(head(text, PROMPT_CHARS), request);
         ask.interrupt = interrupt && !state.status.has_ended();
-        ask.options = state.options.clone();
+        ask.lasting = state.lasting.later();
         ask.session_id = state.session_id;
         if state.session_id.is_none() {
             ask.cwd.clone_from(&state.cwd);
@@ -298,11 +297,11 @@ impl Jobs {
         let last = log::last_number(&log).map_err(|error| storage(store, error))?;
         let last = last.max(state.cursor);
         if query.cursor > last {
-            let problem = InvalidValue(format!(
+            let problem = format!(
                 "is {}, and the job's last event is {last}; pass the cursor of an earlier answer",
                 query.cursor
-            ));
-            return Err(Problem::BadInput { field: "cursor".into(), problem });
+            );
+            return Err(bad_cursor(problem));
         }
         let page = view::page(&store.folder(job), query).map_err(|error| storage(store, error))?;
         Ok((page, state))
@@ -328,11 +327,11 @@ impl Jobs {
         }
         let last = self.last_notification()?;
         if cursor > last {
-            let problem = InvalidValue(format!(
+            let problem = format!(
                 "is {cursor}, and the last notification is {last}; pass the cursor of an earlier \
                  answer"
-            ));
-            return Err(Problem::BadInput { field: "cursor".into(), problem });
+            );
+            return Err(bad_cursor(problem));
         }
         store.notifications().after(cursor, jobs, limit).map_err(storage)
     }
@@ -358,6 +357,11 @@ impl Jobs {
     pub(crate) fn notification_mark(&self) -> u64 {
         self.0.store.as_ref().map_or(0, |store| store.notifications().length())
     }
+}
+
+fn bad_cursor(problem: String) -> Problem {
+    let problem = InvalidValue(problem);
+    Problem::Refused(Box::new(FailureKind::BadInput { field: "cursor".into(), problem }))
 }
 
 fn storage(store: &Store, source: io::Error) -> Problem {

@@ -16,6 +16,7 @@ mod codex;
 mod config;
 mod job;
 mod log;
+mod policy;
 mod private;
 mod prompt;
 mod reverse_lines;
@@ -27,10 +28,16 @@ mod tool;
 mod transport;
 mod turn;
 
+pub use codex::effective::Effective;
 pub use codex::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 pub use codex::usage::Usage;
 pub use config::{Origin, Settings};
 pub use job::Retention;
+pub use policy::Policy;
+pub use turn::options::{
+    ApprovalPolicy, Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema,
+    Override, Profile, WebSearch,
+};
 pub use turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 pub use turn::request::{
     InvalidValue, Limits, MAX_LIMIT, MAX_NAME_CHARS, MAX_PROMPT_CHARS, Model, Prompt,

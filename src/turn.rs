@@ -6,6 +6,7 @@
 pub(crate) mod advice;
 pub(crate) mod attempt;
 pub(crate) mod clock;
+pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod request;
 pub(crate) mod run;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::codex::event::Event;
 use crate::codex::home::codex_home;
+use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
 use crate::config::Settings;
 use crate::session::known::Sessions;
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) sessions: Sessions,
     pub(crate) watchdog: Watchdog,
+    pub(crate) versions: Versions,
     /// Tells from a prompt whether its turn is a one-off, for sessions that only a record knows.
     pub(crate) is_one_off: fn(&str) -> bool,
     shutdown: CancellationToken,
@@ -73,6 +76,7 @@ impl Codex {
             queue,
             sessions: Sessions::default(),
             watchdog: Watchdog::default(),
+            versions: Versions::default(),
             is_one_off: crate::prompt::is_one_off,
             shutdown: CancellationToken::new(),
             turns: TaskTracker::new(),
@@ -113,7 +117,7 @@ impl Codex {
             drop(answer.send(Err(failure)));
             return turn;
         }
-        match self.0.queue.enter(request.session, request.in_front) {
+        match self.0.queue.enter(request.continues(), request.in_front) {
             Ok(waiting) => {
                 let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
                 self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
@@ -143,10 +147,8 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest) -> Result<(), Box<Failure>> {
-        request.sandbox.check(self.0.settings.allow_full_access).map_err(|problem| {
-            let kind = FailureKind::BadInput { field: "sandbox".into(), problem };
-            Failure::of(kind, request.session)
-        })
+        let checked = self.0.settings.policy.check(request);
+        checked.map_err(|kind| Failure::of(kind, request.session))
     }
 }
 

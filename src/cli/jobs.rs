@@ -104,7 +104,7 @@ pub(super) fn finish(done: Result<u8>) -> u8 {
     complain(&format!("error: {error}"));
     match error {
         Error::BadInput(_)
-        | Error::Jobs(Problem::NotFound(_) | Problem::BadInput { .. } | Problem::NoStateDir) => 2,
+        | Error::Jobs(Problem::NotFound(_) | Problem::Refused(_) | Problem::NoStateDir) => 2,
         Error::Jobs(_) | Error::Output(_) => 1,
     }
 }

@@ -23,6 +23,9 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
         if let Some(usage) = answer.session_usage {
             object.insert("session_usage".into(), json!(usage));
         }
+        if let Some(effective) = &answer.effective {
+            object.insert("effective".into(), json!(effective));
+        }
         if !answer.warnings.is_empty() {
             object.insert("warnings".into(), json!(answer.warnings));
         }
@@ -79,10 +82,12 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         }
     }
     match kind {
-        FailureKind::BadInput { .. } => 2,
+        FailureKind::BadInput { .. } | FailureKind::NotAllowed { .. } => 2,
         FailureKind::TimedOut { .. } => 124,
         FailureKind::Cancelled { .. } => signal.map_or(130, |signal| signal.exit_status),
-        FailureKind::CodexNotFound { .. }
+        FailureKind::LooserThanAllowed { .. }
+        | FailureKind::NeedsNewerCodex { .. }
+        | FailureKind::CodexNotFound { .. }
         | FailureKind::NotLoggedIn { .. }
         | FailureKind::UsageLimit { .. }
         | FailureKind::SessionNotFound { .. }

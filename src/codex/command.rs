@@ -1,8 +1,27 @@
 //! The argument list of one run. Pure: no file, no process, no prompt.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use crate::turn::request::{Model, ReasoningEffort, Sandbox, SessionId, WorkingDir};
+use super::version::Version;
+use crate::turn::options::{Options, WebSearch};
+use crate::turn::request::{Sandbox, SessionId, WorkingDir};
+
+/// How a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    New,
+    Resume(SessionId),
+    /// In a copy of this one.
+    Fork(SessionId),
+}
+
+/// Files that are made for one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Files {
+    pub(crate) output_schema: Option<PathBuf>,
+    pub(crate) base_instructions: Option<PathBuf>,
+}
 
 /// What one run of Codex is told on its command line. The prompt is not a part of it: it goes to
 /// standard input, where it can neither be read as a flag nor be seen in the process list.
@@ -10,57 +29,180 @@ use crate::turn::request::{Model, ReasoningEffort, Sandbox, SessionId, WorkingDi
 pub(crate) struct Invocation<'a> {
     pub(crate) working_dir: &'a WorkingDir,
     pub(crate) sandbox: Option<Sandbox>,
-    pub(crate) model: Option<&'a Model>,
-    pub(crate) effort: Option<&'a ReasoningEffort>,
-    pub(crate) resume: Option<SessionId>,
+    /// Whether what loosens a sandbox beside its name is turned off.
+    pub(crate) closed: bool,
+    pub(crate) options: &'a Options,
+    pub(crate) files: &'a Files,
+    pub(crate) session: Session,
+    pub(crate) version: Option<Version>,
 }
 
 impl Invocation<'_> {
-    /// `exec … [resume <id>] -`. Options stand before `resume`: Codex refuses `-s` after it.
+    /// `exec … [resume <id> | fork <id>] -`. Options stand before `resume` and `fork`: Codex refuses
+    /// most of them after it.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> =
-            ["exec", "--skip-git-repo-check", "--json", "-C"].map(Into::into).into();
-        arguments.push(self.working_dir.as_path().into());
+        let mut line = Line(vec!["exec".into()]);
+        // First, because what follows a picture is taken for another one unless it is an option.
+        for image in &self.options.images {
+            line.pair("-i", image.as_path());
+        }
+        line.0.extend(["--skip-git-repo-check".into(), "--json".into()]);
+        line.pair("-C", self.working_dir.as_path());
         if let Some(sandbox) = self.sandbox {
-            arguments.extend(["-s".into(), sandbox.as_str().into()]);
+            line.pair("-s", sandbox.as_str());
         }
-        if let Some(model) = self.model {
-            arguments.extend(["-m".into(), model.as_str().into()]);
+        self.options(&mut line);
+        if self.closed {
+            self.close(&mut line);
         }
-        if let Some(effort) = self.effort {
-            let setting = format!("model_reasoning_effort=\"{}\"", effort.as_str());
-            arguments.extend(["-c".into(), setting.into()]);
+        match self.session {
+            Session::New => {}
+            Session::Resume(session) => line.pair("resume", session.to_string()),
+            Session::Fork(session) => line.pair("fork", session.to_string()),
         }
-        if let Some(session) = self.resume {
-            arguments.extend(["resume".into(), session.to_string().into()]);
+        line.0.push("-".into());
+        line.0
+    }
+
+    fn options(&self, line: &mut Line) {
+        let options = self.options;
+        if let Some(model) = &options.model {
+            line.pair("-m", model.as_str());
         }
-        arguments.push("-".into());
-        arguments
+        if let Some(profile) = &options.profile {
+            line.pair("--profile", profile.as_str());
+        }
+        for dir in &options.add_dirs {
+            line.pair("--add-dir", dir.as_path());
+        }
+        if let Some(schema) = &self.files.output_schema {
+            line.pair("--output-schema", schema);
+        }
+        line.0.extend(options.extra_arguments.iter().map(|argument| argument.as_str().into()));
+        // Of two settings of one key the later wins: a parameter of its own is more than `config`.
+        for setting in &options.config {
+            line.pair("-c", setting.to_string());
+        }
+        if let Some(effort) = &options.reasoning_effort {
+            line.set("model_reasoning_effort", effort.as_str());
+        }
+        if let Some(policy) = options.approval_policy {
+            line.set("approval_policy", policy.as_str());
+        }
+        let old = self.version.is_some_and(|version| version < Version::WEB_SEARCH);
+        match options.web_search {
+            // Before, there was the web or nothing.
+            Some(search) if old => {
+                let on = search != WebSearch::Disabled;
+                line.pair("-c", format!("tools.web_search={on}"));
+            }
+            Some(search) => line.set("web_search", search.as_str()),
+            None => {}
+        }
+        if let Some(file) = &self.files.base_instructions {
+            let old = self.version.is_some_and(|version| version < Version::INSTRUCTIONS_FILE);
+            let key =
+                if old { "experimental_instructions_file" } else { "model_instructions_file" };
+            line.set(key, &file.to_string_lossy());
+        }
+    }
+
+    /// Turns off what lets a command out of its sandbox although that is named (all measured on 0.169
+    /// and 0.153): rules that allow a command, which is then run without any; and a model that decides
+    /// on leaving it.
+    fn close(&self, line: &mut Line) {
+        if self.version.is_none_or(|version| version >= Version::IGNORE_RULES) {
+            line.0.push("--ignore-rules".into());
+        }
+        match self.options.approval_policy {
+            None => line.set("approval_policy", "never"),
+            Some(_) => line.set("approvals_reviewer", "user"),
+        }
+    }
+}
+
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn pair(&mut self, flag: &str, value: impl AsRef<Path>) {
+        self.0.extend([flag.into(), value.as_ref().into()]);
+    }
+
+    /// A setting whose value is a text, quoted as TOML wants it.
+    fn set(&mut self, key: &str, value: &str) {
+        self.pair("-c", format!("{key}={}", toml::Value::from(value)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turn::options::{Argument, Override};
+    use crate::turn::request::{Model, ReasoningEffort};
+    use serde_json::json;
+
+    const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+
+    fn arguments(closed: bool, options: &Options, session: Session, version: Version) -> String {
+        let invocation = Invocation {
+            working_dir: &WorkingDir::existing("/").expect("the root exists"),
+            sandbox: Some(Sandbox::WorkspaceWrite),
+            closed,
+            options,
+            files: &Files::default(),
+            session,
+            version: Some(version),
+        };
+        let line = invocation.arguments().join(" ".as_ref());
+        line.into_string().expect("all of it is text")
+    }
 
     #[test]
     fn options_come_before_resume_and_the_prompt_is_read_from_stdin() {
-        let working_dir = WorkingDir::existing("/").expect("the root exists");
-        let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
-        let invocation = Invocation {
-            working_dir: &working_dir,
-            sandbox: Some(Sandbox::WorkspaceWrite),
-            model: Some(&Model::parse("gpt-5").expect("a plain name")),
-            effort: Some(&ReasoningEffort::parse("high").expect("a plain word")),
-            resume: Some(session.parse().expect("a UUID")),
+        let options = Options {
+            model: Some(Model::parse("gpt-5").expect("a plain name")),
+            reasoning_effort: Some(ReasoningEffort::parse("high").expect("a plain word")),
+            ..Options::default()
         };
-        let line = invocation.arguments().join(" ".as_ref());
+        let session = Session::Resume(SESSION.parse().expect("a UUID"));
         assert_eq!(
-            line.to_str().expect("all of it is text"),
+            arguments(false, &options, session, Version(0, 169)),
             format!(
                 "exec --skip-git-repo-check --json -C / -s workspace-write -m gpt-5 \
-                 -c model_reasoning_effort=\"high\" resume {session} -"
+                 -c model_reasoning_effort=\"high\" resume {SESSION} -"
             )
         );
+    }
+
+    #[test]
+    fn what_lets_commands_out_of_the_sandbox_is_turned_off_where_it_is_limited() {
+        let none = Options::default();
+        let start = "exec --skip-git-repo-check --json -C / -s workspace-write";
+        assert_eq!(
+            arguments(true, &none, Session::New, Version(0, 169)),
+            format!("{start} --ignore-rules -c approval_policy=\"never\" -")
+        );
+        assert_eq!(
+            arguments(true, &none, Session::New, Version(0, 77)),
+            format!("{start} -c approval_policy=\"never\" -")
+        );
+        assert_eq!(arguments(false, &none, Session::New, Version(0, 169)), format!("{start} -"));
+    }
+
+    #[test]
+    fn parameters_are_more_than_config_and_are_said_as_the_version_knows_them() {
+        let options = Options {
+            config: vec![Override::new("web_search", &json!("cached")).expect("a key")],
+            web_search: Some(WebSearch::Live),
+            extra_arguments: vec!["--ephemeral".parse::<Argument>().expect("an argument")],
+            ..Options::default()
+        };
+        let fork = Session::Fork(SESSION.parse().expect("a UUID"));
+        let line = arguments(false, &options, fork, Version(0, 169));
+        assert!(line.ends_with(&format!(
+            "--ephemeral -c web_search=\"cached\" -c web_search=\"live\" fork {SESSION} -"
+        )));
+        let old = arguments(false, &options, Session::New, Version(0, 77));
+        assert!(old.ends_with("-c tools.web_search=true -"), "{old}");
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::effective::{Effective, sandbox};
 use super::usage::Usage;
 use crate::reverse_lines::ReverseLines;
 use crate::turn::request::{Sandbox, SessionId};
@@ -66,6 +67,13 @@ pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Reco
     Ok(fold.finish())
 }
 
+/// What was in force in the last turn of the record at `path`.
+pub(crate) fn effective(path: &Path) -> io::Result<Option<Effective>> {
+    last(path, b"\"turn_context\"", |line| {
+        (line["type"] == "turn_context").then(|| Effective::read(&line["payload"]))
+    })
+}
+
 /// How full a session's context was when the model last answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ContextFill {
@@ -84,15 +92,21 @@ impl ContextFill {
 
 /// Reads from the record at `path` how full the context is, if it says so.
 pub(crate) fn context_fill(path: &Path) -> io::Result<Option<ContextFill>> {
+    last(path, b"\"token_count\"", fill_in)
+}
+
+/// The last line of the record at `path` of which `read` makes something. All such lines have `mark`
+/// in them.
+fn last<T>(path: &Path, mark: &[u8], read: impl Fn(&Value) -> Option<T>) -> io::Result<Option<T>> {
     let mut lines = ReverseLines::new(File::open(path)?)?;
     while let Some(line) = lines.next_line()? {
         // Most lines are long and are something else, and are not worth being read as JSON.
-        if memchr::memmem::find(line, b"\"token_count\"").is_none() {
+        if memchr::memmem::find(line, mark).is_none() {
             continue;
         }
-        let fill = serde_json::from_slice(line).ok().as_ref().and_then(fill_in);
-        if fill.is_some() {
-            return Ok(fill);
+        let found = serde_json::from_slice(line).ok().as_ref().and_then(&read);
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
@@ -163,15 +177,6 @@ impl Line {
                 _ => None,
             },
         }
-    }
-}
-
-fn sandbox(turn_context: &Value) -> Option<Sandbox> {
-    match turn_context["sandbox_policy"]["type"].as_str() {
-        Some(policy) => policy.parse().ok(),
-        // From 0.169 on a session without a sandbox may say so here alone.
-        None => (turn_context["permission_profile"]["type"] == "disabled")
-            .then_some(Sandbox::DangerFullAccess),
     }
 }
 

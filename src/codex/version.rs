@@ -1,7 +1,11 @@
-//! Which version of Codex a program is. Asked only where an old one may be at work.
+//! Which version of Codex a program is, and what came with which.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::process::Command;
 
@@ -10,8 +14,70 @@ use super::locate::Program;
 /// How long the answer may take. It takes some 10 ms, through the npm package's script 100 ms.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// The major and minor number, from `codex --version` (`codex-cli 0.169.0`).
-pub(crate) async fn of(program: &Program) -> Option<(u64, u64)> {
+/// The major and minor number of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version(pub(crate) u64, pub(crate) u64);
+
+/// What Codex does not have from its beginning. Each number is the lowest on which it was seen to
+/// work; 0.77 has none of it.
+impl Version {
+    /// `exec fork`.
+    pub(crate) const FORK: Self = Self(0, 153);
+    /// `--ignore-rules`.
+    pub(crate) const IGNORE_RULES: Self = Self(0, 153);
+    /// Profiles as files of their own.
+    pub(crate) const PROFILE_FILES: Self = Self(0, 134);
+    /// The setting `web_search`.
+    pub(crate) const WEB_SEARCH: Self = Self(0, 153);
+    /// The setting `model_instructions_file`.
+    pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 153);
+    /// `usage` counts the session's tokens.
+    pub(crate) const SESSION_USAGE: Self = Self(0, 100);
+
+    /// From `codex --version` (`codex-cli 0.169.0`).
+    fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split_whitespace().last()?.split('.');
+        Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.0, self.1)
+    }
+}
+
+/// The versions of the programs that were asked. A program is asked once, and again when its file was
+/// replaced. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Versions(Arc<Mutex<Asked>>);
+
+type Asked = HashMap<PathBuf, (Stamp, Option<Version>)>;
+
+/// The length of a program and when it was written.
+type Stamp = (u64, Option<SystemTime>);
+
+impl Versions {
+    /// The version of a program, if it says.
+    pub(crate) async fn of(&self, program: &Program) -> Option<Version> {
+        let file = std::fs::metadata(&program.path).ok()?;
+        let stamp = (file.len(), file.modified().ok());
+        if let Some((asked, version)) = self.lock().get(&program.path)
+            && *asked == stamp
+        {
+            return *version;
+        }
+        let version = ask(program).await;
+        self.lock().insert(program.path.clone(), (stamp, version));
+        version
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Asked> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ask(program: &Program) -> Option<Version> {
     let answer = Command::new(&program.path)
         .arg("--version")
         .envs(program.environment.iter().map(|(name, value)| (name, value)))
@@ -19,20 +85,17 @@ pub(crate) async fn of(program: &Program) -> Option<(u64, u64)> {
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(ANSWER_WITHIN, answer).await.ok()?.ok()?;
-    parse(&String::from_utf8_lossy(&output.stdout))
-}
-
-fn parse(text: &str) -> Option<(u64, u64)> {
-    let mut numbers = text.split_whitespace().last()?.split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    Version::parse(&String::from_utf8_lossy(&output.stdout))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_version_is_the_last_word() {
-        assert_eq!(super::parse("codex-cli 0.77.0\n"), Some((0, 77)));
-        assert_eq!(super::parse("codex-cli 0.170.0-alpha.2\n"), Some((0, 170)));
-        assert_eq!(super::parse("what?"), None);
+        assert_eq!(Version::parse("codex-cli 0.77.0\n"), Some(Version(0, 77)));
+        assert_eq!(Version::parse("codex-cli 0.170.0-alpha.2\n"), Some(Version(0, 170)));
+        assert_eq!(Version::parse("what?"), None);
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::turn::options::Options;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{
-    InvalidValue, Model, Prompt, ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest,
-    WorkingDir,
+    InvalidValue, Prompt, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
 };
 
 /// What a turn of a job is asked, in a form that can be written down.
@@ -22,16 +22,26 @@ pub(crate) struct Ask {
     prompt: String,
     pub(crate) cwd: Option<PathBuf>,
     sandbox: Option<String>,
-    pub(crate) options: Options,
+    /// Whether it goes on in a copy of the session.
+    #[serde(default)]
+    pub(crate) fork: bool,
+    pub(crate) lasting: Lasting,
 }
 
 /// What holds for all turns of a job, because Codex itself forgets it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Options {
-    model: Option<String>,
-    reasoning_effort: Option<String>,
+pub(crate) struct Lasting {
+    #[serde(flatten)]
+    options: Options,
     timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
+}
+
+impl Lasting {
+    /// For the turns after the first one.
+    pub(crate) fn later(&self) -> Self {
+        Self { options: self.options.lasting(), ..self.clone() }
+    }
 }
 
 impl Ask {
@@ -49,9 +59,9 @@ impl Ask {
                     Some(sandbox.as_str().to_owned())
                 }
             },
-            options: Options {
-                model: request.model.as_ref().map(|model| model.as_str().to_owned()),
-                reasoning_effort: request.effort.as_ref().map(|effort| effort.as_str().to_owned()),
+            fork: request.fork,
+            lasting: Lasting {
+                options: request.options.clone(),
                 timeout_ms: request.total.map(millis),
                 idle_timeout_ms: request.idle.map(millis),
             },
@@ -70,21 +80,17 @@ impl Ask {
                 .map_err(|problem| FailureKind::BadInput { field: field.into(), problem })
         }
         let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };
-        let options = self.options;
+        let lasting = self.lasting;
         let sandbox = read("sandbox", self.sandbox, str::parse::<Sandbox>)?;
         let cwd = self.cwd.map(WorkingDir::existing).transpose();
         let prompt = Prompt::new(self.prompt).map_err(|problem| bad("prompt", problem))?;
         Ok(TurnRequest::new(prompt)
             .resume(self.session_id)
+            .fork(self.fork)
             .working_dir(cwd.map_err(|problem| bad("cwd", problem))?)
             .sandbox(sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set))
-            .model(read("model", options.model, Model::parse)?)
-            .reasoning_effort(read(
-                "reasoning_effort",
-                options.reasoning_effort,
-                ReasoningEffort::parse,
-            )?)
-            .total_limit(options.timeout_ms.map(Duration::from_millis))
-            .idle_limit(options.idle_timeout_ms.map(Duration::from_millis)))
+            .options(lasting.options)
+            .total_limit(lasting.timeout_ms.map(Duration::from_millis))
+            .idle_limit(lasting.idle_timeout_ms.map(Duration::from_millis)))
     }
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::ask::Options;
+use super::ask::Lasting;
 use super::state::{JobError, Status};
 use super::time::Time;
 use crate::codex::usage::Usage;
@@ -55,7 +56,7 @@ pub(crate) enum JobEvent {
         cwd: Option<PathBuf>,
         session_id: Option<SessionId>,
         codex_home: Option<PathBuf>,
-        options: Options,
+        lasting: Lasting,
     },
     /// A prompt was taken out of the inbox, and its turn is in line. `text` is its beginning.
     #[serde(rename = "job.prompt")]
@@ -80,6 +81,10 @@ pub(crate) enum JobEvent {
         usage: Option<Usage>,
         #[serde(default)]
         warnings: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective: Option<Value>,
     },
     /// The process that ran the job is gone.
     #[serde(rename = "job.interrupted")]

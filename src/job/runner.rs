@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -326,6 +327,8 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
             error: None,
             usage: answer.usage,
             warnings: answer.warnings,
+            output: answer.output,
+            effective: answer.effective.map(|effective| json!(effective)),
         },
         Err(failure) => {
             let Failure { kind, session_id, partial_reply, .. } = *failure;
@@ -346,6 +349,8 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
                 error: Some(JobError { partial_reply, ..error }),
                 usage: None,
                 warnings: Vec::new(),
+                output: None,
+                effective: None,
             }
         }
     }
@@ -361,6 +366,9 @@ fn status(kind: &FailureKind, stopped: Option<Stopped>) -> Status {
         (FailureKind::TimedOut { .. }, _) => Status::TimedOut,
         (
             FailureKind::BadInput { .. }
+            | FailureKind::NotAllowed { .. }
+            | FailureKind::LooserThanAllowed { .. }
+            | FailureKind::NeedsNewerCodex { .. }
             | FailureKind::CodexNotFound { .. }
             | FailureKind::NotLoggedIn { .. }
             | FailureKind::UsageLimit { .. }

@@ -44,6 +44,8 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         ("last_activity", json!(activity.last_activity)),
         ("prompt", json!(state.prompt)),
         ("result", json!(result.map(|result| head(result, result_chars)))),
+        ("output", json!(state.output.as_ref().filter(|_| result_chars == MAX_RESULT))),
+        ("effective", json!(state.effective)),
         ("error", json!(error)),
         ("warnings", json!((!state.warnings.is_empty()).then_some(&state.warnings))),
         ("usage", json!(state.usage)),

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::activity::Activity;
-use super::ask::Options;
+use super::ask::Lasting;
 use super::id::JobId;
 use super::process::ProcessId;
 use super::record::JobEvent;
@@ -138,6 +139,12 @@ pub(crate) struct State {
     /// Turns that were begun.
     pub(crate) turns: u64,
     pub(crate) result: Option<String>,
+    /// The result as JSON, if it was asked for so.
+    #[serde(default)]
+    pub(crate) output: Option<Value>,
+    /// What was in force in the last turn, from Codex's record.
+    #[serde(default)]
+    pub(crate) effective: Option<Value>,
     pub(crate) error: Option<JobError>,
     pub(crate) warnings: Vec<String>,
     /// Tokens of all turns of the job, as far as Codex said.
@@ -159,7 +166,7 @@ pub(crate) struct State {
     pub(crate) starting: bool,
     pub(crate) codex_home: Option<PathBuf>,
     /// What its further turns run with.
-    pub(crate) options: Options,
+    pub(crate) lasting: Lasting,
 }
 
 impl State {
@@ -177,6 +184,8 @@ impl State {
             ended_at: None,
             turns: 0,
             result: None,
+            output: None,
+            effective: None,
             error: None,
             warnings: Vec::new(),
             usage: None,
@@ -189,7 +198,7 @@ impl State {
             runner: None,
             starting: false,
             codex_home: None,
-            options: Options::default(),
+            lasting: Lasting::default(),
         }
     }
 
@@ -208,8 +217,8 @@ impl State {
     pub(crate) fn take(&mut self, cursor: u64, at: Time, event: &JobEvent) {
         self.cursor = cursor;
         match event {
-            JobEvent::Created { label, prompt, cwd, session_id, codex_home, options } => {
-                self.options = options.clone();
+            JobEvent::Created { label, prompt, cwd, session_id, codex_home, lasting } => {
+                self.lasting = lasting.clone();
                 self.created_at = at;
                 self.label.clone_from(label);
                 self.prompt.clone_from(prompt);
@@ -237,7 +246,18 @@ impl State {
                 self.activity.turn_begins(at);
             }
             JobEvent::Skipped { .. } => self.activity.last_activity_at = at,
-            JobEvent::Ended { status, told, more, session_id, result, error, usage, warnings } => {
+            JobEvent::Ended {
+                status,
+                told,
+                more,
+                session_id,
+                result,
+                error,
+                usage,
+                warnings,
+                output,
+                effective,
+            } => {
                 self.to_announce = cursor;
                 if !told {
                     self.announced = cursor;
@@ -247,7 +267,9 @@ impl State {
                 self.session_id = session_id.or(self.session_id);
                 if result.is_some() {
                     self.result.clone_from(result);
+                    self.output.clone_from(output);
                 }
+                self.effective.clone_from(effective);
                 self.error.clone_from(error);
                 self.warnings.clone_from(warnings);
                 self.usage = match (self.usage, usage) {

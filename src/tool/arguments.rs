@@ -7,6 +7,7 @@ use rmcp::model::{JsonObject, Tool as Definition};
 use serde_json::Value;
 
 use super::Tool;
+use crate::turn::options::{Image, MAX_OPTION_ENTRIES, Options, OutputSchema, Override};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{
     InvalidValue, MAX_LIMIT, Model, Prompt, ReasoningEffort, SessionId, TurnRequest, WorkingDir,
@@ -129,14 +130,67 @@ impl Arguments {
         }
     }
 
+    /// An object.
+    pub(super) fn object(&mut self, name: &str) -> Result<Option<JsonObject>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(bad(name, "must be an object".into())),
+        }
+    }
+
+    /// A short list of values of a fixed form.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> std::result::Result<T, InvalidValue>,
+    ) -> Result<Vec<T>> {
+        let texts = self.texts(name)?;
+        if texts.len() > MAX_OPTION_ENTRIES {
+            return Err(bad(name, format!("must have {MAX_OPTION_ENTRIES} entries at most")));
+        }
+        texts.iter().map(|text| parse(text).map_err(|problem| invalid(name, problem))).collect()
+    }
+
+    /// What a turn runs with, as far as `codex_chat` takes it.
+    pub(super) fn options(&mut self) -> Result<Options> {
+        let schema =
+            |schema| OutputSchema::new(schema).map_err(|problem| invalid("output_schema", problem));
+        Ok(Options {
+            model: None,
+            reasoning_effort: None,
+            profile: self.parsed("profile", str::parse)?,
+            config: self.config()?,
+            approval_policy: self.parsed("approval_policy", str::parse)?,
+            add_dirs: self.list("add_dirs", working_dir)?,
+            images: self.list("images", |path| Image::existing(path))?,
+            output_schema: self.object("output_schema")?.map(schema).transpose()?,
+            web_search: self.parsed("web_search", str::parse)?,
+            base_instructions: self.optional_text("base_instructions")?,
+            extra_arguments: self.list("extra_arguments", str::parse)?,
+        })
+    }
+
+    fn config(&mut self) -> Result<Vec<Override>> {
+        let settings = self.object("config")?.unwrap_or_default();
+        if settings.len() > MAX_OPTION_ENTRIES {
+            return Err(bad("config", format!("must have {MAX_OPTION_ENTRIES} settings at most")));
+        }
+        let setting = |(key, value): (&String, &Value)| {
+            Override::new(key, value).map_err(|problem| invalid("config", problem))
+        };
+        settings.iter().map(setting).collect()
+    }
+
     /// Everything was taken.
     pub(super) fn end(self) {
         debug_assert!(self.rest.is_empty(), "a parameter in the schema is not read");
     }
 
     /// What every tool takes, put into a request for `prompt`.
-    pub(super) fn into_request(mut self, prompt: Prompt) -> Result<TurnRequest> {
+    pub(super) fn into_request(mut self, prompt: Prompt, options: Options) -> Result<TurnRequest> {
         let request = TurnRequest::new(prompt)
+            .options(options)
             .resume(self.parsed("session_id", str::parse::<SessionId>)?)
             .working_dir(self.parsed("cwd", working_dir)?)
             .model(self.parsed("model", Model::parse)?)

@@ -6,7 +6,7 @@ use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
 use crate::config::Origin;
 use crate::prompt::{Part, compose};
-use crate::turn::request::{Sandbox, SandboxChoice, TurnRequest};
+use crate::turn::request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
 
 pub(super) fn request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
     let arguments = Arguments::new(Tool::Chat, arguments)?;
@@ -25,5 +25,12 @@ pub(super) fn request_of(
     let prompt =
         compose(origin, tool, None, &parts).map_err(|problem| invalid("prompt", problem))?;
     let sandbox = sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
-    Ok((arguments.into_request(prompt)?.sandbox(sandbox), text))
+    let options = arguments.options()?;
+    let fork = arguments.flag("fork")?;
+    let request = arguments.into_request(prompt, options)?.sandbox(sandbox).fork(fork);
+    if fork && request.session.is_none() {
+        let problem = InvalidValue("needs session_id, the session to copy".into());
+        return Err(invalid("fork", problem));
+    }
+    Ok((request, text))
 }

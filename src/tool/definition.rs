@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Tool;
 use super::arguments::MAX_TEXT_CHARS;
+use crate::turn::options::{ApprovalPolicy, WebSearch};
 use crate::turn::request::{MAX_LIMIT, Sandbox};
 
 /// What Claude Code lets through of a reply, in characters: the most it takes.
@@ -96,7 +97,37 @@ fn chat_own() -> Value {
                 Default: as the session was, for a new one as Codex is configured. \
                 danger-full-access only if the operator allowed it.",
         },
+        "fork": {
+            "type": "boolean",
+            "description": "Go on in a copy of session_id, which may be busy and stays as it is.",
+        },
+        "images": list("Absolute paths of pictures for Codex to see."),
+        "add_dirs": list("Further absolute directories to write in (workspace-write)."),
+        "output_schema": {
+            "type": "object",
+            "description": "JSON Schema of the final message; the answer then has output, parsed.",
+        },
+        "web_search": words(
+            "Where the model searches the web. Default: as Codex is configured.",
+            WebSearch::ALL.iter().map(|search| search.as_str()),
+        ),
+        "profile": { "type": "string", "description": "Profile of Codex's configuration." },
+        "config": { "type": "object", "description": "Codex settings by key (codex -c)." },
+        "approval_policy": words(
+            "When Codex asks; nobody answers here, so what it asks for is refused.",
+            ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()),
+        ),
+        "base_instructions": { "type": "string", "description": "Replaces Codex's own instructions." },
+        "extra_arguments": list("Arguments for codex exec, if the operator allows any."),
     })
+}
+
+fn list(about: &str) -> Value {
+    json!({ "type": "array", "items": { "type": "string" }, "description": about })
+}
+
+fn words<'a>(about: &str, words: impl Iterator<Item = &'a str>) -> Value {
+    json!({ "type": "string", "enum": words.collect::<Vec<_>>(), "description": about })
 }
 
 /// What `codex_chat` takes, with limits of its own.
@@ -159,6 +190,8 @@ fn output(tool: Tool) -> Value {
             tool.reply_field(): string("Codex's final message."),
             "resume_command": string("With it a person takes the session over."),
             "cwd": string("Where Codex worked."),
+            "output": { "description": "The reply, parsed, if output_schema was given." },
+            "effective": { "type": "object", "description": "What was in force: cwd, sandbox, approval_policy, model." },
             "usage": usage("Tokens of this call."),
             "session_usage": usage("Tokens of the session so far."),
             "warnings": { "type": "array", "items": { "type": "string" } },

@@ -8,6 +8,7 @@ use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
 use crate::config::Origin;
 use crate::prompt::{Part, compose};
+use crate::turn::options::Options;
 use crate::turn::request::{Sandbox, SandboxChoice, TurnRequest};
 
 const PLAN_TASK: &str = "\
@@ -68,5 +69,7 @@ fn request(
         titles.iter().zip(&texts).map(|(title, (_, text))| Part { title, text }).collect();
     let prompt = compose(origin, tool.name(), Some(task), &parts)
         .map_err(|problem| invalid(&[required, optional].concat().join(" + "), problem))?;
-    Ok(arguments.into_request(prompt)?.sandbox(SandboxChoice::Once(Sandbox::ReadOnly)))
+    Ok(arguments
+        .into_request(prompt, Options::default())?
+        .sandbox(SandboxChoice::Once(Sandbox::ReadOnly)))
 }

@@ -14,6 +14,7 @@ use super::chat;
 use crate::config::Origin;
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::prompt::{Part, compose};
+use crate::turn::advice::{self, Ways};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
 
@@ -106,8 +107,9 @@ impl JobTool {
     fn text(self, trouble: &Trouble) -> String {
         let name = self.name();
         let (word, next) = match &trouble.0 {
-            Problem::BadInput { field, .. } => {
-                ("bad_input", format!("correct {field} and call {name} again."))
+            Problem::Refused(kind) => {
+                let again = format!("call {name} again");
+                (kind.word(), advice::next(kind, Ways { again: &again, resume: &again }))
             }
             Problem::NotFound(_) => (
                 "job_not_found",
@@ -129,6 +131,7 @@ impl JobTool {
         };
         let message = trouble.0.to_string();
         let nothing = match self {
+            _ if matches!(trouble.0, Problem::Refused(_)) => "",
             Self::Start => " Nothing was started.",
             Self::Reply => " Nothing was asked.",
             Self::Events | Self::Notifications | Self::Wait | Self::List | Self::Cancel => "",
@@ -148,13 +151,7 @@ impl From<Problem> for Trouble {
 
 impl From<FailureKind> for Trouble {
     fn from(kind: FailureKind) -> Self {
-        match kind {
-            FailureKind::BadInput { field, problem } => Self(Problem::BadInput { field, problem }),
-            other => Self(Problem::BadInput {
-                field: "the call".into(),
-                problem: InvalidValue(other.to_string()),
-            }),
-        }
+        Self(Problem::Refused(Box::new(kind)))
     }
 }
 
@@ -248,7 +245,7 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let mut content = Map::new();
     content.insert("session_id".into(), session.to_string().into());
     content.insert("reply".into(), reply);
-    for field in ["resume_command", "cwd", "usage", "warnings", "job_id"] {
+    for field in ["output", "resume_command", "cwd", "effective", "usage", "warnings", "job_id"] {
         content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
     }
     CallToolResult::structured(Value::Object(content))

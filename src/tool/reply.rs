@@ -26,14 +26,29 @@ pub(crate) fn reply(tool: Tool, outcome: Result<Answer, Box<Failure>>) -> CallTo
 }
 
 fn completed(tool: Tool, answer: Answer) -> CallToolResult {
-    let Answer { session_id, reply, working_dir, usage, session_usage, mut warnings } = answer;
+    let Answer {
+        session_id,
+        reply,
+        output,
+        working_dir,
+        effective,
+        usage,
+        session_usage,
+        mut warnings,
+    } = answer;
     let (reply, warning) = shortened(reply, MAX_REPLY_CHARS);
     warnings.extend(warning);
     let mut content = Map::new();
     content.insert("session_id".into(), session_id.to_string().into());
     content.insert(tool.reply_field().into(), reply.into());
+    if let Some(output) = output {
+        content.insert("output".into(), output);
+    }
     content.insert("resume_command".into(), session_id.resume_command().into());
     content.insert("cwd".into(), working_dir.to_string_lossy().into());
+    if let Some(effective) = effective {
+        content.insert("effective".into(), json!(effective));
+    }
     if let Some(usage) = usage {
         content.insert("usage".into(), json!(usage));
     }

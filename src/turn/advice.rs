@@ -17,6 +17,19 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
         FailureKind::BadInput { field, .. } => {
             format!("correct {field} and {again}. Nothing was started.")
         }
+        FailureKind::NotAllowed { field, .. } => format!(
+            "{again} with another {field}, or have the person who runs this server allow it. Nothing \
+             was started."
+        ),
+        FailureKind::NeedsNewerCodex { field, .. } => format!(
+            "{again} without {field}, or have a person update Codex (npm install -g @openai/codex). \
+             Nothing was started."
+        ),
+        FailureKind::LooserThanAllowed { .. } => {
+            "tell the person who runs this server: something in Codex's own configuration gives more \
+             than they allow. What Codex did is in the session. Do not go on before that is mended."
+                .into()
+        }
         FailureKind::CodexNotFound { .. } => {
             "install Codex (npm install -g @openai/codex), or have \
              the operator name the program by CODEX_BIN. Nothing was started."

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::request::{InvalidValue, SessionId};
+use crate::codex::effective::Effective;
 use crate::codex::usage::Usage;
 
 /// A turn that was completed.
@@ -14,8 +15,12 @@ pub struct Answer {
     pub session_id: SessionId,
     /// What Codex said last.
     pub reply: String,
+    /// The reply as JSON, if a schema was given and the reply is JSON.
+    pub output: Option<serde_json::Value>,
     /// The directory it worked in.
     pub working_dir: PathBuf,
+    /// What was in force, if Codex's record of the turn could be read.
+    pub effective: Option<Effective>,
     /// Tokens of this turn, if Codex said.
     pub usage: Option<Usage>,
     /// Tokens of the whole session, if Codex said.
@@ -76,6 +81,32 @@ pub enum FailureKind {
         field: String,
         /// What is wrong with its value.
         problem: InvalidValue,
+    },
+    /// The request asks for more than the operator allows.
+    #[error("{field} {problem}. The operator's setting {setting} says so")]
+    NotAllowed {
+        /// The field's name.
+        field: String,
+        /// What is too much, and what is allowed.
+        problem: String,
+        /// The variable that would allow it.
+        setting: &'static str,
+    },
+    /// Codex's own record says that the turn ran with more than the operator allows.
+    #[error("the turn ran with more than this server allows: {breach}")]
+    LooserThanAllowed {
+        /// What was in force, and what is allowed.
+        breach: String,
+    },
+    /// This Codex is too old for what is asked.
+    #[error("{field} needs Codex {needed} or newer, and this one is {found}")]
+    NeedsNewerCodex {
+        /// The field's name.
+        field: String,
+        /// The lowest version on which it was seen to work.
+        needed: String,
+        /// The version that there is.
+        found: String,
     },
     /// There is no Codex to start.
     #[error("there is no program {program} that can be started{}", detail(.reason))]
@@ -176,6 +207,9 @@ impl FailureKind {
     pub fn word(&self) -> &'static str {
         match self {
             Self::BadInput { .. } => "bad_input",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::NeedsNewerCodex { .. } => "needs_newer_codex",
+            Self::LooserThanAllowed { .. } => "looser_than_allowed",
             Self::CodexNotFound { .. } => "codex_not_found",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::UsageLimit { .. } => "usage_limit",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::config::ALLOW_FULL_ACCESS;
+use super::options::Options;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
 /// `input_too_large`.
@@ -97,8 +97,23 @@ impl fmt::Debug for Prompt {
 }
 
 /// A directory that exists, as an absolute path: so it can never be read as a flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PathBuf", into = "PathBuf")]
 pub struct WorkingDir(PathBuf);
+
+impl TryFrom<PathBuf> for WorkingDir {
+    type Error = InvalidValue;
+
+    fn try_from(path: PathBuf) -> Result<Self, InvalidValue> {
+        Self::existing(path)
+    }
+}
+
+impl From<WorkingDir> for PathBuf {
+    fn from(dir: WorkingDir) -> Self {
+        dir.0
+    }
+}
 
 impl WorkingDir {
     /// Checks that `path` is a directory. A relative path is taken from the current directory.
@@ -131,8 +146,8 @@ impl WorkingDir {
     }
 }
 
-/// What the model's commands may do, in Codex's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the model's commands may do, in Codex's terms; more permission is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sandbox {
     /// Read files, write none.
     ReadOnly,
@@ -178,30 +193,15 @@ pub enum SandboxChoice {
     Once(Sandbox),
 }
 
-impl SandboxChoice {
-    /// Checks that full access is asked for only where the settings allow it.
-    pub(crate) fn check(self, allow_full_access: bool) -> Result<(), InvalidValue> {
-        match self {
-            Self::Set(Sandbox::DangerFullAccess) | Self::Once(Sandbox::DangerFullAccess)
-                if !allow_full_access =>
-            {
-                Err(InvalidValue(format!(
-                    "danger-full-access is allowed only if the operator of this server says so by \
-                     --allow-full-access or {ALLOW_FULL_ACCESS}=true; use workspace-write or read-only"
-                )))
-            }
-            Self::Inherit | Self::Set(_) | Self::Once(_) => Ok(()),
-        }
-    }
-}
-
 /// The name of a model. Which names there are only Codex and its provider know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Model(String);
 
 /// How hard the model thinks: `low`, `medium`, `high` and the like. Which words there are depends on
 /// the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ReasoningEffort(String);
 
 impl Model {
@@ -221,6 +221,34 @@ impl Model {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for Model {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Model> for String {
+    fn from(model: Model) -> Self {
+        model.0
+    }
+}
+
+impl TryFrom<String> for ReasoningEffort {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ReasoningEffort> for String {
+    fn from(effort: ReasoningEffort) -> Self {
+        effort.0
     }
 }
 
@@ -244,7 +272,7 @@ impl ReasoningEffort {
     }
 }
 
-fn name(text: &str, also: &str) -> Option<String> {
+pub(crate) fn name(text: &str, also: &str) -> Option<String> {
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
     let fits = text.len() <= MAX_NAME_CHARS
         && text.chars().all(|char| char.is_ascii_alphanumeric() || also.contains(char));
@@ -273,8 +301,9 @@ pub struct TurnRequest {
     pub(crate) session: Option<SessionId>,
     pub(crate) working_dir: Option<WorkingDir>,
     pub(crate) sandbox: SandboxChoice,
-    pub(crate) model: Option<Model>,
-    pub(crate) effort: Option<ReasoningEffort>,
+    /// Whether to go on in a copy of the session.
+    pub(crate) fork: bool,
+    pub(crate) options: Options,
     pub(crate) total: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     /// Whether it goes before all others that wait for its session.
@@ -289,8 +318,8 @@ impl TurnRequest {
             session: None,
             working_dir: None,
             sandbox: SandboxChoice::default(),
-            model: None,
-            effort: None,
+            fork: false,
+            options: Options::default(),
             total: None,
             idle: None,
             in_front: false,
@@ -321,15 +350,34 @@ impl TurnRequest {
     /// Asks this model.
     #[must_use]
     pub fn model(mut self, model: impl Into<Option<Model>>) -> Self {
-        self.model = model.into();
+        self.options.model = model.into();
         self
     }
 
     /// Thinks this hard.
     #[must_use]
     pub fn reasoning_effort(mut self, effort: impl Into<Option<ReasoningEffort>>) -> Self {
-        self.effort = effort.into();
+        self.options.reasoning_effort = effort.into();
         self
+    }
+
+    /// Goes on in a copy of the session, which stays as it is; it may be busy meanwhile.
+    #[must_use]
+    pub fn fork(mut self, fork: bool) -> Self {
+        self.fork = fork;
+        self
+    }
+
+    /// Runs with these options, in place of all that were set before.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The session that the turn is one of from its start. A copy is a new one.
+    pub(crate) fn continues(&self) -> Option<SessionId> {
+        self.session.filter(|_| !self.fork)
     }
 
     /// Limits the whole call, instead of the configured limit.

@@ -1,5 +1,6 @@
 //! A call from its place in line to the exit of its process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +11,23 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::attempt::{End, Recorder, Running, Watched, Why};
 use super::clock::Clock;
+use super::options::{Options, Profile};
 use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::request::{
     InvalidValue, Limits, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
 };
 use super::tokens::{Before, Count, split};
-use crate::codex::command::Invocation;
+use crate::codex::command::{Invocation, Session};
+use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::locate::{Program, locate};
 use crate::codex::refusal::{self, Trouble};
+use crate::codex::scratch::Scratch;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
-use crate::codex::version;
-use crate::config::ALLOW_FULL_ACCESS;
+use crate::codex::version::Version;
+use crate::codex::{configured, rollout};
+use crate::policy;
 use crate::session::holder;
 use crate::session::known::Known;
 use crate::session::queue::{Place, Waiting};
@@ -41,8 +46,11 @@ pub(crate) struct Call {
 /// What the turn runs with, once that is settled.
 struct Plan {
     program: Program,
+    version: Option<Version>,
     working_dir: WorkingDir,
     sandbox: Option<Sandbox>,
+    options: Options,
+    scratch: Scratch,
     known: Known,
     warnings: Vec<String>,
 }
@@ -115,7 +123,7 @@ impl Call {
         mut recorder: Option<&mut (dyn Recorder + 'static)>,
         running: &mut Option<Running>,
     ) -> std::result::Result<Answer, Box<Failure>> {
-        let asked = self.request.session;
+        let asked = self.request.continues();
         let failure = |kind| Failure::of(kind, asked);
         let busy_until = Instant::now() + self.shared.settings.busy_wait;
         let mut pause = BUSY_RETRY.0;
@@ -201,21 +209,16 @@ impl Call {
             })?,
             (None, None) => settings.working_dir.clone(),
         };
-        let sandbox = match self.request.sandbox {
-            SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => Some(sandbox),
-            SandboxChoice::Inherit => known.sandbox,
-        };
-        let sandbox = match sandbox {
-            Some(Sandbox::DangerFullAccess) if !settings.allow_full_access => {
-                warnings.push(format!(
-                    "The session last ran with full access, which this server does not allow: this \
-                     turn ran in the workspace-write sandbox. The operator can allow it by \
-                     {ALLOW_FULL_ACCESS}=true."
-                ));
-                Some(Sandbox::WorkspaceWrite)
-            }
-            other => other,
-        };
+        let sandbox = self.sandbox(&known, &working_dir, &mut warnings);
+        let working_dir =
+            settings.policy.working_dir("cwd", &working_dir, sandbox, &self.own_folders())?;
+        let options = self.options(sandbox)?;
+        let version = self.shared.versions.of(&program).await;
+        self.check_version(version)?;
+        let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
+            .map_err(|error| FailureKind::Internal {
+                message: format!("the files for Codex cannot be written: {error}"),
+            })?;
         let inherits =
             self.request.working_dir.is_none() || self.request.sandbox == SandboxChoice::Inherit;
         if self.request.session.is_some() && !known.settled && inherits {
@@ -229,7 +232,97 @@ impl Call {
                 ),
             ));
         }
-        Ok(Plan { program, working_dir, sandbox, known, warnings })
+        Ok(Plan { program, version, working_dir, sandbox, options, scratch, known, warnings })
+    }
+
+    /// The sandbox to name. Only where nothing is kept from callers may it be left to Codex.
+    fn sandbox(
+        &self,
+        known: &Known,
+        working_dir: &WorkingDir,
+        warnings: &mut Vec<String>,
+    ) -> Option<Sandbox> {
+        let policy = &self.shared.settings.policy;
+        let wanted = match self.request.sandbox {
+            SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => Some(sandbox),
+            SandboxChoice::Inherit => known.sandbox,
+        };
+        if policy.is_open() {
+            return wanted;
+        }
+        let profile = self.request.options.profile.as_ref().map(Profile::as_str);
+        let home = self.shared.codex_home.as_deref();
+        let configured = || {
+            home.map_or(Sandbox::ReadOnly, |home| {
+                configured::sandbox(home, profile, working_dir.as_path())
+            })
+        };
+        let asked = wanted.unwrap_or_else(configured);
+        let (sandbox, less) = policy.settle(asked);
+        if less {
+            let whose =
+                if wanted.is_some() { "The session last ran" } else { "Codex is configured" };
+            warnings.push(format!(
+                "{whose} with {}, which this server does not allow: this turn ran in the sandbox {}. \
+                 The operator can allow more by {}.",
+                asked.as_str(),
+                sandbox.as_str(),
+                policy::MAX_SANDBOX,
+            ));
+        }
+        Some(sandbox)
+    }
+
+    /// The options, with directories as they really are.
+    fn options(&self, sandbox: Option<Sandbox>) -> Result<Options> {
+        let mut options = self.request.options.clone();
+        let policy = &self.shared.settings.policy;
+        for dir in &mut options.add_dirs {
+            *dir = policy.working_dir("add_dirs", dir, sandbox, &self.own_folders())?;
+        }
+        Ok(options)
+    }
+
+    /// Folders whose writer could do more than a sandbox allows.
+    fn own_folders(&self) -> Vec<PathBuf> {
+        let shared = &self.shared;
+        [&shared.codex_home, &shared.settings.state_dir].into_iter().flatten().cloned().collect()
+    }
+
+    /// Refuses what this Codex does not have and would take for something else.
+    fn check_version(&self, version: Option<Version>) -> Result<()> {
+        let options = &self.request.options;
+        let home = self.shared.codex_home.as_deref();
+        let needs = |field: &str, needed: Version| match version {
+            Some(found) if found < needed => Err(FailureKind::NeedsNewerCodex {
+                field: field.into(),
+                needed: needed.to_string(),
+                found: found.to_string(),
+            }),
+            _ => Ok(()),
+        };
+        if self.request.fork {
+            needs("fork", Version::FORK)?;
+        }
+        let ruled = || home.is_some_and(|home| home.join("rules").is_dir());
+        if !self.shared.settings.policy.is_open() && ruled() {
+            needs("a sandbox that Codex's rules cannot open", Version::IGNORE_RULES)?;
+        }
+        // Codex takes a profile that is not there for an empty one.
+        if let (Some(profile), Some(home)) = (&options.profile, home)
+            && version.is_none_or(|version| version >= Version::PROFILE_FILES)
+        {
+            let file = home.join(format!("{}.config.toml", profile.as_str()));
+            if !file.is_file() {
+                let problem =
+                    format!("must be a profile of Codex's, and there is no {}", file.display());
+                return Err(FailureKind::BadInput {
+                    field: "profile".into(),
+                    problem: InvalidValue(problem),
+                });
+            }
+        }
+        Ok(())
     }
 
     async fn look_up(&self, session: SessionId) -> Known {
@@ -245,9 +338,15 @@ impl Call {
         let invocation = Invocation {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
-            model: self.request.model.as_ref(),
-            effort: self.request.effort.as_ref(),
-            resume: self.request.session,
+            closed: !self.shared.settings.policy.is_open(),
+            options: &plan.options,
+            files: &plan.scratch.files,
+            session: match self.request.session {
+                None => Session::New,
+                Some(session) if self.request.fork => Session::Fork(session),
+                Some(session) => Session::Resume(session),
+            },
+            version: plan.version,
         };
         let arguments = invocation.arguments();
         tracing::debug!(program = %plan.program.path.display(), ?arguments, "starting Codex");
@@ -264,7 +363,7 @@ impl Call {
     /// Codex has opened the session: from now on it is known, logged, and taken.
     fn opened(&self, session: SessionId, place: &mut Place, plan: &Plan, pid: u32) {
         let cwd = plan.working_dir.as_path().display();
-        if self.request.session.is_some() {
+        if self.request.continues().is_some() {
             tracing::info!(%session, pid, %cwd, "session resumed");
             return;
         }
@@ -279,7 +378,7 @@ impl Call {
         plan: Plan,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
-        let session = self.request.session.or(opened);
+        let session = self.request.continues().or(opened);
         let tokens = match &end {
             End::Terminal(Terminal::Completed { usage: Some(usage) }) => {
                 self.tokens(*usage, &plan).await
@@ -291,7 +390,17 @@ impl Call {
         }
         let kind = match (end, session) {
             (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
-                return Ok(answer(session_id, transcript, plan, tokens));
+                let effective = self.effective(session_id).await;
+                let policy = &self.shared.settings.policy;
+                match effective.as_ref().and_then(|effective| policy.breach(effective)) {
+                    Some(breach) => FailureKind::LooserThanAllowed { breach },
+                    None => {
+                        let mut answer = answer(session_id, transcript, plan, tokens);
+                        answer.effective = effective;
+                        self.read_output(&mut answer);
+                        return Ok(answer);
+                    }
+                }
             }
             (End::Terminal(Terminal::Completed { .. }), None) => FailureKind::NoResult {
                 status: "it completed a turn".into(),
@@ -322,6 +431,27 @@ impl Call {
         }))
     }
 
+    /// What was in force in the turn, from Codex's record of it.
+    async fn effective(&self, session: SessionId) -> Option<Effective> {
+        let home = self.shared.codex_home.clone()?;
+        let read = move || rollout::effective(&rollout::find(&home, session)?).ok()?;
+        tokio::task::spawn_blocking(read).await.ok()?
+    }
+
+    /// Reads the reply as JSON, if that is what was asked for.
+    fn read_output(&self, answer: &mut Answer) {
+        if self.request.options.output_schema.is_none() {
+            return;
+        }
+        answer.output = serde_json::from_str(&answer.reply).ok();
+        if answer.output.is_none() {
+            answer.warnings.push(
+                "The reply is not JSON although an output_schema was given, so there is no output."
+                    .into(),
+            );
+        }
+    }
+
     async fn tokens(&self, reported: Usage, plan: &Plan) -> (Option<Usage>, Option<Usage>) {
         let before = match (self.request.session, plan.known.usage) {
             (None, _) => Before::NewSession,
@@ -330,8 +460,8 @@ impl Call {
         };
         // Only versions that count the session's tokens (0.153 and later) report these.
         let newer = reported.reasoning_output_tokens.is_some() || before == Before::NewSession;
-        let count = match if newer { None } else { version::of(&plan.program).await } {
-            Some(version) if version < (0, 100) => Count::Call,
+        let count = match if newer { None } else { plan.version } {
+            Some(version) if version < Version::SESSION_USAGE => Count::Call,
             _ => Count::Session,
         };
         split(reported, count, before)
@@ -424,6 +554,8 @@ fn answer(
     Answer {
         session_id,
         reply: transcript.reply.unwrap_or_default(),
+        output: None,
+        effective: None,
         working_dir: plan.working_dir.as_path().to_owned(),
         usage,
         session_usage,

@@ -164,8 +164,6 @@ fn refused(tool: &str, stage: &Stage) -> Vec<(Value, &'static str, &'static str)
         for wrong in ["", "none", "Read-Only", "--help"] {
             all.push((with("sandbox", json!(wrong)), "sandbox", "workspace-write"));
         }
-        let setting = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS";
-        all.push((with("sandbox", json!("danger-full-access")), "sandbox", setting));
     } else {
         all.push((with("sandbox", json!("workspace-write")), "sandbox", "not a parameter"));
         all.push((with("prompt", json!("hello")), "prompt", "not a parameter"));
@@ -251,10 +249,20 @@ fn null_is_as_good_as_left_out_and_whole_floats_are_numbers() {
 
 #[test]
 fn full_access_is_there_once_the_operator_allowed_it() {
-    let stage = Stage::with(&["--allow-full-access"]);
+    let stage = Stage::with(&["--max-sandbox=danger-full-access"]);
     let arguments = json!({"prompt": "hello", "sandbox": "danger-full-access"});
     let start = stage.start_of("codex_chat", &arguments);
     assert!(argv(&start).join(" ").contains(" -s danger-full-access "), "{start}");
+}
+
+/// What is said in every call while calls may not have full access.
+const CLOSED: [&str; 3] = ["--ignore-rules", "-c", "approval_policy=\"never\""];
+
+/// A directory beside the project.
+fn elsewhere(stage: &Stage) -> String {
+    let path = stage.project().with_file_name("elsewhere");
+    std::fs::create_dir_all(&path).expect("the test's folder can be written");
+    path.to_str().expect("test paths are text").to_owned()
 }
 
 #[test]
@@ -264,10 +272,10 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
     let begin = ["exec", "--skip-git-repo-check", "--json", "-C", project];
 
     let plain = stage.start_of("codex_chat", &json!({"prompt": "distinctive"}));
-    assert_eq!(argv(&plain), [&begin[..], &["-"]].concat());
+    assert_eq!(argv(&plain), [&begin[..], &["-s", "read-only"], &CLOSED, &["-"]].concat());
     assert!(plain["stdin"].as_str().is_some_and(|prompt| prompt.contains("distinctive")));
 
-    let elsewhere = stage.home.path().to_str().expect("test paths are text");
+    let elsewhere = &elsewhere(&stage);
     let all = json!({
         "prompt": "distinctive",
         "session_id": SESSION.to_uppercase(),
@@ -282,14 +290,16 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
     let expected = [
         &begin[..4],
         &[elsewhere, "-s", "workspace-write", "-m", "vendor/gpt-5.5:fast"],
-        &["-c", "model_reasoning_effort=\"high\"", "resume", SESSION, "-"],
+        &["-c", "model_reasoning_effort=\"high\""],
+        &CLOSED,
+        &["resume", SESSION, "-"],
     ];
     assert_eq!(argv(&start), expected.concat());
 
     // A prompt that is one of Codex's own words stays a prompt.
     for prompt in ["--help", "-", "resume", "-c model=x", "--", "$(exit 3)"] {
         let start = stage.start_of("codex_chat", &json!({"prompt": prompt}));
-        assert_eq!(argv(&start), [&begin[..], &["-"]].concat());
+        assert_eq!(argv(&start), argv(&plain));
         let stdin = start["stdin"].as_str().expect("there was a prompt");
         assert_eq!(fenced(stdin, "request"), prompt);
     }
@@ -298,7 +308,7 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
 #[test]
 fn a_session_goes_on_in_its_directory_and_sandbox_and_a_guard_does_not_change_them() {
     let stage = Stage::new();
-    let elsewhere = stage.home.path().to_str().expect("test paths are text");
+    let elsewhere = &elsewhere(&stage);
     let begun = json!({"prompt": "hello", "cwd": elsewhere, "sandbox": "workspace-write"});
     let answer = stage.server.call("codex_chat", &begun);
     let session = field(&answer, "session_id");
@@ -306,17 +316,17 @@ fn a_session_goes_on_in_its_directory_and_sandbox_and_a_guard_does_not_change_th
     let guard = json!({"change_summary": "x", "session_id": session, "cwd": other});
     let guarded = stage.start_of("codex_guard_final", &guard);
     let words = ["exec", "--skip-git-repo-check", "--json", "-C", other, "-s", "read-only"];
-    assert_eq!(argv(&guarded), [&words[..], &["resume", session, "-"]].concat());
+    assert_eq!(argv(&guarded), [&words[..], &CLOSED, &["resume", session, "-"]].concat());
 
     let after = stage.start_of("codex_chat", &json!({"prompt": "go on", "session_id": session}));
     let words =
         ["exec", "--skip-git-repo-check", "--json", "-C", elsewhere, "-s", "workspace-write"];
-    assert_eq!(argv(&after), [&words[..], &["resume", session, "-"]].concat());
+    assert_eq!(argv(&after), [&words[..], &CLOSED, &["resume", session, "-"]].concat());
 }
 
 #[test]
 fn the_guards_are_read_only_whatever_else_is_asked() {
-    let stage = Stage::with(&["--allow-full-access"]);
+    let stage = Stage::with(&["--max-sandbox=danger-full-access"]);
     for tool in ["codex_guard_plan", "codex_guard_final"] {
         let mut arguments = minimal(tool);
         arguments["session_id"] = Uuid::new_v4().to_string().into();

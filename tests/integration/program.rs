@@ -12,7 +12,7 @@ use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 17] = [
+const SETTINGS: [(&str, &str, &[&str]); 21] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -31,7 +31,11 @@ const SETTINGS: [(&str, &str, &[&str]); 17] = [
     ("--job-keep-mb", "CODEX_PERSISTENT_MCP_JOB_KEEP_MB", &["-1", "much"]),
     ("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", &[""]),
     ("--tasks", "CODEX_PERSISTENT_MCP_TASKS", &["maybe"]),
-    ("--allow-full-access", "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS", &["maybe"]),
+    ("--max-sandbox", "CODEX_PERSISTENT_MCP_MAX_SANDBOX", &["maybe", ""]),
+    ("--allowed-dirs", "CODEX_PERSISTENT_MCP_ALLOWED_DIRS", &["/no/such/folder"]),
+    ("--allowed-models", "CODEX_PERSISTENT_MCP_ALLOWED_MODELS", &["-m", "a b"]),
+    ("--allow-config", "CODEX_PERSISTENT_MCP_ALLOW_CONFIG", &["maybe"]),
+    ("--allow-extra-arguments", "CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", &["maybe"]),
     ("--debug", "CODEX_PERSISTENT_MCP_DEBUG", &["maybe"]),
     ("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", &["/never/heard/of/it.log", "/"]),
 ];
@@ -155,7 +159,7 @@ fn each_limit_that_can_be_used_is_accepted_at_its_edges() {
         "--max-concurrent=1000",
         "--max-queued=0",
         "--max-queued=10000",
-        "--allow-full-access=false",
+        "--max-sandbox=read-only",
         "--debug=false",
     ] {
         let ran = run(&directory, &[argument], &[]);

@@ -302,7 +302,7 @@ fn a_running_job_is_cancelled_and_not_removed_before() {
 fn what_is_wrong_or_not_allowed_starts_nothing() {
     let person = Person::new();
     for (arguments, named) in [
-        (&["--sandbox", "danger-full-access"][..], "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS"),
+        (&["--sandbox", "danger-full-access"][..], "CODEX_PERSISTENT_MCP_MAX_SANDBOX"),
         (&["--sandbox", "none"], "--sandbox"),
         (&["--session", "none"], "--session"),
         (&["--model", "a b"], "--model"),
@@ -318,7 +318,8 @@ fn what_is_wrong_or_not_allowed_starts_nothing() {
     }
     assert_eq!(person.run(&["jobs", "--json"]).stdout, "");
     assert_eq!(person.model.requests().len(), 0);
-    let allowed = ["chat", "hello", "--sandbox", "danger-full-access", "--allow-full-access"];
+    let allowed =
+        ["chat", "hello", "--sandbox", "danger-full-access", "--max-sandbox=danger-full-access"];
     let allowed = person.run(&[&allowed[..], &["--detach"]].concat());
     assert_eq!(allowed.status, Some(0), "{}", allowed.stderr);
     assert_eq!(person.run(&["jobs", "follow", allowed.stdout.trim()]).stdout, "Did hello\n");

@@ -240,19 +240,19 @@ fn a_record_that_cannot_be_understood_gives_the_defaults_and_a_warning() {
 
 #[test]
 fn full_access_is_not_inherited_where_it_is_not_allowed() {
-    const ALLOW: &str = "CODEX_PERSISTENT_MCP_ALLOW_FULL_ACCESS";
+    const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
     let model = Model::start(echo);
     let home = home(&model.url());
     let arguments = json!({"prompt": "Begin.", "sandbox": "danger-full-access"});
     let refused = real(&home).start().call("codex_chat", &arguments);
     let text = error_text(&refused);
-    assert!(text.starts_with("bad_input: ") && text.contains(ALLOW), "{text}");
+    assert!(text.starts_with("not_allowed: ") && text.contains(MOST), "{text}");
 
-    let first = real(&home).env(ALLOW, "true").start().call("codex_chat", &arguments);
+    let first = real(&home).env(MOST, "danger-full-access").start().call("codex_chat", &arguments);
     let session = field(&first, "session_id");
     assert_eq!(last_turn(&home, session).1, "danger-full-access");
     let second = go_on(&restarted(&home), session, "Go on.");
-    assert!(content(&second)["warnings"].to_string().contains(ALLOW), "{second}");
+    assert!(content(&second)["warnings"].to_string().contains(MOST), "{second}");
     assert_eq!(last_turn(&home, session).1, "workspace-write");
 }
 

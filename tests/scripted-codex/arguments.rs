@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-const FLAGS: &[&str] = &["--skip-git-repo-check", "--json", "--ephemeral"];
+const FLAGS: &[&str] =
+    &["--skip-git-repo-check", "--json", "--ephemeral", "--ignore-rules", "--strict-config"];
 const WITH_VALUE: &[&str] = &[
     "-C",
     "--cd",

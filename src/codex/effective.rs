@@ -1,0 +1,98 @@
+//! What was in force in a turn, from Codex's own record of it.
+
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::turn::request::Sandbox;
+
+/// What was in force in a turn: the `turn_context` of Codex's record. A field that a version does not
+/// record, or records in words that are not known here, is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Effective {
+    /// The directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<PathBuf>,
+    /// What commands could do.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "name")]
+    pub sandbox: Option<Sandbox>,
+    /// When Codex asks before it runs a command: `never` in every `codex exec` that nobody answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_policy: Option<String>,
+    /// Who is asked, if that is not a person: `auto_review` is a model that may let a command run
+    /// outside of the sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals_reviewer: Option<String>,
+    /// The model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Folders that commands could write in, beside the directory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writable_roots: Vec<PathBuf>,
+    /// Whether commands had the network.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub network_access: bool,
+}
+
+fn name<S: Serializer>(sandbox: &Option<Sandbox>, serializer: S) -> Result<S::Ok, S::Error> {
+    sandbox.map(Sandbox::as_str).serialize(serializer)
+}
+
+impl Effective {
+    /// Reads a `turn_context`'s payload, as Codex 0.77 to 0.169 write it.
+    pub(crate) fn read(context: &Value) -> Self {
+        let text = |name: &str| context[name].as_str().map(str::to_owned);
+        let policy = &context["sandbox_policy"];
+        let roots = policy["writable_roots"].as_array().into_iter().flatten();
+        let sandbox = sandbox(context);
+        Self {
+            cwd: text("cwd").map(PathBuf::from),
+            sandbox,
+            approval_policy: text("approval_policy"),
+            approvals_reviewer: text("approvals_reviewer").filter(|reviewer| reviewer != "user"),
+            model: text("model"),
+            writable_roots: roots.filter_map(Value::as_str).map(PathBuf::from).collect(),
+            network_access: policy["network_access"] == true
+                || sandbox == Some(Sandbox::DangerFullAccess),
+        }
+    }
+}
+
+/// The sandbox that a `turn_context` names.
+pub(crate) fn sandbox(context: &Value) -> Option<Sandbox> {
+    match context["sandbox_policy"]["type"].as_str() {
+        Some(policy) => policy.parse().ok(),
+        // From 0.169 on a session without a sandbox may say so here alone.
+        None => (context["permission_profile"]["type"] == "disabled")
+            .then_some(Sandbox::DangerFullAccess),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_context_is_read_and_what_is_not_there_is_absent() {
+        let read = Effective::read(&json!({
+            "cwd": "/a",
+            "approval_policy": "never",
+            "approvals_reviewer": "user",
+            "sandbox_policy": {"type": "workspace-write", "writable_roots": ["/b"], "network_access": true},
+            "model": "m",
+        }));
+        assert_eq!(
+            json!(read),
+            json!({
+                "cwd": "/a", "sandbox": "workspace-write", "approval_policy": "never", "model": "m",
+                "writable_roots": ["/b"], "network_access": true,
+            })
+        );
+        assert_eq!(json!(Effective::read(&json!({}))), json!({}));
+        let open = Effective::read(&json!({"permission_profile": {"type": "disabled"}}));
+        assert_eq!(json!(open), json!({"sandbox": "danger-full-access", "network_access": true}));
+    }
+}

@@ -1,0 +1,71 @@
+//! Files that Codex reads in one run, such as the schema of its answer. They hold what a caller wrote,
+//! so they can be read by their owner alone, and are gone when the run is over.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::command::Files;
+use crate::private;
+use crate::turn::options::Options;
+
+/// How long files are kept that a killed process left behind: longer than any turn.
+const LEFT_BEHIND: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// The files of one run. They are removed when this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    folder: Option<PathBuf>,
+    pub(crate) files: Files,
+}
+
+impl Scratch {
+    /// Writes what Codex wants as files, below the state folder, or without one in the system's
+    /// folder for such things.
+    pub(crate) fn write(state_dir: Option<&Path>, options: &Options) -> io::Result<Self> {
+        let schema = options.output_schema.as_ref().map(|schema| schema.to_json());
+        if schema.is_none() && options.base_instructions.is_none() {
+            return Ok(Self::default());
+        }
+        let temporary = std::env::temp_dir;
+        let all = state_dir.map_or_else(temporary, Path::to_owned).join("scratch");
+        let folder = all.join(Uuid::new_v4().to_string());
+        private::create_folder(&folder)?;
+        remove_left_behind(&all);
+        let mut scratch = Self { folder: Some(folder), files: Files::default() };
+        scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
+        scratch.files.base_instructions =
+            scratch.file("instructions.md", options.base_instructions.as_deref())?;
+        Ok(scratch)
+    }
+
+    fn file(&self, name: &str, text: Option<&str>) -> io::Result<Option<PathBuf>> {
+        let (Some(folder), Some(text)) = (&self.folder, text) else { return Ok(None) };
+        let path = folder.join(name);
+        let mut file = private::open_options().write(true).create_new(true).open(&path)?;
+        file.write_all(text.as_bytes())?;
+        Ok(Some(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder
+            && let Err(error) = fs::remove_dir_all(folder)
+        {
+            tracing::debug!(%error, "files of a turn are left behind");
+        }
+    }
+}
+
+fn remove_left_behind(all: &Path) {
+    for folder in fs::read_dir(all).into_iter().flatten().flatten() {
+        let age = folder.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > LEFT_BEHIND)) {
+            drop(fs::remove_dir_all(folder.path()));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What the operator allows: the person who configured the server. Its callers are models that may
+//! have read hostile text, so nothing that a call says gets around this.
+//!
+//! The sandbox is kept by always naming it: `-s` wins over every setting, profile and project
+//! (measured on Codex 0.77, 0.153 and 0.169). What loosens a sandbox beside its name is refused here,
+//! or turned off in [`crate::codex::command`]. SECURITY.md lists the ways that are known.
+
+use std::path::{Path, PathBuf};
+
+use crate::codex::effective::Effective;
+use crate::turn::options::{ApprovalPolicy, Argument, Options};
+use crate::turn::outcome::FailureKind;
+use crate::turn::request::{InvalidValue, Model, Sandbox, SandboxChoice, TurnRequest, WorkingDir};
+
+/// The variable with the highest sandbox.
+pub(crate) const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
+/// The variable with the folders that may be worked in.
+pub(crate) const ALLOWED_DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
+/// The variable with the models that may be asked.
+pub(crate) const ALLOWED_MODELS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
+
+/// The variable that allows settings of Codex's.
+pub(crate) const ALLOW_CONFIG: &str = "CODEX_PERSISTENT_MCP_ALLOW_CONFIG";
+/// The variable that allows further arguments.
+pub(crate) const ALLOW_EXTRA_ARGUMENTS: &str = "CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS";
+
+/// Settings of Codex's that can neither start a program, nor write a file, nor send anything
+/// elsewhere, nor change what commands may do. All others need the highest sandbox to be
+/// danger-full-access: `mcp_servers`, `notify`, `hooks` and `model_providers` run programs without any
+/// sandbox, and `sandbox_workspace_write` widens it.
+const HARMLESS_SETTINGS: &[&str] = &[
+    "compact_prompt",
+    "developer_instructions",
+    "hide_agent_reasoning",
+    "model_auto_compact_token_limit",
+    "model_context_window",
+    "model_reasoning_effort",
+    "model_reasoning_summary",
+    "model_supports_reasoning_summaries",
+    "model_verbosity",
+    "personality",
+    "plan_mode_reasoning_effort",
+    "project_doc_max_bytes",
+    "service_tier",
+    "show_raw_agent_reasoning",
+    "tool_output_token_limit",
+    "web_search",
+];
+
+/// Arguments of `codex exec` of which the same holds. None has a value.
+const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict-config"];
+
+/// What calls may ask for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The highest sandbox. Default [`Sandbox::WorkspaceWrite`].
+    pub max_sandbox: Sandbox,
+    /// The folders that directories and images must lie in, symbolic links resolved. Default: none,
+    /// which is no limit.
+    pub allowed_dirs: Vec<WorkingDir>,
+    /// The models that may be asked for. Default: none, which is no limit.
+    pub allowed_models: Vec<Model>,
+    /// Whether a call may set settings of Codex's. Default yes: those that can do no harm, and all
+    /// others too if the highest sandbox is [`Sandbox::DangerFullAccess`].
+    pub allow_config: bool,
+    /// Whether a call may add arguments for `codex exec`. Default no. The same limit holds.
+    pub allow_extra_arguments: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_sandbox: Sandbox::WorkspaceWrite,
+            allowed_dirs: Vec::new(),
+            allowed_models: Vec::new(),
+            allow_config: true,
+            allow_extra_arguments: false,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, FailureKind>;
+
+impl Policy {
+    /// Whether nothing is kept from callers that Codex itself would do.
+    pub(crate) fn is_open(&self) -> bool {
+        self.max_sandbox == Sandbox::DangerFullAccess
+    }
+
+    /// Refuses what a request may not ask for, whatever its session is like.
+    pub(crate) fn check(&self, request: &TurnRequest) -> Result<()> {
+        if let SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) = request.sandbox
+            && sandbox > self.max_sandbox
+        {
+            let problem = format!(
+                "{} is more than this server allows, which is {}",
+                sandbox.as_str(),
+                self.max_sandbox.as_str()
+            );
+            return Err(refused("sandbox", problem, MAX_SANDBOX));
+        }
+        if let Some(model) = &request.options.model {
+            self.check_model(model.as_str())?;
+        }
+        self.check_config(&request.options)?;
+        self.check_arguments(&request.options)?;
+        for image in &request.options.images {
+            self.within("images", image.as_path())?;
+        }
+        Ok(())
+    }
+
+    fn check_config(&self, options: &Options) -> Result<()> {
+        let Some(first) = options.config.first() else { return Ok(()) };
+        if !self.allow_config {
+            let problem = format!("has {}, and no setting is allowed", first.key());
+            return Err(refused("config", problem, ALLOW_CONFIG));
+        }
+        let harmless = |key: &str| HARMLESS_SETTINGS.contains(&key);
+        match options.config.iter().find(|setting| !harmless(setting.key())) {
+            Some(setting) if !self.is_open() => {
+                let problem = format!(
+                    "has {}, which could get around the sandbox; without full access there are {}",
+                    setting.key(),
+                    HARMLESS_SETTINGS.join(", ")
+                );
+                Err(refused("config", problem, MAX_SANDBOX))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_arguments(&self, options: &Options) -> Result<()> {
+        let Some(first) = options.extra_arguments.first() else { return Ok(()) };
+        if !self.allow_extra_arguments {
+            let problem = format!("has {:?}, and none is allowed", first.as_str());
+            return Err(refused("extra_arguments", problem, ALLOW_EXTRA_ARGUMENTS));
+        }
+        let harmless = |argument: &&Argument| HARMLESS_ARGUMENTS.contains(&argument.as_str());
+        match options.extra_arguments.iter().find(|argument| !harmless(argument)) {
+            Some(argument) if !self.is_open() => {
+                let problem = format!(
+                    "has {:?}, which could get around the sandbox; without full access there are {}",
+                    argument.as_str(),
+                    HARMLESS_ARGUMENTS.join(", ")
+                );
+                Err(refused("extra_arguments", problem, MAX_SANDBOX))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What was in force in a turn and is more than is allowed, in words.
+    pub(crate) fn breach(&self, effective: &Effective) -> Option<String> {
+        if let Some(sandbox) = effective.sandbox.filter(|sandbox| *sandbox > self.max_sandbox) {
+            let (got, most) = (sandbox.as_str(), self.max_sandbox.as_str());
+            return Some(format!("the sandbox was {got}, and {MAX_SANDBOX} is {most}"));
+        }
+        let never = |policy: &String| policy == ApprovalPolicy::Never.as_str();
+        if let Some(reviewer) = &effective.approvals_reviewer
+            && !self.is_open()
+            && !effective.approval_policy.as_ref().is_some_and(never)
+        {
+            return Some(format!("{reviewer} could let commands out of the sandbox"));
+        }
+        let names = self.allowed_models.iter().map(Model::as_str);
+        if let Some(model) = &effective.model
+            && !self.allowed_models.is_empty()
+            && !names.into_iter().any(|name| name == model)
+        {
+            return Some(format!("the model was {model}, which {ALLOWED_MODELS} does not have"));
+        }
+        let cwd = effective.cwd.as_deref();
+        if let Some(Err(FailureKind::NotAllowed { problem, .. })) =
+            cwd.map(|cwd| self.within("cwd", cwd))
+        {
+            return Some(format!("the directory {problem}"));
+        }
+        None
+    }
+
+    fn check_model(&self, model: &str) -> Result<()> {
+        if self.allowed_models.is_empty()
+            || self.allowed_models.iter().any(|allowed| allowed.as_str() == model)
+        {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.allowed_models.iter().map(Model::as_str).collect();
+        let problem = format!("{model} is none of those that are allowed: {}", names.join(", "));
+        Err(refused("model", problem, ALLOWED_MODELS))
+    }
+
+    /// The sandbox of a turn whose session or configuration says `wanted`, and whether that is less.
+    pub(crate) fn settle(&self, wanted: Sandbox) -> (Sandbox, bool) {
+        (wanted.min(self.max_sandbox), wanted > self.max_sandbox)
+    }
+
+    /// The directory in which a turn may run in this sandbox, symbolic links resolved where there is
+    /// anything to keep it from. `own` are folders whose writer could do more than a sandbox allows:
+    /// Codex's home and the state folder.
+    pub(crate) fn working_dir(
+        &self,
+        field: &str,
+        dir: &WorkingDir,
+        sandbox: Option<Sandbox>,
+        own: &[PathBuf],
+    ) -> Result<WorkingDir> {
+        if self.is_open() && self.allowed_dirs.is_empty() {
+            return Ok(dir.clone());
+        }
+        let real = self.within(field, dir.as_path())?;
+        if sandbox == Some(Sandbox::WorkspaceWrite) && !self.is_open() {
+            let own = own.iter().filter_map(|own| own.canonicalize().ok());
+            if let Some(own) =
+                own.into_iter().find(|own| own.starts_with(&real) || real.starts_with(own))
+            {
+                let problem = format!(
+                    "{} would let Codex write in {}, and so change its own rules; work in a folder \
+                     below or beside it, or in the sandbox read-only",
+                    real.display(),
+                    own.display()
+                );
+                return Err(refused(field, problem, MAX_SANDBOX));
+            }
+        }
+        WorkingDir::existing(&real)
+            .map_err(|problem| FailureKind::BadInput { field: field.into(), problem })
+    }
+
+    /// Where `path` really is, if that is where calls may go.
+    pub(crate) fn within(&self, field: &str, path: &Path) -> Result<PathBuf> {
+        let real = path.canonicalize().map_err(|error| FailureKind::BadInput {
+            field: field.into(),
+            problem: InvalidValue(format!("{} cannot be used ({error})", path.display())),
+        })?;
+        let allowed =
+            |dir: &WorkingDir| dir.as_path().canonicalize().is_ok_and(|dir| real.starts_with(dir));
+        if self.allowed_dirs.is_empty() || self.allowed_dirs.iter().any(allowed) {
+            return Ok(real);
+        }
+        let dirs: Vec<String> =
+            self.allowed_dirs.iter().map(|dir| dir.as_path().display().to_string()).collect();
+        let problem =
+            format!("{} is outside of what is allowed: {}", real.display(), dirs.join(", "));
+        Err(refused(field, problem, ALLOWED_DIRS))
+    }
+}
+
+/// Says which setting it is that refuses.
+fn refused(field: &str, problem: String, setting: &'static str) -> FailureKind {
+    FailureKind::NotAllowed { field: field.into(), problem, setting }
+}

@@ -1,0 +1,343 @@
+//! What a call can set beside its prompt, in types that cannot be wrong. They can be written down, as
+//! a job's are, and are checked anew when they are read.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
+
+/// The most entries of a list: directories, images, overrides, arguments.
+pub const MAX_OPTION_ENTRIES: usize = 50;
+
+/// The longest override, argument or JSON Schema, in bytes as Codex gets it.
+pub const MAX_OPTION_BYTES: usize = 64 << 10;
+
+/// What a turn runs with. What is left out is as Codex is configured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Options {
+    /// The model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+    /// How hard it thinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// A profile of Codex's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Settings of Codex's for this turn (`-c`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<Override>,
+    /// When Codex asks before it runs a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_policy: Option<ApprovalPolicy>,
+    /// Directories that commands may write in, beside the one they work in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add_dirs: Vec<WorkingDir>,
+    /// Pictures that go with the prompt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+    /// What the final message must look like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<OutputSchema>,
+    /// Where the model searches the web.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_search: Option<WebSearch>,
+    /// What Codex is told about itself, in place of its own instructions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_instructions: Option<String>,
+    /// Further arguments for `codex exec`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_arguments: Vec<Argument>,
+}
+
+impl Options {
+    /// What holds for the later turns of a job too, because Codex itself forgets it.
+    pub(crate) fn lasting(&self) -> Self {
+        Self { images: Vec::new(), output_schema: None, ..self.clone() }
+    }
+}
+
+/// Types that are a text of a certain form, also where they are written down.
+macro_rules! text_type {
+    ($($type:ident: $show:expr;)*) => {$(
+        impl TryFrom<String> for $type {
+            type Error = InvalidValue;
+
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                let show: fn(&$type) -> &str = $show;
+                show(&value).to_owned()
+            }
+        }
+    )*};
+}
+
+text_type! {
+    Profile: Profile::as_str;
+    ApprovalPolicy: |policy| policy.as_str();
+    WebSearch: |search| search.as_str();
+    Argument: Argument::as_str;
+}
+
+/// The name of a profile of Codex's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Profile(String);
+
+impl Profile {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Profile {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        name(text, "_-").map(Self).ok_or_else(|| {
+            InvalidValue("must be the name of a profile: letters, digits, _ and -".into())
+        })
+    }
+}
+
+/// A choice among a few words.
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$about:meta])* $name:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub enum $type { $($(#[$about])* $name,)* }
+
+        impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Codex's word for it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or_else(|| {
+                    let all: Vec<&str> = Self::ALL.iter().map(|one| one.as_str()).collect();
+                    InvalidValue(format!("must be one of {}", all.join(", ")))
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// When Codex asks before it runs a command. Nobody answers in `codex exec`, so there a command
+    /// that would have to be asked for is refused.
+    ApprovalPolicy {
+        /// It never asks.
+        Never = "never",
+        /// When the model thinks it should.
+        OnRequest = "on-request",
+        /// When a command failed in the sandbox.
+        OnFailure = "on-failure",
+        /// Before all but harmless commands. Newer versions of Codex no longer have it.
+        Untrusted = "untrusted",
+    }
+}
+
+words! {
+    /// Where the model searches the web.
+    WebSearch {
+        /// Nowhere.
+        Disabled = "disabled",
+        /// In what the provider has stored.
+        Cached = "cached",
+        /// In what the provider has in its index.
+        Indexed = "indexed",
+        /// In the web.
+        Live = "live",
+    }
+}
+
+/// An argument for `codex exec`, passed on as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Argument(String);
+
+impl Argument {
+    /// The argument.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Argument {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text.is_empty() || text.len() > MAX_OPTION_BYTES || text.contains('\0') {
+            return Err(InvalidValue(format!(
+                "must be arguments of 1 to {MAX_OPTION_BYTES} bytes, without a null character"
+            )));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// One setting of Codex's, as `-c key=value` takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    key: String,
+    /// As TOML, on whose terms Codex reads it.
+    value: String,
+}
+
+impl Override {
+    /// Checks that `key` is one, with dots between its parts, and that TOML can say `value`.
+    ///
+    /// # Errors
+    ///
+    /// If either is not so, or the whole is too long.
+    pub fn new(key: &str, value: &Value) -> Result<Self, InvalidValue> {
+        let part = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+        };
+        if !key.split('.').all(part) {
+            let shown: String = key.chars().take(100).collect();
+            return Err(InvalidValue(format!(
+                "has {shown:?}, which is no key of Codex's: letters, digits, _ and -, with dots between"
+            )));
+        }
+        let value = toml::Value::try_from(value).map_err(|_| {
+            InvalidValue(format!("has a value for {key} that TOML cannot say, such as null"))
+        })?;
+        let value = value.to_string();
+        if value.len() + key.len() > MAX_OPTION_BYTES {
+            return Err(InvalidValue(format!(
+                "has a value for {key} of more than {MAX_OPTION_BYTES} bytes"
+            )));
+        }
+        Ok(Self { key: key.to_owned(), value })
+    }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}={}", self.key, self.value)
+    }
+}
+
+/// A picture: an absolute path of a file that begins as a PNG, JPEG, GIF or WebP does. Codex itself
+/// tells the model alone that it could not read one (measured on 0.77 to 0.169).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Image(PathBuf);
+
+impl Image {
+    /// Looks at the file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or is no picture, and if its path has a comma, at which Codex would
+    /// divide it.
+    pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
+        let path = path.as_ref();
+        let shown = path.display();
+        if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
+            return Err(InvalidValue(format!(
+                "must be absolute paths without a comma, and {shown} is not one"
+            )));
+        }
+        let mut head = Vec::new();
+        File::open(path).and_then(|file| file.take(16).read_to_end(&mut head)).map_err(
+            |error| InvalidValue(format!("has {shown}, which cannot be read ({error})")),
+        )?;
+        let known: [&[u8]; 4] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF"];
+        if !known.iter().any(|known| head.starts_with(known)) {
+            return Err(InvalidValue(format!("has {shown}, which is no PNG, JPEG, GIF or WebP")));
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The path, which is absolute.
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// A JSON Schema for the final message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OutputSchema(Map<String, Value>);
+
+impl OutputSchema {
+    /// Checks its size. What it means is a matter between Codex and the model's provider.
+    ///
+    /// # Errors
+    ///
+    /// If it is too large.
+    pub fn new(schema: Map<String, Value>) -> Result<Self, InvalidValue> {
+        let schema = Self(schema);
+        if schema.to_json().len() > MAX_OPTION_BYTES {
+            return Err(InvalidValue(format!("must have {MAX_OPTION_BYTES} bytes at most")));
+        }
+        Ok(schema)
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_setting_is_one_key_and_one_value_of_toml() {
+        let shown = |key: &str, value: Value| Override::new(key, &value).map(|it| it.to_string());
+        let hostile = "x\"\ny = 1\n\"\"\"\nz = 2";
+        let table: toml::Table =
+            shown("a-c", json!(hostile)).expect("a key").parse().expect("it is TOML");
+        assert_eq!(table.get("a-c").and_then(toml::Value::as_str), Some(hostile));
+        assert_eq!(table.len(), 1);
+        assert_eq!(shown("a", json!({"b": [1, true]})), Ok("a={ b = [1, true] }".into()));
+        for key in ["", "a b", "a=b", "a..b", ".a", "\"a\"", "a\n", "é"] {
+            assert!(shown(key, json!(1)).is_err(), "{key:?} is no key");
+        }
+        assert!(shown("a", Value::Null).is_err());
+    }
+
+    #[test]
+    fn options_are_checked_anew_when_they_are_read() {
+        let written = json!({"model": "m", "web_search": "live", "config": [], "profile": "p"});
+        let options: Options = serde_json::from_value(written).expect("all is well");
+        assert_eq!(options.web_search, Some(WebSearch::Live));
+        for wrong in
+            [json!({"profile": "../x"}), json!({"web_search": "dead"}), json!({"model": "-m"})]
+        {
+            assert!(serde_json::from_value::<Options>(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+}
