@@ -5,6 +5,7 @@
 
 pub(crate) mod command;
 pub(crate) mod configured;
+pub(crate) mod diff;
 pub(crate) mod effective;
 pub(crate) mod event;
 pub(crate) mod event_stream;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::codex::effective::Effective;
 use crate::turn::options::{ApprovalPolicy, Argument, Options};
+use toml::Table;
+
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, Model, Sandbox, SandboxChoice, TurnRequest, WorkingDir};
 
@@ -46,6 +48,10 @@ const HARMLESS_SETTINGS: &[&str] = &[
     "tool_output_token_limit",
     "web_search",
 ];
+
+/// Settings that a call always says itself, so that a profile or a project cannot.
+const OVERRULED_SETTINGS: &[&str] =
+    &["approval_policy", "approvals_reviewer", "model", "sandbox_mode"];
 
 /// Arguments of `codex exec` of which the same holds. None has a value.
 const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict-config"];
@@ -109,6 +115,14 @@ impl Policy {
             self.within("images", image.as_path())?;
         }
         Ok(())
+    }
+
+    /// A setting in a profile or a project that could get around the sandbox.
+    pub(crate) fn harm<'a>(&self, tables: impl Iterator<Item = &'a Table>) -> Option<&'a str> {
+        let harmless =
+            |key: &&str| HARMLESS_SETTINGS.contains(key) || OVERRULED_SETTINGS.contains(key);
+        let mut keys = tables.flat_map(Table::keys).map(String::as_str);
+        keys.find(|key| !self.is_open() && !harmless(key))
     }
 
     fn check_config(&self, options: &Options) -> Result<()> {
@@ -248,6 +262,6 @@ impl Policy {
 }
 
 /// Says which setting it is that refuses.
-fn refused(field: &str, problem: String, setting: &'static str) -> FailureKind {
+pub(crate) fn refused(field: &str, problem: String, setting: &'static str) -> FailureKind {
     FailureKind::NotAllowed { field: field.into(), problem, setting }
 }

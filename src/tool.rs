@@ -7,6 +7,7 @@ mod guard;
 mod job;
 mod progress;
 mod reply;
+mod verdict;
 
 use rmcp::model::{JsonObject, Tool as Definition};
 

@@ -31,6 +31,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) sandbox: Option<Sandbox>,
     /// Whether what loosens a sandbox beside its name is turned off.
     pub(crate) closed: bool,
+    /// Directories whose own settings Codex is not to load, although the person trusts them.
+    pub(crate) untrusted: &'a [PathBuf],
     pub(crate) options: &'a Options,
     pub(crate) files: &'a Files,
     pub(crate) session: Session,
@@ -114,6 +116,13 @@ impl Invocation<'_> {
         if self.version.is_none_or(|version| version >= Version::IGNORE_RULES) {
             line.0.push("--ignore-rules".into());
         }
+        if !self.untrusted.is_empty() {
+            let level = || toml::Table::from_iter([("trust_level".into(), "untrusted".into())]);
+            let dirs = self.untrusted.iter().filter_map(|dir| dir.to_str());
+            let dirs = dirs.map(|dir| (dir.to_owned(), level().into()));
+            let dirs = toml::Value::Table(dirs.collect());
+            line.pair("-c", format!("projects={dirs}"));
+        }
         match self.options.approval_policy {
             None => line.set("approval_policy", "never"),
             Some(_) => line.set("approvals_reviewer", "user"),
@@ -148,6 +157,7 @@ mod tests {
             working_dir: &WorkingDir::existing("/").expect("the root exists"),
             sandbox: Some(Sandbox::WorkspaceWrite),
             closed,
+            untrusted: &[],
             options,
             files: &Files::default(),
             session,

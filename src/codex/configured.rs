@@ -5,24 +5,70 @@
 //! beside it. Where nothing names a sandbox, `codex exec` takes `workspace-write` in a directory that
 //! the person trusts, and `read-only` elsewhere (measured on 0.77, 0.153 and 0.169).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Table;
 
 use crate::turn::request::Sandbox;
 
-/// The sandbox in which Codex runs a new session in `working_dir` if nothing else is said.
-pub(crate) fn sandbox(home: &Path, profile: Option<&str>, working_dir: &Path) -> Sandbox {
-    let config = read(&home.join("config.toml")).unwrap_or_default();
-    let layered = profile.and_then(|name| read(&home.join(format!("{name}.config.toml"))));
-    let named = |table: &Table| table.get("sandbox_mode")?.as_str()?.parse().ok();
-    let profile = profile.or_else(|| config.get("profile")?.as_str());
-    let legacy = profile.and_then(|name| config.get("profiles")?.get(name)?.as_table());
-    let trusted = is_trusted(&config, working_dir);
-    let project = trusted.then(|| read(&working_dir.join(".codex/config.toml"))).flatten();
-    let tables = [layered.as_ref(), legacy, project.as_ref(), Some(&config)];
-    let default = if trusted { Sandbox::WorkspaceWrite } else { Sandbox::ReadOnly };
-    tables.into_iter().flatten().find_map(named).unwrap_or(default)
+/// What the person has configured, as far as it matters for a turn in one directory.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    config: Table,
+    /// The profile that is asked for: its file, and its table in the old form.
+    layered: Option<Table>,
+    legacy: Option<Table>,
+    /// The project's own settings, the nearest first, if the person trusts it.
+    project: Vec<Table>,
+    /// The directories by which Codex knows the project.
+    roots: Vec<PathBuf>,
+    trusted: bool,
+}
+
+impl Configured {
+    /// Reads Codex's configuration below `home`, and the project's around `working_dir`.
+    pub(crate) fn read(home: &Path, profile: Option<&str>, working_dir: &Path) -> Self {
+        let config = table(&home.join("config.toml")).unwrap_or_default();
+        let layered = profile.and_then(|name| table(&home.join(format!("{name}.config.toml"))));
+        let profile = profile.or_else(|| config.get("profile")?.as_str());
+        let legacy =
+            profile.and_then(|name| config.get("profiles")?.get(name)?.as_table().cloned());
+        let roots = project(working_dir);
+        let trusted = is_trusted(&config, working_dir);
+        let own = roots.iter().filter(|_| trusted);
+        let project = own.filter_map(|dir| table(&dir.join(".codex/config.toml"))).collect();
+        Self { config, layered, legacy, project, roots, trusted }
+    }
+
+    /// The sandbox in which Codex runs a new session if nothing else is said.
+    pub(crate) fn sandbox(&self) -> Sandbox {
+        let named = |table: &Table| table.get("sandbox_mode")?.as_str()?.parse().ok();
+        let project = self.project.iter();
+        let tables = self.profile().chain(project).chain([&self.config]);
+        let default = if self.trusted { Sandbox::WorkspaceWrite } else { Sandbox::ReadOnly };
+        tables.into_iter().find_map(named).unwrap_or(default)
+    }
+
+    /// The settings of the profile that is asked for.
+    pub(crate) fn profile(&self) -> impl Iterator<Item = &Table> {
+        self.layered.iter().chain(&self.legacy)
+    }
+
+    /// The project's own settings that Codex would load.
+    pub(crate) fn project(&self) -> impl Iterator<Item = &Table> {
+        self.project.iter()
+    }
+
+    /// The directories of which Codex must be told that they are not trusted, for it not to load them.
+    pub(crate) fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+}
+
+/// The directories from `working_dir` up to the root of its repository; itself where there is none.
+fn project(working_dir: &Path) -> Vec<PathBuf> {
+    let depth = working_dir.ancestors().position(|dir| dir.join(".git").exists()).unwrap_or(0);
+    working_dir.ancestors().take(depth + 1).map(Path::to_owned).collect()
 }
 
 /// Whether the person trusts the directory, or the nearest one around it of which they said anything.
@@ -32,7 +78,7 @@ fn is_trusted(config: &Table, working_dir: &Path) -> bool {
     level.and_then(toml::Value::as_str) == Some("trusted")
 }
 
-fn read(path: &Path) -> Option<Table> {
+fn table(path: &Path) -> Option<Table> {
     std::fs::read_to_string(path).ok()?.parse().ok()
 }
 
@@ -47,7 +93,7 @@ mod tests {
         fs::create_dir_all(&home).expect("writable");
         let here = |config: &str, profile: Option<&str>| {
             fs::write(home.join("config.toml"), config).expect("writable");
-            sandbox(&home, profile, Path::new("/a/b"))
+            Configured::read(&home, profile, Path::new("/a/b")).sandbox()
         };
         fs::write(home.join("loose.config.toml"), "sandbox_mode = \"danger-full-access\"")
             .expect("writable");

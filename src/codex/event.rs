@@ -85,6 +85,9 @@ pub enum Item {
         command: String,
         /// The exit status, once there is one.
         exit_code: Option<i64>,
+        /// Whether its output says that the sandbox kept it from something. Codex itself does not
+        /// tell, so this is by the words of the system.
+        refused: bool,
     },
     /// Files changed by one patch.
     FileChange {
@@ -212,6 +215,16 @@ struct RawEvent<'a> {
     item: RawItem<'a>,
 }
 
+/// Whether a command's output has the words with which the system keeps something from it: a write by
+/// bubblewrap, a write by Landlock (up to 0.120), the network (measured on 0.77, 0.153 and 0.169). The
+/// last two are said on other occasions too, so there the command must have failed.
+fn is_refused(output: &str, exit_code: Option<i64>) -> bool {
+    let has = |words: &str| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some();
+    has("Read-only file system")
+        || exit_code.is_some_and(|code| code != 0)
+            && (has("Operation not permitted") || has("Permission denied"))
+}
+
 #[derive(Deserialize, Default)]
 struct RawError<'a> {
     #[serde(borrow, default)]
@@ -231,6 +244,8 @@ struct RawItem<'a> {
     command: Cow<'a, str>,
     #[serde(default)]
     exit_code: Option<i64>,
+    #[serde(borrow, default)]
+    aggregated_output: Cow<'a, str>,
     #[serde(borrow, default)]
     changes: Vec<RawChange<'a>>,
     #[serde(borrow, default)]
@@ -265,7 +280,9 @@ impl RawItem<'_> {
             "agent_message" => Item::AgentMessage { text: self.text.into_owned() },
             "reasoning" => Item::Reasoning { text: self.text.into_owned() },
             "command_execution" => {
-                Item::Command { command: self.command.into_owned(), exit_code: self.exit_code }
+                let refused = is_refused(&self.aggregated_output, self.exit_code);
+                let (command, exit_code) = (self.command.into_owned(), self.exit_code);
+                Item::Command { command, exit_code, refused }
             }
             "file_change" => Item::FileChange {
                 paths: self
@@ -318,6 +335,7 @@ impl<'a> RawEvent<'a> {
                 text: text(item, "text"),
                 command: text(item, "command"),
                 exit_code: item["exit_code"].as_i64(),
+                aggregated_output: text(item, "aggregated_output"),
                 changes: list(item, "changes")
                     .map(|change| RawChange { path: text(change, "path") })
                     .collect(),

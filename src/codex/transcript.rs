@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::event::{Event, Item, Phase};
 use super::event_stream::Skipped;
+use super::step;
 use super::usage::Usage;
 
 /// How many items in progress are told apart. More are not seen in real turns.
@@ -33,6 +34,9 @@ pub(crate) struct Transcript {
     pub(crate) longest_skipped: u64,
     /// Whether a line was skipped for its length after the reply that is kept.
     pub(crate) skipped_after_reply: bool,
+    /// How many commands the sandbox kept from something, and the first of them.
+    pub(crate) refused: u64,
+    pub(crate) first_refused: Option<String>,
     open_work: HashSet<String>,
 }
 
@@ -76,6 +80,10 @@ impl Transcript {
         if let (Item::AgentMessage { text }, Phase::Completed) = (item, phase) {
             self.reply = Some(text.clone());
             self.skipped_after_reply = false;
+        }
+        if let (Item::Command { command, refused: true, .. }, Phase::Completed) = (item, phase) {
+            self.refused += 1;
+            self.first_refused.get_or_insert_with(|| step::head(step::unwrapped(command)));
         }
         match phase {
             Phase::Completed => {

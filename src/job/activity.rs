@@ -83,7 +83,7 @@ impl Activity {
         }
         self.open.retain(|open| open != id);
         match item {
-            Item::Command { command, exit_code } => {
+            Item::Command { command, exit_code, .. } => {
                 self.commands += 1;
                 self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
                 let command = unwrapped(command);
@@ -182,7 +182,8 @@ mod tests {
     fn a_repeated_step_is_told_until_others_have_come() {
         let mut activity = Activity::default();
         let at = Time::now();
-        let command = || done(Item::Command { command: "make".into(), exit_code: Some(2) });
+        let command =
+            || done(Item::Command { command: "make".into(), exit_code: Some(2), refused: false });
         let thought = |number: usize| done(Item::Reasoning { text: format!("thought {number}") });
         activity.turn_begins(at);
         for number in 0..4 {

@@ -176,7 +176,7 @@ fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
     match item {
         Item::AgentMessage { text: message } => text("agent_message", message),
         Item::Reasoning { text: thought } => text("reasoning", thought),
-        Item::Command { command, exit_code } => {
+        Item::Command { command, exit_code, .. } => {
             let (kind, mut fields) = text("command_execution", unwrapped(command))?;
             fields.insert("exit_code".into(), json!(exit_code));
             let item: Value = serde_json::from_str(raw).unwrap_or_default();

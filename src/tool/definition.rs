@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Tool;
 use super::arguments::MAX_TEXT_CHARS;
+use super::verdict::VERDICTS;
 use crate::turn::options::{ApprovalPolicy, WebSearch};
 use crate::turn::request::{MAX_LIMIT, Sandbox};
 
@@ -54,6 +55,10 @@ fn make(tool: Tool) -> Definition {
                 "change_summary": text("What was changed, why, and in which files or commits."),
                 "test_results": text("What was run and what came out."),
                 "open_questions": text("What you are unsure of."),
+                "diff": {
+                    "type": "string",
+                    "description": "What to look at: uncommitted, base:<branch> or commit:<sha>.",
+                },
             }),
             json!(["change_summary"]),
         ),
@@ -183,19 +188,32 @@ fn usage(about: &str) -> Value {
 
 fn output(tool: Tool) -> Value {
     let string = |about: &str| json!({ "type": "string", "description": about });
-    json!({
-        "type": "object",
-        "properties": {
+    let own = match tool {
+        Tool::Chat => json!({
+            "output": { "description": "The reply, parsed, if output_schema was given." },
+        }),
+        Tool::GuardPlan | Tool::GuardFinal => json!({
+            "verdict": { "type": "string", "enum": VERDICTS },
+            "findings": {
+                "type": "array",
+                "items": { "type": "object" },
+                "description": "severity, title, where, why, suggestion",
+            },
+        }),
+    };
+    let all = json!({
             "session_id": string("Pass it to go on in this session."),
             tool.reply_field(): string("Codex's final message."),
             "resume_command": string("With it a person takes the session over."),
             "cwd": string("Where Codex worked."),
-            "output": { "description": "The reply, parsed, if output_schema was given." },
             "effective": { "type": "object", "description": "What was in force: cwd, sandbox, approval_policy, model." },
             "usage": usage("Tokens of this call."),
             "session_usage": usage("Tokens of the session so far."),
             "warnings": { "type": "array", "items": { "type": "string" } },
-        },
+    });
+    json!({
+        "type": "object",
+        "properties": merged(all, own),
         "required": ["session_id", tool.reply_field(), "resume_command", "cwd"],
     })
 }

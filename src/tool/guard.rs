@@ -4,8 +4,9 @@
 
 use rmcp::model::JsonObject;
 
-use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
+use super::{Tool, verdict};
+use crate::codex::diff::Diff;
 use crate::config::Origin;
 use crate::prompt::{Part, compose};
 use crate::turn::options::Options;
@@ -22,8 +23,8 @@ judge. Report:
 5. Tests to write, as concrete cases.
 6. Suggestions: improvements that are not required.
 Keep blockers apart from suggestions. Name files and lines where you can. Say so where you find \
-nothing. End with one line: proceed, proceed with changes, or stop. Answer in the language of the \
-request.";
+nothing. Your verdict: approve if the plan can be carried out as it is, revise if it must be changed \
+first, block if it must not be carried out. Answer in the language of the request.";
 
 const FINAL_TASK: &str = "\
 Review the finished work that is summarised below. You may read files and run commands that change \
@@ -35,8 +36,9 @@ on the summary. Report:
 4. Rollback: how the change can be undone, and what cannot.
 5. Answers to the open questions, if there are any.
 6. Suggestions: improvements that are not required.
-Keep blockers apart from suggestions. Name files and lines. Say so where you find nothing. End with \
-one line: accept, accept with changes, or reject. Answer in the language of the request.";
+Keep blockers apart from suggestions. Name files and lines. Say so where you find nothing. Your \
+verdict: approve if the work can stay as it is, revise if it must be mended, block if it must not be \
+used. Answer in the language of the request.";
 
 pub(super) fn plan_request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
     let fields = ["requirements", "plan"];
@@ -64,12 +66,20 @@ fn request(
     for &name in optional {
         texts.extend(arguments.optional_text(name)?.map(|text| (name, text)));
     }
+    let diff = match tool {
+        Tool::GuardFinal => arguments.parsed("diff", str::parse::<Diff>)?,
+        Tool::Chat | Tool::GuardPlan => None,
+    };
+    let task = match &diff {
+        Some(diff) => format!("{task}\n\n{}", diff.how_to_see()),
+        None => task.to_owned(),
+    };
     let titles: Vec<String> = texts.iter().map(|(name, _)| name.replace('_', " ")).collect();
     let parts: Vec<Part<'_>> =
         titles.iter().zip(&texts).map(|(title, (_, text))| Part { title, text }).collect();
-    let prompt = compose(origin, tool.name(), Some(task), &parts)
+    let prompt = compose(origin, tool.name(), Some(&task), &parts)
         .map_err(|problem| invalid(&[required, optional].concat().join(" + "), problem))?;
-    Ok(arguments
-        .into_request(prompt, Options::default())?
-        .sandbox(SandboxChoice::Once(Sandbox::ReadOnly)))
+    let options = Options { output_schema: Some(verdict::schema(tool)), ..Options::default() };
+    let request = arguments.into_request(prompt, options)?.diff(diff);
+    Ok(request.sandbox(SandboxChoice::Once(Sandbox::ReadOnly)))
 }

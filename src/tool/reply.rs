@@ -6,7 +6,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
-use super::Tool;
+use super::{Tool, verdict};
 use crate::text::{Halves, halves};
 use crate::turn::advice::{self, Ways};
 use crate::turn::outcome::{Answer, Failure, FailureKind};
@@ -36,14 +36,23 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
         session_usage,
         mut warnings,
     } = answer;
+    let review = output.as_ref().filter(|_| tool != Tool::Chat);
+    let (reply, beside) = match review.map(|output| verdict::read(tool, output)) {
+        Some(Some(review)) => review,
+        Some(None) => {
+            let warning =
+                "The reply does not keep to the form of a review, so there is no verdict.";
+            warnings.push(warning.into());
+            (reply, Map::new())
+        }
+        None => (reply, output.map(|output| ("output".to_owned(), output)).into_iter().collect()),
+    };
     let (reply, warning) = shortened(reply, MAX_REPLY_CHARS);
     warnings.extend(warning);
     let mut content = Map::new();
     content.insert("session_id".into(), session_id.to_string().into());
     content.insert(tool.reply_field().into(), reply.into());
-    if let Some(output) = output {
-        content.insert("output".into(), output);
-    }
+    content.extend(beside);
     content.insert("resume_command".into(), session_id.resume_command().into());
     content.insert("cwd".into(), working_dir.to_string_lossy().into());
     if let Some(effective) = effective {

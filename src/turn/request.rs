@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::options::Options;
+use crate::codex::diff::Diff;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
 /// `input_too_large`.
@@ -304,6 +305,8 @@ pub struct TurnRequest {
     /// Whether to go on in a copy of the session.
     pub(crate) fork: bool,
     pub(crate) options: Options,
+    /// What is reviewed, which git must know.
+    pub(crate) diff: Option<Diff>,
     pub(crate) total: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     /// Whether it goes before all others that wait for its session.
@@ -320,6 +323,7 @@ impl TurnRequest {
             sandbox: SandboxChoice::default(),
             fork: false,
             options: Options::default(),
+            diff: None,
             total: None,
             idle: None,
             in_front: false,
@@ -372,6 +376,12 @@ impl TurnRequest {
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Has git asked whether it knows this, before Codex is.
+    pub(crate) fn diff(mut self, diff: Option<Diff>) -> Self {
+        self.diff = diff;
         self
     }
 

@@ -18,15 +18,16 @@ use super::request::{
 };
 use super::tokens::{Before, Count, split};
 use crate::codex::command::{Invocation, Session};
+use crate::codex::configured::Configured;
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::locate::{Program, locate};
 use crate::codex::refusal::{self, Trouble};
+use crate::codex::rollout;
 use crate::codex::scratch::Scratch;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
-use crate::codex::{configured, rollout};
 use crate::policy;
 use crate::session::holder;
 use crate::session::known::Known;
@@ -49,6 +50,7 @@ struct Plan {
     version: Option<Version>,
     working_dir: WorkingDir,
     sandbox: Option<Sandbox>,
+    untrusted: Vec<PathBuf>,
     options: Options,
     scratch: Scratch,
     known: Known,
@@ -209,9 +211,15 @@ impl Call {
             })?,
             (None, None) => settings.working_dir.clone(),
         };
-        let sandbox = self.sandbox(&known, &working_dir, &mut warnings);
+        let configured = self.configured(&working_dir).await;
+        let sandbox = self.sandbox(&known, &configured, &mut warnings);
         let working_dir =
             settings.policy.working_dir("cwd", &working_dir, sandbox, &self.own_folders())?;
+        let untrusted = self.check_configured(&configured, &mut warnings)?;
+        if let Some(diff) = &self.request.diff {
+            let known = diff.check(working_dir.as_path()).await;
+            known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
+        }
         let options = self.options(sandbox)?;
         let version = self.shared.versions.of(&program).await;
         self.check_version(version)?;
@@ -232,14 +240,24 @@ impl Call {
                 ),
             ));
         }
-        Ok(Plan { program, version, working_dir, sandbox, options, scratch, known, warnings })
+        Ok(Plan {
+            program,
+            version,
+            working_dir,
+            sandbox,
+            untrusted,
+            options,
+            scratch,
+            known,
+            warnings,
+        })
     }
 
     /// The sandbox to name. Only where nothing is kept from callers may it be left to Codex.
     fn sandbox(
         &self,
         known: &Known,
-        working_dir: &WorkingDir,
+        configured: &Configured,
         warnings: &mut Vec<String>,
     ) -> Option<Sandbox> {
         let policy = &self.shared.settings.policy;
@@ -250,14 +268,7 @@ impl Call {
         if policy.is_open() {
             return wanted;
         }
-        let profile = self.request.options.profile.as_ref().map(Profile::as_str);
-        let home = self.shared.codex_home.as_deref();
-        let configured = || {
-            home.map_or(Sandbox::ReadOnly, |home| {
-                configured::sandbox(home, profile, working_dir.as_path())
-            })
-        };
-        let asked = wanted.unwrap_or_else(configured);
+        let asked = wanted.unwrap_or_else(|| configured.sandbox());
         let (sandbox, less) = policy.settle(asked);
         if less {
             let whose =
@@ -271,6 +282,44 @@ impl Call {
             ));
         }
         Some(sandbox)
+    }
+
+    /// What the person has configured, where that matters.
+    async fn configured(&self, working_dir: &WorkingDir) -> Configured {
+        let home = self.shared.codex_home.clone();
+        let Some(home) = home.filter(|_| !self.shared.settings.policy.is_open()) else {
+            return Configured::default();
+        };
+        let profile = self.request.options.profile.clone();
+        // Codex loads what lies around where the directory really is.
+        let dir = working_dir.as_path();
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let read = move || Configured::read(&home, profile.as_ref().map(Profile::as_str), &dir);
+        tokio::task::spawn_blocking(read).await.unwrap_or_default()
+    }
+
+    /// Refuses a profile that could get around the sandbox, as the caller chose it; the settings of a
+    /// project that could are not loaded. Returns the directories that are not to be trusted.
+    fn check_configured(
+        &self,
+        configured: &Configured,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<PathBuf>> {
+        let policy = &self.shared.settings.policy;
+        if let (Some(profile), Some(key)) =
+            (&self.request.options.profile, policy.harm(configured.profile()))
+        {
+            let name = profile.as_str();
+            let problem = format!("{name} sets {key}, which could get around the sandbox");
+            return Err(policy::refused("profile", problem, policy::MAX_SANDBOX));
+        }
+        let Some(key) = policy.harm(configured.project()) else { return Ok(Vec::new()) };
+        warnings.push(format!(
+            "The project's .codex/config.toml sets {key}, which could get around the sandbox, so \
+             Codex did not load it. The operator can allow it by {}=danger-full-access.",
+            policy::MAX_SANDBOX
+        ));
+        Ok(configured.roots().to_owned())
     }
 
     /// The options, with directories as they really are.
@@ -339,6 +388,7 @@ impl Call {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
             closed: !self.shared.settings.policy.is_open(),
+            untrusted: &plan.untrusted,
             options: &plan.options,
             files: &plan.scratch.files,
             session: match self.request.session {
@@ -446,8 +496,7 @@ impl Call {
         answer.output = serde_json::from_str(&answer.reply).ok();
         if answer.output.is_none() {
             answer.warnings.push(
-                "The reply is not JSON although an output_schema was given, so there is no output."
-                    .into(),
+                "The reply is no JSON although its schema asks for it: it stands as it is.".into(),
             );
         }
     }
@@ -550,6 +599,15 @@ fn answer(
         ));
     } else if transcript.reply.is_none() {
         warnings.push("Codex completed the turn without a message.".into());
+    }
+    if let Some(first) = transcript.first_refused
+        && plan.sandbox != Some(Sandbox::DangerFullAccess)
+    {
+        warnings.push(format!(
+            "The sandbox seems to have kept {} command{} of Codex's from something, the first: {first}",
+            transcript.refused,
+            if transcript.refused == 1 { "" } else { "s" },
+        ));
     }
     Answer {
         session_id,

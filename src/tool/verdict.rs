@@ -1,0 +1,75 @@
+//! The verdict of a review: what the guards ask for beside their text, so that a program can act on it.
+
+use serde_json::{Map, Value, json};
+
+use super::Tool;
+use super::definition::object;
+use crate::turn::options::OutputSchema;
+
+/// What a reviewer can come to.
+pub(super) const VERDICTS: [&str; 3] = ["approve", "revise", "block"];
+
+/// How much a finding matters.
+const SEVERITIES: [&str; 4] = ["blocker", "major", "minor", "suggestion"];
+
+/// What Codex's final message is to look like. Everything is required, as providers want it.
+pub(super) fn schema(tool: Tool) -> OutputSchema {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            tool.reply_field(): text("The whole review, as Markdown."),
+            "verdict": { "type": "string", "enum": VERDICTS },
+            "findings": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "severity": { "type": "string", "enum": SEVERITIES },
+                        "title": text("In one line."),
+                        "where": text("File and line, or the part of the plan."),
+                        "why": text("What goes wrong."),
+                        "suggestion": text("What to do about it."),
+                    },
+                    "required": ["severity", "title", "where", "why", "suggestion"],
+                    "additionalProperties": false,
+                },
+            },
+        },
+        "required": [tool.reply_field(), "verdict", "findings"],
+        "additionalProperties": false,
+    });
+    OutputSchema::new(object(schema)).expect("it is short")
+}
+
+/// The text, the verdict and the findings in a reply that keeps to the schema.
+pub(super) fn read(tool: Tool, output: &Value) -> Option<(String, Map<String, Value>)> {
+    let text = output.get(tool.reply_field())?.as_str()?.to_owned();
+    let (verdict, findings) = (output.get("verdict")?, output.get("findings")?);
+    let is_known = verdict.as_str().is_some_and(|verdict| VERDICTS.contains(&verdict));
+    let texts = |finding: &Value| {
+        finding.as_object().is_some_and(|finding| finding.values().all(Value::is_string))
+    };
+    let are_findings = findings.as_array().is_some_and(|findings| findings.iter().all(texts));
+    let kept = [("verdict".to_owned(), verdict.clone()), ("findings".to_owned(), findings.clone())];
+    (is_known && are_findings).then(|| (text, kept.into_iter().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_one_of_three_with_findings_in_words() {
+        let reply = |verdict: &str, findings: Value| {
+            let output = json!({"critique": "Text.", "verdict": verdict, "findings": findings});
+            read(Tool::GuardPlan, &output)
+        };
+        let (text, kept) = reply("revise", json!([{"title": "x"}])).expect("it is one");
+        assert_eq!(text, "Text.");
+        assert_eq!(Value::from(kept), json!({"verdict": "revise", "findings": [{"title": "x"}]}));
+        assert!(reply("maybe", json!([])).is_none());
+        assert!(reply("block", json!([1])).is_none());
+        assert!(read(Tool::GuardFinal, &json!({"verdict": "block", "findings": []})).is_none());
+    }
+}
