@@ -22,7 +22,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use crate::config::{Origin, Settings};
 use crate::job::Retention;
 use crate::log;
-use crate::policy::{self, Policy};
+use crate::policy::{self, NestedMcp, Policy};
 use crate::turn::request::{Limits, MAX_LIMIT, Model, Sandbox, WorkingDir};
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
@@ -140,6 +140,15 @@ struct Flags {
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
     allow_extra_arguments: bool,
 
+    /// How deep Codexes may start each other by this program
+    #[arg(long, global = true, env = policy::MAX_DEPTH, value_name = "N", default_value_t = 1)]
+    max_depth: u32,
+
+    /// Which of its configured MCP servers Codex starts: inherit, none, or names with commas between
+    #[arg(long, global = true, env = policy::NESTED_MCP, value_name = "NAMES", default_value = "inherit",
+          value_parser = str::parse::<NestedMcp>)]
+    nested_mcp: NestedMcp,
+
     /// Log in detail, with what Codex writes on standard error
     #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_DEBUG", value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
@@ -251,6 +260,8 @@ impl Flags {
                 allowed_models: self.allowed_models.clone(),
                 allow_config: self.allow_config,
                 allow_extra_arguments: self.allow_extra_arguments,
+                max_depth: self.max_depth,
+                nested_mcp: self.nested_mcp.clone(),
             },
         })
     }

@@ -94,6 +94,8 @@ impl Settings {
         let yes_or_no = |yes: bool| yes.to_string().into();
         set("--allow-config", yes_or_no(self.policy.allow_config));
         set("--allow-extra-arguments", yes_or_no(self.policy.allow_extra_arguments));
+        set("--max-depth", self.policy.max_depth.to_string().into());
+        set("--nested-mcp", self.policy.nested_mcp.to_string().into());
         if let Some(state_dir) = &self.state_dir {
             set("--state-dir", state_dir.into());
         }

@@ -40,10 +40,12 @@ pub(crate) use time::Time;
 
 use crate::codex::home::codex_home;
 use crate::config::Settings;
+use crate::depth::depth;
+use crate::private::write_whole;
 use crate::text::head;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
-use folder::{Folder, write_whole};
+use folder::Folder;
 use process::{ProcessId, Runner, this_program};
 use record::JobEvent;
 use store::Store;
@@ -89,6 +91,7 @@ pub(crate) struct Jobs(Arc<Shared>);
 struct Shared {
     store: Option<Store>,
     settings: Settings,
+    depth: u32,
 }
 
 impl Jobs {
@@ -96,6 +99,7 @@ impl Jobs {
         Self(Arc::new(Shared {
             store: settings.state_dir.as_deref().map(Store::new),
             settings: settings.clone(),
+            depth: depth(),
         }))
     }
 
@@ -120,7 +124,10 @@ impl Jobs {
         let store = self.store()?;
         let storage = |error| storage(store, error);
         // Here, and not only when its turn begins, so that nothing is started.
-        self.0.settings.policy.check(&request).map_err(|kind| Problem::Refused(Box::new(kind)))?;
+        let policy = &self.0.settings.policy;
+        let checked = policy.check_depth(self.0.depth).and_then(|()| policy.check(&request));
+        let found = checked.and_then(|()| request.find_last(&self.0.settings));
+        found.map_err(|kind| Problem::Refused(Box::new(kind)))?;
         if request.session.is_none() && request.working_dir.is_none() {
             request.working_dir = Some(self.0.settings.working_dir.clone());
         }
@@ -200,6 +207,8 @@ impl Jobs {
         text: &str,
         interrupt: bool,
     ) -> Result<State> {
+        let checked = self.0.settings.policy.check_depth(self.0.depth);
+        checked.map_err(|kind| Problem::Refused(Box::new(kind)))?;
         let state = self.look(job)?;
         let store = self.store()?;
         let folder = store.folder(job);

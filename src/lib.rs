@@ -14,6 +14,7 @@
 pub mod cli;
 mod codex;
 mod config;
+mod depth;
 mod job;
 mod log;
 mod policy;

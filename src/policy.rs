@@ -5,7 +5,9 @@
 //! (measured on Codex 0.77, 0.153 and 0.169). What loosens a sandbox beside its name is refused here,
 //! or turned off in [`crate::codex::command`]. SECURITY.md lists the ways that are known.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use crate::codex::effective::Effective;
 use crate::turn::options::{ApprovalPolicy, Argument, Options};
@@ -25,6 +27,11 @@ pub(crate) const ALLOWED_MODELS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
 pub(crate) const ALLOW_CONFIG: &str = "CODEX_PERSISTENT_MCP_ALLOW_CONFIG";
 /// The variable that allows further arguments.
 pub(crate) const ALLOW_EXTRA_ARGUMENTS: &str = "CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS";
+
+/// The variable with the depth.
+pub(crate) const MAX_DEPTH: &str = "CODEX_PERSISTENT_MCP_MAX_DEPTH";
+/// The variable with the MCP servers that Codex starts.
+pub(crate) const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 
 /// Settings of Codex's that can neither start a program, nor write a file, nor send anything
 /// elsewhere, nor change what commands may do. All others need the highest sandbox to be
@@ -72,6 +79,60 @@ pub struct Policy {
     pub allow_config: bool,
     /// Whether a call may add arguments for `codex exec`. Default no. The same limit holds.
     pub allow_extra_arguments: bool,
+    /// How deep Codexes may start each other by this program. Default 1: one that it started cannot
+    /// start another.
+    pub max_depth: u32,
+    /// Which of its configured MCP servers Codex starts. Default all.
+    pub nested_mcp: NestedMcp,
+}
+
+/// Which of the MCP servers that Codex is configured with it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NestedMcp {
+    /// All of them.
+    #[default]
+    Inherit,
+    /// None.
+    Nobody,
+    /// Those with these names.
+    Only(Vec<String>),
+}
+
+impl NestedMcp {
+    /// Whether it starts the server of this name.
+    pub(crate) fn starts(&self, name: &str) -> bool {
+        match self {
+            Self::Inherit => true,
+            Self::Nobody => false,
+            Self::Only(names) => names.iter().any(|only| only == name),
+        }
+    }
+}
+
+impl fmt::Display for NestedMcp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inherit => formatter.write_str("inherit"),
+            Self::Nobody => formatter.write_str("none"),
+            Self::Only(names) => formatter.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl FromStr for NestedMcp {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> std::result::Result<Self, InvalidValue> {
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        match text.trim() {
+            "inherit" => Ok(Self::Inherit),
+            "none" => Ok(Self::Nobody),
+            _ if names.iter().any(String::is_empty) => Err(InvalidValue(
+                "must be inherit, none, or names of MCP servers with commas between".into(),
+            )),
+            _ => Ok(Self::Only(names)),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -82,6 +143,8 @@ impl Default for Policy {
             allowed_models: Vec::new(),
             allow_config: true,
             allow_extra_arguments: false,
+            max_depth: 1,
+            nested_mcp: NestedMcp::Inherit,
         }
     }
 }
@@ -92,6 +155,18 @@ impl Policy {
     /// Whether nothing is kept from callers that Codex itself would do.
     pub(crate) fn is_open(&self) -> bool {
         self.max_sandbox == Sandbox::DangerFullAccess
+    }
+
+    /// Refuses every call of a Codex that is as deep as one may be.
+    pub(crate) fn check_depth(&self, depth: u32) -> Result<()> {
+        if depth < self.max_depth {
+            return Ok(());
+        }
+        let problem = format!(
+            "comes from a Codex that this program started, {depth} deep, and agents must not call each \
+             other for ever; answer without this tool"
+        );
+        Err(refused("this call", problem, MAX_DEPTH))
     }
 
     /// Refuses what a request may not ask for, whatever its session is like.

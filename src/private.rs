@@ -1,8 +1,11 @@
 //! Files and folders that only their owner can read, and where the user's state lies.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Where state is kept if no setting says: `$XDG_STATE_HOME/codex-persistent-mcp`, which is
 /// `~/.local/state/codex-persistent-mcp` where the variable is not set (XDG Base Directory
@@ -33,4 +36,21 @@ pub(crate) fn open_options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Reads a file that was written whole.
+pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+/// Writes a file so that others see the old one or the new one, whole.
+pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let bytes = serde_json::to_vec(content)?;
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = open_options().write(true).create(true).truncate(true).open(&new)?;
+    let written = file.write_all(&bytes).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        drop(fs::remove_file(new));
+    }
+    written
 }

@@ -147,7 +147,9 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let turns = Tool::ALL.map(Tool::definition);
         let jobs = JobTool::ALL.map(JobTool::definition);
-        Ok(ListToolsResult::with_all_items(turns.into_iter().chain(jobs).cloned().collect()))
+        let policy = &self.codex.settings().policy;
+        let tools = turns.into_iter().chain(jobs).map(|tool| tool::under(policy, tool));
+        Ok(ListToolsResult::with_all_items(tools.collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Definition> {

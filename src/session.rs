@@ -8,6 +8,7 @@
 pub(crate) mod calls;
 pub(crate) mod holder;
 pub(crate) mod known;
+pub(crate) mod last;
 pub(crate) mod line;
 pub(crate) mod order;
 pub(crate) mod queue;

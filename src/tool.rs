@@ -12,9 +12,15 @@ mod verdict;
 use rmcp::model::{JsonObject, Tool as Definition};
 
 use crate::config::Origin;
+use crate::policy::Policy;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::TurnRequest;
 pub(crate) use job::{JobTool, begin_chat, blocking, chat_result};
+/// What clients are told of a tool under the operator's policy.
+pub(crate) fn under(policy: &Policy, definition: &Definition) -> Definition {
+    definition::under(policy, definition)
+}
+
 pub(crate) use progress::Progress;
 pub(crate) use reply::{failed, reply};
 

@@ -26,6 +26,7 @@ use crate::codex::home::codex_home;
 use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
 use crate::config::Settings;
+use crate::depth::depth;
 use crate::session::known::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
+    /// How many Codexes are around this process.
+    pub(crate) depth: u32,
     /// Tells from a prompt whether its turn is a one-off, for sessions that only a record knows.
     pub(crate) is_one_off: fn(&str) -> bool,
     shutdown: CancellationToken,
@@ -77,6 +80,7 @@ impl Codex {
             sessions: Sessions::default(),
             watchdog: Watchdog::default(),
             versions: Versions::default(),
+            depth: depth(),
             is_one_off: crate::prompt::is_one_off,
             shutdown: CancellationToken::new(),
             turns: TaskTracker::new(),
@@ -106,14 +110,17 @@ impl Codex {
         self.start_with(request, Some(recorder))
     }
 
-    fn start_with(&self, request: TurnRequest, recorder: Option<Box<dyn Recorder>>) -> Turn {
+    fn start_with(&self, mut request: TurnRequest, recorder: Option<Box<dyn Recorder>>) -> Turn {
         let began = Instant::now();
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
         let (answer, outcome) = oneshot::channel();
         let cancel = self.0.shutdown.child_token();
         let turn =
             Turn { events, outcome, token: cancel.clone(), cancel: cancel.clone().drop_guard() };
-        if let Err(failure) = self.check(&request) {
+        let checked = self.check(&request).and_then(|()| {
+            request.find_last(&self.0.settings).map_err(|kind| Failure::of(kind, None))
+        });
+        if let Err(failure) = checked {
             drop(answer.send(Err(failure)));
             return turn;
         }
@@ -147,7 +154,8 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest) -> Result<(), Box<Failure>> {
-        let checked = self.0.settings.policy.check(request);
+        let policy = &self.0.settings.policy;
+        let checked = policy.check_depth(self.0.depth).and_then(|()| policy.check(request));
         checked.map_err(|kind| Failure::of(kind, request.session))
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) closed: bool,
     /// Directories whose own settings Codex is not to load, although the person trusts them.
     pub(crate) untrusted: &'a [PathBuf],
+    /// Codex's own MCP servers that it is not to start.
+    pub(crate) without_mcp: &'a [String],
     pub(crate) options: &'a Options,
     pub(crate) files: &'a Files,
     pub(crate) session: Session,
@@ -57,6 +59,8 @@ impl Invocation<'_> {
         if self.closed {
             self.close(&mut line);
         }
+        let servers = self.without_mcp.iter().map(String::as_str);
+        line.each("mcp_servers", servers, "enabled", false.into());
         match self.session {
             Session::New => {}
             Session::Resume(session) => line.pair("resume", session.to_string()),
@@ -116,13 +120,8 @@ impl Invocation<'_> {
         if self.version.is_none_or(|version| version >= Version::IGNORE_RULES) {
             line.0.push("--ignore-rules".into());
         }
-        if !self.untrusted.is_empty() {
-            let level = || toml::Table::from_iter([("trust_level".into(), "untrusted".into())]);
-            let dirs = self.untrusted.iter().filter_map(|dir| dir.to_str());
-            let dirs = dirs.map(|dir| (dir.to_owned(), level().into()));
-            let dirs = toml::Value::Table(dirs.collect());
-            line.pair("-c", format!("projects={dirs}"));
-        }
+        let dirs = self.untrusted.iter().filter_map(|dir| dir.to_str());
+        line.each("projects", dirs, "trust_level", "untrusted".into());
         match self.options.approval_policy {
             None => line.set("approval_policy", "never"),
             Some(_) => line.set("approvals_reviewer", "user"),
@@ -135,6 +134,22 @@ struct Line(Vec<OsString>);
 impl Line {
     fn pair(&mut self, flag: &str, value: impl AsRef<Path>) {
         self.0.extend([flag.into(), value.as_ref().into()]);
+    }
+
+    /// One setting of each of these entries of a table. Codex merges it into what it has. (The names
+    /// may have dots, so they cannot be in the key.)
+    fn each<'a>(
+        &mut self,
+        table: &str,
+        names: impl Iterator<Item = &'a str>,
+        key: &str,
+        value: toml::Value,
+    ) {
+        let entry = || toml::Table::from_iter([(key.to_owned(), value.clone())]);
+        let entries: toml::Table = names.map(|name| (name.to_owned(), entry().into())).collect();
+        if !entries.is_empty() {
+            self.pair("-c", format!("{table}={}", toml::Value::Table(entries)));
+        }
     }
 
     /// A setting whose value is a text, quoted as TOML wants it.
@@ -158,6 +173,7 @@ mod tests {
             sandbox: Some(Sandbox::WorkspaceWrite),
             closed,
             untrusted: &[],
+            without_mcp: &[],
             options,
             files: &Files::default(),
             session,

@@ -49,6 +49,17 @@ impl Configured {
         tables.into_iter().find_map(named).unwrap_or(default)
     }
 
+    /// The names of the MCP servers that Codex would start.
+    pub(crate) fn mcp_servers(&self, with_project: bool) -> Vec<String> {
+        let project = self.project.iter().filter(|_| with_project);
+        let tables = self.profile().chain(project).chain([&self.config]);
+        let servers = tables.filter_map(|table| table.get("mcp_servers")?.as_table());
+        let mut names: Vec<String> = servers.flat_map(Table::keys).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The settings of the profile that is asked for.
     pub(crate) fn profile(&self) -> impl Iterator<Item = &Table> {
         self.layered.iter().chain(&self.legacy)

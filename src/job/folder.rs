@@ -4,13 +4,11 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::ask::Ask;
 use super::id::JobId;
-use crate::private;
+use crate::private::{self, write_whole};
 
 /// Kept so that the end of a job can be written when the disk is full, in bytes.
 const RESERVE: usize = 64 << 10;
@@ -134,21 +132,4 @@ impl Folder {
         asks.sort_unstable();
         Ok(asks)
     }
-}
-
-/// Reads a file that was written whole.
-pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
-}
-
-/// Writes a file so that others see the old one or the new one, whole.
-pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
-    let bytes = serde_json::to_vec(content)?;
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = private::open_options().write(true).create(true).truncate(true).open(&new)?;
-    let written = file.write_all(&bytes).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        drop(fs::remove_file(new));
-    }
-    written
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::folder::{Folder, read_whole};
+use super::folder::Folder;
 use super::id::JobId;
 use super::state::State;
 use super::store::{REMNANT, Store};
 use super::time::Time;
+use crate::private::read_whole;
 
 /// How long, and how many, ended jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::ask::Ask;
-use super::folder::{Folder, WriteLock, read_whole};
+use super::folder::{Folder, WriteLock};
 use super::id::JobId;
 use super::prune::{Retention, prune};
 use super::record::JobEvent;
@@ -26,6 +26,7 @@ use super::state::{JobError, Status};
 use super::store::Store;
 use super::writer::{SharedWriter, TurnRecorder};
 use crate::config::Settings;
+use crate::private::read_whole;
 use crate::signals::Signals;
 use crate::turn::Codex;
 use crate::turn::outcome::{Answer, CancelledBy, Failure, FailureKind};

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Folder, WriteLock, read_whole};
+use super::folder::{Folder, WriteLock};
 use super::id::JobId;
 use super::log::LogReader;
 use super::notifications::Notifications;
@@ -15,7 +15,7 @@ use super::record::{JobEvent, Line};
 use super::state::{JobError, State};
 use super::writer::Writer;
 use crate::codex::event::{Event, Item, Phase};
-use crate::private;
+use crate::private::{self, read_whole};
 use crate::reverse_lines::ReverseLines;
 
 /// How the name of a job's folder ends that is being removed.

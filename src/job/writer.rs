@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::folder::{Folder, WriteLock, write_whole};
+use super::folder::{Folder, WriteLock};
 use super::log::LogWriter;
 use super::notifications::{Notification, Notifications};
 use super::process::ProcessId;
@@ -17,6 +17,7 @@ use super::state::{State, Status};
 use super::time::Time;
 use crate::codex::event::Event;
 use crate::codex::event_stream::Skipped;
+use crate::private::write_whole;
 use crate::turn::attempt::Recorder;
 
 /// How often the state is written while events come.

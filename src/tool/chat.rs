@@ -27,8 +27,10 @@ pub(super) fn request_of(
     let sandbox = sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
     let options = arguments.options()?;
     let fork = arguments.flag("fork")?;
-    let request = arguments.into_request(prompt, options)?.sandbox(sandbox).fork(fork);
-    if fork && request.session.is_none() {
+    let last = arguments.flag("continue_last")?;
+    let request = arguments.into_request(prompt, options)?.sandbox(sandbox);
+    let request = request.fork(fork).continue_last(last);
+    if fork && request.session.is_none() && !last {
         let problem = InvalidValue("needs session_id, the session to copy".into());
         return Err(invalid("fork", problem));
     }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Tool;
 use super::arguments::MAX_TEXT_CHARS;
 use super::verdict::VERDICTS;
+use crate::policy::Policy;
 use crate::turn::options::{ApprovalPolicy, WebSearch};
 use crate::turn::request::{MAX_LIMIT, Sandbox};
 
@@ -105,6 +106,10 @@ fn chat_own() -> Value {
         "fork": {
             "type": "boolean",
             "description": "Go on in a copy of session_id, which may be busy and stays as it is.",
+        },
+        "continue_last": {
+            "type": "boolean",
+            "description": "Go on in the last session in cwd, instead of session_id.",
         },
         "images": list("Absolute paths of pictures for Codex to see."),
         "add_dirs": list("Further absolute directories to write in (workspace-write)."),
@@ -216,6 +221,23 @@ fn output(tool: Tool) -> Value {
         "properties": merged(all, own),
         "required": ["session_id", tool.reply_field(), "resume_command", "cwd"],
     })
+}
+
+/// The definition as it is under the operator's policy: without sandboxes that are not allowed, and
+/// told as read-only where nothing can be changed.
+pub(super) fn under(policy: &Policy, definition: &Definition) -> Definition {
+    let mut definition = definition.clone();
+    let mut schema = (*definition.input_schema).clone();
+    let sandbox = schema.get_mut("properties").and_then(|fields| fields.get_mut("sandbox"));
+    let Some(sandbox) = sandbox else { return definition };
+    let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= policy.max_sandbox);
+    sandbox["enum"] = allowed.map(Sandbox::as_str).collect();
+    definition.input_schema = Arc::new(schema);
+    if policy.max_sandbox == Sandbox::ReadOnly {
+        let hints = definition.annotations.take().unwrap_or_default();
+        definition.annotations = Some(hints.read_only(true).destructive(false));
+    }
+    definition
 }
 
 pub(super) fn merged(first: Value, second: Value) -> Value {

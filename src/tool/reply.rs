@@ -52,9 +52,9 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     let mut content = Map::new();
     content.insert("session_id".into(), session_id.to_string().into());
     content.insert(tool.reply_field().into(), reply.into());
-    content.extend(beside);
     content.insert("resume_command".into(), session_id.resume_command().into());
     content.insert("cwd".into(), working_dir.to_string_lossy().into());
+    content.extend(beside);
     if let Some(effective) = effective {
         content.insert("effective".into(), json!(effective));
     }
@@ -93,11 +93,20 @@ fn sentence(kind: &FailureKind) -> String {
     let text = text.trim_end_matches('.');
     match text.chars().next() {
         // A field's name stays as it is written.
-        Some(first) if !matches!(kind, FailureKind::BadInput { .. }) => {
+        Some(first) if !starts_with_a_field(kind) => {
             first.to_uppercase().collect::<String>() + &text[first.len_utf8()..]
         }
         _ => text.to_owned(),
     }
+}
+
+fn starts_with_a_field(kind: &FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::BadInput { .. }
+            | FailureKind::NotAllowed { .. }
+            | FailureKind::NeedsNewerCodex { .. }
+    )
 }
 
 /// What the caller can do about it.

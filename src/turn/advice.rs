@@ -18,7 +18,7 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
             format!("correct {field} and {again}. Nothing was started.")
         }
         FailureKind::NotAllowed { field, .. } => format!(
-            "{again} with another {field}, or have the person who runs this server allow it. Nothing \
+            "ask with another {field}, or have the person who runs this server allow it. Nothing \
              was started."
         ),
         FailureKind::NeedsNewerCodex { field, .. } => format!(

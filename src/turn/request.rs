@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::options::Options;
+use super::outcome::FailureKind;
 use crate::codex::diff::Diff;
+use crate::config::Settings;
+use crate::session::last;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
 /// `input_too_large`.
@@ -304,6 +307,8 @@ pub struct TurnRequest {
     pub(crate) sandbox: SandboxChoice,
     /// Whether to go on in a copy of the session.
     pub(crate) fork: bool,
+    /// Whether to go on in the last session of the directory.
+    pub(crate) continue_last: bool,
     pub(crate) options: Options,
     /// What is reviewed, which git must know.
     pub(crate) diff: Option<Diff>,
@@ -322,6 +327,7 @@ impl TurnRequest {
             working_dir: None,
             sandbox: SandboxChoice::default(),
             fork: false,
+            continue_last: false,
             options: Options::default(),
             diff: None,
             total: None,
@@ -370,6 +376,37 @@ impl TurnRequest {
     pub fn fork(mut self, fork: bool) -> Self {
         self.fork = fork;
         self
+    }
+
+    /// Goes on in the last session that a process with the same state folder had in the directory.
+    #[must_use]
+    pub fn continue_last(mut self, continue_last: bool) -> Self {
+        self.continue_last = continue_last;
+        self
+    }
+
+    /// Finds out which session that is.
+    pub(crate) fn find_last(&mut self, settings: &Settings) -> Result<(), FailureKind> {
+        if !std::mem::take(&mut self.continue_last) {
+            return Ok(());
+        }
+        let wrong = |problem: String| {
+            let problem = InvalidValue(problem);
+            Err(FailureKind::BadInput { field: "continue_last".into(), problem })
+        };
+        if self.session.is_some() {
+            return wrong("is in place of session_id: leave one of them out".into());
+        }
+        let dir = self.working_dir.as_ref().unwrap_or(&settings.working_dir).as_path();
+        let last = settings.state_dir.as_deref().and_then(|state_dir| last::find(state_dir, dir));
+        if last.is_none() {
+            let dir = dir.display();
+            return wrong(format!(
+                "finds no session of this server's in {dir}; leave it out to begin one"
+            ));
+        }
+        self.session = last;
+        Ok(())
     }
 
     /// Runs with these options, in place of all that were set before.

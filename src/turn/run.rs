@@ -28,10 +28,11 @@ use crate::codex::scratch::Scratch;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
-use crate::policy;
-use crate::session::holder;
+use crate::depth::DEPTH;
+use crate::policy::{self, NestedMcp};
 use crate::session::known::Known;
 use crate::session::queue::{Place, Waiting};
+use crate::session::{holder, last};
 
 /// How long to wait before Codex is started again in a session that it refused, at first and at most.
 const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
@@ -51,6 +52,7 @@ struct Plan {
     working_dir: WorkingDir,
     sandbox: Option<Sandbox>,
     untrusted: Vec<PathBuf>,
+    without_mcp: Vec<String>,
     options: Options,
     scratch: Scratch,
     known: Known,
@@ -194,10 +196,12 @@ impl Call {
     /// Settles the program, the directory and the sandbox, and what the session is like.
     async fn plan(&self) -> Result<Plan> {
         let settings = &self.shared.settings;
-        let program = locate(&settings.codex_bin).ok_or_else(|| FailureKind::CodexNotFound {
-            program: settings.codex_bin.to_string_lossy().into_owned(),
-            reason: String::new(),
-        })?;
+        let mut program =
+            locate(&settings.codex_bin).ok_or_else(|| FailureKind::CodexNotFound {
+                program: settings.codex_bin.to_string_lossy().into_owned(),
+                reason: String::new(),
+            })?;
+        program.environment.push((DEPTH.into(), (self.shared.depth + 1).to_string().into()));
         let known = match self.request.session {
             Some(session) => self.look_up(session).await,
             None => Known::default(),
@@ -216,6 +220,8 @@ impl Call {
         let working_dir =
             settings.policy.working_dir("cwd", &working_dir, sandbox, &self.own_folders())?;
         let untrusted = self.check_configured(&configured, &mut warnings)?;
+        let mut without_mcp = configured.mcp_servers(untrusted.is_empty());
+        without_mcp.retain(|name| !settings.policy.nested_mcp.starts(name));
         if let Some(diff) = &self.request.diff {
             let known = diff.check(working_dir.as_path()).await;
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
@@ -246,6 +252,7 @@ impl Call {
             working_dir,
             sandbox,
             untrusted,
+            without_mcp,
             options,
             scratch,
             known,
@@ -287,9 +294,9 @@ impl Call {
     /// What the person has configured, where that matters.
     async fn configured(&self, working_dir: &WorkingDir) -> Configured {
         let home = self.shared.codex_home.clone();
-        let Some(home) = home.filter(|_| !self.shared.settings.policy.is_open()) else {
-            return Configured::default();
-        };
+        let policy = &self.shared.settings.policy;
+        let matters = !policy.is_open() || policy.nested_mcp != NestedMcp::Inherit;
+        let Some(home) = home.filter(|_| matters) else { return Configured::default() };
         let profile = self.request.options.profile.clone();
         // Codex loads what lies around where the directory really is.
         let dir = working_dir.as_path();
@@ -389,6 +396,7 @@ impl Call {
             sandbox: plan.sandbox,
             closed: !self.shared.settings.policy.is_open(),
             untrusted: &plan.untrusted,
+            without_mcp: &plan.without_mcp,
             options: &plan.options,
             files: &plan.scratch.files,
             session: match self.request.session {
@@ -412,6 +420,10 @@ impl Call {
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
     fn opened(&self, session: SessionId, place: &mut Place, plan: &Plan, pid: u32) {
+        if let Some(state_dir) = self.shared.settings.state_dir.clone() {
+            let dir = plan.working_dir.as_path().to_owned();
+            drop(tokio::task::spawn_blocking(move || last::remember(&state_dir, &dir, session)));
+        }
         let cwd = plan.working_dir.as_path().display();
         if self.request.continues().is_some() {
             tracing::info!(%session, pid, %cwd, "session resumed");

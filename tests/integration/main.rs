@@ -53,7 +53,13 @@ mod real_jobs;
 #[cfg(unix)]
 mod real_kit;
 #[cfg(unix)]
+mod real_last;
+#[cfg(unix)]
 mod real_life;
+#[cfg(unix)]
+mod real_nested;
+#[cfg(unix)]
+mod real_review;
 #[cfg(unix)]
 mod real_session;
 #[cfg(unix)]

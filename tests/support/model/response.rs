@@ -212,7 +212,7 @@ impl Item {
         Self::Shell(command.into())
     }
 
-    /// A call of a function.
+    /// A call of a function. One of an MCP server is `mcp__SERVER/TOOL`.
     pub fn call(name: impl Into<String>, arguments: Value) -> Self {
         Self::Call { name: name.into(), arguments }
     }
@@ -249,13 +249,21 @@ fn shell_call(tools: &[&str], command: &str) -> Value {
 }
 
 fn function_call(name: &str, arguments: &Value) -> Value {
-    json!({
+    let (namespace, name) = match name.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, name),
+    };
+    let mut call = json!({
         "type": "function_call",
         "id": fresh_id("fc"),
         "call_id": fresh_id("call"),
         "name": name,
         "arguments": arguments.to_string(),
-    })
+    });
+    if let Some(namespace) = namespace {
+        call["namespace"] = namespace.into();
+    }
+    call
 }
 
 /// An id that no other item of this process has.

@@ -1,0 +1,75 @@
+//! The last session in each directory, of all servers of the user: a small file for each directory in
+//! the state folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::private;
+use crate::turn::request::SessionId;
+
+/// How long a directory is remembered in which nothing happens.
+const REMEMBERED_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How many directories are looked at, at most, for those that are to be forgotten.
+const TIDIED: usize = 1_000;
+
+/// What is in a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Last {
+    cwd: PathBuf,
+    session_id: SessionId,
+}
+
+/// Remembers the session as the last one in `dir`. That it cannot is no reason to fail.
+pub(crate) fn remember(state_dir: &Path, dir: &Path, session: SessionId) {
+    if let Err(error) = write(state_dir, dir, session) {
+        tracing::debug!(%error, "the last session of a directory cannot be written down");
+    }
+}
+
+fn write(state_dir: &Path, dir: &Path, session_id: SessionId) -> io::Result<()> {
+    let dir = real(dir);
+    let folder = folder(state_dir);
+    private::create_folder(&folder)?;
+    let path = file(&folder, &dir);
+    if !path.exists() {
+        forget_old(&folder);
+    }
+    private::write_whole(&path, &Last { cwd: dir, session_id })
+}
+
+/// The last session in `dir`, if there was one.
+pub(crate) fn find(state_dir: &Path, dir: &Path) -> Option<SessionId> {
+    let dir = real(dir);
+    let last: Last =
+        serde_json::from_slice(&fs::read(file(&folder(state_dir), &dir)).ok()?).ok()?;
+    (last.cwd == dir).then_some(last.session_id)
+}
+
+fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("last")
+}
+
+fn file(folder: &Path, dir: &Path) -> PathBuf {
+    let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, dir.as_os_str().as_encoded_bytes());
+    folder.join(format!("{name}.json"))
+}
+
+/// One directory has one name here, whatever links lead to it.
+fn real(dir: &Path) -> PathBuf {
+    dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
+}
+
+fn forget_old(folder: &Path) {
+    let Some(bound) = SystemTime::now().checked_sub(REMEMBERED_FOR) else { return };
+    for file in fs::read_dir(folder).into_iter().flatten().flatten().take(TIDIED) {
+        if file.metadata().and_then(|file| file.modified()).is_ok_and(|time| time < bound) {
+            drop(fs::remove_file(file.path()));
+        }
+    }
+}
