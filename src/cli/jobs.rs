@@ -13,7 +13,7 @@ use super::words::{
 use super::{follow, table};
 use crate::config::Settings;
 use crate::job::snapshot::snapshot;
-use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status};
+use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status, Time};
 
 /// How much of a job's name tells it from others at the least, in characters.
 const MIN_ID: usize = 4;
@@ -151,7 +151,7 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
         several => {
             let mut problem = format!("{text:?} may be one of {} jobs:", several.len());
             for state in several {
-                problem += &format!("\n  {}  {}", state.job_id, head(table::title(state), 40));
+                problem += &format!("\n  {}  {}", state.job_id, head(title(state), table::WIDE));
             }
             Err(Error::BadInput(problem))
         }
@@ -173,7 +173,40 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
         complain("There are no such jobs.");
         return Ok(());
     }
-    Ok(table::print(&states)?)
+    let row = |state: &State| {
+        [
+            table::id(state.job_id),
+            state.status.as_str().to_owned(),
+            age(state.created_at),
+            state.turns.to_string(),
+            head(title(state), table::WIDE * 4),
+            head(&last(state), table::WIDE * 4),
+        ]
+    };
+    let rows: Vec<[String; 6]> = states.iter().map(row).collect();
+    let names = ["ID", "STATUS", "AGE", "TURNS", "WHAT", "LAST ACTIVITY"];
+    Ok(table::print(names, &rows, |paint, row, column, cell| match column {
+        1 => paint.status_cell(states[row].status, cell),
+        _ => cell.to_owned(),
+    })?)
+}
+
+/// What a person calls the job.
+fn title(state: &State) -> &str {
+    state.label.as_deref().unwrap_or(&state.prompt)
+}
+
+/// What the job is at, and after its end what came of it.
+fn last(state: &State) -> String {
+    if let Some(why) = state.activity.stuck(Time::now()) {
+        return format!("looks stuck: {why}");
+    }
+    let outcome = match (&state.error, &state.result) {
+        (Some(error), _) => Some(&error.message),
+        (None, result) => result.as_ref(),
+    };
+    let outcome = outcome.filter(|_| state.status.has_ended());
+    outcome.unwrap_or(&state.activity.last_activity).clone()
 }
 
 fn show(state: &State, json: bool) -> Result<()> {

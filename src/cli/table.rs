@@ -1,12 +1,13 @@
-//! `jobs`: the table.
+//! A table for a person. The last two columns are texts: on a terminal they share what the others
+//! leave, elsewhere they are cut to a bound.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use super::words::{BOLD, Paint, age, head};
-use crate::job::{State, Time};
+use super::words::{BOLD, Paint};
 
 /// How wide a text may be where there is no end of the line, in characters.
-const WIDE: usize = 40;
+pub(super) const WIDE: usize = 40;
 
 /// How wide a terminal is that does not say.
 const TERMINAL: usize = 80;
@@ -14,69 +15,42 @@ const TERMINAL: usize = 80;
 /// The least width of a text, also if the table is then wider than the terminal.
 const NARROW: usize = 12;
 
-/// How much of an id a terminal shows: enough to name the job. Its beginning is the time, which jobs
-/// that were started together have in common.
+/// How much of an id a terminal shows: enough to name it. Its beginning is the time, which those that
+/// were made together have in common.
 const ID_END: usize = 8;
 
-const NAMES: [&str; 6] = ["ID", "STATUS", "AGE", "TURNS", "WHAT", "LAST ACTIVITY"];
-const STATUS: usize = 1;
+/// An id as it stands in a table: whole, but on a terminal its end.
+pub(super) fn id(id: impl Display) -> String {
+    let id = id.to_string();
+    if io::stdout().is_terminal() { id[id.len().saturating_sub(ID_END)..].to_owned() } else { id }
+}
 
-type Row = [String; 6];
-
-/// Prints jobs, one a line: to a terminal so that they fit, elsewhere with their whole ids.
-pub(super) fn print(states: &[State]) -> io::Result<()> {
+/// Prints a table. `painted` puts colour on the cell in this row and column, which is padded already:
+/// the colour must not count as width.
+pub(super) fn print<const N: usize>(
+    names: [&str; N],
+    rows: &[[String; N]],
+    painted: impl Fn(Paint, usize, usize, &str) -> String,
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let paint = Paint::for_stdout();
-    let columns = out.is_terminal().then(columns);
-    let rows: Vec<Row> = states.iter().map(|state| row(state, columns.is_some())).collect();
-    let mut widths: [usize; 6] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([NAMES[column].len()]).max().unwrap_or_default()
+    let names = names.map(str::to_owned);
+    let mut widths: [usize; N] = std::array::from_fn(|column| {
+        let all = rows.iter().chain([&names]);
+        all.map(|row| row[column].chars().count()).max().unwrap_or_default()
     });
-    share(&mut widths, columns);
-    let cut =
-        |row: &Row| -> Row { std::array::from_fn(|column| fitted(&row[column], widths[column])) };
-    let names = cut(&NAMES.map(str::to_owned)).join("  ");
-    writeln!(out, "{}", paint.paint(BOLD, names.trim_end()))?;
-    for (row, state) in rows.iter().zip(states) {
-        let mut row = cut(row);
-        // The colour must not count as width.
-        let blanks = widths[STATUS] - state.status.as_str().len();
-        row[STATUS] = paint.status(state.status) + &" ".repeat(blanks);
-        writeln!(out, "{}", row.join("  ").trim_end())?;
+    share(&mut widths, out.is_terminal().then(columns));
+    let cut = |row: &[String; N]| -> [String; N] {
+        std::array::from_fn(|column| fitted(&row[column], widths[column]))
+    };
+    writeln!(out, "{}", paint.paint(BOLD, cut(&names).join("  ").trim_end()))?;
+    for (number, row) in rows.iter().enumerate() {
+        let cells = cut(row).into_iter().enumerate();
+        let cells: Vec<String> =
+            cells.map(|(column, cell)| painted(paint, number, column, &cell)).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     out.flush()
-}
-
-fn row(state: &State, short: bool) -> Row {
-    let id = state.job_id.to_string();
-    let id = if short { id[id.len() - ID_END..].to_owned() } else { id };
-    [
-        id,
-        state.status.as_str().to_owned(),
-        age(state.created_at),
-        state.turns.to_string(),
-        head(title(state), WIDE * 4),
-        head(&last(state), WIDE * 4),
-    ]
-}
-
-/// What a person calls the job.
-pub(super) fn title(state: &State) -> &str {
-    state.label.as_deref().unwrap_or(&state.prompt)
-}
-
-/// What the job is at, and after its end what came of it.
-fn last(state: &State) -> String {
-    if let Some(why) = state.activity.stuck(Time::now()) {
-        return format!("looks stuck: {why}");
-    }
-    let outcome = match (&state.error, &state.result) {
-        (Some(error), _) => Some(&error.message),
-        (None, result) => result.as_ref(),
-    };
-    let outcome = outcome.filter(|_| state.status.has_ended());
-    outcome.unwrap_or(&state.activity.last_activity).clone()
 }
 
 /// What the terminal says of its width, where its shell passes that on.
@@ -86,18 +60,18 @@ fn columns() -> usize {
 }
 
 /// Gives the two texts what the others leave, or what they need if that is less.
-fn share(widths: &mut [usize; 6], columns: Option<usize>) {
-    let [.., what, last] = widths;
-    let (needs_what, needs_last) = (*what, *last);
+fn share<const N: usize>(widths: &mut [usize; N], columns: Option<usize>) {
+    let (others, texts) = widths.split_at_mut(N - 2);
+    let (needs_one, needs_other) = (texts[0], texts[1]);
     let Some(columns) = columns else {
-        (*what, *last) = (needs_what.min(WIDE), needs_last.min(WIDE));
+        (texts[0], texts[1]) = (needs_one.min(WIDE), needs_other.min(WIDE));
         return;
     };
-    let fixed: usize = widths[..4].iter().map(|width| width + 2).sum::<usize>() + 2;
+    let fixed: usize = others.iter().map(|width| width + 2).sum::<usize>() + 2;
     let room = columns.saturating_sub(fixed);
-    let for_what = needs_what.min((room / 2).max(room.saturating_sub(needs_last)).max(NARROW));
-    widths[4] = for_what;
-    widths[5] = needs_last.min(room.saturating_sub(for_what).max(NARROW));
+    let one = needs_one.min((room / 2).max(room.saturating_sub(needs_other)).max(NARROW));
+    texts[0] = one;
+    texts[1] = needs_other.min(room.saturating_sub(one).max(NARROW));
 }
 
 /// A cell of exactly this width.

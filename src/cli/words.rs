@@ -47,12 +47,17 @@ impl Paint {
     }
 
     pub(super) fn status(self, status: Status) -> String {
+        self.status_cell(status, status.as_str())
+    }
+
+    /// The same for a text that has more than the status.
+    pub(super) fn status_cell(self, status: Status, cell: &str) -> String {
         let style = match status {
             Status::Completed => GREEN,
             Status::Queued | Status::Running => CYAN,
             Status::Failed | Status::Cancelled | Status::TimedOut | Status::Interrupted => RED,
         };
-        self.paint(style, status.as_str())
+        self.paint(style, cell)
     }
 }
 
@@ -82,7 +87,7 @@ pub(super) fn age(time: Time) -> String {
     }
 }
 
-fn count(number: u64, what: &str) -> String {
+pub(super) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
