@@ -6,6 +6,7 @@ mod command;
 mod follow;
 mod jobs;
 mod report;
+mod sessions;
 mod table;
 mod words;
 

@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod refusal;
 pub(crate) mod rollout;
 pub(crate) mod scratch;
+pub(crate) mod sessions;
 pub(crate) mod stderr;
 pub(crate) mod step;
 pub(crate) mod transcript;

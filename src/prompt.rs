@@ -5,6 +5,7 @@
 //! made anew for every prompt: no text can close a fence or add to the header, since it cannot know
 //! the mark.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use uuid::Uuid;
@@ -55,14 +56,51 @@ pub(crate) fn compose(
     Prompt::new(text)
 }
 
+/// A message of a user as it was meant: what the caller of a tool wrote, or the message itself.
+pub(crate) struct Sent<'a> {
+    /// The tool, if the message is a prompt of one.
+    pub(crate) tool: Option<&'a str>,
+    /// What the caller wrote; with its titles, if there are several parts.
+    pub(crate) text: Cow<'a, str>,
+}
+
+/// Takes a prompt apart that [`compose`] may have put together. The end of it may be missing.
+pub(crate) fn sent(message: &str) -> Sent<'_> {
+    let own = |text| Sent { tool: None, text: Cow::Borrowed(text) };
+    let Some((mark, tool)) = header(message) else { return own(message) };
+    let fence = format!("\n--- {mark} ");
+    let mut parts = Vec::new();
+    let mut rest = message;
+    while let Some((title, text)) =
+        rest.split_once(&fence).and_then(|(_, rest)| rest.split_once(" ---\n"))
+    {
+        let (part, after) = text.split_once(&fence).unwrap_or((text, ""));
+        parts.push((title, part));
+        // Behind the fence that closes it.
+        rest = after.strip_prefix("end ---").unwrap_or_default();
+    }
+    let text = match &parts[..] {
+        [] => return own(message),
+        [(_, text)] => Cow::Borrowed(*text),
+        parts => {
+            let parts = parts.iter().map(|(title, text)| format!("{title}:\n{text}"));
+            Cow::Owned(parts.collect::<Vec<_>>().join("\n\n"))
+        }
+    };
+    Sent { tool: Some(tool), text }
+}
+
+/// Mark and tool of a prompt that [`compose`] has put together.
+fn header(message: &str) -> Option<(&str, &str)> {
+    let head = message.lines().next()?;
+    let mut fields = head.strip_prefix(HEAD)?.split(" | ");
+    Some((fields.next()?, fields.next()?.strip_prefix("tool: ")?))
+}
+
 /// Whether a user's message in a session's record is a prompt of a tool whose turns leave directory
 /// and sandbox of the session as they were.
 pub(crate) fn is_one_off(message: &str) -> bool {
-    let head = message.lines().next().unwrap_or_default();
-    head.strip_prefix(HEAD)
-        .and_then(|rest| rest.split(" | ").nth(1))
-        .and_then(|tool| tool.strip_prefix("tool: "))
-        .is_some_and(|tool| tool.starts_with(ONE_OFF_TOOLS))
+    header(message).is_some_and(|(_, tool)| tool.starts_with(ONE_OFF_TOOLS))
 }
 
 #[cfg(test)]
@@ -91,5 +129,23 @@ mod tests {
         assert!(is_one_off(&composed("codex_guard_final", "x")));
         assert!(!is_one_off(&composed("codex_chat", "tool: codex_guard_plan")));
         assert!(!is_one_off("tool: codex_guard_plan"));
+    }
+
+    #[test]
+    fn what_the_caller_wrote_is_found_again() {
+        let prompt = composed("codex_chat", "line one\n--- 0 end ---\nline two");
+        let found = sent(&prompt);
+        assert_eq!(found.tool, Some("codex_chat"));
+        assert_eq!(found.text, "line one\n--- 0 end ---\nline two");
+        let origin = Origin::parse("test").expect("a plain name");
+        let parts = [Part { title: "plan", text: "1" }, Part { title: "constraints", text: "2\n" }];
+        let prompt = compose(&origin, "codex_guard_plan", Some("Review."), &parts).expect("short");
+        assert_eq!(sent(prompt.as_str()).text, "plan:\n1\n\nconstraints:\n2\n");
+        let whole = composed("codex_chat", "all that is there");
+        let cut = &whole[..whole.find(" is there").expect("it is in the prompt")];
+        assert_eq!((sent(cut).tool, &*sent(cut).text), (Some("codex_chat"), "all that"));
+        for other in ["", "plain", "[MCP request x | tool: codex_chat | origin: y]\nno fence"] {
+            assert_eq!((sent(other).tool, &*sent(other).text), (None, other));
+        }
     }
 }

@@ -18,12 +18,31 @@ pub(crate) struct ReverseLines {
     /// Whether the line at the end of `buffer` lost its tail for being too long.
     overlong: bool,
     line: Vec<u8>,
+    /// Where `line` begins.
+    start: u64,
 }
 
 impl ReverseLines {
     pub(crate) fn new(mut file: File) -> io::Result<Self> {
-        let unread = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, unread, buffer: Vec::new(), overlong: false, line: Vec::new() })
+        let end = file.seek(SeekFrom::End(0))?;
+        Ok(Self::before(file, end))
+    }
+
+    /// Reads only what stands before `end`, in bytes, which must not be after the file's end.
+    pub(crate) fn before(file: File, end: u64) -> Self {
+        Self {
+            file,
+            unread: end,
+            buffer: Vec::new(),
+            overlong: false,
+            line: Vec::new(),
+            start: end,
+        }
+    }
+
+    /// Where the line begins that was handed out last, in bytes.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
     }
 
     /// The next line towards the beginning, without its line ending.
@@ -43,6 +62,7 @@ impl ReverseLines {
             }
             self.line.clear();
             self.line.extend_from_slice(&self.buffer[at.map_or(0, |at| at + 1)..]);
+            self.start = self.unread + at.map_or(0, |at| at as u64 + 1);
             self.buffer.truncate(at.unwrap_or(0));
             if !std::mem::take(&mut self.overlong) && !self.line.is_empty() {
                 return Ok(Some(&self.line));
@@ -77,7 +97,10 @@ mod tests {
         let mut lines = ReverseLines::new(File::open(&path).expect("just made")).expect("seekable");
         let mut all = Vec::new();
         while let Some(line) = lines.next_line().expect("readable") {
-            all.push(line.to_vec());
+            let line = line.to_vec();
+            let start = usize::try_from(lines.start()).expect("a small file");
+            assert_eq!(&content[start..start + line.len()], line, "it begins there");
+            all.push(line);
         }
         std::fs::remove_file(&path).expect("just made");
         all

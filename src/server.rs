@@ -13,8 +13,9 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::{Instant, sleep_until};
 
+use crate::codex::sessions::Store;
 use crate::job::Jobs;
-use crate::tool::{self, JobTool, Progress, Tool};
+use crate::tool::{self, JobTool, Progress, SessionTool, Tool};
 use crate::turn::outcome::{CancelledBy, Failure, FailureKind};
 use crate::turn::request::TurnRequest;
 use crate::turn::{Codex, Turn};
@@ -30,7 +31,8 @@ Codex as a second coding agent. Use it for a second opinion, to have a plan torn
 a long task (codex_chat).
 
 Every answer has a session_id: pass it to go on in the same session. Sessions survive time-outs, \
-cancellations and restarts, and a person can take one over with its resume_command. An error says \
+cancellations and restarts, and a person can take one over with its resume_command. codex_sessions \
+finds earlier ones, also those of the person's terminal. An error says \
 what to do next. For work of more than a minute or two use job_start and job_wait: a job goes on when this \
 call, the client or the server ends. Codex knows nothing of this conversation: put all it needs into the call.";
 
@@ -39,12 +41,14 @@ call, the client or the server ends. Codex knows nothing of this conversation: p
 pub(crate) struct Server {
     codex: Codex,
     jobs: Jobs,
+    store: Store,
 }
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
         let jobs = Jobs::new(codex.settings());
-        Self { codex, jobs }
+        let store = Store::new(codex.settings().state_dir.as_deref());
+        Self { codex, jobs, store }
     }
 
     async fn call(
@@ -147,14 +151,17 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let turns = Tool::ALL.map(Tool::definition);
         let jobs = JobTool::ALL.map(JobTool::definition);
+        let sessions = SessionTool::ALL.map(SessionTool::definition);
         let policy = &self.codex.settings().policy;
-        let tools = turns.into_iter().chain(jobs).map(|tool| tool::under(policy, tool));
-        Ok(ListToolsResult::with_all_items(tools.collect()))
+        let all = turns.into_iter().chain(jobs).chain(sessions);
+        let all = all.map(|definition| tool::under(policy, definition));
+        Ok(ListToolsResult::with_all_items(all.collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Definition> {
         let job = || JobTool::named(name).map(JobTool::definition);
-        Tool::named(name).map(Tool::definition).or_else(job).cloned()
+        let session = || SessionTool::named(name).map(SessionTool::definition);
+        Tool::named(name).map(Tool::definition).or_else(job).or_else(session).cloned()
     }
 
     async fn call_tool(
@@ -168,8 +175,16 @@ impl ServerHandler for Server {
             let call = tool.call(arguments, &self.jobs, origin, &context);
             return Ok(guarded(tool.name(), call).await);
         }
+        if let Some(tool) = SessionTool::named(&params.name) {
+            let arguments = params.arguments.unwrap_or_default();
+            return Ok(guarded(tool.name(), tool.call(arguments, &self.store, &context)).await);
+        }
         let Some(tool) = Tool::named(&params.name) else {
-            let names = [&Tool::ALL.map(Tool::name)[..], &JobTool::ALL.map(JobTool::name)[..]];
+            let names = [
+                &Tool::ALL.map(Tool::name)[..],
+                &JobTool::ALL.map(JobTool::name)[..],
+                &SessionTool::ALL.map(SessionTool::name)[..],
+            ];
             let names = names.concat().join(", ");
             let message = format!("There is no tool {:?}. There are {names}.", params.name);
             return Err(ErrorData::invalid_params(message, None));

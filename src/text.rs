@@ -1,5 +1,7 @@
 //! Texts that are too long for where they go. Pure.
 
+use serde_json::Value;
+
 /// The beginning of a text.
 pub(crate) fn head(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
@@ -35,6 +37,20 @@ pub(crate) fn halves(text: &str, max_chars: usize) -> Option<Halves<'_>> {
         tail: &text[at(length - tail)..],
         left_out: length - max_chars,
     })
+}
+
+/// Cuts the middle out of every text that is too long.
+pub(crate) fn cut(value: &mut Value, chars: usize) {
+    match value {
+        Value::String(text) => {
+            if let Some(Halves { head, tail, left_out }) = halves(text, chars) {
+                *text = format!("{head}[… {left_out} characters …]{tail}");
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| cut(value, chars)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| cut(value, chars)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod guard;
 mod job;
 mod progress;
 mod reply;
+mod sessions;
 mod verdict;
 
 use rmcp::model::{JsonObject, Tool as Definition};
@@ -23,6 +24,7 @@ pub(crate) fn under(policy: &Policy, definition: &Definition) -> Definition {
 
 pub(crate) use progress::Progress;
 pub(crate) use reply::{failed, reply};
+pub(crate) use sessions::SessionTool;
 
 /// A tool of this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::future::Future;
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
-use super::{Said, chat, jobs};
+use super::{Said, chat, jobs, sessions};
 use crate::config::{RUN_JOB, Settings};
 use crate::job::{JobId, runner};
 use crate::server::life;
@@ -18,6 +18,8 @@ pub(super) enum Command {
     Chat(chat::Arguments),
     /// Lists, shows, follows and cancels jobs
     Jobs(jobs::Arguments),
+    /// Lists and shows the sessions in Codex's store, also those of your own terminal
+    Sessions(sessions::Arguments),
     /// Runs one job. The server starts this; it is nothing for people.
     #[command(name = RUN_JOB, hide = true)]
     RunJob {
@@ -30,7 +32,7 @@ pub(super) enum Command {
 pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     match command {
         _ if debug => LevelFilter::DEBUG,
-        Some(Command::Chat(_) | Command::Jobs(_)) => LevelFilter::WARN,
+        Some(Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_)) => LevelFilter::WARN,
         Some(Command::RunJob { .. }) | None => LevelFilter::INFO,
     }
 }
@@ -43,6 +45,7 @@ pub(super) fn run(command: Option<Command>, settings: Settings, said: Said) -> u
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, said),
         // Without a runtime and without listening: signals end this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
+        Some(Command::Sessions(arguments)) => sessions::run(arguments, &settings, said.cwd),
     }
 }
 

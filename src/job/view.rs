@@ -9,7 +9,7 @@ use super::log::LogReader;
 use super::record::{JobEvent, Line};
 use crate::codex::event::{Event, Item, Phase};
 use crate::codex::step::unwrapped;
-use crate::text::{Halves, halves};
+use crate::text::cut;
 
 /// How much of the log one page looks at, in lines and in bytes: so a page takes milliseconds, also
 /// when what is looked for is rare.
@@ -192,19 +192,5 @@ fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
         Item::Error { message } => text("error", message),
         Item::Other { kind } => text(kind, ""),
         Item::TodoList { .. } => None,
-    }
-}
-
-/// Cuts the middle out of every text that is too long.
-fn cut(value: &mut Value, chars: usize) {
-    match value {
-        Value::String(text) => {
-            if let Some(Halves { head, tail, left_out }) = halves(text, chars) {
-                *text = format!("{head}[… {left_out} characters …]{tail}");
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| cut(value, chars)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| cut(value, chars)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -4,26 +4,24 @@ use std::path::Path;
 
 use crate::turn::request::SessionId;
 
+/// Where Codex keeps its locks, below its home.
+const LOCKS: &str = "thread-writer-locks";
+
+/// Whether somebody writes to the session now, if that can be known: on Linux, from Codex 0.153 on. Its
+/// lock is not touched: a try at it would be in the way of whoever tries at the same time.
+pub(crate) fn is_written(codex_home: &Path, session: SessionId) -> Option<bool> {
+    if !cfg!(target_os = "linux") || !codex_home.join(LOCKS).is_dir() {
+        return None;
+    }
+    Some(writer(codex_home, session).is_some())
+}
+
 /// A sentence part about whoever holds Codex's own lock of the session, or nothing if the system
 /// does not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.169), and
 /// writes nothing into the file.
 #[cfg(target_os = "linux")]
 pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {
-    use std::os::unix::fs::MetadataExt;
-
-    let lock = codex_home.join("thread-writer-locks").join(format!("{session}.lock"));
-    let (Ok(metadata), Ok(locks)) = (lock.metadata(), std::fs::read_to_string("/proc/locks"))
-    else {
-        return String::new();
-    };
-    // "1: FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF": the process, then device and inode.
-    let inode = format!(":{}", metadata.ino());
-    let holder = locks.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip_while(|field| *field != "WRITE").skip(1);
-        let pid: u32 = fields.next()?.parse().ok()?;
-        fields.next()?.ends_with(&inode).then_some(pid)
-    });
-    let Some(pid) = holder else { return String::new() };
+    let Some(pid) = writer(codex_home, session) else { return String::new() };
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command).replace('\0', " ");
     let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
@@ -39,4 +37,25 @@ pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn describe_writer(_codex_home: &Path, _session: SessionId) -> String {
     String::new()
+}
+
+/// The process that holds Codex's own lock of the session.
+#[cfg(target_os = "linux")]
+fn writer(codex_home: &Path, session: SessionId) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+
+    let lock = codex_home.join(LOCKS).join(format!("{session}.lock"));
+    let inode = format!(":{}", lock.metadata().ok()?.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // "1: FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF": the process, then device and inode.
+    locks.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip_while(|field| *field != "WRITE").skip(1);
+        let pid: u32 = fields.next()?.parse().ok()?;
+        fields.next()?.ends_with(&inode).then_some(pid)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn writer(_codex_home: &Path, _session: SessionId) -> Option<u32> {
+    None
 }

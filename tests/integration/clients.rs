@@ -24,7 +24,7 @@ use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
 use crate::wait::{WAIT, wait_for};
 
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 12] = [
     "codex_chat",
     "codex_guard_plan",
     "codex_guard_final",
@@ -35,6 +35,8 @@ const TOOLS: [&str; 10] = [
     "job_notifications",
     "job_list",
     "job_cancel",
+    "codex_sessions",
+    "codex_session_read",
 ];
 
 /// A client that keeps the progress it is told.

@@ -63,11 +63,17 @@ mod real_review;
 #[cfg(unix)]
 mod real_session;
 #[cfg(unix)]
+mod real_sessions;
+#[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
 mod scale;
+#[cfg(unix)]
+mod sessions;
 #[cfg(target_os = "linux")]
 mod storage;
+#[cfg(unix)]
+mod store;
 #[cfg(unix)]
 mod stream;
 #[cfg(unix)]

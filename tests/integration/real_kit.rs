@@ -45,8 +45,14 @@ pub struct ByHand(Option<Child>);
 impl ByHand {
     /// Starts `codex exec resume` with this prompt.
     pub fn resume(home: &Home, session: &str, prompt: &str) -> Self {
+        Self::exec(home, &["resume", session, "-"], prompt)
+    }
+
+    /// Starts `codex exec` with these arguments and this prompt.
+    pub fn exec(home: &Home, arguments: &[&str], prompt: &str) -> Self {
         let mut child = Command::new(&real_codex::install().native)
-            .args(["exec", "--skip-git-repo-check", "--json", "resume", session, "-"])
+            .args(["exec", "--skip-git-repo-check", "--json"])
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", home.path())

@@ -1,0 +1,299 @@
+//! `sessions`: what a person can find and read in Codex's store.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::jobs::{Error, finish};
+use super::table;
+use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head};
+use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
+use crate::codex::sessions::view::listed;
+use crate::codex::sessions::{Query, Session, Store};
+use crate::config::Settings;
+use crate::job::Time;
+use crate::session::holder::is_written;
+use crate::turn::request::SessionId;
+
+/// How much of a session's id tells it from others at the least, in characters.
+const MIN_ID: usize = 4;
+
+/// How wide a text in the table may be, in characters.
+const COLUMN: usize = 40;
+
+/// How many sessions with alike ids are named.
+const MAX_ALIKE: usize = 20;
+
+/// How long a look at the records takes before it is told that it goes on.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How many entries are shown if not all are.
+const LAST: usize = 20;
+
+/// What is asked about sessions.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "--cwd DIR lists only the sessions that work in this directory.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Action>,
+
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Only those with this in the beginning of the first prompt, in any case
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+
+    /// Only those begun like this: cli, exec, vscode, …; tools: by this server; subagent: by a session
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
+
+    /// Only those last written since: a time, a day, or how long ago, such as 2h or 3d
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<Time>)]
+    since: Option<Time>,
+
+    /// Only those last written until
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<Time>)]
+    until: Option<Time>,
+
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is done with sessions.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Shows a session, and what was said in it last
+    Show {
+        /// The session's id, or at least 4 characters of its beginning or end
+        id: String,
+
+        /// All that was said, and what was done
+        #[arg(long)]
+        all: bool,
+
+        /// Print JSON, one object a line: the session, then what was said
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does what is asked, and returns the exit status. `cwd_is_said` tells whether the command line says
+/// which directory is meant.
+pub(super) fn run(arguments: Arguments, settings: &Settings, cwd_is_said: bool) -> u8 {
+    let store = Store::new(settings.state_dir.as_deref());
+    finish(match arguments.command {
+        None => {
+            let cwd = cwd_is_said.then(|| settings.working_dir.as_path().to_owned());
+            list(&store, arguments.list, cwd)
+        }
+        Some(Action::Show { id, all, json }) => show(&store, &id, all, json),
+    })
+}
+
+fn busy(store: &Store, session: SessionId) -> Option<bool> {
+    is_written(store.home()?, session)
+}
+
+fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
+    let List { text, source, since, until, limit, json } = list;
+    let query = Query { cwd, text, source, since, until, cursor: None, limit };
+    let listing = loop {
+        let listing = store.list(&query, LOOK, &|| false);
+        if listing.missed.unread == 0 {
+            break listing;
+        }
+        complain(&format!("reading records for the first time: {} to go", listing.missed.unread));
+    };
+    for warning in listing.warnings(store.home()) {
+        complain(&format!("warning: {warning}"));
+    }
+    let mut out = io::stdout().lock();
+    let sessions = listing.sessions;
+    if json {
+        for session in &sessions {
+            writeln!(out, "{}", Value::Object(listed(session, busy(store, session.id))))?;
+        }
+    } else if sessions.is_empty() {
+        complain("There are no such sessions.");
+    } else {
+        let names = ["ID", "UPDATED", "TURNS", "SOURCE", "DIRECTORY", "FIRST PROMPT"];
+        let rows: Vec<[String; 6]> =
+            sessions.iter().map(|session| cells(session, busy(store, session.id))).collect();
+        drop(out);
+        table::print(names, &rows, |paint, _, column, cell| match column {
+            1 if cell.starts_with("now") => paint.paint(CYAN, cell),
+            _ => cell.to_owned(),
+        })?;
+        return Ok(0);
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn cells(session: &Session, busy: Option<bool>) -> [String; 6] {
+    let summary = &session.summary;
+    let cwd = summary.cwd().map(|cwd| cwd.to_string_lossy()).unwrap_or_default();
+    [
+        table::id(session.id),
+        if busy == Some(true) { "now".into() } else { age(summary.updated) },
+        summary.turns.to_string(),
+        source(session),
+        tail(&clean(&cwd), COLUMN),
+        head(summary.prompt.as_deref().unwrap_or_default(), COLUMN),
+    ]
+}
+
+fn source(session: &Session) -> String {
+    let source = session.summary.source.as_deref().unwrap_or("?");
+    let tool = session.summary.tool.as_deref().map(|tool| format!(" {tool}")).unwrap_or_default();
+    let archived = if session.is_archived { " archived" } else { "" };
+    head(&format!("{source}{tool}{archived}"), COLUMN)
+}
+
+/// The end of a path, which tells more than its beginning.
+fn tail(path: &str, chars: usize) -> String {
+    let length = path.chars().count();
+    if length <= chars {
+        return path.to_owned();
+    }
+    format!("…{}", path.chars().skip(length - chars + 1).collect::<String>())
+}
+
+/// The session that a person means, and its record.
+fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
+    let text = text.trim().to_lowercase();
+    if text.chars().count() < MIN_ID {
+        let problem =
+            format!("{text:?} is too short: give at least {MIN_ID} characters of the session's id");
+        return Err(Error::BadInput(problem));
+    }
+    let mut found = Vec::new();
+    store.names(|path, session| {
+        let id = session.to_string();
+        if id.starts_with(&text) || id.ends_with(&text) {
+            found.push((session, path.to_owned()));
+        }
+        found.len() <= MAX_ALIKE
+    });
+    let home = store.home().unwrap_or(Path::new(""));
+    match &found[..] {
+        [(session, path)] => Ok((*session, home.join(path))),
+        [] => {
+            let problem = format!("there is no session whose id begins or ends with {text:?}");
+            Err(Error::BadInput(problem))
+        }
+        several => {
+            let mut problem = format!("{text:?} may be one of several sessions:");
+            for (session, path) in several {
+                let session_of = store.session(&home.join(path)).ok().flatten();
+                let prompt = session_of.and_then(|session| session.summary.prompt);
+                problem += &format!("\n  {session}  {}", head(&prompt.unwrap_or_default(), COLUMN));
+            }
+            Err(Error::BadInput(problem))
+        }
+    }
+}
+
+fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
+    let (id, path) = find(store, id)?;
+    let unreadable = || Error::BadInput(format!("the record of session {id} cannot be read"));
+    let session = store.session(&path).ok().flatten().ok_or_else(unreadable)?;
+    let mut out = io::stdout().lock();
+    let paint = Paint::for_stdout();
+    let busy = busy(store, id);
+    if json {
+        writeln!(out, "{}", Value::Object(listed(&session, busy)))?;
+    } else {
+        write_about(&mut out, paint, &session, busy)?;
+    }
+    let include = if all { Include::all() } else { Include::default() };
+    let from = if all { From::After(0) } else { From::End };
+    let mut wanted =
+        Wanted { from, limit: if all { usize::MAX } else { LAST }, truncate: 0, include };
+    loop {
+        let Page { entries, cursor, more, before, .. } =
+            transcript::page(&path, &wanted).map_err(|_| unreadable())?;
+        if !all && before.is_some() && !json {
+            writeln!(out, "\n{}", paint.paint(DIM, "… --all shows what was before"))?;
+        }
+        for entry in entries {
+            if json {
+                writeln!(out, "{entry}")?;
+            } else {
+                write_entry(&mut out, paint, &entry)?;
+            }
+        }
+        if !all || !more {
+            break;
+        }
+        wanted.from = From::After(cursor);
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn write_about(
+    out: &mut impl Write,
+    paint: Paint,
+    session: &Session,
+    busy: Option<bool>,
+) -> io::Result<()> {
+    let summary = &session.summary;
+    let time = |time: Time| format!("{time} ({} ago)", age(time));
+    let busy = if busy == Some(true) { ", somebody writes to it now" } else { "" };
+    let tokens = summary
+        .usage
+        .map(|usage| format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens));
+    let fields = [
+        ("session", Some(session.id.to_string())),
+        ("resume", Some(session.resume_command())),
+        ("directory", summary.cwd().map(|cwd| cwd.display().to_string())),
+        ("source", Some(source(session))),
+        ("forked from", summary.forked_from.map(|from| from.to_string())),
+        ("created", Some(time(summary.created))),
+        ("updated", Some(time(summary.updated) + busy)),
+        ("model", summary.model.clone()),
+        (
+            "did",
+            Some(
+                [Some(count(summary.turns, "turn")), tokens]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" · "),
+            ),
+        ),
+    ];
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        writeln!(out, "{}{}", paint.paint(BOLD, &format!("{name:<12}")), clean(&value))?;
+    }
+    Ok(())
+}
+
+fn write_entry(out: &mut impl Write, paint: Paint, entry: &Value) -> io::Result<()> {
+    let text = |name: &str| entry[name].as_str().unwrap_or_default();
+    let exit = entry["exit_code"].as_i64().map(|code| format!(" → {code}")).unwrap_or_default();
+    let title = clean(&format!("{}{exit}", text("type"))).into_owned();
+    writeln!(out, "\n{} {}", paint.paint(BOLD, &title), paint.paint(DIM, &clean(text("at"))))?;
+    for name in ["text", "output", "diff"] {
+        let text = text(name).trim_end();
+        if !text.is_empty() {
+            writeln!(out, "{}", clean(text))?;
+        }
+    }
+    Ok(())
+}
