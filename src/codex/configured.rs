@@ -49,6 +49,12 @@ impl Configured {
         tables.into_iter().find_map(named).unwrap_or(default)
     }
 
+    /// Whether there are rules by which Codex would run commands outside of the sandbox.
+    pub(crate) fn has_rules(&self, home: &Path) -> bool {
+        let own = self.roots.iter().filter(|_| self.trusted).map(|root| root.join(".codex/rules"));
+        own.chain([home.join("rules")]).any(|rules| rules.is_dir())
+    }
+
     /// The names of the MCP servers that Codex would start.
     pub(crate) fn mcp_servers(&self, with_project: bool) -> Vec<String> {
         let project = self.project.iter().filter(|_| with_project);

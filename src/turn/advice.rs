@@ -47,8 +47,10 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
              CODEX_HOME is not found. To begin a new session, {again} without session_id."
         ),
         FailureKind::SessionBusy { .. } => format!(
-            "wait until whoever uses the session is done and {again}, or leave session_id out to \
-             work in a new session."
+            "wait until whoever uses the session is done and {again}, or with fork to go on in a copy \
+             (codex_chat, job_start), or without session_id to begin anew. Newer versions of Codex keep a \
+             session open for half an hour after a person has left it, unless their config.toml has \
+             thread_unload_delay_secs."
         ),
         FailureKind::AnotherSession { .. } => format!(
             "Codex was stopped at once. Codex before 0.120 does this when it does not know the \

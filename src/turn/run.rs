@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::attempt::{End, Recorder, Running, Watched, Why};
 use super::clock::Clock;
-use super::options::{Options, Profile};
+use super::options::{Image, Options, Profile};
 use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::request::{
     InvalidValue, Limits, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
@@ -228,7 +228,7 @@ impl Call {
         }
         let options = self.options(sandbox)?;
         let version = self.shared.versions.of(&program).await;
-        self.check_version(version)?;
+        self.check_version(version, &configured)?;
         let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
             .map_err(|error| FailureKind::Internal {
                 message: format!("the files for Codex cannot be written: {error}"),
@@ -336,6 +336,12 @@ impl Call {
         for dir in &mut options.add_dirs {
             *dir = policy.working_dir("add_dirs", dir, sandbox, &self.own_folders())?;
         }
+        // As it really is, so that a link cannot lead elsewhere by the time Codex reads it.
+        for image in options.images.iter_mut().filter(|_| !policy.allowed_dirs.is_empty()) {
+            let real = policy.within("images", image.as_path())?;
+            *image = Image::existing(real)
+                .map_err(|problem| FailureKind::BadInput { field: "images".into(), problem })?;
+        }
         Ok(options)
     }
 
@@ -346,7 +352,7 @@ impl Call {
     }
 
     /// Refuses what this Codex does not have and would take for something else.
-    fn check_version(&self, version: Option<Version>) -> Result<()> {
+    fn check_version(&self, version: Option<Version>, configured: &Configured) -> Result<()> {
         let options = &self.request.options;
         let home = self.shared.codex_home.as_deref();
         let needs = |field: &str, needed: Version| match version {
@@ -360,7 +366,7 @@ impl Call {
         if self.request.fork {
             needs("fork", Version::FORK)?;
         }
-        let ruled = || home.is_some_and(|home| home.join("rules").is_dir());
+        let ruled = || home.is_some_and(|home| configured.has_rules(home));
         if !self.shared.settings.policy.is_open() && ruled() {
             needs("a sandbox that Codex's rules cannot open", Version::IGNORE_RULES)?;
         }

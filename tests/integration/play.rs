@@ -29,8 +29,15 @@ impl Stage {
         scripted(&self.home).env("SCRIPTED_CODEX_LOG", &self.log)
     }
 
-    /// Each start of Codex so far, in order.
+    /// Each turn that Codex was started for so far, in order.
     pub fn starts(&self) -> Vec<Value> {
+        let mut starts = self.all_starts();
+        starts.retain(|start| start["argv"][1] != "--version");
+        starts
+    }
+
+    /// Each start of Codex so far, also to ask for its version.
+    pub fn all_starts(&self) -> Vec<Value> {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
         whole.lines().map(|line| serde_json::from_str(line).expect("the log is JSON")).collect()

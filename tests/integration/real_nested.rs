@@ -61,6 +61,27 @@ fn where_two_levels_are_allowed_it_can() {
 }
 
 #[test]
+fn read_only_it_works_from_codex_without_any_approval() {
+    let model = Model::start(delegate);
+    let reply_with = |sandbox: &str| {
+        let home = configured(&model, "2");
+        let path = home.path().join("config.toml");
+        let config = std::fs::read_to_string(&path).expect("there is a configuration");
+        let config = config
+            .replace("default_tools_approval_mode = \"approve\"\n", "")
+            .replace("env = { ", &format!("env = {{ {MAX_SANDBOX} = {sandbox:?}, "));
+        std::fs::write(&path, config).expect("the test's folder is writable");
+        let server = real(&home).env(MAX_DEPTH, "2").start();
+        let answer = server.call("codex_chat", &json!({"prompt": "[delegate]"}));
+        field(&answer, "reply").to_owned()
+    };
+    let allowed = reply_with("read-only");
+    assert!(allowed.contains("the innermost"), "{allowed}");
+    let refused = reply_with("workspace-write");
+    assert!(!refused.contains("the innermost"), "{refused}");
+}
+
+#[test]
 fn the_operator_says_which_of_its_servers_codex_starts() {
     let model = Model::start(echo);
     let home = home(&model.url());
