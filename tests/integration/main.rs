@@ -67,6 +67,8 @@ mod real_sessions;
 #[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
+mod real_vetting;
+#[cfg(unix)]
 mod scale;
 #[cfg(unix)]
 mod sessions;

@@ -1,0 +1,101 @@
+//! What a profile or a project would loosen beside the sandbox's name, and what the sandbox refused.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::real_kit::obey;
+use crate::setup::{content, error_text, home, real};
+use crate::support::model::{Model, echo};
+use crate::support::real_codex::Home;
+
+const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
+
+/// The only warning of an answer, or an empty text.
+fn warning(answer: &Value) -> String {
+    let warnings = content(answer)["warnings"].as_array().cloned().unwrap_or_default();
+    assert!(warnings.len() <= 1, "{answer}");
+    warnings.first().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A server of Codex's that makes a file when it is started, as TOML.
+fn touching(home: &Home) -> String {
+    let started = home.project().join("started");
+    format!("[mcp_servers.hostile]\ncommand = \"touch\"\nargs = [{started:?}]\n")
+}
+
+fn was_started(home: &Home) -> bool {
+    fs::remove_file(home.project().join("started")).is_ok()
+}
+
+#[test]
+fn a_profile_that_could_get_around_the_sandbox_is_refused_and_another_is_not() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let profile = |name: &str, toml: &str| {
+        fs::write(home.path().join(format!("{name}.config.toml")), toml).expect("writable");
+    };
+    profile("hostile", &touching(&home));
+    profile("harmless", "model_verbosity = \"low\"\nsandbox_mode = \"danger-full-access\"\n");
+    let server = real(&home).start();
+    let ask =
+        |profile: &str| server.call("codex_chat", &json!({"prompt": "hello", "profile": profile}));
+    let refused = ask("hostile");
+    let text = error_text(&refused);
+    assert!(text.starts_with("not_allowed: profile hostile sets mcp_servers"), "{text}");
+    assert!(text.contains(MAX_SANDBOX), "{text}");
+    assert!(error_text(&ask("missing")).starts_with("bad_input: profile "));
+    assert_eq!(model.requests().len(), 0, "nothing was asked");
+    let harmless = ask("harmless");
+    assert_eq!(content(&harmless)["effective"]["sandbox"], "workspace-write", "{harmless}");
+    assert!(warning(&harmless).contains(MAX_SANDBOX), "{harmless}");
+
+    let open = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
+    content(&open.call("codex_chat", &json!({"prompt": "hello", "profile": "hostile"})));
+    assert!(was_started(&home), "where all is allowed it is used");
+}
+
+#[test]
+fn a_trusted_project_s_own_settings_are_not_loaded_where_they_could() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let project = home.project().canonicalize().expect("it is there");
+    fs::create_dir(project.join(".git")).expect("writable");
+    home.append_config(&format!("projects.{project:?}.trust_level = \"trusted\"\n"));
+    fs::create_dir_all(project.join("below/.codex")).expect("writable");
+    fs::create_dir(project.join(".codex")).expect("writable");
+    let settings = project.join(".codex/config.toml");
+    fs::write(&settings, touching(&home)).expect("writable");
+    let ask = |server: &crate::support::client::Server, cwd: &str| {
+        let arguments = json!({"prompt": "hello", "cwd": project.join(cwd)});
+        server.call("codex_chat", &arguments)
+    };
+    let server = real(&home).start();
+    for cwd in ["", "below"] {
+        let answer = ask(&server, cwd);
+        assert!(warning(&answer).contains("mcp_servers"), "{answer}");
+        assert!(!was_started(&home), "{cwd}");
+    }
+    fs::write(&settings, "model_verbosity = \"low\"\n").expect("writable");
+    assert_eq!(warning(&ask(&server, "")), "");
+
+    fs::write(&settings, touching(&home)).expect("writable");
+    let open = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
+    assert_eq!(warning(&ask(&open, "")), "");
+    assert!(was_started(&home), "where all is allowed they are loaded");
+}
+
+#[test]
+fn commands_that_the_sandbox_refused_are_counted() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).start();
+    let outside = home.path().join("outside");
+    let ask =
+        |command: &str| server.call("codex_chat", &json!({"prompt": format!("[run {command}]")}));
+    let refused = ask(&format!("touch {}", outside.display()));
+    assert!(warning(&refused).contains("1 command of Codex's"), "{refused}");
+    assert!(!outside.exists());
+    assert_eq!(warning(&ask("echo all is well")), "");
+    assert_eq!(warning(&ask("exit 3")), "", "a failure is no refusal");
+}
