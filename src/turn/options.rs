@@ -67,12 +67,13 @@ impl Options {
 
 /// Types that are a text of a certain form, also where they are written down.
 macro_rules! text_type {
-    ($($type:ident: $show:expr;)*) => {$(
+    ($($type:ident: $parse:expr, $show:expr;)*) => {$(
         impl TryFrom<String> for $type {
             type Error = InvalidValue;
 
             fn try_from(text: String) -> Result<Self, InvalidValue> {
-                text.parse()
+                let parse: fn(&str) -> Result<$type, InvalidValue> = $parse;
+                parse(&text)
             }
         }
 
@@ -86,10 +87,12 @@ macro_rules! text_type {
 }
 
 text_type! {
-    Profile: Profile::as_str;
-    ApprovalPolicy: |policy| policy.as_str();
-    WebSearch: |search| search.as_str();
-    Argument: Argument::as_str;
+    Model: Model::parse, Model::as_str;
+    ReasoningEffort: ReasoningEffort::parse, ReasoningEffort::as_str;
+    Profile: str::parse, Profile::as_str;
+    ApprovalPolicy: str::parse, |policy| policy.as_str();
+    WebSearch: str::parse, |search| search.as_str();
+    Argument: str::parse, Argument::as_str;
 }
 
 /// The name of a profile of Codex's.

@@ -228,34 +228,6 @@ impl Model {
     }
 }
 
-impl TryFrom<String> for Model {
-    type Error = InvalidValue;
-
-    fn try_from(text: String) -> Result<Self, InvalidValue> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Model> for String {
-    fn from(model: Model) -> Self {
-        model.0
-    }
-}
-
-impl TryFrom<String> for ReasoningEffort {
-    type Error = InvalidValue;
-
-    fn try_from(text: String) -> Result<Self, InvalidValue> {
-        Self::parse(&text)
-    }
-}
-
-impl From<ReasoningEffort> for String {
-    fn from(effort: ReasoningEffort) -> Self {
-        effort.0
-    }
-}
-
 impl ReasoningEffort {
     /// Checks that `text` is one plain word, which needs no quoting in Codex's settings.
     ///
