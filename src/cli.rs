@@ -3,6 +3,7 @@
 mod advice;
 mod chat;
 mod command;
+mod doctor;
 mod follow;
 mod jobs;
 mod report;
@@ -284,7 +285,8 @@ fn name_variable(message: &mut clap::Error) {
 /// Runs the program: reads the command line, does what it says, and says what to exit with. A wrong flag or
 /// variable is told on standard error, with exit status 2.
 pub fn run() -> ExitCode {
-    let parsed = Flags::command().try_get_matches().and_then(|matches| {
+    let mut command = Flags::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         let flags = Flags::from_arg_matches(&matches)?;
         let is_said = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
         let said = Said {
@@ -292,9 +294,9 @@ pub fn run() -> ExitCode {
             timeout: is_said("timeout_ms"),
             idle_timeout: is_said("idle_timeout_ms"),
         };
-        Ok((flags, said))
+        Ok((flags, said, matches))
     });
-    let (flags, said) = match parsed {
+    let (flags, said, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(mut message) => {
             name_variable(&mut message);
@@ -323,7 +325,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let status = command::run(flags.command, settings, said);
+    let table = doctor::settings::in_force(&command, &matches);
+    let status = command::run(flags.command, settings, said, table);
     drop(log);
     ExitCode::from(status)
 }

@@ -83,6 +83,13 @@ pub(crate) enum Problem {
 
 type Result<T> = std::result::Result<T, Problem>;
 
+/// All that lies on the disk of jobs.
+#[derive(Debug)]
+pub(crate) struct Size {
+    pub(crate) jobs: usize,
+    pub(crate) bytes: u64,
+}
+
 /// All jobs of the user. Cheap to clone. Every method blocks, for milliseconds if nothing is wrong.
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs(Arc<Shared>);
@@ -296,6 +303,14 @@ impl Jobs {
             states.extend(store.look(job).ok().flatten().filter(&mut is_wanted));
         }
         Ok(states)
+    }
+
+    /// How many jobs there are, also those that cannot be read, and how large they are in all.
+    pub(crate) fn size(&self) -> Result<Size> {
+        let store = self.store()?;
+        let names = store.names().map_err(|error| storage(store, error))?;
+        let bytes = names.iter().map(|job| prune::size(store.folder(*job).path())).sum();
+        Ok(Size { jobs: names.len(), bytes })
     }
 
     /// A page of a job's events, and its state.

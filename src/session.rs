@@ -12,4 +12,5 @@ pub(crate) mod last;
 pub(crate) mod line;
 pub(crate) mod order;
 pub(crate) mod queue;
+pub(crate) mod survey;
 pub(crate) mod table;

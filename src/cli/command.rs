@@ -5,6 +5,7 @@ use std::future::Future;
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
+use super::doctor::{self, settings::Setting};
 use super::{Said, chat, jobs, sessions};
 use crate::config::{RUN_JOB, Settings};
 use crate::job::{JobId, runner};
@@ -20,6 +21,9 @@ pub(super) enum Command {
     Jobs(jobs::Arguments),
     /// Lists and shows the sessions in Codex's store, also those of your own terminal
     Sessions(sessions::Arguments),
+    /// Looks for what is wrong here, and says what to do about it
+    #[command(after_help = doctor::EXIT_STATUS)]
+    Doctor(doctor::Arguments),
     /// Runs one job. The server starts this; it is nothing for people.
     #[command(name = RUN_JOB, hide = true)]
     RunJob {
@@ -32,17 +36,25 @@ pub(super) enum Command {
 pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     match command {
         _ if debug => LevelFilter::DEBUG,
-        Some(Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_)) => LevelFilter::WARN,
+        Some(
+            Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_) | Command::Doctor(_),
+        ) => LevelFilter::WARN,
         Some(Command::RunJob { .. }) | None => LevelFilter::INFO,
     }
 }
 
 /// Does it, and returns the exit status.
-pub(super) fn run(command: Option<Command>, settings: Settings, said: Said) -> u8 {
+pub(super) fn run(
+    command: Option<Command>,
+    settings: Settings,
+    said: Said,
+    table: Vec<Setting>,
+) -> u8 {
     match command {
         None => listening(|signals| life::serve(settings, signals)),
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, said),
+        Some(Command::Doctor(arguments)) => doctor::run(arguments, settings, table),
         // Without a runtime and without listening: signals end this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
         Some(Command::Sessions(arguments)) => sessions::run(arguments, &settings, said.cwd),

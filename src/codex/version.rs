@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +35,13 @@ impl Version {
     /// `usage` counts the session's tokens.
     pub(crate) const SESSION_USAGE: Self = Self(0, 100);
 
+    /// `doctor`, which before is taken for a prompt.
+    pub(crate) const DOCTOR: Self = Self(0, 153);
+    /// The oldest and the newest of those that this program is tested with.
+    pub(crate) const TESTED: RangeInclusive<Self> = Self(0, 77)..=Self(0, 169);
+
     /// From `codex --version` (`codex-cli 0.169.0`).
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().last()?.split('.');
         Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }

@@ -90,7 +90,7 @@ fn remove(folder: &Path) -> io::Result<()> {
 }
 
 /// The bytes of all files in a folder and its subfolders.
-fn size(folder: &Path) -> u64 {
+pub(super) fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.metadata() {

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::turn::request::SessionId;
 
+/// How many locks are looked at. A killed Codex leaves one behind.
+const MAX_LOCKS: usize = 1_000;
+
 /// Where Codex keeps its locks, below its home.
 const LOCKS: &str = "thread-writer-locks";
 
@@ -58,4 +61,18 @@ fn writer(codex_home: &Path, session: SessionId) -> Option<u32> {
 #[cfg(not(target_os = "linux"))]
 fn writer(_codex_home: &Path, _session: SessionId) -> Option<u32> {
     None
+}
+
+/// The sessions that some Codex has open, and a sentence part about whom, where the system tells. No
+/// lock is tried: a Codex that wanted it at this moment would take the session for a busy one.
+pub(crate) fn open_sessions(codex_home: &Path) -> Vec<(SessionId, String)> {
+    let locks = codex_home.join(LOCKS);
+    let files = locks.read_dir().into_iter().flatten().flatten().take(MAX_LOCKS);
+    let open = files.filter_map(|file| {
+        let name = file.file_name();
+        let session = name.to_str()?.strip_suffix(".lock")?.parse().ok()?;
+        let who = describe_writer(codex_home, session);
+        (!who.is_empty()).then_some((session, who))
+    });
+    open.collect()
 }

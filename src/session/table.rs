@@ -8,11 +8,12 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::line::PATIENCE;
 use crate::private;
 
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
@@ -160,10 +161,7 @@ impl Locked<'_> {
 
     /// All slots, one after the other.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        let bytes = self.open.file.metadata()?.len().min(MAX_BYTES) as usize;
-        let mut slots = vec![0; bytes - bytes % SLOT];
-        read_at(&self.open.file, &mut slots)?;
-        Ok(slots)
+        slots_in(&self.open.file)
     }
 
     /// Writes a slot.
@@ -188,10 +186,7 @@ impl Locked<'_> {
 
     /// Who a server is, if that can be read: on Windows nobody reads what another has locked.
     pub(crate) fn who(&self, server: &str) -> Option<Who> {
-        let mut text = String::new();
-        let file = File::open(path_of(self.folder, server)).ok()?;
-        file.take(SLOT as u64 * 4).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        read_who(&path_of(self.folder, server))
     }
 }
 
@@ -200,6 +195,41 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         drop(self.open.file.unlock());
     }
+}
+
+/// All slots, and the names of the servers that are alive.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) slots: Vec<u8>,
+    pub(crate) servers: Vec<(String, Who)>,
+}
+
+/// The slots and the servers that are alive, for one who is none of them and writes nothing. `None` if
+/// there is no table. One that is held is waited for, but not for ever.
+pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
+    let file = match File::open(folder.join(TABLE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let until = Instant::now() + PATIENCE;
+    // Under the lock, so that nobody who enters finds a file of theirs locked.
+    while let Err(problem) = try_lock(&file) {
+        if !matches!(problem, Unavailable::Held) || Instant::now() > until {
+            return Err(problem);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let slots = slots_in(&file)?;
+    let files = folder.read_dir()?.flatten().map(|entry| entry.path());
+    let alive = files.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".server")?.to_owned();
+        File::open(&path).ok()?.try_lock().is_err().then(|| {
+            let pid = name.split('-').next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
+            let who = read_who(&path).unwrap_or(Who { pid, origin: String::new() });
+            (name, who)
+        })
+    });
+    Ok(Some(Sight { slots, servers: alive.collect() }))
 }
 
 /// A slot that holds a line, or nothing.
@@ -212,6 +242,19 @@ pub(crate) fn slot_of(line: &[u8]) -> Option<[u8; SLOT]> {
 
 fn path_of(folder: &Path, server: &str) -> PathBuf {
     folder.join(format!("{server}.server"))
+}
+
+fn slots_in(file: &File) -> io::Result<Vec<u8>> {
+    let bytes = file.metadata()?.len().min(MAX_BYTES) as usize;
+    let mut slots = vec![0; bytes - bytes % SLOT];
+    read_at(file, &mut slots)?;
+    Ok(slots)
+}
+
+fn read_who(server: &Path) -> Option<Who> {
+    let mut text = String::new();
+    File::open(server).ok()?.take(SLOT as u64 * 4).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// Whether a server's file is that of one that is alive. That of another is removed.

@@ -17,6 +17,8 @@ mod clients;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
+mod doctor;
+#[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
 mod job_limits;
@@ -42,6 +44,8 @@ mod protocol;
 mod queue;
 #[cfg(unix)]
 mod real_commands;
+#[cfg(unix)]
+mod real_doctor;
 #[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]

@@ -1,0 +1,90 @@
+//! Asking another program, for a bounded time and for a bounded answer.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
+
+use crate::codex::locate::Program;
+use crate::codex::process::Process;
+use crate::codex::stderr::StderrTail;
+use crate::codex::watchdog::Watchdog;
+use crate::text::line;
+use crate::turn::outcome::duration;
+
+/// How much of an answer is kept, in bytes.
+const KEPT: usize = 4 << 20;
+
+/// How long the output is waited for of a program that has ended: what it started may hold it open.
+const AFTER_EXIT: Duration = Duration::from_secs(1);
+
+/// How much of an answer is shown that makes no sense, in characters.
+const SHOWN: usize = 200;
+
+/// What a program answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: ExitStatus,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Silence {
+    #[error("it cannot be started: {0}")]
+    NotStarted(#[from] io::Error),
+    #[error("it gave no answer within {}", duration(*.0))]
+    TooLate(Duration),
+}
+
+impl Answer {
+    /// How it ended and what it said, in one line: standard error if there is any.
+    pub(super) fn in_short(&self) -> String {
+        let said = [&self.stderr, &self.stdout].map(|text| line(text, SHOWN));
+        let said = said.iter().find(|said| !said.is_empty());
+        match said {
+            Some(said) => format!("{}: {said}", self.status),
+            None => format!("{}, and it said nothing", self.status),
+        }
+    }
+}
+
+/// Runs a program with nothing on its standard input. Nothing of it is left afterwards, also if this
+/// is dropped before its end.
+pub(super) async fn ask(
+    program: &Program,
+    arguments: &[&str],
+    within: Duration,
+) -> Result<Answer, Silence> {
+    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let (mut process, streams) = Process::spawn(program, &arguments, &Watchdog::default())?;
+    drop(streams.stdin);
+    let mut stderr = StderrTail::collect(streams.stderr, process.pid());
+    let mut stdout = Vec::new();
+    let ended = timeout(within, async {
+        let mut reading = std::pin::pin!(read(streams.stdout, &mut stdout));
+        tokio::select! {
+            () = &mut reading => process.exited().await,
+            status = process.exited() => {
+                drop(timeout(AFTER_EXIT, reading).await);
+                status
+            }
+        }
+    });
+    let status = ended.await.map_err(|_| Silence::TooLate(within))??;
+    drop(timeout(AFTER_EXIT, stderr.ended()).await);
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    Ok(Answer { status, stdout, stderr: stderr.text() })
+}
+
+/// Reads to the end, so that nobody waits for a reader, and keeps the beginning.
+async fn read(mut source: impl AsyncRead + Unpin, kept: &mut Vec<u8>) {
+    let mut chunk = vec![0; 16 << 10];
+    while let Ok(length @ 1..) = source.read(&mut chunk).await {
+        kept.extend_from_slice(&chunk[..length.min(KEPT - kept.len())]);
+    }
+}

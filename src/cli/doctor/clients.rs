@@ -1,0 +1,148 @@
+//! What clients have in common: which of their servers is this program, and how long it may take.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::check::Check;
+use crate::turn::outcome::duration;
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+
+/// How long a client should wait at least, as the README says.
+const ENOUGH: Duration = Duration::from_secs(60 * 60);
+
+/// A server that a client has, and that is this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    command: String,
+    arguments: Vec<String>,
+    /// The names of the variables that the client sets, and the values for this program alone.
+    variables: Vec<(String, String)>,
+}
+
+impl Entry {
+    /// Of the servers of a client one that is this program, started directly or by another that has
+    /// it among its arguments.
+    pub(super) fn new(
+        name: &str,
+        file: &Path,
+        command: &str,
+        arguments: Vec<String>,
+        variables: Vec<(String, String)>,
+    ) -> Option<Self> {
+        let is_this = |word: &str| Path::new(word).file_stem().is_some_and(|stem| stem == NAME);
+        let is_entry = is_this(command) || arguments.iter().any(|word| is_this(word));
+        is_entry.then(|| Self {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            command: command.to_owned(),
+            arguments,
+            variables,
+        })
+    }
+
+    pub(super) fn sets(&self, variable: &str) -> bool {
+        self.variables.iter().any(|(name, _)| name == variable)
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> String {
+        format!("{} in {}", self.name, self.file.display())
+    }
+
+    /// The limit for a call of the server that is started so.
+    pub(super) fn call_limit(&self, default: Duration) -> Duration {
+        let behind = |at: usize| self.arguments.get(at + 1).cloned();
+        let flag = self.arguments.iter().enumerate().find_map(|(at, word)| {
+            let rest = word.strip_prefix("--timeout-ms")?;
+            rest.strip_prefix('=').map(str::to_owned).or_else(|| behind(at))
+        });
+        let by_variable = || {
+            let set = |(name, _): &&(String, String)| name == "CODEX_PERSISTENT_MCP_TIMEOUT_MS";
+            self.variables.iter().find(set).map(|(_, value)| value.clone())
+        };
+        let millis = flag.or_else(by_variable).and_then(|millis| millis.parse().ok());
+        millis.map_or(default, Duration::from_millis)
+    }
+
+    /// Whether the client will find the program.
+    pub(super) fn command_check(&self, id: &str) -> Option<Check> {
+        let is_there = which::which(&self.command).is_ok();
+        (!is_there).then(|| {
+            let summary = format!("{}: the command {} is not found", self.place(), self.command);
+            let fix = match std::env::current_exe() {
+                Ok(program) => format!("write the whole path there: {}", program.display()),
+                Err(_) => "write the whole path of the program there".into(),
+            };
+            Check::warning(format!("{id}.command"), summary, fix)
+        })
+    }
+
+    /// Whether the client waits as long as a call may take. `fix` says what to do for a time.
+    pub(super) fn time_check(
+        &self,
+        id: &str,
+        client: &str,
+        waits: Duration,
+        limit: Duration,
+        fix: impl FnOnce(Duration) -> String,
+    ) -> Option<Check> {
+        let limit = self.call_limit(limit);
+        (waits < limit).then(|| {
+            let summary = format!(
+                "{client} gives up on a call after {}, and one may take {}: {}",
+                duration(waits),
+                duration(limit),
+                self.place()
+            );
+            Check::warning(format!("{id}.timeout"), summary, fix(limit.max(ENOUGH)))
+        })
+    }
+
+    /// What is said of an entry in any case.
+    pub(super) fn check(&self, id: &str, client: &str, waits: &str) -> Check {
+        let names: Vec<&str> = self.variables.iter().map(|(name, _)| name.as_str()).collect();
+        let flags = self.arguments.iter().filter(|word| word.starts_with("--"));
+        let flags: Vec<&str> = flags.filter_map(|word| word.split('=').next()).collect();
+        let mut check = Check::ok(id, format!("{client} has {}, and waits {waits}", self.place()));
+        for (what, words) in [("variables", names), ("flags", flags)] {
+            if !words.is_empty() {
+                check = check.with(what, words);
+            }
+        }
+        check
+    }
+}
+
+/// Without any client that has it the server is of no use.
+pub(super) fn nobody() -> Check {
+    let fix = format!(
+        "type: claude mcp add codex-persistent -- {NAME}; or: codex mcp add codex-persistent -- {NAME}"
+    );
+    Check::warning("clients", "neither Claude Code nor Codex has this server here", fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_known_by_its_program_and_has_its_own_limit() {
+        let entry = |command: &str, arguments: &[&str], millis: &str| {
+            let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+            let variable = ("CODEX_PERSISTENT_MCP_TIMEOUT_MS".to_owned(), millis.to_owned());
+            Entry::new("a", Path::new("f"), command, arguments, vec![variable])
+        };
+        assert_eq!(entry("node", &["server.js"], ""), None);
+        let default = Duration::from_secs(9);
+        let limit =
+            |entry: Option<Entry>| entry.expect("it is this").call_limit(default).as_millis();
+        assert_eq!(limit(entry("/usr/bin/codex-persistent-mcp", &[], "")), 9_000);
+        assert_eq!(limit(entry("env", &["A=b", "codex-persistent-mcp"], "5000")), 5_000);
+        let flags = ["--debug", "--timeout-ms", "4000"];
+        assert_eq!(limit(entry("codex-persistent-mcp.exe", &flags, "5000")), 4_000);
+        assert_eq!(limit(entry("codex-persistent-mcp", &["--timeout-ms=3000"], "")), 3_000);
+    }
+}

@@ -1,0 +1,110 @@
+//! Which Codex there is, and whether it answers.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::ask::{Answer, Silence, ask};
+use super::check::Check;
+use crate::cli::advice::advice;
+use crate::codex::locate::{Program, locate};
+use crate::codex::version::Version;
+
+/// Some 10 ms, and through the npm package's script 100 ms, on a machine that is not busy.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+const ID: &str = "codex";
+
+/// A Codex that answers.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) program: Program,
+    pub(super) version: Version,
+}
+
+/// Looks for Codex and asks for its version.
+pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
+    let (Ok(named), Some(program)) = (which::which(codex_bin), locate(codex_bin)) else {
+        return (missing(codex_bin), None);
+    };
+    let answer = ask(&program, &["--version"], ANSWER_WITHIN).await;
+    let (check, version) = judge(&named, &program.path, answer);
+    (check, version.map(|version| Found { program, version }))
+}
+
+fn missing(codex_bin: &OsStr) -> Check {
+    let path = PathBuf::from(codex_bin);
+    let name = codex_bin.to_string_lossy();
+    // A name is looked for on the PATH, anything else is a path.
+    if path.components().count() > 1 && path.exists() {
+        let fix = format!("make it executable (chmod +x {name}), or name another by --codex-bin");
+        return Check::problem(ID, format!("{name} is not a program that can be run"), fix);
+    }
+    let summary = format!("there is no program {name}");
+    Check::problem(ID, summary, advice("codex_not_found", None))
+}
+
+fn judge(
+    named: &Path,
+    started: &Path,
+    answer: Result<Answer, Silence>,
+) -> (Check, Option<Version>) {
+    let by_hand = format!("{} --version", named.display());
+    let broken = |what: String| {
+        let fix = format!(
+            "see what `{by_hand}` does; install Codex anew (npm install -g @openai/codex), or name \
+             another program by --codex-bin or CODEX_BIN"
+        );
+        (Check::problem(ID, format!("{} is broken: {what}", named.display()), fix), None)
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(silence) => return broken(silence.to_string()),
+    };
+    let said = answer.stdout.trim();
+    let Some(version) = Version::parse(said).filter(|_| answer.status.success()) else {
+        return broken(answer.in_short());
+    };
+    let number = said.split_whitespace().last().unwrap_or_default();
+    let how = if named == started { "" } else { ", an npm script, started natively" };
+    let place = format!("Codex {number}, {}{how}", named.display());
+    let (oldest, newest) = (Version::TESTED.start(), Version::TESTED.end());
+    let check = if version < *oldest {
+        let summary = format!("{place}; it is older than {oldest}, the oldest that is tested");
+        Check::warning(ID, summary, "update Codex: npm install -g @openai/codex")
+    } else if version > *newest {
+        let known = format!("{place}; it is newer than {newest}, the newest that is tested");
+        Check::ok(ID, known)
+    } else {
+        Check::ok(ID, place)
+    };
+    let check = check
+        .with("version", number)
+        .with("program", named.to_string_lossy())
+        .with("started", started.to_string_lossy());
+    (check, Some(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::Status;
+
+    fn status_of(stdout: &str) -> (Status, Option<Version>) {
+        let answer = Answer {
+            status: std::process::ExitStatus::default(),
+            stdout: stdout.into(),
+            stderr: String::new(),
+        };
+        let (check, version) = judge(Path::new("/a"), Path::new("/a"), Ok(answer));
+        (check.status, version)
+    }
+
+    #[test]
+    fn an_old_codex_is_a_warning_and_a_new_one_is_not() {
+        assert_eq!(status_of("codex-cli 0.76.1\n"), (Status::Warning, Some(Version(0, 76))));
+        assert_eq!(status_of("codex-cli 0.77.0\n"), (Status::Ok, Some(Version(0, 77))));
+        assert_eq!(status_of("codex-cli 1.2.0\n"), (Status::Ok, Some(Version(1, 2))));
+        assert_eq!(status_of("v20\n"), (Status::Problem, None));
+    }
+}

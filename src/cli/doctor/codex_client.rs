@@ -1,0 +1,158 @@
+//! Whether Codex has this server, as its `config.toml` says. `codex mcp list --json` would tell the
+//! same, and print what is secret.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::check::{Check, listed};
+use super::clients::Entry;
+use super::file;
+use super::home::Home;
+use super::settings::Setting;
+use crate::turn::outcome::duration;
+
+const CLIENT: &str = "Codex";
+
+/// How long it waits if nothing says otherwise (0.169).
+const DEFAULT: Duration = Duration::from_secs(300);
+
+/// Variables that Codex passes on only if it is told to, and without which the server, or the Codex
+/// that it starts, finds something else than the person does.
+const WANTED: [&str; 13] = [
+    "CODEX_HOME",
+    "OPENAI_API_KEY",
+    "CODEX_API_KEY",
+    "CODEX_ACCESS_TOKEN",
+    "XDG_STATE_HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "all_proxy",
+    "no_proxy",
+];
+
+/// Each server that is this program, in Codex's own configuration and that of the project.
+pub(super) fn examine(
+    dir: &Path,
+    home: &Home,
+    settings: &[Setting],
+    limit: Duration,
+) -> Vec<Check> {
+    let ours = settings.iter().filter(|setting| setting.is_from_variable());
+    let set: Vec<&str> = ours.map(|setting| setting.variable.as_str()).chain(WANTED).collect();
+    let set: Vec<&str> = set.into_iter().filter(|name| super::is_set(name)).collect();
+    let own = home.config_file().map(|path| (path, home.config.clone()));
+    let project = dir.ancestors().map(|dir| dir.join(".codex/config.toml"));
+    // The home's own may be on the way.
+    let project = project.filter(|path| own.as_ref().is_none_or(|(own, _)| own != path));
+    let project = project.filter_map(|path| Some((path.clone(), file::toml(&path).ok()??)));
+    let files: Vec<(PathBuf, Table)> = own.clone().into_iter().chain(project).collect();
+    files.iter().flat_map(|(path, config)| judge(path, config, &set, limit)).collect()
+}
+
+fn judge(file: &Path, config: &Table, set: &[&str], limit: Duration) -> Vec<Check> {
+    let servers = config.get("mcp_servers").and_then(Value::as_table).into_iter().flatten();
+    let mut checks = Vec::new();
+    for (name, server) in servers {
+        let Some(entry) = entry(name, file, server) else { continue };
+        let id = format!("codex_client.{name}");
+        let table = format!("[mcp_servers.{name}] in {}", file.display());
+        let waits = waits(server);
+        checks.push(entry.check(&id, CLIENT, &duration(waits)));
+        checks.extend(entry.command_check(&id));
+        checks.extend(entry.time_check(&id, CLIENT, waits, limit, |time| {
+            format!("write tool_timeout_sec = {} under {table}", time.as_secs())
+        }));
+        checks.extend(approval(&id, &entry, server, &table));
+        checks.extend(passed_on(&id, &entry, server, &table, set));
+    }
+    checks
+}
+
+fn entry(name: &str, file: &Path, server: &Value) -> Option<Entry> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let arguments = server.get("args").and_then(Value::as_array).into_iter().flatten();
+    let variables = server.get("env").and_then(Value::as_table).into_iter().flatten();
+    let variables = variables.filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+    let command = server.get("command")?.as_str()?;
+    Entry::new(name, file, command, arguments.filter_map(text).collect(), variables.collect())
+}
+
+/// How long it waits for a call: progress does not extend it.
+fn waits(server: &Value) -> Duration {
+    let seconds = match server.get("tool_timeout_sec") {
+        Some(Value::Integer(seconds)) => u32::try_from(*seconds).ok().map(f64::from),
+        Some(Value::Float(seconds)) => Some(*seconds),
+        _ => None,
+    };
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(DEFAULT)
+}
+
+/// `codex exec` asks nobody, and so refuses a tool that may change files unless it is approved before.
+fn approval(id: &str, entry: &Entry, server: &Value, table: &str) -> Option<Check> {
+    let id = format!("{id}.approval");
+    if server.get("enabled").and_then(Value::as_bool) == Some(false) {
+        let summary = format!("{CLIENT} has {} switched off", entry.place());
+        return Some(Check::warning(id, summary, format!("write enabled = true under {table}")));
+    }
+    let tool = server.get("tools").and_then(|tools| tools.get("codex_chat")?.get("approval_mode"));
+    let mode = tool.or_else(|| server.get("default_tools_approval_mode")).and_then(Value::as_str);
+    (mode != Some("approve")).then(|| {
+        let summary = format!("`codex exec` refuses codex_chat of {}", entry.place());
+        let fix = format!("write default_tools_approval_mode = \"approve\" under {table}");
+        Check::warning(id, summary, fix)
+    })
+}
+
+/// What is set here and does not reach a server that Codex starts.
+fn passed_on(id: &str, entry: &Entry, server: &Value, table: &str, set: &[&str]) -> Option<Check> {
+    let passed = server.get("env_vars").and_then(Value::as_array).into_iter().flatten();
+    let name = |value: &Value| -> Option<String> {
+        Some(value.as_str().or_else(|| value.get("name")?.as_str())?.to_owned())
+    };
+    let passed: Vec<String> = passed.filter_map(name).collect();
+    let is_lost = |name: &&&str| !entry.sets(name) && !passed.iter().any(|passed| passed == **name);
+    let lost: Vec<&str> = set.iter().filter(is_lost).copied().collect();
+    (!lost.is_empty()).then(|| {
+        let all: Vec<&str> =
+            passed.iter().map(String::as_str).chain(lost.iter().copied()).collect();
+        let summary = format!("set here, and not passed on to {}: {}", entry.place(), listed(lost));
+        let fix = format!("write env_vars = {all:?} under {table}");
+        Check::warning(format!("{id}.variables"), summary, fix)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(server: &str, set: &[&str]) -> Vec<String> {
+        let text = format!("[mcp_servers.a]\ncommand = \"codex-persistent-mcp\"\n{server}");
+        let config = text.parse().expect("it is TOML");
+        let checks = judge(Path::new("f"), &config, set, Duration::from_secs(1800));
+        let warnings = checks.into_iter().filter(|check| check.fix.is_some());
+        warnings.map(|check| check.id.rsplit('.').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_told() {
+        let command = || "command".to_owned();
+        let is_missing = which::which("codex-persistent-mcp").is_err();
+        let expect = |rest: &[&str]| -> Vec<String> {
+            let missing = is_missing.then(command);
+            missing.into_iter().chain(rest.iter().map(|word| (*word).to_owned())).collect()
+        };
+        assert_eq!(warnings("", &["CODEX_HOME"]), expect(&["timeout", "approval", "variables"]));
+        let good = "tool_timeout_sec = 1800.0\ndefault_tools_approval_mode = \"approve\"\n";
+        assert_eq!(warnings(good, &[]), expect(&[]));
+        let passed = format!("{good}env_vars = [\"A\", {{ name = \"B\" }}]\nenv = {{ C = \"1\" }}");
+        assert_eq!(warnings(&passed, &["A", "B", "C"]), expect(&[]));
+        assert_eq!(warnings(&passed, &["D"]), expect(&["variables"]));
+        assert_eq!(warnings(&format!("{good}enabled = false"), &[]), expect(&["approval"]));
+    }
+}

@@ -1,0 +1,53 @@
+//! Configuration files of others: read whole, if they are files and not too large. Nothing that is in
+//! them is in a message of this.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+use toml::Table;
+
+/// The largest file that is read. Claude Code keeps much beside its settings.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// The content of a file, `None` if there is none.
+fn text(path: &Path) -> Result<Option<String>, String> {
+    let read = || -> io::Result<String> {
+        let metadata = fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        if metadata.len() > MAX_BYTES {
+            return Err(io::Error::other("it is too large"));
+        }
+        String::from_utf8(fs::read(path)?).map_err(|_| io::Error::other("it is not text"))
+    };
+    match read() {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+/// A file with JSON, `None` if there is none.
+pub(super) fn json(path: &Path) -> Result<Option<Value>, String> {
+    let Some(text) = text(path)? else { return Ok(None) };
+    let wrong = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        format!("{} is not JSON, line {line}, column {column}", path.display())
+    };
+    serde_json::from_str(&text).map(Some).map_err(wrong)
+}
+
+/// A file with TOML, `None` if there is none.
+pub(super) fn toml(path: &Path) -> Result<Option<Table>, String> {
+    let Some(text) = text(path)? else { return Ok(None) };
+    // The whole message quotes the line, which may have a key in it.
+    let wrong = |error: toml::de::Error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;
+        format!("{} is not TOML, line {line}", path.display())
+    };
+    text.parse().map(Some).map_err(wrong)
+}

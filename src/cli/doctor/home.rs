@@ -1,0 +1,60 @@
+//! Codex's own folder and its configuration.
+
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+use super::check::Check;
+use super::file;
+use crate::codex::home::codex_home;
+
+const ID: &str = "codex_home";
+
+/// What Codex is configured for, as far as that can be read.
+#[derive(Debug, Default)]
+pub(super) struct Home {
+    pub(super) path: Option<PathBuf>,
+    pub(super) config: Table,
+}
+
+impl Home {
+    /// The file with the configuration.
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        self.path.as_ref().map(|path| path.join("config.toml"))
+    }
+}
+
+pub(super) fn examine() -> (Check, Home) {
+    let Some(path) = codex_home() else {
+        let fix = "set HOME or CODEX_HOME to a directory of yours";
+        return (Check::problem(ID, "there is no home directory", fix), Home::default());
+    };
+    let config = file::toml(&path.join("config.toml"));
+    let is_set = std::env::var_os("CODEX_HOME").is_some_and(|home| !home.is_empty());
+    let check = judge(&path, path.is_dir(), is_set, config.as_ref());
+    (check, Home { path: Some(path), config: config.ok().flatten().unwrap_or_default() })
+}
+
+fn judge(
+    path: &Path,
+    is_dir: bool,
+    is_set: bool,
+    config: Result<&Option<Table>, &String>,
+) -> Check {
+    let place = path.display();
+    if !is_dir && (is_set || path.exists()) {
+        // Measured on 0.169: Codex makes ~/.codex, and nothing that CODEX_HOME names.
+        let fix = format!("make the directory (mkdir -p {place}), or correct CODEX_HOME");
+        return Check::problem(ID, format!("Codex's home {place} is no directory"), fix);
+    }
+    let check = match config {
+        Err(problem) => {
+            let fix = "mend the file: Codex does not start with it";
+            return Check::problem(ID, problem, fix);
+        }
+        Ok(_) if !is_dir => Check::ok(ID, format!("{place}, which Codex will make")),
+        Ok(None) => Check::ok(ID, format!("{place}, without a config.toml")),
+        Ok(Some(_)) => Check::ok(ID, format!("{place}, with a config.toml that can be read")),
+    };
+    check.with("path", path.to_string_lossy())
+}

@@ -1,0 +1,138 @@
+//! What only a real use of Codex tells: a turn, and what its own doctor finds.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::ask::ask;
+use super::check::{Check, Status};
+use super::codex::Found;
+use crate::cli::advice::of_failure;
+use crate::codex::version::Version;
+use crate::turn::Codex;
+use crate::turn::outcome::duration;
+use crate::turn::request::{InvalidValue, Prompt, Sandbox, SandboxChoice, TurnRequest};
+
+/// How long the turn may take, waiting for other calls included.
+const TURN_WITHIN: Duration = Duration::from_secs(2 * 60);
+
+/// How long Codex may take to leave after its turn.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// It takes some 0.3 s, and longer where an address does not answer.
+const DOCTOR_WITHIN: Duration = Duration::from_secs(60);
+
+const ID: &str = "live";
+
+/// One turn in a new session, as a call would have it.
+pub(super) async fn turn(codex: &Codex) -> Check {
+    let began = Instant::now();
+    let request = match request() {
+        Ok(request) => request,
+        Err(problem) => return Check::problem(ID, problem.to_string(), "report this"),
+    };
+    let outcome = codex.start(request).outcome().await;
+    let took = began.elapsed();
+    codex.finished(LEAVE_WITHIN).await;
+    match outcome {
+        Ok(answer) => {
+            let session = answer.session_id;
+            let summary = format!("Codex answered within {} in session {session}", duration(took));
+            Check::ok(ID, summary)
+                .with("session_id", session.to_string())
+                .with("resume_command", session.resume_command())
+                .with("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+        }
+        Err(failure) => {
+            let summary = format!("{}: {}", failure.kind.word(), failure.kind);
+            let check = Check::problem(ID, summary, of_failure(&failure));
+            match failure.session_id {
+                Some(session) => check.with("session_id", session.to_string()),
+                None => check,
+            }
+        }
+    }
+}
+
+fn request() -> Result<TurnRequest, InvalidValue> {
+    let prompt = Prompt::new("Reply with the word ready.")?;
+    Ok(TurnRequest::new(prompt)
+        .sandbox(SandboxChoice::Set(Sandbox::ReadOnly))
+        .total_limit(TURN_WITHIN)
+        .idle_limit(TURN_WITHIN))
+}
+
+/// What Codex's own doctor is not content with. It looks at the network, so it is not asked unless
+/// Codex is to be used. `works` says that a turn was completed.
+pub(super) async fn own_doctor(found: &Found, works: bool) -> Vec<Check> {
+    if found.version < Version::DOCTOR {
+        return Vec::new();
+    }
+    let answer = ask(&found.program, &["doctor", "--json"], DOCTOR_WITHIN).await;
+    let report = match &answer {
+        Ok(answer) => serde_json::from_str(&answer.stdout).ok(),
+        Err(_) => None,
+    };
+    match report {
+        Some(report) => judge(&report, works),
+        None => {
+            let what =
+                answer.map_or_else(|silence| silence.to_string(), |answer| answer.in_short());
+            let summary = format!("`codex doctor --json` said nothing of use: {what}");
+            vec![Check::warning("codex_doctor", summary, "see what `codex doctor` says")]
+        }
+    }
+}
+
+/// A failure there is none here if Codex works all the same, with a provider that it does not know.
+fn judge(report: &Value, works: bool) -> Vec<Check> {
+    let checks = report["checks"].as_object().into_iter().flatten();
+    let told: Vec<Check> = checks.filter_map(|(id, check)| told(id, check, works)).collect();
+    if told.is_empty() {
+        return vec![Check::ok("codex_doctor", "Codex's own doctor is content")];
+    }
+    told
+}
+
+fn told(id: &str, check: &Value, works: bool) -> Option<Check> {
+    // Here Codex runs without a terminal.
+    if check["category"] == "terminal" || id.starts_with("terminal.") {
+        return None;
+    }
+    let status = match check["status"].as_str()? {
+        "ok" => return None,
+        "fail" if !works => Status::Problem,
+        _ => Status::Warning,
+    };
+    let remedy = check["remediation"].as_str();
+    // One without a remedy may be no more than a remark.
+    if remedy.is_none() && check["status"] != "fail" {
+        return None;
+    }
+    let summary = format!("Codex's own doctor: {}", check["summary"].as_str().unwrap_or(id));
+    let fix = remedy.unwrap_or("see what `codex doctor` says");
+    let check = Check::warning(format!("codex_doctor.{id}"), summary, fix);
+    Some(Check { status, ..check })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_failure_counts_only_if_codex_does_not_work() {
+        let report = json!({"checks": {
+            "a": {"status": "fail", "summary": "no", "remediation": "do it"},
+            "b": {"status": "warning", "summary": "remark", "remediation": null},
+            "c": {"status": "ok", "summary": "fine", "remediation": null},
+            "terminal.env": {"status": "warning", "summary": "dumb", "remediation": "buy one"},
+        }});
+        let seen = |works| -> Vec<(String, Status)> {
+            judge(&report, works).into_iter().map(|check| (check.id, check.status)).collect()
+        };
+        assert_eq!(seen(false), [("codex_doctor.a".to_owned(), Status::Problem)]);
+        assert_eq!(seen(true), [("codex_doctor.a".to_owned(), Status::Warning)]);
+        assert_eq!(judge(&json!({}), true)[0].status, Status::Ok);
+    }
+}

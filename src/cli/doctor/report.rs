@@ -1,0 +1,90 @@
+//! How checks are told: to a person each as soon as it is known, as JSON all at the end.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::check::{Check, Status, count, worst};
+use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, clean};
+
+/// The width of the longest mark.
+const MARK: usize = 7;
+
+pub(super) struct Report {
+    json: bool,
+    paint: Paint,
+    checks: Vec<Check>,
+}
+
+impl Report {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, paint: Paint::for_stdout(), checks: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, checks: impl IntoIterator<Item = Check>) -> io::Result<()> {
+        for check in checks {
+            if !self.json {
+                self.print(&check)?;
+            }
+            self.checks.push(check);
+        }
+        Ok(())
+    }
+
+    /// Tells what it comes to, and returns the exit status.
+    pub(super) fn end(&self) -> io::Result<u8> {
+        let status = worst(&self.checks);
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", json!({"status": status, "checks": self.checks}))?;
+        } else {
+            let number = |status| self.checks.iter().filter(|check| check.status == status).count();
+            let problems = count(number(Status::Problem), "problem");
+            let warnings = count(number(Status::Warning), "warning");
+            writeln!(out, "{}", self.paint.paint(BOLD, &format!("{problems}, {warnings}")))?;
+        }
+        out.flush()?;
+        Ok(u8::from(status == Status::Problem))
+    }
+
+    fn print(&self, check: &Check) -> io::Result<()> {
+        let (word, style) = match check.status {
+            Status::Ok => ("ok", GREEN),
+            Status::Warning => ("warning", YELLOW),
+            Status::Problem => ("problem", RED),
+        };
+        let mark = self.paint.paint(style, word) + &" ".repeat(MARK - word.len());
+        let mut out = io::stdout().lock();
+        let Check { id, summary, .. } = check;
+        writeln!(out, "{mark}  {}", clean(&format!("{id}: {summary}")))?;
+        for (name, value) in &check.details {
+            let value = shown(value);
+            // What stands above already is for programs.
+            if check.summary.contains(&value) {
+                continue;
+            }
+            let line = format!("{name}: {value}");
+            writeln!(out, "{:MARK$}    {}", "", self.paint.paint(DIM, &clean(&line)))?;
+        }
+        if let Some(fix) = &check.fix {
+            writeln!(out, "{:MARK$}    fix: {}", "", clean(fix))?;
+        }
+        out.flush()
+    }
+}
+
+/// A detail on one line. A setting has its source behind it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Object(setting) => {
+            let of = |name| setting.get(name).map(shown).unwrap_or_default();
+            match setting.get("source").and_then(Value::as_str) {
+                Some("variable") => format!("{} (variable {})", of("value"), of("variable")),
+                _ => format!("{} ({})", of("value"), of("source")),
+            }
+        }
+        other => other.to_string(),
+    }
+}

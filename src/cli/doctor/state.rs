@@ -1,0 +1,185 @@
+//! The state folder: whether it can be written, by whom else, and whether locks hold there.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::check::Check;
+use crate::private;
+
+/// File systems that are another machine's: locks may hold on one machine only, or not at all.
+#[cfg(target_os = "linux")]
+const REMOTE: [&str; 12] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "ceph",
+    "lustre",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.rclone",
+];
+
+const ID: &str = "state";
+const RIGHTS: &str = "state.rights";
+
+/// What was found of a folder that was there.
+#[derive(Debug, Default)]
+struct Found {
+    /// The permission bits, where there are such.
+    mode: Option<u32>,
+    is_own: bool,
+    /// The name of its file system if that is another machine's.
+    remote: Option<String>,
+}
+
+pub(super) fn examine(state_dir: Option<&Path>) -> Vec<Check> {
+    let Some(dir) = state_dir else {
+        let fix = "set HOME, or name a folder by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
+        let summary =
+            "there is no folder for jobs: neither a home directory nor a setting says where";
+        return vec![Check::problem(ID, summary, fix)];
+    };
+    let was_there = dir.exists();
+    let made = missing(dir);
+    let tried = private::create_folder(dir).and_then(|()| try_out(dir));
+    let found = if was_there { look(dir, tried.as_ref().ok()) } else { Found::default() };
+    for folder in &made {
+        // One in which somebody has put something meanwhile stays.
+        drop(fs::remove_dir(folder));
+    }
+    let written = tried.map(|tried| tried.locks_hold);
+    let mut checks = vec![judge_use(dir, was_there, written)];
+    if was_there {
+        checks.extend(judge_rights(dir, &found));
+    }
+    checks
+}
+
+/// The folders on the way that are not there, the innermost first.
+fn missing(dir: &Path) -> Vec<PathBuf> {
+    dir.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
+}
+
+/// What came of a file that was made for trying.
+struct Tried {
+    locks_hold: bool,
+    #[cfg(unix)]
+    owner: u32,
+}
+
+fn try_out(dir: &Path) -> io::Result<Tried> {
+    let path = dir.join(format!("doctor-{}", std::process::id()));
+    let file = private::open_options().write(true).create_new(true).open(&path)?;
+    let locks_hold = file.try_lock().is_ok()
+        && File::open(&path)
+            .is_ok_and(|other| matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+    let tried = Tried {
+        locks_hold,
+        #[cfg(unix)]
+        owner: std::os::unix::fs::MetadataExt::uid(&file.metadata()?),
+    };
+    drop(file);
+    fs::remove_file(path)?;
+    Ok(tried)
+}
+
+#[cfg(unix)]
+fn look(dir: &Path, tried: Option<&Tried>) -> Found {
+    use std::os::unix::fs::MetadataExt;
+
+    let Ok(metadata) = fs::metadata(dir) else { return Found::default() };
+    Found {
+        mode: Some(metadata.mode() & 0o777),
+        is_own: tried.is_none_or(|tried| tried.owner == metadata.uid()),
+        remote: remote(dir),
+    }
+}
+
+#[cfg(not(unix))]
+fn look(_dir: &Path, _tried: Option<&Tried>) -> Found {
+    Found { is_own: true, ..Found::default() }
+}
+
+/// The file system of a folder if it is another machine's, from the list of what is mounted where:
+/// `36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw`.
+#[cfg(target_os = "linux")]
+fn remote(dir: &Path) -> Option<String> {
+    let dir = dir.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let kinds = mounts.lines().filter_map(|line| {
+        let (front, back) = line.split_once(" - ")?;
+        let point = front.split(' ').nth(4)?.replace("\\040", " ");
+        dir.starts_with(&point).then(|| (point.len(), back.split(' ').next().unwrap_or_default()))
+    });
+    // Of two at one place the later one is on top.
+    let (_, kind) = kinds.max_by_key(|(length, _)| *length)?;
+    REMOTE.contains(&kind).then(|| kind.to_owned())
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn remote(_dir: &Path) -> Option<String> {
+    None
+}
+
+fn judge_use(dir: &Path, was_there: bool, locks_hold: io::Result<bool>) -> Check {
+    let place = dir.display();
+    let other = "or name another by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
+    let check = match locks_hold {
+        Err(error) => {
+            let fix = format!("make it a folder that you can write to, {other}");
+            Check::problem(ID, format!("{place} cannot be used: {error}"), fix)
+        }
+        Ok(false) => {
+            let fix = format!("use a folder on a local disk: {}", other.trim_start_matches("or "));
+            Check::problem(ID, format!("in {place} no file can be locked"), fix)
+        }
+        Ok(true) if was_there => Check::ok(ID, format!("{place} can be written")),
+        Ok(true) => Check::ok(ID, format!("{place} will be made when it is needed")),
+    };
+    check.with("path", dir.to_string_lossy())
+}
+
+fn judge_rights(dir: &Path, found: &Found) -> Option<Check> {
+    let place = dir.display();
+    if let Some(kind) = &found.remote {
+        let fix = "name a folder on a local disk by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
+        let summary = format!("{place} is on another machine ({kind}): locks may not hold there");
+        return Some(Check::warning(RIGHTS, summary, fix));
+    }
+    if !found.is_own {
+        let fix =
+            format!("chown it to yourself, or name a folder of your own by --state-dir: {place}");
+        return Some(Check::warning(RIGHTS, format!("{place} belongs to somebody else"), fix));
+    }
+    let mode = found.mode?;
+    if mode & 0o077 != 0 {
+        let summary = format!("others can get into {place}: its mode is {mode:04o}");
+        return Some(Check::warning(RIGHTS, summary, format!("type: chmod 700 {place}")));
+    }
+    Some(Check::ok(RIGHTS, format!("yours alone: its mode is {mode:04o}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::Status;
+
+    #[test]
+    fn what_others_can_reach_is_a_warning() {
+        let dir = Path::new("/x");
+        let rights = |mode, is_own, remote: Option<&str>| {
+            let found = Found { mode: Some(mode), is_own, remote: remote.map(str::to_owned) };
+            judge_rights(dir, &found).map(|check| check.status)
+        };
+        assert_eq!(rights(0o700, true, None), Some(Status::Ok));
+        assert_eq!(rights(0o750, true, None), Some(Status::Warning));
+        assert_eq!(rights(0o700, false, None), Some(Status::Warning));
+        assert_eq!(rights(0o700, true, Some("nfs4")), Some(Status::Warning));
+        assert_eq!(judge_use(dir, true, Ok(false)).status, Status::Problem);
+    }
+}

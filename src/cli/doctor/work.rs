@@ -1,0 +1,115 @@
+//! What is going on: jobs, calls, and sessions that somebody has open.
+
+use serde_json::Value;
+
+use super::check::{Check, count};
+use super::home::Home;
+use crate::cli::words::head;
+use crate::config::Settings;
+use crate::job::{Jobs, Problem, State, Status, Time};
+use crate::session::holder::open_sessions;
+use crate::session::survey::{Survey, survey};
+
+const JOBS: &str = "jobs";
+const CALLS: &str = "calls";
+
+/// Jobs by their status, and those that look stuck.
+pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
+    if settings.state_dir.is_none() {
+        // Told with the state folder.
+        return Vec::new();
+    }
+    let jobs = Jobs::new(settings);
+    match jobs.list(usize::MAX, |_| true).and_then(|states| Ok((states, jobs.size()?))) {
+        Ok((states, size)) => judge_jobs(&states, size.jobs, size.bytes),
+        Err(problem) => vec![no_jobs(&problem)],
+    }
+}
+
+fn no_jobs(problem: &Problem) -> Check {
+    let fix = "make the folder one that you can read and write, or name another by --state-dir";
+    Check::problem(JOBS, problem.to_string(), fix)
+}
+
+fn judge_jobs(states: &[State], folders: usize, bytes: u64) -> Vec<Check> {
+    let with = |status| states.iter().filter(|state| state.status == status).count();
+    let by_status = Status::ALL.map(|status| (status.as_str(), with(status)));
+    let by_status: Vec<_> = by_status.into_iter().filter(|(_, number)| *number > 0).collect();
+    let mut summary = count(states.len(), "job");
+    let words: Vec<String> =
+        by_status.iter().map(|(status, number)| format!("{number} {status}")).collect();
+    if !words.is_empty() {
+        summary += &format!(" ({}), {} MiB", words.join(", "), bytes.div_ceil(1 << 20));
+    }
+    let mut check = Check::ok(JOBS, summary).with("bytes", bytes);
+    for (status, number) in by_status {
+        check = check.with(status, number);
+    }
+    let unreadable = folders.saturating_sub(states.len());
+    let unreadable = (unreadable > 0).then(|| {
+        let summary = format!("{} cannot be read", count(unreadable, "job's folder"));
+        let fix = "look into `jobs` in the state folder, and remove what is broken";
+        Check::warning("jobs.unreadable", summary, fix)
+    });
+    let now = Time::now();
+    let stuck = states.iter().filter_map(|state| {
+        let why = state.activity.stuck(now)?;
+        let job = state.job_id;
+        let program = env!("CARGO_PKG_NAME");
+        let fix = format!(
+            "see it by `{program} jobs follow {job}`; stop it by `{program} jobs cancel {job}`"
+        );
+        let summary = format!("job {job} looks stuck: {}", head(&why, 200));
+        Some(Check::warning("jobs.stuck", summary, fix))
+    });
+    [check].into_iter().chain(unreadable).chain(stuck).collect()
+}
+
+/// The servers that are alive, and the calls that run and wait.
+pub(super) fn calls(settings: &Settings) -> Vec<Check> {
+    let Some(state_dir) = &settings.state_dir else { return Vec::new() };
+    vec![match survey(state_dir) {
+        Ok(survey) => judge_calls(&survey, settings.max_concurrent),
+        Err(problem) => {
+            let summary = format!("the line of calls cannot be read: {problem}");
+            let fix = format!(
+                "see who uses {}, such as a server that was stopped by Ctrl-Z, and end it",
+                state_dir.join("line").display()
+            );
+            Check::warning(CALLS, summary, fix)
+        }
+    }]
+}
+
+fn judge_calls(survey: &Survey, limit: usize) -> Check {
+    let Survey { servers, running, waiting } = survey;
+    let summary = format!(
+        "{} in line, {} of at most {limit} running, {waiting} waiting",
+        count(servers.len(), "server"),
+        count(*running, "call"),
+    );
+    let names: Vec<Value> = servers
+        .iter()
+        .map(|who| format!("process {} ({})", who.pid, head(&who.origin, 100)).into())
+        .collect();
+    let check = if *running >= limit && *waiting > 0 {
+        let fix = "wait, or start servers with a larger --max-concurrent";
+        Check::warning(CALLS, summary, fix)
+    } else {
+        Check::ok(CALLS, summary)
+    };
+    if names.is_empty() { check } else { check.with("servers", names) }
+}
+
+/// Sessions that some Codex has open: nobody else can go on in them.
+pub(super) fn sessions(home: &Home) -> Option<Check> {
+    let open = open_sessions(home.path.as_deref()?);
+    let mut check = match open.len() {
+        0 => Check::ok("sessions", "no session of Codex's is known to be open"),
+        number => Check::ok("sessions", format!("{} open", count(number, "session"))),
+    };
+    for (session, who) in open {
+        check = check.with(&session.to_string(), who);
+    }
+    Some(check)
+}

@@ -1,0 +1,30 @@
+//! The line of calls as one sees it who is not in it.
+
+use std::path::Path;
+
+use super::calls::others_in;
+use super::table::{Sight, Unavailable, Who, look_at};
+
+/// What is going on in all servers with the same state folder.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// Those that are alive. One enters with its first call.
+    pub(crate) servers: Vec<Who>,
+    pub(crate) running: usize,
+    pub(crate) waiting: usize,
+}
+
+/// Looks on. Nothing is written, and the dead are left to those who are in the line.
+pub(crate) fn survey(state_dir: &Path) -> Result<Survey, Unavailable> {
+    let Some(Sight { slots, servers }) = look_at(&state_dir.join("line"))? else {
+        return Ok(Survey::default());
+    };
+    let mut calls = others_in(&slots, &[]);
+    calls.retain(|seen| servers.iter().any(|(name, _)| *name == seen.entry.server));
+    let running = calls.iter().filter(|seen| seen.entry.running).count();
+    Ok(Survey {
+        servers: servers.into_iter().map(|(_, who)| who).collect(),
+        running,
+        waiting: calls.len() - running,
+    })
+}

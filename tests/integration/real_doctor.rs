@@ -1,0 +1,126 @@
+//! `doctor` with the real Codex.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::doctor::{check, text};
+use crate::person::{self, kill_what_is_left, parsed, run};
+use crate::real_kit::last_turn;
+use crate::setup::home;
+use crate::support::model::{Model, Request, Response};
+use crate::support::real_codex::{Home, install};
+
+/// Codex looks at addresses beyond this machine when it is its own doctor: here it finds none.
+fn program(home: &Home, arguments: &[&str]) -> Command {
+    let arguments = [&["doctor", "--json"], arguments].concat();
+    let mut command = person::program(home, &install().script, &arguments);
+    for proxy in ["HTTPS_PROXY", "ALL_PROXY"] {
+        command.env(proxy, "http://127.0.0.1:9");
+    }
+    command.env("NO_PROXY", "127.0.0.1");
+    command
+}
+
+fn examined(home: &Home, arguments: &[&str]) -> (Option<i32>, Value) {
+    let ran = run(program(home, arguments));
+    assert_eq!(ran.stderr, "");
+    (ran.status, parsed(&ran.stdout)[0].clone())
+}
+
+fn ready(_: &Request) -> Response {
+    Response::message("ready")
+}
+
+#[test]
+fn codex_is_found_by_its_script_and_is_not_logged_in() {
+    let model = Model::start(ready);
+    let home = home(&model.url());
+    let (_, report) = examined(&home, &[]);
+    let codex = check(&report, "codex");
+    assert_eq!((text(codex, "status"), text(&codex["details"], "version")), ("ok", "0.169.0"));
+    let script = install().script.to_str().expect("test paths are text");
+    assert_eq!(codex["details"]["program"], script);
+    let native = install().native.canonicalize().expect("it is there");
+    let started = fs::canonicalize(text(&codex["details"], "started")).expect("it is there");
+    assert_eq!(started, native);
+    assert_eq!(text(check(&report, "login"), "status"), "ok", "the stand-in wants no login");
+
+    // As Codex is for a person who has just installed it.
+    fs::write(home.path().join("config.toml"), "").expect("writable");
+    let (status, report) = examined(&home, &[]);
+    let login = check(&report, "login");
+    assert_eq!((status, text(login, "status")), (Some(0), "warning"));
+    assert!(text(login, "fix").contains("codex login"), "{login}");
+    let mut command = program(&home, &[]);
+    command.env("CODEX_API_KEY", "hush");
+    let ran = run(command);
+    let login = check(&parsed(&ran.stdout)[0], "login").clone();
+    assert!(text(&login, "summary").contains("CODEX_API_KEY may do instead"), "{login}");
+    assert!(!ran.stdout.contains("hush"), "{}", ran.stdout);
+
+    fs::write(home.path().join("auth.json"), r#"{"OPENAI_API_KEY": "sk-hush-hush-hush-hush"}"#)
+        .expect("writable");
+    let (_, report) = examined(&home, &[]);
+    assert_eq!(check(&report, "login")["status"], "ok", "{report:#}");
+    assert!(!report.to_string().contains("hush"), "{report:#}");
+    assert_eq!(model.requests().len(), 0, "the model is not asked without --live");
+}
+
+#[test]
+fn a_live_check_is_one_turn_that_may_change_nothing() {
+    let model = Model::start(ready);
+    let home = home(&model.url());
+    let (status, report) = examined(&home, &["--live"]);
+    assert_eq!(status, Some(0), "{report:#}");
+    let live = check(&report, "live");
+    let session = text(&live["details"], "session_id");
+    assert_eq!(live["details"]["resume_command"], format!("codex resume {session}"));
+    let (cwd, sandbox) = last_turn(&home, session);
+    assert_eq!((cwd.as_path(), sandbox.as_str()), (home.project(), "read-only"));
+    // Its own doctor looks whether somebody is there, and asks nothing.
+    let asked = model.requests().into_iter().map(|request| request.last_user_text());
+    let asked: Vec<String> = asked.filter(|text| !text.is_empty()).collect();
+    assert_eq!(asked, ["Reply with the word ready."]);
+    // Its own doctor does not know this provider, and that is no problem if it works.
+    let checks = report["checks"].as_array().expect("a list");
+    let own: Vec<&Value> =
+        checks.iter().filter(|check| text(check, "id").starts_with("codex_doctor")).collect();
+    assert!(!own.is_empty(), "{report:#}");
+    assert!(own.iter().all(|check| check["status"] != "problem"), "{own:#?}");
+}
+
+#[test]
+fn a_live_check_that_fails_says_what_failed() {
+    let model =
+        Model::start(|_: &Request| Response::status(500, json!({"error": {"message": "no"}})));
+    let home = home(&model.url());
+    let (status, report) = examined(&home, &["--live"]);
+    let live = check(&report, "live");
+    assert_eq!((status, text(live, "status")), (Some(1), "problem"));
+    assert!(text(live, "summary").starts_with("turn_failed: "), "{live}");
+    assert!(text(live, "fix").contains(text(&live["details"], "session_id")), "{live}");
+}
+
+#[test]
+fn a_session_that_is_open_is_told_with_who_has_it() {
+    let model = Model::start(|_: &Request| Response::hang());
+    let home = home(&model.url());
+    let chat = ["chat", "--detach", "wait for ever"];
+    let started = run(person::program(&home, &install().native, &chat));
+    assert_eq!(started.status, Some(0), "{}", started.stderr);
+    let asked = model.wait_for(|request| request.last_user_text().contains("wait for ever"));
+    drop(asked);
+    let (_, report) = examined(&home, &[]);
+    assert_eq!(check(&report, "jobs")["details"]["running"], 1, "{report:#}");
+    let sessions = check(&report, "sessions");
+    if cfg!(target_os = "linux") {
+        assert_eq!(sessions["summary"], json!("1 session open"));
+        let who = sessions["details"].as_object().expect("each has its holder").values();
+        assert!(
+            who.into_iter().all(|who| who.as_str().is_some_and(|who| who.contains("codex exec")))
+        );
+    }
+    kill_what_is_left(&home);
+}
