@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::doctor::{check, text};
 use crate::person::{self, kill_what_is_left, parsed, run};
 use crate::real_kit::last_turn;
-use crate::setup::home;
+use crate::setup::{PROGRAM, home};
 use crate::support::model::{Model, Request, Response};
 use crate::support::real_codex::{Home, install};
 
@@ -101,6 +101,43 @@ fn a_live_check_that_fails_says_what_failed() {
     assert_eq!((status, text(live, "status")), (Some(1), "problem"));
     assert!(text(live, "summary").starts_with("turn_failed: "), "{live}");
     assert!(text(live, "fix").contains(text(&live["details"], "session_id")), "{live}");
+}
+
+#[test]
+fn what_codex_has_is_in_order_when_the_fixes_were_made() {
+    let model = Model::start(ready);
+    let home = home(&model.url());
+    let codex = install().native.to_str().expect("test paths are text");
+    let codex = |arguments: &[&str]| {
+        let ran = run(person::command(&home, &install().native, codex, arguments));
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    codex(&["mcp", "add", "mine", "--env", "CODEX_MCP_CWD=/hush", "--", PROGRAM]);
+    let complaints = || -> Vec<String> {
+        let (_, report) = examined(&home, &[]);
+        assert!(!report.to_string().contains("hush"), "{report:#}");
+        let mine = check(&report, "codex_client.mine");
+        assert_eq!(mine["details"]["variables"], json!(["CODEX_MCP_CWD"]));
+        let checks = report["checks"].as_array().expect("a list").iter();
+        let mine = checks.filter(|check| text(check, "id").starts_with("codex_client.mine."));
+        mine.map(|check| text(check, "fix").to_owned()).collect()
+    };
+    let fixes = complaints();
+    assert_eq!(fixes.len(), 3, "{fixes:?}");
+    let config = home.path().join("config.toml");
+    for fix in fixes {
+        let end = format!(" under [mcp_servers.mine] in {}", config.display());
+        let line = fix.strip_prefix("write ").and_then(|fix| fix.strip_suffix(&end));
+        let line = line.unwrap_or_else(|| panic!("no line to write: {fix}"));
+        let table = "[mcp_servers.mine]\n";
+        let text = fs::read_to_string(&config).expect("it is there");
+        let mended = text.replace(table, &format!("{table}{line}\n"));
+        fs::write(&config, mended).expect("writable");
+    }
+    assert_eq!(complaints(), [""; 0]);
+    let listed: Value = serde_json::from_str(&codex(&["mcp", "list", "--json"])).expect("JSON");
+    assert_eq!(listed[0]["tool_timeout_sec"], 3600.0);
 }
 
 #[test]

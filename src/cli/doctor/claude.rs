@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::check::Check;
-use super::clients::Entry;
+use super::clients::{Entry, project_of};
 use super::file;
 use crate::turn::outcome::duration;
 
@@ -54,8 +54,7 @@ fn read(dir: &Path, checks: &mut Vec<Check>) -> Files {
     };
     let own = configured.as_ref().or(home.as_ref()).map(|folder| folder.join(".claude.json"));
     let user = configured.or_else(|| Some(home?.join(".claude")));
-    // Claude Code takes the root of a repository for the project.
-    let root = dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir);
+    let root = project_of(dir);
     let mut projects: Vec<String> =
         [dir, root].iter().map(|dir| dir.to_string_lossy().into_owned()).collect();
     projects.dedup();

@@ -116,6 +116,11 @@ impl Entry {
     }
 }
 
+/// What both take for the project of a directory: the repository that it is in.
+pub(super) fn project_of(dir: &Path) -> &Path {
+    dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir)
+}
+
 /// Without any client that has it the server is of no use.
 pub(super) fn nobody() -> Check {
     let fix = format!(

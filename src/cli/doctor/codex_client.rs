@@ -1,13 +1,13 @@
 //! Whether Codex has this server, as its `config.toml` says. `codex mcp list --json` would tell the
 //! same, and print what is secret.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::{Table, Value};
 
 use super::check::{Check, listed};
-use super::clients::Entry;
+use super::clients::{Entry, project_of};
 use super::file;
 use super::home::Home;
 use super::settings::Setting;
@@ -46,13 +46,30 @@ pub(super) fn examine(
     let ours = settings.iter().filter(|setting| setting.is_from_variable());
     let set: Vec<&str> = ours.map(|setting| setting.variable.as_str()).chain(WANTED).collect();
     let set: Vec<&str> = set.into_iter().filter(|name| super::is_set(name)).collect();
-    let own = home.config_file().map(|path| (path, home.config.clone()));
-    let project = dir.ancestors().map(|dir| dir.join(".codex/config.toml"));
-    // The home's own may be on the way.
-    let project = project.filter(|path| own.as_ref().is_none_or(|(own, _)| own != path));
-    let project = project.filter_map(|path| Some((path.clone(), file::toml(&path).ok()??)));
-    let files: Vec<(PathBuf, Table)> = own.clone().into_iter().chain(project).collect();
-    files.iter().flat_map(|(path, config)| judge(path, config, &set, limit)).collect()
+    let mut checks = Vec::new();
+    let own = home.config_file();
+    if let Some(path) = &own {
+        checks.extend(judge(path, &home.config, &set, limit));
+    }
+    let root = project_of(dir);
+    let folders = dir.ancestors().take_while(|folder| folder.starts_with(root));
+    for path in folders.map(|folder| folder.join(".codex/config.toml")) {
+        // The home's own may be on the way, and was told.
+        if own.as_ref() == Some(&path) {
+            continue;
+        }
+        match file::toml(&path) {
+            Ok(config) => {
+                let config = config.unwrap_or_default();
+                checks.extend(judge(&path, &config, &set, limit));
+            }
+            Err(problem) => {
+                let fix = "mend the file or its rights";
+                checks.push(Check::warning("codex_client.file", problem, fix));
+            }
+        }
+    }
+    checks
 }
 
 fn judge(file: &Path, config: &Table, set: &[&str], limit: Duration) -> Vec<Check> {
