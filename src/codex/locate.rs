@@ -33,7 +33,10 @@ fn native(path: &Path) -> Option<Program> {
         .ancestors()
         .filter(|folder| folder.file_name() != Some(OsStr::new("node_modules")))
         .map(|folder| folder.join("node_modules/@openai").join(platform).join("vendor"));
-    let vendor = beside.chain([package.join("vendor")]).find(|vendor| vendor.is_dir())?;
+    // A package with a binary of its own (0.77) does not look further: what is beside it, or in a
+    // folder above, is that of another version.
+    let own = [package.join("vendor")].into_iter();
+    let vendor = own.chain(beside).find(|vendor| vendor.is_dir())?;
     let root = vendor.join(triple);
     // The first is the layout from 0.153 at the latest on, the second the one before, whose script
     // also puts a folder of helpers in front of the PATH.
@@ -105,5 +108,35 @@ fn package_manager(package: &Path) -> Option<&'static str> {
         Some("CODEX_MANAGED_BY_BUN")
     } else {
         Some("CODEX_MANAGED_BY_NPM")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_package_with_its_own_binary_takes_that_and_not_one_further_out() {
+        let root = std::env::temp_dir().join(format!("locate-{}", std::process::id()));
+        let (platform, triple) = platform().expect("Codex is there for this machine");
+        let outer = root.join("node_modules/@openai").join(platform).join("vendor");
+        let package = root.join("old/node_modules/@openai/codex");
+        let file = |path: PathBuf| {
+            fs::create_dir_all(path.parent().expect("it has one")).expect("writable");
+            fs::write(&path, "").expect("writable");
+            path
+        };
+        let script = file(package.join("bin/codex.js"));
+        let found = || native(&script.canonicalize().expect("it is there")).map(|found| found.path);
+        let of_root = |path: &Path| root.canonicalize().expect("it is there").join(path);
+        file(outer.join(triple).join("bin/codex"));
+        let relative = Path::new("node_modules/@openai").join(platform).join("vendor");
+        assert_eq!(found(), Some(of_root(&relative.join(triple).join("bin/codex"))));
+        file(package.join("vendor").join(triple).join("codex/codex"));
+        let own = Path::new("old/node_modules/@openai/codex/vendor").join(triple);
+        assert_eq!(found(), Some(of_root(&own.join("codex/codex"))));
+        fs::remove_dir_all(&root).expect("it is there");
     }
 }
