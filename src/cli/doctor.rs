@@ -27,6 +27,7 @@ use super::jobs::{Error, finish};
 use crate::config::Settings;
 use crate::signals::Signals;
 use crate::turn::Codex;
+use crate::turn::outcome::duration;
 use check::{Check, Status};
 use home::Home;
 use report::Report;
@@ -96,6 +97,7 @@ async fn examine(
     report.add([home_check])?;
     report.add(apart(move || at_rest(&settings, &table, &home)).await)?;
     if live && let Some(found) = &found {
+        report.announce(&format!("asking Codex, for {} at most", duration(live::TURN_WITHIN)));
         let turn = live::turn(codex).await;
         let works = turn.status == Status::Ok;
         report.add([turn])?;

@@ -72,6 +72,9 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
 fn a_live_check_is_one_turn_that_may_change_nothing() {
     let model = Model::start(ready);
     let home = home(&model.url());
+    // Where Codex may write if nothing else is said.
+    let project = home.project().display();
+    home.append_config(&format!("[projects.\"{project}\"]\ntrust_level = \"trusted\""));
     let (status, report) = examined(&home, &["--live"]);
     assert_eq!(status, Some(0), "{report:#}");
     let live = check(&report, "live");

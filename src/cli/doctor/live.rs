@@ -8,19 +8,24 @@ use super::ask::ask;
 use super::check::{Check, Status};
 use super::codex::Found;
 use crate::cli::advice::of_failure;
+use crate::codex::event::Event;
 use crate::codex::version::Version;
+use crate::text::line;
 use crate::turn::Codex;
-use crate::turn::outcome::duration;
+use crate::turn::outcome::{Failure, FailureKind, duration};
 use crate::turn::request::{InvalidValue, Prompt, Sandbox, SandboxChoice, TurnRequest};
 
 /// How long the turn may take, waiting for other calls included.
-const TURN_WITHIN: Duration = Duration::from_secs(2 * 60);
+pub(super) const TURN_WITHIN: Duration = Duration::from_secs(2 * 60);
 
 /// How long Codex may take to leave after its turn.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// It takes some 0.3 s, and longer where an address does not answer.
 const DOCTOR_WITHIN: Duration = Duration::from_secs(60);
+
+/// How much is shown of what Codex said, in characters.
+const SHOWN: usize = 300;
 
 const ID: &str = "live";
 
@@ -31,7 +36,15 @@ pub(super) async fn turn(codex: &Codex) -> Check {
         Ok(request) => request,
         Err(problem) => return Check::problem(ID, problem.to_string(), "report this"),
     };
-    let outcome = codex.start(request).outcome().await;
+    let mut turn = codex.start(request);
+    // That it tries again, say, and why: it does so for longer than it is waited for.
+    let mut trouble = None;
+    while let Some(event) = turn.next_event().await {
+        if let Event::Error { message } = event {
+            trouble = Some(line(&message, SHOWN));
+        }
+    }
+    let outcome = turn.outcome().await;
     let took = began.elapsed();
     codex.finished(LEAVE_WITHIN).await;
     match outcome {
@@ -43,14 +56,26 @@ pub(super) async fn turn(codex: &Codex) -> Check {
                 .with("resume_command", session.resume_command())
                 .with("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
         }
-        Err(failure) => {
-            let summary = format!("{}: {}", failure.kind.word(), failure.kind);
-            let check = Check::problem(ID, summary, of_failure(&failure));
-            match failure.session_id {
-                Some(session) => check.with("session_id", session.to_string()),
-                None => check,
-            }
+        Err(failure) => judge_failure(&failure, trouble),
+    }
+}
+
+fn judge_failure(failure: &Failure, trouble: Option<String>) -> Check {
+    let summary = format!("{}: {}", failure.kind.word(), failure.kind);
+    let fix = match failure.kind {
+        FailureKind::TimedOut { started: true, .. } => {
+            "see what `codex exec hello` says; look at the login and the network".into()
         }
+        _ => of_failure(failure),
+    };
+    let trouble = trouble.filter(|trouble| !summary.contains(trouble));
+    let mut check = Check::problem(ID, summary, fix);
+    if let Some(trouble) = trouble {
+        check = check.with("codex_said", trouble);
+    }
+    match failure.session_id {
+        Some(session) => check.with("session_id", session.to_string()),
+        None => check,
     }
 }
 
@@ -118,7 +143,17 @@ fn told(id: &str, check: &Value, works: bool) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::turn::outcome::Limit;
     use serde_json::json;
+
+    #[test]
+    fn a_turn_that_came_to_no_end_shows_what_codex_was_at() {
+        let limit = Limit::Total(TURN_WITHIN);
+        let kind = FailureKind::TimedOut { limit, started: true, in_front: String::new() };
+        let check = judge_failure(&Failure::of(kind, None), Some("reconnecting".into()));
+        assert_eq!(check.details["codex_said"], "reconnecting");
+        assert!(check.fix.is_some_and(|fix| fix.contains("codex exec")));
+    }
 
     #[test]
     fn a_failure_counts_only_if_codex_does_not_work() {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::check::{Check, Status, count, worst};
-use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, clean};
+use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, clean, complain};
 
 /// The width of the longest mark.
 const MARK: usize = 7;
@@ -29,6 +29,13 @@ impl Report {
             self.checks.push(check);
         }
         Ok(())
+    }
+
+    /// Tells a person what takes time now.
+    pub(super) fn announce(&self, what: &str) {
+        if !self.json {
+            complain(&Paint::for_stderr().paint(DIM, what));
+        }
     }
 
     /// Tells what it comes to, and returns the exit status.
