@@ -102,6 +102,8 @@ fn the_limit_is_one_for_all_servers_and_no_server_passes_another() {
     let four = begun(&first, "four");
     let five = begun(&second, "five");
     wait_for_calls(&stage, 5);
+    stage.wait_for("began-one");
+    stage.wait_for("began-two");
     assert_eq!(started(&stage).len(), 2);
     // The place that the first server gives back is the second's, although the first waits too.
     stage.release("go-one");
