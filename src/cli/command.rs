@@ -36,9 +36,9 @@ pub(super) enum Command {
 pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     match command {
         _ if debug => LevelFilter::DEBUG,
-        Some(
-            Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_) | Command::Doctor(_),
-        ) => LevelFilter::WARN,
+        Some(Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_) | Command::Doctor(_)) => {
+            LevelFilter::WARN
+        }
         Some(Command::RunJob { .. }) | None => LevelFilter::INFO,
     }
 }

@@ -32,6 +32,9 @@ pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {
     let what = match arguments.first() {
         Some(&"exec") => "codex exec",
         Some(&"resume") => "codex resume",
+        Some(&"app-server") => {
+            "codex in the background, which keeps it for a while after a person has left"
+        }
         _ => "codex",
     };
     format!("process {pid} ({what}) has it open")
