@@ -220,10 +220,11 @@ impl Override {
         let part = |part: &str| {
             !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
         };
-        if !key.split('.').all(part) {
+        // With a dash in front it would be an option of its own.
+        if key.starts_with('-') || !key.split('.').all(part) {
             let shown: String = key.chars().take(100).collect();
             return Err(InvalidValue(format!(
-                "has {shown:?}, which is no key of Codex's: letters, digits, _ and -, with dots between"
+                "has {shown:?}, which is no key of Codex's: letters, digits, _ and -, with dots between and no - in front"
             )));
         }
         let value = toml::Value::try_from(value).map_err(|_| {
@@ -326,7 +327,7 @@ mod tests {
         assert_eq!(table.get("a-c").and_then(toml::Value::as_str), Some(hostile));
         assert_eq!(table.len(), 1);
         assert_eq!(shown("a", json!({"b": [1, true]})), Ok("a={ b = [1, true] }".into()));
-        for key in ["", "a b", "a=b", "a..b", ".a", "\"a\"", "a\n", "é"] {
+        for key in ["", "a b", "a=b", "a..b", ".a", "\"a\"", "a\n", "é", "-s"] {
             assert!(shown(key, json!(1)).is_err(), "{key:?} is no key");
         }
         assert!(shown("a", Value::Null).is_err());
