@@ -158,6 +158,9 @@ impl Line {
     }
 }
 
+#[cfg(all(test, unix))]
+mod properties;
+
 #[cfg(test)]
 mod tests {
     use super::*;

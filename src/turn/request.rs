@@ -144,6 +144,12 @@ impl WorkingDir {
         Self(std::path::absolute("/").unwrap_or_else(|_| "/".into()))
     }
 
+    /// A directory that need not be there.
+    #[cfg(test)]
+    pub(crate) fn unchecked(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
     /// The path, which is absolute.
     pub fn as_path(&self) -> &Path {
         &self.0
