@@ -23,6 +23,13 @@ pub(crate) struct Known {
     record: Option<PathBuf>,
 }
 
+impl Known {
+    /// The same for a copy of the session, which has a record of its own.
+    pub(crate) fn of_copy(self) -> Self {
+        Self { record: None, ..self }
+    }
+}
+
 /// The sessions that had a turn in this process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sessions(Arc<Mutex<Remembered>>);

@@ -487,6 +487,7 @@ impl Call {
                 message: format!("Codex answered in session {got}, and none was asked for"),
             },
             (End::Exited { status, stderr }, session) => {
+                let session = session.or(self.request.session);
                 exited(status, &stderr, transcript.last_error.as_deref(), session)
             }
         };
@@ -536,6 +537,9 @@ impl Call {
 
     fn remember(&self, session: SessionId, plan: &Plan, usage: Option<Usage>) {
         let mut known = plan.known.clone();
+        if self.request.fork {
+            known = known.of_copy();
+        }
         match self.request.sandbox {
             // What such a turn ran with is nothing that a later one should inherit.
             SandboxChoice::Once(_) if known.settled => {}
