@@ -225,7 +225,7 @@ impl ServerHandler for Server {
 
 impl TurnRequest {
     fn resumes(&self) -> bool {
-        self.session.is_some()
+        self.continues().is_some()
     }
 }
 

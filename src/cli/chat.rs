@@ -129,7 +129,7 @@ fn start_job(
 }
 
 async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, json: bool) -> u8 {
-    let resumed = request.session.is_some();
+    let resumed = request.continues().is_some();
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
     let told = tell_steps(&mut turn, &mut signals, resumed).await;
