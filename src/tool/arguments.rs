@@ -7,7 +7,9 @@ use rmcp::model::{JsonObject, Tool as Definition};
 use serde_json::Value;
 
 use super::Tool;
-use crate::turn::options::{Image, MAX_OPTION_ENTRIES, Options, OutputSchema, Override};
+use crate::turn::options::{
+    Argument, Image, MAX_OPTION_ENTRIES, Options, OutputSchema, Override, together,
+};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{
     InvalidValue, MAX_LIMIT, Model, Prompt, ReasoningEffort, SessionId, TurnRequest, WorkingDir,
@@ -167,7 +169,7 @@ impl Arguments {
             output_schema: self.object("output_schema")?.map(schema).transpose()?,
             web_search: self.parsed("web_search", str::parse)?,
             base_instructions: self.optional_text("base_instructions")?,
-            extra_arguments: self.list("extra_arguments", str::parse)?,
+            extra_arguments: self.extra_arguments()?,
         })
     }
 
@@ -179,7 +181,15 @@ impl Arguments {
         let setting = |(key, value): (&String, &Value)| {
             Override::new(key, value).map_err(|problem| invalid("config", problem))
         };
-        settings.iter().map(setting).collect()
+        let settings = settings.iter().map(setting).collect::<Result<_>>()?;
+        together(settings, |setting: &Override| setting.to_string().len())
+            .map_err(|problem| invalid("config", problem))
+    }
+
+    fn extra_arguments(&mut self) -> Result<Vec<Argument>> {
+        let arguments = self.list("extra_arguments", str::parse)?;
+        together(arguments, |argument: &Argument| argument.as_str().len())
+            .map_err(|problem| invalid("extra_arguments", problem))
     }
 
     /// Everything was taken.

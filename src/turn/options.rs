@@ -18,6 +18,10 @@ pub const MAX_OPTION_ENTRIES: usize = 50;
 /// The longest override, argument or JSON Schema, in bytes as Codex gets it.
 pub const MAX_OPTION_BYTES: usize = 64 << 10;
 
+/// The longest that all overrides together may be, and all arguments. Systems limit the whole command
+/// line together with the environment: Linux to 2 MiB as a rule, macOS to 1 MiB.
+pub const MAX_OPTIONS_BYTES: usize = 256 << 10;
+
 /// What a turn runs with. What is left out is as Codex is configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -251,6 +255,17 @@ impl fmt::Display for Override {
     }
 }
 
+/// Checks that texts are not too long together.
+pub(crate) fn together<T>(
+    texts: Vec<T>,
+    length: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, InvalidValue> {
+    if texts.iter().map(length).sum::<usize>() > MAX_OPTIONS_BYTES {
+        return Err(InvalidValue(format!("must have {MAX_OPTIONS_BYTES} bytes together at most")));
+    }
+    Ok(texts)
+}
+
 /// A picture: an absolute path of a file that begins as a PNG, JPEG, GIF or WebP does. Codex itself
 /// tells the model alone that it could not read one (measured on 0.77 to 0.169).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -272,12 +287,19 @@ impl Image {
                 "must be absolute paths without a comma, and {shown} is not one"
             )));
         }
+        let unreadable =
+            |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
+        // A pipe would be waited for, and a terminal read from.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(InvalidValue(format!("has {shown}, which is not a file")));
+        }
         let mut head = Vec::new();
-        File::open(path).and_then(|file| file.take(16).read_to_end(&mut head)).map_err(
-            |error| InvalidValue(format!("has {shown}, which cannot be read ({error})")),
-        )?;
-        let known: [&[u8]; 4] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF"];
-        if !known.iter().any(|known| head.starts_with(known)) {
+        File::open(path)
+            .and_then(|file| file.take(16).read_to_end(&mut head))
+            .map_err(unreadable)?;
+        let known: [&[u8]; 3] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8"];
+        let webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
+        if !webp && !known.iter().any(|known| head.starts_with(known)) {
             return Err(InvalidValue(format!("has {shown}, which is no PNG, JPEG, GIF or WebP")));
         }
         Ok(Self(path.to_owned()))
