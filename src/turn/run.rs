@@ -400,7 +400,9 @@ impl Call {
         let invocation = Invocation {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
-            closed: !self.shared.settings.policy.is_open(),
+            // A guard changes nothing, whatever else may be done here.
+            closed: !self.shared.settings.policy.is_open()
+                || matches!(self.request.sandbox, SandboxChoice::Once(_)),
             untrusted: &plan.untrusted,
             without_mcp: &plan.without_mcp,
             options: &plan.options,
