@@ -60,6 +60,11 @@ const HARMLESS_SETTINGS: &[&str] = &[
 const OVERRULED_SETTINGS: &[&str] =
     &["approval_policy", "approvals_reviewer", "model", "sandbox_mode"];
 
+/// Folders that Codex keeps from being written in a folder that can be written (0.153 and later). They
+/// hold what is run without a sandbox: hooks of Git's, settings of Codex's. It keeps them only below the
+/// folder that it is given, so that must not be one of them.
+const PROTECTED: &[&str] = &[".git", ".codex", ".agents", ".aws"];
+
 /// Arguments of `codex exec` of which the same holds. None has a value.
 const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict-config"];
 
@@ -309,6 +314,15 @@ impl Policy {
                      below or beside it, or in the sandbox read-only",
                     real.display(),
                     own.display()
+                );
+                return Err(refused(field, problem, MAX_SANDBOX));
+            }
+            if let Some(part) = real.iter().find(|part| PROTECTED.iter().any(|name| part == name)) {
+                let problem = format!(
+                    "{} is a part of {}, which Codex lets no command change; work in the folder around \
+                     it, or in the sandbox read-only",
+                    real.display(),
+                    part.display()
                 );
                 return Err(refused(field, problem, MAX_SANDBOX));
             }
