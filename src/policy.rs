@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::codex::effective::Effective;
+use crate::text::shown;
 use crate::turn::options::{ApprovalPolicy, Argument, Options};
 use toml::Table;
 
@@ -208,7 +209,7 @@ impl Policy {
     fn check_config(&self, options: &Options) -> Result<()> {
         let Some(first) = options.config.first() else { return Ok(()) };
         if !self.allow_config {
-            let problem = format!("has {}, and no setting is allowed", first.key());
+            let problem = format!("has {}, and no setting is allowed", shown(first.key()));
             return Err(refused("config", problem, ALLOW_CONFIG));
         }
         let harmless = |key: &str| HARMLESS_SETTINGS.contains(&key);
@@ -216,7 +217,7 @@ impl Policy {
             Some(setting) if !self.is_open() => {
                 let problem = format!(
                     "has {}, which could get around the sandbox; without full access there are {}",
-                    setting.key(),
+                    shown(setting.key()),
                     HARMLESS_SETTINGS.join(", ")
                 );
                 Err(refused("config", problem, MAX_SANDBOX))
@@ -228,15 +229,16 @@ impl Policy {
     fn check_arguments(&self, options: &Options) -> Result<()> {
         let Some(first) = options.extra_arguments.first() else { return Ok(()) };
         if !self.allow_extra_arguments {
-            let problem = format!("has {:?}, and none is allowed", first.as_str());
+            let problem =
+                format!("has {}, and none is allowed", shown(format!("{:?}", first.as_str())));
             return Err(refused("extra_arguments", problem, ALLOW_EXTRA_ARGUMENTS));
         }
         let harmless = |argument: &&Argument| HARMLESS_ARGUMENTS.contains(&argument.as_str());
         match options.extra_arguments.iter().find(|argument| !harmless(argument)) {
             Some(argument) if !self.is_open() => {
                 let problem = format!(
-                    "has {:?}, which could get around the sandbox; without full access there are {}",
-                    argument.as_str(),
+                    "has {}, which could get around the sandbox; without full access there are {}",
+                    shown(format!("{:?}", argument.as_str())),
                     HARMLESS_ARGUMENTS.join(", ")
                 );
                 Err(refused("extra_arguments", problem, MAX_SANDBOX))

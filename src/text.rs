@@ -53,6 +53,14 @@ pub(crate) fn cut(value: &mut Value, chars: usize) {
     }
 }
 
+/// The most of a caller's value that an error shows, in characters.
+const SHOWN: usize = 300;
+
+/// As much of a caller's value as an error shows.
+pub(crate) fn shown(value: impl std::fmt::Display) -> String {
+    head(&value.to_string(), SHOWN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

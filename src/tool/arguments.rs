@@ -7,6 +7,7 @@ use rmcp::model::{JsonObject, Tool as Definition};
 use serde_json::Value;
 
 use super::Tool;
+use crate::text::shown;
 use crate::turn::options::{
     Argument, Image, MAX_OPTION_ENTRIES, Options, OutputSchema, Override, together,
 };
@@ -48,7 +49,7 @@ impl Arguments {
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             let problem = format!("is not a parameter of {tool}; it has {}", names.join(", "));
-            return Err(bad(unknown, problem));
+            return Err(bad(&shown(unknown), problem));
         }
         Ok(Self { tool, rest: arguments })
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
+use crate::text::shown;
 
 /// The most entries of a list: directories, images, overrides, arguments.
 pub const MAX_OPTION_ENTRIES: usize = 50;
@@ -226,18 +227,22 @@ impl Override {
         };
         // With a dash in front it would be an option of its own.
         if key.starts_with('-') || !key.split('.').all(part) {
-            let shown: String = key.chars().take(100).collect();
+            let key = shown(format!("{key:?}"));
             return Err(InvalidValue(format!(
-                "has {shown:?}, which is no key of Codex's: letters, digits, _ and -, with dots between and no - in front"
+                "has {key}, which is no key of Codex's: letters, digits, _ and -, with dots between and no - in front"
             )));
         }
         let value = toml::Value::try_from(value).map_err(|_| {
-            InvalidValue(format!("has a value for {key} that TOML cannot say, such as null"))
+            InvalidValue(format!(
+                "has a value for {} that TOML cannot say, such as null",
+                shown(key)
+            ))
         })?;
         let value = value.to_string();
         if value.len() + key.len() > MAX_OPTION_BYTES {
             return Err(InvalidValue(format!(
-                "has a value for {key} of more than {MAX_OPTION_BYTES} bytes"
+                "has a value for {} of more than {MAX_OPTION_BYTES} bytes",
+                shown(key)
             )));
         }
         Ok(Self { key: key.to_owned(), value })
@@ -281,7 +286,7 @@ impl Image {
     /// divide it.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let path = path.as_ref();
-        let shown = path.display();
+        let shown = shown(path.display());
         if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
             return Err(InvalidValue(format!(
                 "must be absolute paths without a comma, and {shown} is not one"

@@ -13,6 +13,7 @@ use super::outcome::FailureKind;
 use crate::codex::diff::Diff;
 use crate::config::Settings;
 use crate::session::last;
+use crate::text::shown;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
 /// `input_too_large`.
@@ -131,10 +132,12 @@ impl WorkingDir {
             .map_err(|_| InvalidValue("must be the path of a directory".into()))?;
         match std::fs::metadata(&absolute) {
             Ok(metadata) if metadata.is_dir() => Ok(Self(absolute)),
-            Ok(_) => Err(InvalidValue(format!("is not a directory: {}", absolute.display()))),
+            Ok(_) => {
+                Err(InvalidValue(format!("is not a directory: {}", shown(absolute.display()))))
+            }
             Err(error) => Err(InvalidValue(format!(
                 "must be an existing directory, and {} cannot be used ({error})",
-                absolute.display()
+                shown(absolute.display())
             ))),
         }
     }
