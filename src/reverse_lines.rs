@@ -11,7 +11,9 @@ const CHUNK: u64 = 64 << 10;
 /// Reads a file backwards. The size is taken once: what is appended meanwhile is not seen.
 pub(crate) struct ReverseLines {
     file: File,
-    /// How much of the file, from its beginning, was not read yet.
+    /// Where the first line begins that is read.
+    floor: u64,
+    /// How much from there on was not read yet.
     unread: u64,
     /// What was read and not handed out: the end of `buffer` is the next line's.
     buffer: Vec<u8>,
@@ -23,16 +25,26 @@ pub(crate) struct ReverseLines {
 }
 
 impl ReverseLines {
-    pub(crate) fn new(mut file: File) -> io::Result<Self> {
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        Self::after(file, 0)
+    }
+
+    /// The lines that begin after the first `floor` bytes.
+    pub(crate) fn after(mut file: File, floor: u64) -> io::Result<Self> {
         let end = file.seek(SeekFrom::End(0))?;
-        Ok(Self::before(file, end))
+        Ok(Self::between(file, floor, end.max(floor)))
     }
 
     /// Reads only what stands before `end`, in bytes, which must not be after the file's end.
     pub(crate) fn before(file: File, end: u64) -> Self {
+        Self::between(file, 0, end)
+    }
+
+    fn between(file: File, floor: u64, end: u64) -> Self {
         Self {
             file,
-            unread: end,
+            floor,
+            unread: end - floor,
             buffer: Vec::new(),
             overlong: false,
             line: Vec::new(),
@@ -62,7 +74,7 @@ impl ReverseLines {
             }
             self.line.clear();
             self.line.extend_from_slice(&self.buffer[at.map_or(0, |at| at + 1)..]);
-            self.start = self.unread + at.map_or(0, |at| at as u64 + 1);
+            self.start = self.floor + self.unread + at.map_or(0, |at| at as u64 + 1);
             self.buffer.truncate(at.unwrap_or(0));
             if !std::mem::take(&mut self.overlong) && !self.line.is_empty() {
                 return Ok(Some(&self.line));
@@ -74,7 +86,7 @@ impl ReverseLines {
     fn read_chunk(&mut self) -> io::Result<()> {
         let length = self.unread.min(CHUNK.max(self.buffer.len() as u64));
         self.unread -= length;
-        self.file.seek(SeekFrom::Start(self.unread))?;
+        self.file.seek(SeekFrom::Start(self.floor + self.unread))?;
         let length = usize::try_from(length).expect("a chunk fits into memory");
         let mut chunk = Vec::with_capacity(length + self.buffer.len());
         chunk.resize(length, 0);

@@ -67,9 +67,10 @@ pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Reco
     Ok(fold.finish())
 }
 
-/// What was in force in the last turn of the record at `path`.
-pub(crate) fn effective(path: &Path) -> io::Result<Option<Effective>> {
-    last(path, b"\"turn_context\"", |line| {
+/// What was in force in the last turn of the record at `path`, if that is not among its first `before`
+/// bytes.
+pub(crate) fn effective(path: &Path, before: u64) -> io::Result<Option<Effective>> {
+    last(path, before, b"\"turn_context\"", |line| {
         (line["type"] == "turn_context").then(|| Effective::read(&line["payload"]))
     })
 }
@@ -92,13 +93,18 @@ impl ContextFill {
 
 /// Reads from the record at `path` how full the context is, if it says so.
 pub(crate) fn context_fill(path: &Path) -> io::Result<Option<ContextFill>> {
-    last(path, b"\"token_count\"", fill_in)
+    last(path, 0, b"\"token_count\"", fill_in)
 }
 
-/// The last line of the record at `path` of which `read` makes something. All such lines have `mark`
-/// in them.
-fn last<T>(path: &Path, mark: &[u8], read: impl Fn(&Value) -> Option<T>) -> io::Result<Option<T>> {
-    let mut lines = ReverseLines::new(File::open(path)?)?;
+/// The last line of the record at `path`, after its first `before` bytes, of which `read` makes
+/// something. All such lines have `mark` in them.
+fn last<T>(
+    path: &Path,
+    before: u64,
+    mark: &[u8],
+    read: impl Fn(&Value) -> Option<T>,
+) -> io::Result<Option<T>> {
+    let mut lines = ReverseLines::after(File::open(path)?, before)?;
     while let Some(line) = lines.next_line()? {
         // Most lines are long and are something else, and are not worth being read as JSON.
         if memchr::memmem::find(line, mark).is_none() {

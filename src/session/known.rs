@@ -20,13 +20,15 @@ pub(crate) struct Known {
     pub(crate) usage: Option<Usage>,
     /// Whether directory and sandbox are known, and not only in part or not at all.
     pub(crate) settled: bool,
+    /// How much of its record was there before the next turn, in bytes.
+    pub(crate) recorded: u64,
     record: Option<PathBuf>,
 }
 
 impl Known {
     /// The same for a copy of the session, which has a record of its own.
     pub(crate) fn of_copy(self) -> Self {
-        Self { record: None, ..self }
+        Self { record: None, recorded: 0, ..self }
     }
 }
 
@@ -54,6 +56,8 @@ impl Sessions {
         if known.record.as_ref().is_none_or(|record| !record.exists()) {
             known.record = codex_home.and_then(|home| rollout::find(home, session));
         }
+        let length = known.record.as_deref().and_then(|path| path.metadata().ok());
+        known.recorded = length.map_or(0, |metadata| metadata.len());
         let record = known.record.as_deref().map(|path| rollout::read(path, is_one_off));
         match record {
             Some(Ok(record)) => {

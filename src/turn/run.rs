@@ -460,7 +460,7 @@ impl Call {
         }
         let kind = match (end, session) {
             (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
-                let effective = self.effective(session_id).await;
+                let effective = self.effective(session_id, &plan).await;
                 let policy = &self.shared.settings.policy;
                 match effective.as_ref().and_then(|effective| policy.breach(effective)) {
                     Some(breach) => FailureKind::LooserThanAllowed { breach },
@@ -502,10 +502,12 @@ impl Call {
         }))
     }
 
-    /// What was in force in the turn, from Codex's record of it.
-    async fn effective(&self, session: SessionId) -> Option<Effective> {
+    /// What was in force in the turn, from Codex's record of it. A turn may have none; what an earlier
+    /// one had says nothing of it.
+    async fn effective(&self, session: SessionId, plan: &Plan) -> Option<Effective> {
         let home = self.shared.codex_home.clone()?;
-        let read = move || rollout::effective(&rollout::find(&home, session)?).ok()?;
+        let before = if self.request.fork { 0 } else { plan.known.recorded };
+        let read = move || rollout::effective(&rollout::find(&home, session)?, before).ok()?;
         tokio::task::spawn_blocking(read).await.ok()?
     }
 
