@@ -19,6 +19,8 @@ mod commands;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
 mod job_limits;
@@ -30,6 +32,8 @@ mod job_wait;
 mod life;
 #[cfg(unix)]
 mod line;
+#[cfg(unix)]
+mod looser;
 #[cfg(unix)]
 mod person;
 #[cfg(unix)]
@@ -49,6 +53,8 @@ mod real_doctor;
 #[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]
+mod real_fork;
+#[cfg(unix)]
 mod real_job_events;
 #[cfg(unix)]
 mod real_job_races;
@@ -62,6 +68,14 @@ mod real_last;
 mod real_life;
 #[cfg(unix)]
 mod real_nested;
+#[cfg(unix)]
+mod real_option_errors;
+#[cfg(unix)]
+mod real_options;
+#[cfg(unix)]
+mod real_policy;
+#[cfg(unix)]
+mod real_policy_folders;
 #[cfg(unix)]
 mod real_review;
 #[cfg(unix)]
@@ -84,5 +98,7 @@ mod store;
 mod stream;
 #[cfg(unix)]
 mod transport;
+#[cfg(unix)]
+mod versions;
 #[cfg(unix)]
 mod wait;

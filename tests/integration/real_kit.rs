@@ -11,6 +11,11 @@ use serde_json::Value;
 use crate::support::model::{Request, Response, echo};
 use crate::support::real_codex::{self, Home};
 
+/// A picture of one red dot, as PNG.
+pub const PICTURE: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\
+    \0\0\0\x0cIDATx\xdac\xf8\xcf\xc0\0\0\x03\x01\x01\0\xf7\x03AC\0\0\0\0IEND\xaeB`\x82";
+
 /// A model that hangs when the prompt has `[hang]` in it, runs the command of a `[run …]` and says
 /// what came out, and otherwise repeats the prompt.
 pub fn obey(request: &Request) -> Response {

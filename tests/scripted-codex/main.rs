@@ -8,7 +8,8 @@
 //! 3. else a turn that replies "done".
 //!
 //! If `SCRIPTED_CODEX_LOG` names a file, each start appends one JSON line to it:
-//! `{argv, cwd, pid, stdin, env}`, `env` being the variables whose names begin with `CODEX`.
+//! `{argv, cwd, pid, stdin, env}`, `env` being the variables whose names begin with `CODEX`. What
+//! `--version` prints is in `SCRIPTED_CODEX_VERSION`, if that is set.
 //!
 //! # Steps
 //!
@@ -25,6 +26,7 @@
 //! | `{"stderr": "text"}` | prints the text and a newline on stderr |
 //! | `{"flood": {"bytes": N, "line": M}}` | command events of M bytes each, N bytes in all, as fast as the reader takes them |
 //! | `{"long_line": {"bytes": N}}` | one command event of N bytes |
+//! | `{"record": VALUE}` | adds the value as a line to the session's record in `CODEX_HOME`; `$ID` in its strings becomes the session id |
 //! | `{"touch": "path"}` | creates a file |
 //! | `{"wait_for": "path"}` | waits until the file exists |
 //! | `{"hang": {}}` | waits for ever |
@@ -73,7 +75,7 @@ fn main() {
     }
     if argv.get(1).is_some_and(|argument| argument == "--version") {
         log_start(&argv, None);
-        println!("{VERSION}");
+        println!("{}", env::var("SCRIPTED_CODEX_VERSION").unwrap_or_else(|_| VERSION.to_owned()));
         return;
     }
     #[cfg(unix)]

@@ -103,6 +103,7 @@ impl Stage {
                 Step::Stderr(text) => eprintln!("{text}"),
                 Step::Flood { bytes, line } => self.flood(*bytes, *line),
                 Step::LongLine(bytes) => print(&self.command_line(*bytes)),
+                Step::Record(line) => self.record(line),
                 Step::Touch(path) => {
                     if let Err(error) = File::create(path) {
                         fail(BAD_SCRIPT, &format!("{}: {error}", path.display()));
@@ -137,6 +138,19 @@ impl Stage {
         });
         let usage = if usage == &json!({}) { &default } else { usage };
         print_event(&json!({"type": "turn.completed", "usage": usage}));
+    }
+
+    /// Adds a line to the session's record, where the real one would have it.
+    fn record(&self, line: &Value) {
+        let home = env::var_os("CODEX_HOME").map(PathBuf::from).unwrap_or_default();
+        let folder = home.join("sessions/2026/11/21");
+        let path = folder.join(format!("rollout-2026-11-21T12-00-00-{}.jsonl", self.session_id));
+        let written = fs::create_dir_all(&folder)
+            .and_then(|()| File::options().create(true).append(true).open(&path))
+            .and_then(|mut file| writeln!(file, "{}", with_id(line, &self.session_id)));
+        if let Err(error) = written {
+            fail(BAD_SCRIPT, &format!("{}: {error}", path.display()));
+        }
     }
 
     fn item_id(&self) -> String {

@@ -57,6 +57,29 @@ impl Request {
             .collect()
     }
 
+    /// The tool of this name or type.
+    pub fn tool(&self, name: &str) -> Option<&Value> {
+        let tools = list(&self.body["tools"]).iter();
+        tools.into_iter().find(|tool| tool["name"] == name || tool["type"] == name)
+    }
+
+    /// The pictures in the last message of the user, as URLs.
+    pub fn images(&self) -> Vec<&str> {
+        let last = self.input().iter().rfind(|item| is_from_user(item));
+        last.iter()
+            .flat_map(|item| list(&item["content"]))
+            .filter_map(|part| part["image_url"].as_str())
+            .collect()
+    }
+
+    /// What the model is told beside the conversation: the instructions, then the messages of the
+    /// developer.
+    pub fn instructions(&self) -> Vec<String> {
+        let of_developer = |item: &&Value| item["role"] == "developer";
+        let messages = self.input().iter().filter(of_developer).map(|item| text(&item["content"]));
+        self.body["instructions"].as_str().map(str::to_owned).into_iter().chain(messages).collect()
+    }
+
     fn input(&self) -> &[Value] {
         list(&self.body["input"])
     }

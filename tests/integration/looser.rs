@@ -1,0 +1,159 @@
+//! What Codex says was in force, when that is more than the operator allows: the scripted Codex says
+//! so, as the real one would if something in its configuration were stronger than the command line.
+
+use serde_json::{Value, json};
+
+use crate::job_kit::{snapshot, wait};
+use crate::play::{Stage, message, with};
+use crate::setup::{content, error_text, script};
+use crate::support::client::{Builder, Server};
+
+const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
+const MODELS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
+const DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
+
+/// A turn that Codex has on record with this.
+fn recorded(context: &Value) -> String {
+    script(&json!([
+        {"started": {}},
+        {"record": {"type": "session_meta", "payload": {"id": "$ID"}}},
+        {"record": {"type": "turn_context", "payload": context}},
+        message("I did what I could."),
+        {"completed": {}},
+    ]))
+}
+
+/// Nothing but what is allowed, but for this.
+fn context(stage: &Stage, more: &Value) -> Value {
+    let mut context = json!({
+        "cwd": stage.home.project(),
+        "approval_policy": "never",
+        "approvals_reviewer": "user",
+        "sandbox_policy": {"type": "workspace-write", "network_access": false},
+        "model": "gpt-5.5",
+    });
+    for (name, value) in more.as_object().expect("an object") {
+        context[name] = value.clone();
+    }
+    context
+}
+
+fn limited(stage: &Stage) -> Builder {
+    stage.server().env(MODELS, "gpt-5.5").env(DIRS, stage.home.project())
+}
+
+/// The answer to a prompt through each tool, the job's as text.
+fn through_all(server: &Server, prompt: &str) -> Vec<(&'static str, Value)> {
+    let job = content(&server.call("job_start", &json!({"prompt": prompt}))).clone();
+    let id = job["job_id"].as_str().expect("an id");
+    wait(server, id, &job["notification_cursor"]);
+    vec![
+        ("codex_chat", server.call("codex_chat", &json!({"prompt": prompt}))),
+        ("codex_guard_final", server.call("codex_guard_final", &json!({"change_summary": prompt}))),
+        ("job_start", snapshot(server, id)),
+    ]
+}
+
+#[test]
+fn a_turn_that_had_more_than_is_allowed_is_an_error_with_its_session_and_reply() {
+    let stage = Stage::new();
+    let server = limited(&stage).start();
+    let full = json!({"type": "danger-full-access"});
+    for (more, word) in [
+        (json!({"sandbox_policy": full}), MOST),
+        (json!({"sandbox_policy": null, "permission_profile": {"type": "disabled"}}), MOST),
+        (
+            json!({"approvals_reviewer": "auto_review", "approval_policy": "on-request"}),
+            "auto_review",
+        ),
+        (json!({"approvals_reviewer": "auto_review", "approval_policy": null}), "auto_review"),
+        (json!({"model": "gpt-6"}), MODELS),
+        (json!({"cwd": "/"}), "outside of what is allowed"),
+    ] {
+        for (tool, answer) in through_all(&server, &recorded(&context(&stage, &more))) {
+            let (kind, said, session, partial) = if tool == "job_start" {
+                let error = &answer["error"];
+                let said = format!("{} {}", error["message"], error["next"]);
+                (
+                    error["kind"].clone(),
+                    said,
+                    answer["session_id"].clone(),
+                    error["partial_reply"].clone(),
+                )
+            } else {
+                let text = error_text(&answer);
+                let kind = text.split(':').next().unwrap_or_default();
+                let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+                let partial = text.lines().last();
+                (json!(kind), text.to_owned(), json!(line("session_id: ")), json!(partial))
+            };
+            assert_eq!(kind, "looser_than_allowed", "{tool} {more}: {answer}");
+            assert!(said.contains(word), "{tool} {more}: {said}");
+            assert!(said.contains("person who runs this server"), "{tool} {more}: {said}");
+            assert!(session.is_string(), "{tool} {more}: {answer}");
+            assert_eq!(partial, "I did what I could.", "{tool} {more}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_turn_that_had_no_more_than_is_allowed_is_an_answer() {
+    let stage = Stage::new();
+    let server = limited(&stage).start();
+    for more in [
+        json!({}),
+        json!({"sandbox_policy": {"type": "read-only"}}),
+        // Nobody is asked, whoever would be.
+        json!({"approvals_reviewer": "auto_review"}),
+        json!({"approval_policy": "on-request"}),
+        json!({"sandbox_policy": null, "model": null, "cwd": null, "approval_policy": null}),
+    ] {
+        let answer =
+            server.call("codex_chat", &json!({"prompt": recorded(&context(&stage, &more))}));
+        assert!(content(&answer)["effective"].is_object(), "{more}: {answer}");
+    }
+    // Without a record there is nothing to tell.
+    let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+    assert!(content(&answer)["effective"].is_null(), "{answer}");
+
+    let open = stage.server().env(MOST, "danger-full-access").start();
+    let full = json!({
+        "sandbox_policy": {"type": "danger-full-access"},
+        "approvals_reviewer": "auto_review",
+        "approval_policy": "on-request",
+    });
+    for (tool, answer) in through_all(&open, &recorded(&context(&stage, &full))) {
+        let effective = if tool == "job_start" { &answer } else { content(&answer) };
+        assert_eq!(effective["effective"]["sandbox"], "danger-full-access", "{tool}: {answer}");
+        assert_eq!(effective["effective"]["approvals_reviewer"], "auto_review", "{tool}");
+    }
+}
+
+#[test]
+fn a_limit_of_read_only_is_passed_by_a_turn_that_could_write() {
+    let stage = Stage::new();
+    let server = stage.server().env(MOST, "read-only").start();
+    let answer =
+        server.call("codex_chat", &json!({"prompt": recorded(&context(&stage, &json!({})))}));
+    let text = error_text(&answer);
+    assert!(
+        text.starts_with("looser_than_allowed: ") && text.contains("workspace-write"),
+        "{text}"
+    );
+    assert!(text.contains("read-only"), "{text}");
+}
+
+/// What an earlier turn ran with says nothing of one that is not on record.
+#[test]
+fn an_old_record_is_not_taken_for_that_of_a_turn_that_has_none() {
+    let stage = Stage::new();
+    let open = stage.server().env(MOST, "danger-full-access").start();
+    let full = json!({"sandbox_policy": {"type": "danger-full-access"}});
+    let begin = json!({"prompt": recorded(&context(&stage, &full))});
+    let begun = open.call("codex_chat", &begin);
+    let session = content(&begun)["session_id"].clone();
+    let server = stage.server().start();
+    let go_on = with(json!({"prompt": "go on"}), "session_id", session);
+    let answer = server.call("codex_chat", &go_on);
+    assert!(content(&answer)["effective"].is_null(), "{answer}");
+}

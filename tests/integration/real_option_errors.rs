@@ -1,0 +1,152 @@
+//! What cannot be used in a call is told with its name, before anything is started. Codex itself
+//! would go on without most of it, and not say so.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::job_kit::wait;
+use crate::play::with;
+use crate::real_kit::PICTURE;
+use crate::setup::{content, error_text, home, real};
+use crate::support::model::{Model, echo};
+use crate::support::real_codex::Home;
+
+/// Options that cannot be used: the field that is named, its value, and a word of what is said.
+fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
+    let file = |name: &str, bytes: &[u8]| {
+        let path = home.project().join(name);
+        fs::write(&path, bytes).expect("the project can be written");
+        path
+    };
+    let picture = file("a.png", PICTURE);
+    let text = file("text.png", b"no picture at all");
+    let comma = file("a,b.png", PICTURE);
+    let sound = file("sound.webp", b"RIFF\x10\0\0\0WAVEfmt ");
+    let empty = file("empty.png", b"");
+    let pipe = home.project().join("pipe.png");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is on every Unix");
+    assert!(made.success());
+    let nowhere = home.project().join("nowhere.png");
+    symlink(home.project().join("gone"), &nowhere).expect("a link");
+    let missing = home.project().join("missing");
+    let long = "x".repeat(70_000);
+    let many = vec![picture.clone(); 51];
+    let settings: Value = (0..51).map(|n| (format!("k{n}"), json!(1))).collect();
+    vec![
+        ("images", json!([missing]), "cannot be read"),
+        ("images", json!([nowhere]), "cannot be read"),
+        ("images", json!([text]), "no PNG"),
+        ("images", json!([sound]), "no PNG"),
+        ("images", json!([empty]), "no PNG"),
+        ("images", json!([home.project()]), "not a file"),
+        ("images", json!([pipe]), "not a file"),
+        ("images", json!(["/dev/stdin"]), "not a file"),
+        ("images", json!([comma]), "comma"),
+        ("images", json!(["a.png"]), "absolute"),
+        ("images", json!([""]), "absolute"),
+        ("images", json!(["-"]), "absolute"),
+        ("images", json!([format!("{}\0", picture.display())]), "cannot be read"),
+        ("images", json!([picture, missing]), "missing"),
+        ("images", json!(many), "50"),
+        ("images", json!(picture), "list"),
+        ("images", json!([7]), "list"),
+        ("add_dirs", json!([missing]), "existing directory"),
+        ("add_dirs", json!([picture]), "not a directory"),
+        ("add_dirs", json!(["inner"]), "absolute"),
+        ("add_dirs", json!([""]), "absolute"),
+        ("add_dirs", json!([format!("{}\0", home.project().display())]), "existing directory"),
+        ("profile", json!("missing"), "missing.config.toml"),
+        ("profile", json!("../config"), "letters"),
+        ("profile", json!("--yolo"), "letters"),
+        ("profile", json!(""), "letters"),
+        ("web_search", json!("dead"), "live"),
+        ("web_search", json!(true), "text"),
+        ("approval_policy", json!("always"), "never"),
+        ("output_schema", json!("{}"), "object"),
+        ("output_schema", json!({"title": long}), "65536"),
+        ("config", json!([]), "object"),
+        ("config", json!({"model_verbosity": null}), "null"),
+        ("config", json!({"a": [1, null]}), "null"),
+        ("config", json!({"a": {"b": null}}), "null"),
+        ("config", json!({"a": u64::MAX}), "TOML"),
+        ("config", json!({"": 1}), "key"),
+        ("config", json!({" model": "x"}), "key"),
+        ("config", json!({"-s": "danger-full-access"}), "key"),
+        ("config", json!({"a=b": 1}), "key"),
+        ("config", json!({"\"a\"": 1}), "key"),
+        ("config", json!({"a\nsandbox_mode": 1}), "key"),
+        ("config", json!({"developer_instructions": long}), "65536"),
+        ("config", settings, "50"),
+        ("base_instructions", json!(7), "text"),
+        ("extra_arguments", json!([""]), "1 to"),
+        ("extra_arguments", json!(["x\0y"]), "null"),
+        ("extra_arguments", json!("--ephemeral"), "list"),
+    ]
+}
+
+#[test]
+fn what_cannot_be_used_is_named_and_nothing_is_started() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let server = real(&home).env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true").start();
+    for (name, value, word) in unusable(&home) {
+        let shown: String = value.to_string().chars().take(200).collect();
+        let arguments = with(json!({"prompt": "hello"}), name, value);
+        let refused = server.call("codex_chat", &arguments);
+        let text = error_text(&refused);
+        assert!(text.starts_with(&format!("bad_input: {name} ")), "{name} {shown}: {text}");
+        assert!(text.contains(word), "{name} {shown}: {word} is not in {text}");
+        assert!(text.contains("Nothing was started") && text.len() < 2_000, "{text}");
+
+        let refused = server.call("job_start", &arguments);
+        // What only Codex's home tells is known when the job's turn comes.
+        let error = if refused["isError"] == true {
+            error_text(&refused).to_owned()
+        } else {
+            let job = content(&refused);
+            let id = job["job_id"].as_str().expect("an id");
+            let (told, _) = wait(&server, id, &job["notification_cursor"]);
+            let error = &told["error"];
+            format!("{}: {}", error["kind"].as_str().unwrap_or_default(), error["message"])
+        };
+        assert!(
+            error.starts_with("bad_input: ") && error.contains(word),
+            "{name} {shown}: {error}"
+        );
+    }
+    assert!(model.requests().is_empty());
+    assert!(server.descendants().expect("Linux tells").is_empty());
+}
+
+#[test]
+fn settings_that_are_too_long_together_are_refused_and_not_lost_on_the_way() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let server = real(&home).env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access").start();
+    let long = "x".repeat(65_000);
+    let all: Value = (0..49).map(|n| (format!("key_{n}"), json!(long))).collect();
+    let refused = server.call("codex_chat", &json!({"prompt": "hello", "config": all}));
+    let text = error_text(&refused);
+    assert!(text.starts_with("bad_input: config "), "{text}");
+    assert!(model.requests().is_empty());
+}
+
+#[test]
+fn what_codex_itself_refuses_is_told_in_its_words() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let server = real(&home).start();
+    for (name, value, word) in [
+        ("approval_policy", json!("untrusted"), "no longer supported"),
+        ("config", json!({"web_search": "bogus"}), "bogus"),
+        ("config", json!({"model_context_window": "wide"}), "model_context_window"),
+    ] {
+        let failed = server.call("codex_chat", &with(json!({"prompt": "hello"}), name, value));
+        let text = error_text(&failed);
+        assert!(text.starts_with("no_result: ") && text.contains(word), "{name}: {text}");
+    }
+    assert!(model.requests().is_empty());
+}
