@@ -35,6 +35,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) untrusted: &'a [PathBuf],
     /// Codex's own MCP servers that it is not to start.
     pub(crate) without_mcp: &'a [String],
+    /// Folders for temporary files that must not be written in, by the setting that says so.
+    pub(crate) shut: &'a [&'static str],
     pub(crate) options: &'a Options,
     pub(crate) files: &'a Files,
     pub(crate) session: Session,
@@ -126,6 +128,9 @@ impl Invocation<'_> {
             None => line.set("approval_policy", "never"),
             Some(_) => line.set("approvals_reviewer", "user"),
         }
+        for setting in self.shut {
+            line.pair("-c", format!("{setting}=true"));
+        }
     }
 }
 
@@ -177,6 +182,7 @@ mod tests {
             closed,
             untrusted: &[],
             without_mcp: &[],
+            shut: &[],
             options,
             files: &Files::default(),
             session,

@@ -351,6 +351,27 @@ impl Call {
         [&shared.codex_home, &shared.settings.state_dir].into_iter().flatten().cloned().collect()
     }
 
+    /// The system's folders for temporary files in which one of those lies. Codex lets commands write
+    /// in them, whatever else they may not.
+    fn shut(&self) -> Vec<&'static str> {
+        let own: Vec<PathBuf> =
+            self.own_folders().iter().flat_map(|own| own.canonicalize()).collect();
+        let holds_one = |dir: &PathBuf| {
+            dir.canonicalize().is_ok_and(|dir| own.iter().any(|own| own.starts_with(&dir)))
+        };
+        [
+            ("sandbox_workspace_write.exclude_slash_tmp", Some(PathBuf::from("/tmp"))),
+            (
+                "sandbox_workspace_write.exclude_tmpdir_env_var",
+                std::env::var_os("TMPDIR").map(PathBuf::from),
+            ),
+        ]
+        .into_iter()
+        .filter(|(_, dir)| dir.as_ref().is_some_and(holds_one))
+        .map(|(setting, _)| setting)
+        .collect()
+    }
+
     /// Refuses what this Codex does not have and would take for something else.
     fn check_version(&self, version: Option<Version>, configured: &Configured) -> Result<()> {
         let options = &self.request.options;
@@ -405,6 +426,7 @@ impl Call {
                 || matches!(self.request.sandbox, SandboxChoice::Once(_)),
             untrusted: &plan.untrusted,
             without_mcp: &plan.without_mcp,
+            shut: &self.shut(),
             options: &plan.options,
             files: &plan.scratch.files,
             session: match self.request.session {

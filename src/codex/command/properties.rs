@@ -18,6 +18,9 @@ use crate::policy::Policy;
 use crate::turn::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
 use crate::turn::request::{Model, Prompt, ReasoningEffort, Sandbox, TurnRequest, WorkingDir};
 
+/// What is turned off beside what all turns are kept from.
+const SHUT: &str = "sandbox_workspace_write.exclude_slash_tmp";
+
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
 /// What has broken argument lists before, or would have the worst effect if it did.
@@ -200,6 +203,7 @@ fn said_of(
         working_dir: &WorkingDir::existing("/").expect("the root exists"),
         sandbox: Some(Sandbox::ReadOnly),
         closed,
+        shut: &[SHUT],
         options,
         files: &Files {
             output_schema: Some("/state/a b,\"c\"/schema.json".into()),
@@ -269,6 +273,7 @@ proptest! {
         if closed {
             let asked = options.approval_policy.is_some();
             expected.push(if asked { "approvals_reviewer" } else { "approval_policy" });
+            expected.push(SHUT);
         }
         prop_assert_eq!(ours, expected);
     }
@@ -295,7 +300,7 @@ proptest! {
         // Nothing that the reader does not know could have passed.
         let said = said_of(&options, session, true, Version(0, 169)).map_err(TestCaseError::fail)?;
         prop_assert!(said.flags.iter().any(|flag| flag == "--ignore-rules"));
-        for (key, _) in said.settings() {
+        for (key, _) in said.settings().iter().filter(|(key, _)| key != SHUT) {
             let root = key.split('.').next().unwrap_or_default();
             let opens = ["sandbox_", "mcp_", "notify", "hooks", "permissions", "projects", "features"];
             prop_assert!(!opens.iter().any(|word| root.starts_with(word)), "{key}");
