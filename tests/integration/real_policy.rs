@@ -363,14 +363,12 @@ fn a_rule_opens_no_sandbox_but_where_full_access_is_allowed_and_no_guard_ever() 
 }
 
 #[test]
-fn permissions_and_profiles_of_a_person_are_no_way_out() {
+fn permissions_of_a_person_are_no_way_out() {
     let rig = Rig::new();
     rig.home.append_config(
         "default_permissions = \"wide\"\n\
          [permissions.wide.filesystem]\n\":root\" = \"write\"\n",
     );
-    let wide = "sandbox_mode = \"danger-full-access\"\n";
-    fs::write(rig.home.path().join("loose.config.toml"), wide).expect("writable");
     let server = rig.server().start();
     rig.try_all(&server, &json!({}));
     rig.try_all(&server, &json!({"sandbox": "workspace-write"}));

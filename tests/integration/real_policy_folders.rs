@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::job_kit::{nothing_left, snapshot, wait};
 use crate::play::with;
 use crate::real_kit::{PICTURE, last_turn, obey};
-use crate::setup::{content, error_text, field, home, real};
+use crate::setup::{content, error_text, field, home, real, scratch};
 use crate::support::client::Server;
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
@@ -88,27 +88,31 @@ fn nobody_writes_in_folders_that_hold_the_rules() {
     content(&server.call("codex_chat", &json!({"prompt": "hello"})));
     folder(&home.state().join("jobs"));
     let asked = model.requests().len();
+    // Its name is this run's own: should it ever be made in the root, nobody else finds it there.
+    let name = format!("pwned-{}", std::process::id());
+    let touch = json!({"prompt": format!("[run touch {name}]"), "sandbox": "workspace-write"});
     for folder in folders_with_power(&home) {
-        let touch = json!({"prompt": "[run touch pwned]", "sandbox": "workspace-write"});
         assert_refused(&server, &with(touch.clone(), "cwd", folder.to_str()), "cwd", MOST);
-        assert_refused(&server, &with(touch, "add_dirs", vec![folder.to_str()]), "add_dirs", MOST);
-        assert!(!folder.join("pwned").exists());
+        assert_refused(
+            &server,
+            &with(touch.clone(), "add_dirs", vec![folder.to_str()]),
+            "add_dirs",
+            MOST,
+        );
+        assert!(!folder.join(&name).exists());
     }
     assert_eq!(model.requests().len(), asked);
     // They can be looked at.
     for folder in [home.path(), Path::new("/"), &home.project().join(".git")] {
-        let arguments =
-            json!({"prompt": "[run touch pwned]", "cwd": folder, "sandbox": "read-only"});
+        let arguments = with(with(touch.clone(), "cwd", folder.to_str()), "sandbox", "read-only");
         let answer = server.call("codex_chat", &arguments);
         assert_eq!(content(&answer)["effective"]["sandbox"], "read-only");
-        assert!(!folder.join("pwned").exists());
+        assert!(!folder.join(&name).exists());
     }
     // And written in where everything may be done.
     let open = real(&home).env(MOST, "danger-full-access").start();
-    let arguments =
-        json!({"prompt": "[run touch pwned]", "cwd": home.path(), "sandbox": "workspace-write"});
-    content(&open.call("codex_chat", &arguments));
-    assert!(home.path().join("pwned").exists());
+    content(&open.call("codex_chat", &with(touch, "cwd", home.path().to_str())));
+    assert!(home.path().join(&name).exists());
 }
 
 #[test]
@@ -274,6 +278,30 @@ fn a_job_of_before_the_limit_does_not_go_on_outside() {
     let (told, _) = wait(&server, id, &cursor);
     assert_eq!(told["error"]["kind"], "not_allowed", "{told}");
     assert!(!fenced.outside.join("pwned").exists());
+}
+
+/// Commands may write in the system's folders for temporary files, unless Codex's home is in one.
+#[test]
+fn the_rules_are_kept_where_they_lie_among_temporary_files() {
+    let model = Model::start(obey);
+    for base in [scratch(), Path::new("/tmp")] {
+        let home = Home::new(base, &model.url());
+        home.append_config("features.shell_snapshot = false");
+        let around = home.path().parent().expect("a parent");
+        let server = real(&home);
+        let server = if base == scratch() { server.env("TMPDIR", around) } else { server }.start();
+        folder(home.state());
+        let touch = |dir: &Path| format!("touch {}/pwned", dir.display());
+        let all = [home.path(), home.state(), around, home.project()].map(touch).join("; ");
+        let arguments = json!({"prompt": format!("[run {all}]"), "sandbox": "workspace-write"});
+        let begun = server.call("codex_chat", &arguments);
+        let session = field(&begun, "session_id");
+        content(&server.call("codex_chat", &with(arguments, "session_id", session)));
+        for dir in [home.path(), home.state()] {
+            assert!(!dir.join("pwned").exists(), "{}", dir.display());
+        }
+        assert!(home.project().join("pwned").exists(), "it could write where it works: {begun}");
+    }
 }
 
 /// The project's own settings start programs without any sandbox once a person trusts the project.
