@@ -225,6 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_a_table_stays_a_name_whatever_is_in_it() {
+        let names = ["a.b", "c\"]\nsandbox_mode = 'x'", "\"\"\"", "ü"];
+        let mut line = Line(Vec::new());
+        line.each("mcp_servers", names.into_iter(), "enabled", false.into());
+        let [flag, setting] = &line.0[..] else { panic!("one setting") };
+        assert_eq!(flag, "-c");
+        let table: toml::Table =
+            setting.to_str().expect("it is text").parse().expect("it is one setting of TOML");
+        assert_eq!(table.len(), 1);
+        let servers = table["mcp_servers"].as_table().expect("a table");
+        assert_eq!(servers.len(), names.len());
+        assert!(names.iter().all(|name| servers[*name]["enabled"] == false.into()));
+    }
+
+    #[test]
     fn parameters_are_more_than_config_and_are_said_as_the_version_knows_them() {
         let options = Options {
             config: vec![Override::new("web_search", &json!("cached")).expect("a key")],

@@ -203,6 +203,8 @@ fn said_of(
         working_dir: &WorkingDir::existing("/").expect("the root exists"),
         sandbox: Some(Sandbox::ReadOnly),
         closed,
+        untrusted: &[],
+        without_mcp: &[],
         shut: &[SHUT],
         options,
         files: &Files {
