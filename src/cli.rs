@@ -118,6 +118,11 @@ struct Flags {
           num_args = 0..=1, default_value = "true", default_missing_value = "true", value_parser = BoolishValueParser::new())]
     tasks: bool,
 
+    /// Put sessions into the list of plain `codex resume`, by a change of one word in their records
+    #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_LIST_SESSIONS", value_name = "BOOL", action = ArgAction::Set,
+          num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    list_sessions: bool,
+
     /// The highest sandbox that a call may have: read-only, workspace-write or danger-full-access
     #[arg(long, global = true, env = policy::MAX_SANDBOX, value_name = "SANDBOX", default_value = "workspace-write",
           value_parser = str::parse::<Sandbox>)]
@@ -254,6 +259,7 @@ impl Flags {
                 None => defaults.state_dir,
             },
             tasks: self.tasks,
+            list_sessions: self.list_sessions,
             policy: Policy {
                 max_sandbox: self.max_sandbox,
                 allowed_dirs: self

@@ -10,6 +10,7 @@ pub(crate) mod effective;
 pub(crate) mod event;
 pub(crate) mod event_stream;
 pub(crate) mod home;
+pub(crate) mod listing;
 pub(crate) mod locate;
 pub(crate) mod process;
 pub(crate) mod refusal;

@@ -43,6 +43,10 @@ pub struct Settings {
     /// Whether a call of `codex_chat` is answered with a task to a client that takes one (MCP's tasks
     /// extension). Default yes.
     pub tasks: bool,
+    /// Whether sessions that turns begin are put into the list of plain `codex resume`, by a change of
+    /// one word in Codex's record of them. Default no: there they are with
+    /// `--include-non-interactive`.
+    pub list_sessions: bool,
     /// What calls may ask for.
     pub policy: Policy,
 }
@@ -64,6 +68,7 @@ impl Default for Settings {
             max_queued: 64,
             state_dir: private::default_state_dir(),
             tasks: true,
+            list_sessions: false,
             policy: Policy::default(),
         }
     }
@@ -95,6 +100,7 @@ impl Settings {
         set("--allow-config", yes_or_no(self.policy.allow_config));
         set("--allow-extra-arguments", yes_or_no(self.policy.allow_extra_arguments));
         set("--max-depth", self.policy.max_depth.to_string().into());
+        set("--list-sessions", yes_or_no(self.list_sessions));
         set("--nested-mcp", self.policy.nested_mcp.to_string().into());
         if let Some(state_dir) = &self.state_dir {
             set("--state-dir", state_dir.into());

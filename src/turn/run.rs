@@ -1,6 +1,6 @@
 //! A call from its place in line to the exit of its process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::codex::command::{Invocation, Session};
 use crate::codex::configured::Configured;
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
+use crate::codex::listing;
 use crate::codex::locate::{Program, locate};
 use crate::codex::refusal::{self, Trouble};
 use crate::codex::rollout;
@@ -111,12 +112,33 @@ impl Call {
             let session = failure.session_id.map(tracing::field::display);
             tracing::info!(session, kind = failure.kind.word(), "turn not completed");
         }
+        let session = match &outcome {
+            Ok(answer) => Some(answer.session_id),
+            Err(failure) => failure.session_id,
+        };
         drop(answer.send(outcome));
         drop(events);
         if let Some(running) = running {
             running.leave(&self.cancel).await;
+            self.list(session).await;
         }
         drop(place);
+    }
+
+    /// Puts a session that this call has begun into Codex's own list, if that is wanted. Nobody waits
+    /// for that but the next call of the session.
+    async fn list(&self, session: Option<SessionId>) {
+        let (Some(session), Some(home)) = (session, self.shared.codex_home.clone()) else { return };
+        if !self.shared.settings.list_sessions || self.request.continues().is_some() {
+            return;
+        }
+        let is_written = move |home: &Path| holder::is_written(home, session) == Some(true);
+        let list = move || listing::list(&home, session, || is_written(&home));
+        match tokio::task::spawn_blocking(list).await {
+            Ok(Ok(())) => tracing::debug!(%session, "the session is in Codex's list"),
+            Ok(Err(reason)) => tracing::debug!(%session, %reason, "the session is not listed"),
+            Err(error) => tracing::debug!(%session, %error, "the session is not listed"),
+        }
     }
 
     async fn conduct(

@@ -184,7 +184,8 @@ fn an_end_of_following_is_no_end_of_the_job() {
     let id = job(&stage, &steps);
     stage.wait_for("up");
     let follow = start(&mut program(&stage, &["jobs", "follow", &id]));
-    person::signal(&follow, Signal::SIGINT);
+    // Not SIGINT, which whoever started the tests may have had ignored.
+    person::signal(&follow, Signal::SIGTERM);
     let followed = follow.wait_with_output().expect("it ends");
     assert!(!followed.status.success());
     // And one whose reader is gone leaves quietly, while the job has nothing to say.

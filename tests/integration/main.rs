@@ -33,6 +33,8 @@ mod life;
 #[cfg(unix)]
 mod line;
 #[cfg(unix)]
+mod listing;
+#[cfg(unix)]
 mod looser;
 #[cfg(unix)]
 mod person;
@@ -66,6 +68,8 @@ mod real_kit;
 mod real_last;
 #[cfg(unix)]
 mod real_life;
+#[cfg(unix)]
+mod real_listing;
 #[cfg(unix)]
 mod real_nested;
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 23] = [
+const SETTINGS: [(&str, &str, &[&str]); 24] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -31,6 +31,7 @@ const SETTINGS: [(&str, &str, &[&str]); 23] = [
     ("--job-keep-mb", "CODEX_PERSISTENT_MCP_JOB_KEEP_MB", &["-1", "much"]),
     ("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", &[""]),
     ("--tasks", "CODEX_PERSISTENT_MCP_TASKS", &["maybe"]),
+    ("--list-sessions", "CODEX_PERSISTENT_MCP_LIST_SESSIONS", &["maybe"]),
     ("--max-sandbox", "CODEX_PERSISTENT_MCP_MAX_SANDBOX", &["maybe", ""]),
     ("--allowed-dirs", "CODEX_PERSISTENT_MCP_ALLOWED_DIRS", &["/no/such/folder"]),
     ("--allowed-models", "CODEX_PERSISTENT_MCP_ALLOWED_MODELS", &["-m", "a b"]),

@@ -89,6 +89,7 @@ struct Meta {
     cwd: Option<PathBuf>,
     #[serde(default)]
     source: Value,
+    originator: Option<String>,
     forked_from_id: Option<SessionId>,
 }
 
@@ -131,7 +132,12 @@ impl Summary {
         self.id = payload.id;
         self.created = payload.timestamp.as_deref().and_then(Time::parse).unwrap_or(self.updated);
         self.started_in = payload.cwd;
-        self.source = source(&payload.source);
+        self.source = match (source(&payload.source), payload.originator.as_deref()) {
+            // Changed for Codex's own list (see [`crate::codex::listing`]). What is remembered of it may
+            // have been read before that.
+            (Some(word), Some("codex_exec")) if word == "cli" => Some("exec".into()),
+            (source, _) => source,
+        };
         self.forked_from = payload.forked_from_id;
     }
 
@@ -250,6 +256,16 @@ mod tests {
             meta.1["source"] = source;
             let summary = fold(&[meta]);
             assert_eq!((summary.source.as_deref(), summary.is_inner()), (word, is_inner));
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_put_into_codex_s_list_is_told_from_one_of_the_terminal() {
+        for (originator, word) in [("codex_exec", "exec"), ("codex-tui", "cli"), ("", "cli")] {
+            let mut meta = meta(1);
+            meta.1["source"] = "cli".into();
+            meta.1["originator"] = originator.into();
+            assert_eq!(fold(&[meta]).source.as_deref(), Some(word), "{originator}");
         }
     }
 }
