@@ -145,7 +145,7 @@ impl Jobs {
         let runner = self.runner()?;
         let job = JobId::new();
         let folder = store.folder(job);
-        let ask = Ask::new(head(text, PROMPT_CHARS), &request);
+        let ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
         let started = self.create(store, &folder, job, &ask, label, &runner);
         if started.is_err() {
             // The process, if it was started, finds nothing to do and leaves.
@@ -224,7 +224,7 @@ impl Jobs {
             // It was removed meanwhile.
             false => Problem::NotFound(job),
         };
-        let mut ask = Ask::new(head(text, PROMPT_CHARS), request);
+        let mut ask = Ask::new(head(text, PROMPT_CHARS), request, &self.0.settings.policy);
         ask.interrupt = interrupt && !state.status.has_ended();
         ask.lasting = state.lasting.later();
         ask.session_id = state.session_id;

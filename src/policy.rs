@@ -12,6 +12,7 @@ use std::str::FromStr;
 use crate::codex::effective::Effective;
 use crate::text::shown;
 use crate::turn::options::{ApprovalPolicy, Argument, Options};
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::turn::outcome::FailureKind;
@@ -70,7 +71,8 @@ const PROTECTED: &[&str] = &[".git", ".codex", ".agents", ".aws"];
 const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict-config"];
 
 /// What calls may ask for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
     /// The highest sandbox. Default [`Sandbox::WorkspaceWrite`].
@@ -93,7 +95,8 @@ pub struct Policy {
 }
 
 /// Which of the MCP servers that Codex is configured with it starts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum NestedMcp {
     /// All of them.
     #[default]
@@ -122,6 +125,20 @@ impl fmt::Display for NestedMcp {
             Self::Nobody => formatter.write_str("none"),
             Self::Only(names) => formatter.write_str(&names.join(",")),
         }
+    }
+}
+
+impl From<NestedMcp> for String {
+    fn from(nested: NestedMcp) -> Self {
+        nested.to_string()
+    }
+}
+
+impl TryFrom<String> for NestedMcp {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> std::result::Result<Self, InvalidValue> {
+        text.parse()
     }
 }
 
@@ -276,7 +293,7 @@ impl Policy {
         None
     }
 
-    fn check_model(&self, model: &str) -> Result<()> {
+    pub(crate) fn check_model(&self, model: &str) -> Result<()> {
         if self.allowed_models.is_empty()
             || self.allowed_models.iter().any(|allowed| allowed.as_str() == model)
         {

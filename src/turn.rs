@@ -154,7 +154,7 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest) -> Result<(), Box<Failure>> {
-        let policy = &self.0.settings.policy;
+        let policy = request.policy.as_ref().unwrap_or(&self.0.settings.policy);
         let checked = policy.check_depth(self.0.depth).and_then(|()| policy.check(request));
         checked.map_err(|kind| Failure::of(kind, request.session))
     }

@@ -49,6 +49,13 @@ impl Configured {
         tables.into_iter().find_map(named).unwrap_or(default)
     }
 
+    /// The model that Codex asks if nothing else is said, if anything says which.
+    pub(crate) fn model(&self) -> Option<&str> {
+        let project = self.project.iter();
+        let mut tables = self.profile().chain(project).chain([&self.config]);
+        tables.find_map(|table| table.get("model")?.as_str())
+    }
+
     /// Whether there are rules by which Codex would run commands outside of the sandbox.
     pub(crate) fn has_rules(&self, home: &Path) -> bool {
         let own = self.roots.iter().filter(|_| self.trusted).map(|root| root.join(".codex/rules"));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Policy;
 use crate::turn::options::Options;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{
@@ -26,6 +27,8 @@ pub(crate) struct Ask {
     #[serde(default)]
     pub(crate) fork: bool,
     pub(crate) lasting: Lasting,
+    /// What whoever asks is allowed: a job's process may have been started by somebody else.
+    policy: Policy,
 }
 
 /// What holds for all turns of a job, because Codex itself forgets it.
@@ -45,7 +48,7 @@ impl Lasting {
 }
 
 impl Ask {
-    pub(crate) fn new(text: String, request: &TurnRequest) -> Self {
+    pub(crate) fn new(text: String, request: &TurnRequest, policy: &Policy) -> Self {
         let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         Self {
             text,
@@ -60,6 +63,7 @@ impl Ask {
                 }
             },
             fork: request.fork,
+            policy: policy.clone(),
             lasting: Lasting {
                 options: request.options.clone(),
                 timeout_ms: request.total.map(millis),
@@ -84,7 +88,9 @@ impl Ask {
         let sandbox = read("sandbox", self.sandbox, str::parse::<Sandbox>)?;
         let cwd = self.cwd.map(WorkingDir::existing).transpose();
         let prompt = Prompt::new(self.prompt).map_err(|problem| bad("prompt", problem))?;
-        Ok(TurnRequest::new(prompt)
+        let mut request = TurnRequest::new(prompt);
+        request.policy = Some(self.policy);
+        Ok(request
             .resume(self.session_id)
             .fork(self.fork)
             .working_dir(cwd.map_err(|problem| bad("cwd", problem))?)

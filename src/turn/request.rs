@@ -12,6 +12,7 @@ use super::options::Options;
 use super::outcome::FailureKind;
 use crate::codex::diff::Diff;
 use crate::config::Settings;
+use crate::policy::Policy;
 use crate::session::last;
 use crate::text::shown;
 
@@ -109,8 +110,13 @@ pub struct WorkingDir(PathBuf);
 impl TryFrom<PathBuf> for WorkingDir {
     type Error = InvalidValue;
 
+    /// One that was written down may be gone by now, which is told when it is used.
     fn try_from(path: PathBuf) -> Result<Self, InvalidValue> {
-        Self::existing(path)
+        if path.is_absolute() {
+            Ok(Self(path))
+        } else {
+            Err(InvalidValue("must be an absolute path".into()))
+        }
     }
 }
 
@@ -160,7 +166,8 @@ impl WorkingDir {
 }
 
 /// What the model's commands may do, in Codex's terms; more permission is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
     /// Read files, write none.
     ReadOnly,
@@ -291,6 +298,8 @@ pub struct TurnRequest {
     /// Whether to go on in the last session of the directory.
     pub(crate) continue_last: bool,
     pub(crate) options: Options,
+    /// What whoever asked is allowed, if that is not what the settings of this process say.
+    pub(crate) policy: Option<Policy>,
     /// What is reviewed, which git must know.
     pub(crate) diff: Option<Diff>,
     pub(crate) total: Option<Duration>,
@@ -310,6 +319,7 @@ impl TurnRequest {
             fork: false,
             continue_last: false,
             options: Options::default(),
+            policy: None,
             diff: None,
             total: None,
             idle: None,

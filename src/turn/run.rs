@@ -30,7 +30,7 @@ use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
 use crate::depth::DEPTH;
-use crate::policy::{self, NestedMcp};
+use crate::policy::{self, NestedMcp, Policy};
 use crate::session::known::Known;
 use crate::session::queue::{Place, Waiting};
 use crate::session::{holder, last};
@@ -240,10 +240,10 @@ impl Call {
         let configured = self.configured(&working_dir).await;
         let sandbox = self.sandbox(&known, &configured, &mut warnings);
         let working_dir =
-            settings.policy.working_dir("cwd", &working_dir, sandbox, &self.own_folders())?;
+            self.policy().working_dir("cwd", &working_dir, sandbox, &self.own_folders())?;
         let untrusted = self.check_configured(&configured, &mut warnings)?;
         let mut without_mcp = configured.mcp_servers(untrusted.is_empty());
-        without_mcp.retain(|name| !settings.policy.nested_mcp.starts(name));
+        without_mcp.retain(|name| !self.policy().nested_mcp.starts(name));
         if let Some(diff) = &self.request.diff {
             let known = diff.check(working_dir.as_path()).await;
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
@@ -289,7 +289,7 @@ impl Call {
         configured: &Configured,
         warnings: &mut Vec<String>,
     ) -> Option<Sandbox> {
-        let policy = &self.shared.settings.policy;
+        let policy = self.policy();
         let wanted = match self.request.sandbox {
             SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => Some(sandbox),
             SandboxChoice::Inherit => known.sandbox,
@@ -316,8 +316,10 @@ impl Call {
     /// What the person has configured, where that matters.
     async fn configured(&self, working_dir: &WorkingDir) -> Configured {
         let home = self.shared.codex_home.clone();
-        let policy = &self.shared.settings.policy;
-        let matters = !policy.is_open() || policy.nested_mcp != NestedMcp::Inherit;
+        let policy = self.policy();
+        let matters = !policy.is_open()
+            || !policy.allowed_models.is_empty()
+            || policy.nested_mcp != NestedMcp::Inherit;
         let Some(home) = home.filter(|_| matters) else { return Configured::default() };
         let profile = self.request.options.profile.clone();
         // Codex loads what lies around where the directory really is.
@@ -334,13 +336,16 @@ impl Call {
         configured: &Configured,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<PathBuf>> {
-        let policy = &self.shared.settings.policy;
+        let policy = self.policy();
         if let (Some(profile), Some(key)) =
             (&self.request.options.profile, policy.harm(configured.profile()))
         {
             let name = profile.as_str();
             let problem = format!("{name} sets {key}, which could get around the sandbox");
             return Err(policy::refused("profile", problem, policy::MAX_SANDBOX));
+        }
+        if let (None, Some(model)) = (&self.request.options.model, configured.model()) {
+            policy.check_model(model)?;
         }
         let Some(key) = policy.harm(configured.project()) else { return Ok(Vec::new()) };
         warnings.push(format!(
@@ -354,7 +359,7 @@ impl Call {
     /// The options, with directories as they really are.
     fn options(&self, sandbox: Option<Sandbox>) -> Result<Options> {
         let mut options = self.request.options.clone();
-        let policy = &self.shared.settings.policy;
+        let policy = self.policy();
         for dir in &mut options.add_dirs {
             *dir = policy.working_dir("add_dirs", dir, sandbox, &self.own_folders())?;
         }
@@ -365,6 +370,11 @@ impl Call {
                 .map_err(|problem| FailureKind::BadInput { field: "images".into(), problem })?;
         }
         Ok(options)
+    }
+
+    /// What whoever asked is allowed.
+    fn policy(&self) -> &Policy {
+        self.request.policy.as_ref().unwrap_or(&self.shared.settings.policy)
     }
 
     /// Folders whose writer could do more than a sandbox allows.
@@ -410,7 +420,7 @@ impl Call {
             needs("fork", Version::FORK)?;
         }
         let ruled = || home.is_some_and(|home| configured.has_rules(home));
-        if !self.shared.settings.policy.is_open() && ruled() {
+        if !self.policy().is_open() && ruled() {
             needs("a sandbox that Codex's rules cannot open", Version::IGNORE_RULES)?;
         }
         // Codex takes a profile that is not there for an empty one.
@@ -444,7 +454,7 @@ impl Call {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
             // A guard changes nothing, whatever else may be done here.
-            closed: !self.shared.settings.policy.is_open()
+            closed: !self.policy().is_open()
                 || matches!(self.request.sandbox, SandboxChoice::Once(_)),
             untrusted: &plan.untrusted,
             without_mcp: &plan.without_mcp,
@@ -505,7 +515,7 @@ impl Call {
         let kind = match (end, session) {
             (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
                 let effective = self.effective(session_id, &plan).await;
-                let policy = &self.shared.settings.policy;
+                let policy = self.policy();
                 match effective.as_ref().and_then(|effective| policy.breach(effective)) {
                     Some(breach) => FailureKind::LooserThanAllowed { breach },
                     None => {

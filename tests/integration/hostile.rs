@@ -158,13 +158,16 @@ fn the_texts_of_guards_and_jobs_arrive_as_they_are_too() {
     let stage = Stage::new();
     let server = stage.server().start();
     content(&server.call("codex_guard_final", &json!({"change_summary": "hello"})));
-    let (plain, _) = last_start(&stage);
+    let schema = |path: &str| path.ends_with("/schema.json");
+    let (mut plain, _) = last_start(&stage);
+    take(&mut plain, "--output-schema", schema);
     for (number, text) in texts().iter().filter(|text| !text.trim().is_empty()).enumerate() {
         let plan = json!({"requirements": text, "plan": text, "constraints": text});
         let work = json!({"change_summary": text, "test_results": text, "open_questions": text});
         for (tool, arguments) in [("codex_guard_plan", plan), ("codex_guard_final", work)] {
             content(&server.call(tool, &arguments));
-            let (argv, stdin) = last_start(&stage);
+            let (mut argv, stdin) = last_start(&stage);
+            take(&mut argv, "--output-schema", schema);
             assert_eq!(stdin.matches(&format!(" ---\n{text}\n---")).count(), 3, "{}", shown(text));
             assert_eq!(argv, plain, "{}", shown(text));
         }

@@ -99,3 +99,34 @@ fn commands_that_the_sandbox_refused_are_counted() {
     assert_eq!(warning(&ask("echo all is well")), "");
     assert_eq!(warning(&ask("exit 3")), "", "a failure is no refusal");
 }
+
+#[test]
+fn a_reply_to_a_job_may_do_what_the_server_that_sends_it_allows() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let outside = home.path().join("outside");
+    let gate = home.project().join("gate");
+    let (up, touch) = (gate.with_extension("up"), format!("[run touch {}]", outside.display()));
+    let wait = format!(
+        "[run touch {}; until test -e {}; do sleep 0.02; done]",
+        up.display(),
+        gate.display()
+    );
+    let loose = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
+    let start = json!({"prompt": wait, "sandbox": "danger-full-access"});
+    let job = content(&loose.call("job_start", &start)).clone();
+    crate::wait::wait_for(&up);
+    let strict = real(&home).env(MAX_SANDBOX, "read-only").start();
+    let reply = json!({"job_id": job["job_id"], "prompt": touch});
+    let cursor = content(&strict.call("job_reply", &reply))["notification_cursor"].clone();
+    fs::write(&gate, "").expect("writable");
+    let mut told = 0;
+    let mut cursor = cursor;
+    while told < 2 {
+        let wait = json!({"job_ids": [job["job_id"]], "cursor": cursor});
+        let answer = content(&strict.call("job_wait", &wait)).clone();
+        told += answer["notifications"].as_array().map_or(0, Vec::len);
+        cursor = answer["cursor"].clone();
+    }
+    assert!(!outside.exists(), "what the job was started with is not the reply's");
+}

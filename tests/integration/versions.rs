@@ -10,7 +10,7 @@ const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
 /// How often a Codex was asked for its version, and how often it was started to work.
 fn asked_and_started(stage: &Stage) -> (usize, usize) {
-    let starts = stage.starts();
+    let starts = stage.all_starts();
     let asked = starts.iter().filter(|start| start["argv"][1] == "--version").count();
     (asked, starts.len() - asked)
 }
@@ -79,7 +79,7 @@ fn a_codex_that_does_not_tell_its_version_is_taken_for_a_new_one() {
     let server = stage.server().env("SCRIPTED_CODEX_VERSION", "what?").start();
     let arguments = json!({"prompt": "hello", "session_id": SESSION, "fork": true});
     assert_ne!(field(&chat(&server, &arguments), "session_id"), SESSION);
-    let starts = stage.starts();
+    let starts = stage.all_starts();
     let argv = starts.last().expect("it was started")["argv"].to_string();
     assert!(argv.contains("\"fork\"") && argv.contains("--ignore-rules"), "{argv}");
 }
