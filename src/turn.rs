@@ -8,6 +8,7 @@ pub(crate) mod attempt;
 pub(crate) mod clock;
 pub(crate) mod options;
 pub(crate) mod outcome;
+mod plan;
 pub(crate) mod request;
 pub(crate) mod run;
 pub(crate) mod tokens;
