@@ -317,7 +317,8 @@ impl Call {
         answer.output = serde_json::from_str(&answer.reply).ok();
         if answer.output.is_none() {
             answer.warnings.push(
-                "The reply is no JSON although its schema asks for it: it stands as it is.".into(),
+                "The reply is not the JSON that its output_schema asks for: it stands as it is."
+                    .into(),
             );
         }
     }
