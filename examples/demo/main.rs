@@ -127,6 +127,10 @@ fn run(screen: &Screen, live: bool) -> Result<()> {
     let arguments = json!({"requirements": story.requirements, "plan": story.plan});
     let third = call(screen, &mut client, &mut seen, "codex_guard_plan", arguments)?;
     show(screen, &third, "critique");
+    screen.field("verdict", text(&third, "verdict"));
+    for finding in third["findings"].as_array().into_iter().flatten() {
+        screen.field(text(finding, "severity"), text(finding, "title"));
+    }
 
     let server = stage.server.display().to_string();
     // The processes leave first, then what they worked on.

@@ -118,8 +118,7 @@ fn guard(request: &Request) -> Response {
         ];
         return Response::items(items).with_usage(2_700, 1_800, 70, 30);
     }
-    Response::message(
-        "Blockers\n\
+    let critique = "Blockers\n\
          1. Step 2 hides the error and does not remove it. Rounding a sum of floating-point numbers \
          is off by a cent when the sum lies near half a cent. Way out: read prices as Decimal in \
          total.py, line 4, and quantize once.\n\n\
@@ -128,10 +127,16 @@ fn guard(request: &Request) -> Response {
          Tests to write\n\
          - 0.10 + 0.20 is 0.30. An empty file is 0.00. A million rows of 0.01 are 10000.00.\n\n\
          Suggestions\n\
-         - Step 3 should be one of these tests, not a look.\n\n\
-         proceed with changes",
-    )
-    .with_usage(3_100, 2_500, 190, 60)
+         - Step 3 should be one of these tests, not a look.";
+    let blocker = json!({
+        "severity": "blocker",
+        "title": "Rounding the sum hides the error",
+        "where": "step 2; total.py, line 4",
+        "why": "A sum near half a cent is still off by one.",
+        "suggestion": "Read prices as Decimal, and quantize once.",
+    });
+    let review = json!({"critique": critique, "verdict": "revise", "findings": [blocker]});
+    Response::message(review.to_string()).with_usage(3_100, 2_500, 190, 60)
 }
 
 /// The to-do list when so many of its steps are done.
