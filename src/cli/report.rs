@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::advice::of_failure;
 use super::words::{DIM, Paint, RED, YELLOW, clean, complain, nobody_reads, print_reply};
 use crate::signals::Signal;
-use crate::turn::outcome::{Answer, Failure, FailureKind};
+use crate::turn::outcome::{Answer, Failure, FailureKind, Sort};
 use crate::turn::request::SessionId;
 
 /// Tells the reply, and returns the exit status.
@@ -81,23 +81,11 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
             tell_session(paint, *session);
         }
     }
-    match kind {
-        FailureKind::BadInput { .. } | FailureKind::NotAllowed { .. } => 2,
-        FailureKind::TimedOut { .. } => 124,
-        FailureKind::Cancelled { .. } => signal.map_or(130, |signal| signal.exit_status),
-        FailureKind::LooserThanAllowed { .. }
-        | FailureKind::NeedsNewerCodex { .. }
-        | FailureKind::CodexNotFound { .. }
-        | FailureKind::NotLoggedIn { .. }
-        | FailureKind::UsageLimit { .. }
-        | FailureKind::SessionNotFound { .. }
-        | FailureKind::SessionBusy { .. }
-        | FailureKind::AnotherSession { .. }
-        | FailureKind::TurnFailed { .. }
-        | FailureKind::NotRecorded { .. }
-        | FailureKind::NoResult { .. }
-        | FailureKind::TooManyCalls { .. }
-        | FailureKind::Internal { .. } => 1,
+    match kind.sort() {
+        Sort::Refused => 2,
+        Sort::TimedOut => 124,
+        Sort::Cancelled(_) => signal.map_or(130, |signal| signal.exit_status),
+        Sort::Failed => 1,
     }
 }
 

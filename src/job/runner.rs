@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::LOOK_EVERY;
 use super::ask::Ask;
 use super::folder::{Folder, WriteLock};
 use super::id::JobId;
@@ -29,10 +30,7 @@ use crate::config::Settings;
 use crate::private::read_whole;
 use crate::signals::Signals;
 use crate::turn::Codex;
-use crate::turn::outcome::{Answer, CancelledBy, Failure, FailureKind};
-
-/// How often the inbox is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use crate::turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
 
 /// How long whoever started this process may keep the lock.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
@@ -358,30 +356,11 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
 }
 
 fn status(kind: &FailureKind, stopped: Option<Stopped>) -> Status {
-    match (kind, stopped) {
-        (FailureKind::Cancelled { by: CancelledBy::Shutdown }, _) => Status::Interrupted,
-        (FailureKind::Cancelled { by: CancelledBy::Caller }, Some(Stopped::ForReply)) => {
-            Status::Interrupted
-        }
-        (FailureKind::Cancelled { by: CancelledBy::Caller }, _) => Status::Cancelled,
-        (FailureKind::TimedOut { .. }, _) => Status::TimedOut,
-        (
-            FailureKind::BadInput { .. }
-            | FailureKind::NotAllowed { .. }
-            | FailureKind::LooserThanAllowed { .. }
-            | FailureKind::NeedsNewerCodex { .. }
-            | FailureKind::CodexNotFound { .. }
-            | FailureKind::NotLoggedIn { .. }
-            | FailureKind::UsageLimit { .. }
-            | FailureKind::SessionNotFound { .. }
-            | FailureKind::SessionBusy { .. }
-            | FailureKind::AnotherSession { .. }
-            | FailureKind::TurnFailed { .. }
-            | FailureKind::NotRecorded { .. }
-            | FailureKind::NoResult { .. }
-            | FailureKind::TooManyCalls { .. }
-            | FailureKind::Internal { .. },
-            _,
-        ) => Status::Failed,
+    match (kind.sort(), stopped) {
+        (Sort::Cancelled(CancelledBy::Shutdown), _)
+        | (Sort::Cancelled(CancelledBy::Caller), Some(Stopped::ForReply)) => Status::Interrupted,
+        (Sort::Cancelled(CancelledBy::Caller), _) => Status::Cancelled,
+        (Sort::TimedOut, _) => Status::TimedOut,
+        (Sort::Refused | Sort::Failed, _) => Status::Failed,
     }
 }

@@ -22,7 +22,8 @@ pub(crate) struct Known {
     pub(crate) settled: bool,
     /// How much of its record was there before the next turn, in bytes.
     pub(crate) recorded: u64,
-    record: Option<PathBuf>,
+    /// Codex's record of it, once it was found.
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl Known {

@@ -17,7 +17,7 @@ use crate::turn::options::{ApprovalPolicy, WebSearch};
 use crate::turn::request::{MAX_LIMIT, Sandbox};
 
 /// What Claude Code lets through of a reply, in characters: the most it takes.
-pub(super) const MAX_RESULT_CHARS: u64 = 500_000;
+const MAX_RESULT_CHARS: u64 = 500_000;
 
 pub(super) fn of(tool: Tool) -> &'static Definition {
     static ALL: LazyLock<[Definition; Tool::ALL.len()]> = LazyLock::new(|| Tool::ALL.map(make));
@@ -64,22 +64,39 @@ fn make(tool: Tool) -> Definition {
             json!(["change_summary"]),
         ),
     };
-    let input = json!({
-        "type": "object",
-        "properties": merged(own, common()),
-        "required": required,
-        "additionalProperties": false,
-    });
     let read_only = tool != Tool::Chat;
     let annotations = ToolAnnotations::with_title(title)
         .read_only(read_only)
         .destructive(!read_only)
         .idempotent(false)
         .open_world(true);
+    let input = closed(merged(own, common()), required);
+    define(tool.name(), description, input, output(tool), annotations)
+}
+
+/// The schema of an object with these fields.
+pub(super) fn schema(properties: Value, required: Value) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+/// The same for an object that has no other fields.
+pub(super) fn closed(properties: Value, required: Value) -> Value {
+    merged(schema(properties, required), json!({ "additionalProperties": false }))
+}
+
+/// A tool as clients are told of it.
+pub(super) fn define(
+    name: &'static str,
+    description: &'static str,
+    input: Value,
+    output: Value,
+    annotations: ToolAnnotations,
+) -> Definition {
+    let title = annotations.title.clone().unwrap_or_default();
     let meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
-    Definition::new(tool.name(), description, Arc::new(object(input)))
+    Definition::new(name, description, Arc::new(object(input)))
         .with_title(title)
-        .with_raw_output_schema(Arc::new(object(output(tool))))
+        .with_raw_output_schema(Arc::new(object(output)))
         .with_annotations(annotations)
         .with_meta(MetaObject(object(meta)))
 }

@@ -203,6 +203,28 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// What it has in common with others.
+    pub(crate) fn sort(&self) -> Sort {
+        match self {
+            Self::BadInput { .. } | Self::NotAllowed { .. } => Sort::Refused,
+            Self::TimedOut { .. } => Sort::TimedOut,
+            Self::Cancelled { by } => Sort::Cancelled(*by),
+            Self::LooserThanAllowed { .. }
+            | Self::NeedsNewerCodex { .. }
+            | Self::CodexNotFound { .. }
+            | Self::NotLoggedIn { .. }
+            | Self::UsageLimit { .. }
+            | Self::SessionNotFound { .. }
+            | Self::SessionBusy { .. }
+            | Self::AnotherSession { .. }
+            | Self::TurnFailed { .. }
+            | Self::NotRecorded { .. }
+            | Self::NoResult { .. }
+            | Self::TooManyCalls { .. }
+            | Self::Internal { .. } => Sort::Failed,
+        }
+    }
+
     /// The kind as one word of a fixed vocabulary, for programs and for searching.
     pub fn word(&self) -> &'static str {
         match self {
@@ -225,6 +247,16 @@ impl FailureKind {
             Self::Internal { .. } => "internal",
         }
     }
+}
+
+/// What the kinds have in common, for those who tell no more apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// What was asked cannot be done as it was asked.
+    Refused,
+    TimedOut,
+    Cancelled(CancelledBy),
+    Failed,
 }
 
 fn detail(text: &str) -> String {

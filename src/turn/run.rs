@@ -304,8 +304,14 @@ impl Call {
     /// one had says nothing of it.
     async fn effective(&self, session: SessionId, plan: &Plan) -> Option<Effective> {
         let home = self.shared.codex_home.clone()?;
-        let before = if self.request.fork { 0 } else { plan.known.recorded };
-        let read = move || rollout::effective(&rollout::find(&home, session)?, before).ok()?;
+        // What is known of the original says nothing of its copy.
+        let known = Some(&plan.known).filter(|_| !self.request.fork);
+        let before = known.map_or(0, |known| known.recorded);
+        let record = known.and_then(|known| known.record.clone());
+        let read = move || {
+            let record = record.or_else(|| rollout::find(&home, session))?;
+            rollout::effective(&record, before).ok()?
+        };
         tokio::task::spawn_blocking(read).await.ok()?
     }
 

@@ -1,13 +1,13 @@
 //! What clients are told of the tools for jobs.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use rmcp::model::{MetaObject, Tool as Definition, ToolAnnotations};
+use rmcp::model::{Tool as Definition, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::JobTool;
 use crate::job::Status;
-use crate::tool::definition::{MAX_RESULT_CHARS, chat_properties, merged, object, text};
+use crate::tool::definition::{chat_properties, closed, define, merged, object, schema, text};
 
 pub(super) fn of(tool: JobTool) -> &'static Definition {
     static ALL: LazyLock<[Definition; JobTool::ALL.len()]> =
@@ -152,20 +152,13 @@ fn make(tool: JobTool) -> Definition {
         }
         _ => object(output.clone()).keys().cloned().collect(),
     };
-    let schema = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required });
-    let mut input = object(schema(input, required));
-    input.insert("additionalProperties".into(), false.into());
     let annotations = ToolAnnotations::with_title(title)
         .read_only(effect == Effect::Reads)
         .destructive(effect == Effect::Works)
         .idempotent(effect == Effect::Stops)
         .open_world(effect == Effect::Works);
-    let meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
-    Definition::new(tool.name(), description, Arc::new(input))
-        .with_title(title)
-        .with_raw_output_schema(Arc::new(object(schema(output, json!(needed)))))
-        .with_annotations(annotations)
-        .with_meta(MetaObject(object(meta)))
+    let output = schema(output, json!(needed));
+    define(tool.name(), description, closed(input, required), output, annotations)
 }
 
 /// What matters most of a job's snapshot. The rest stands in the README: every byte here is in the

@@ -1,13 +1,13 @@
 //! What clients are told of the tools for sessions.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use rmcp::model::{MetaObject, Tool as Definition, ToolAnnotations};
+use rmcp::model::{Tool as Definition, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::SessionTool;
 use crate::codex::sessions::transcript::Include;
-use crate::tool::definition::{MAX_RESULT_CHARS, object};
+use crate::tool::definition::{closed, define, schema};
 
 pub(super) fn of(tool: SessionTool) -> &'static Definition {
     static ALL: LazyLock<[Definition; SessionTool::ALL.len()]> =
@@ -38,20 +38,13 @@ fn make(tool: SessionTool) -> Definition {
         SessionTool::List => vec!["sessions", "more"],
         SessionTool::Read => vec!["session_id", "entries", "cursor", "more"],
     };
-    let schema = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required });
-    let mut input = object(schema(input, required));
-    input.insert("additionalProperties".into(), false.into());
     let annotations = ToolAnnotations::with_title(title)
         .read_only(true)
         .destructive(false)
         .idempotent(false)
         .open_world(false);
-    let meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
-    Definition::new(tool.name(), description, Arc::new(input))
-        .with_title(title)
-        .with_raw_output_schema(Arc::new(object(schema(output, json!(needed)))))
-        .with_annotations(annotations)
-        .with_meta(MetaObject(object(meta)))
+    let output = schema(output, json!(needed));
+    define(tool.name(), description, closed(input, required), output, annotations)
 }
 
 fn integer(about: &str) -> Value {
