@@ -24,7 +24,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use crate::config::{Origin, Settings};
 use crate::job::Retention;
 use crate::log;
-use crate::policy::{self, NestedMcp, Policy};
+use crate::policy::{self, CommandEnvironment, NestedMcp, Policy};
 use crate::turn::request::{Limits, MAX_LIMIT, Model, Sandbox, WorkingDir};
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
@@ -156,6 +156,11 @@ struct Flags {
           value_parser = str::parse::<NestedMcp>)]
     nested_mcp: NestedMcp,
 
+    /// What commands in a sandbox get of the environment: configured (as Codex is) or plain (no secrets)
+    #[arg(long, global = true, env = policy::COMMAND_ENVIRONMENT, value_name = "WHICH", default_value = "configured",
+          value_parser = str::parse::<CommandEnvironment>)]
+    command_environment: CommandEnvironment,
+
     /// Log in detail, with what Codex writes on standard error
     #[arg(long, global = true, env = "CODEX_PERSISTENT_MCP_DEBUG", value_name = "BOOL", action = ArgAction::Set,
           num_args = 0..=1, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
@@ -270,6 +275,7 @@ impl Flags {
                 allow_extra_arguments: self.allow_extra_arguments,
                 max_depth: self.max_depth,
                 nested_mcp: self.nested_mcp.clone(),
+                command_environment: self.command_environment,
             },
         })
     }

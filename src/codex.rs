@@ -5,8 +5,10 @@
 
 pub(crate) mod command;
 pub(crate) mod configured;
+pub(crate) mod confinement;
 pub(crate) mod diff;
 pub(crate) mod effective;
+pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod event_stream;
 pub(crate) mod home;

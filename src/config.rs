@@ -102,6 +102,7 @@ impl Settings {
         set("--max-depth", self.policy.max_depth.to_string().into());
         set("--list-sessions", yes_or_no(self.list_sessions));
         set("--nested-mcp", self.policy.nested_mcp.to_string().into());
+        set("--command-environment", self.policy.command_environment.as_str().into());
         if let Some(state_dir) = &self.state_dir {
             set("--state-dir", state_dir.into());
         }

@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+mod bounded;
 pub mod cli;
 mod codex;
 mod config;
@@ -34,7 +35,7 @@ pub use codex::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 pub use codex::usage::Usage;
 pub use config::{Origin, Settings};
 pub use job::Retention;
-pub use policy::Policy;
+pub use policy::{CommandEnvironment, Policy};
 pub use turn::options::{
     ApprovalPolicy, Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema,
     Override, Profile, WebSearch,

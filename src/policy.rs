@@ -1,9 +1,11 @@
 //! What the operator allows: the person who configured the server. Its callers are models that may
 //! have read hostile text, so nothing that a call says gets around this.
 //!
-//! The sandbox is kept by always naming it: `-s` wins over every setting, profile and project
-//! (measured on Codex 0.77, 0.153 and 0.169). What loosens a sandbox beside its name is refused here,
-//! or turned off in [`crate::codex::command`]. SECURITY.md lists the ways that are known.
+//! What a call may ask for goes by the policy. What Codex would load by itself goes by the turn: one in
+//! a sandbox is kept there by [`crate::codex::confinement`], whatever the policy allows other turns.
+//! SECURITY.md lists the ways around a sandbox that are known.
+
+pub(crate) mod protected;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use toml::Table;
 
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, Model, Sandbox, SandboxChoice, TurnRequest, WorkingDir};
+use protected::Protected;
 
 /// The variable with the highest sandbox.
 pub(crate) const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
@@ -32,6 +35,8 @@ pub(crate) const ALLOW_EXTRA_ARGUMENTS: &str = "CODEX_PERSISTENT_MCP_ALLOW_EXTRA
 
 /// The variable with the depth.
 pub(crate) const MAX_DEPTH: &str = "CODEX_PERSISTENT_MCP_MAX_DEPTH";
+/// The variable that says what commands get of the environment.
+pub(crate) const COMMAND_ENVIRONMENT: &str = "CODEX_PERSISTENT_MCP_COMMAND_ENVIRONMENT";
 /// The variable with the MCP servers that Codex starts.
 pub(crate) const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 
@@ -39,7 +44,7 @@ pub(crate) const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 /// elsewhere, nor change what commands may do. All others need the highest sandbox to be
 /// danger-full-access: `mcp_servers`, `notify`, `hooks` and `model_providers` run programs without any
 /// sandbox, and `sandbox_workspace_write` widens it.
-const HARMLESS_SETTINGS: &[&str] = &[
+pub(crate) const HARMLESS_SETTINGS: &[&str] = &[
     "compact_prompt",
     "developer_instructions",
     "hide_agent_reasoning",
@@ -92,6 +97,40 @@ pub struct Policy {
     pub max_depth: u32,
     /// Which of its configured MCP servers Codex starts. Default all.
     pub nested_mcp: NestedMcp,
+    /// What the commands of a turn in a sandbox get of the environment. Default: what Codex is
+    /// configured for. A guard's commands get no more than [`CommandEnvironment::Plain`].
+    pub command_environment: CommandEnvironment,
+}
+
+/// What the commands of a turn in a sandbox get of this process's environment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandEnvironment {
+    /// What Codex is configured for by `shell_environment_policy`: everything, if it says nothing.
+    #[default]
+    Configured,
+    /// Plain variables alone, such as `PATH`, `HOME` and `LANG`, and none that may hold a secret.
+    Plain,
+}
+
+impl CommandEnvironment {
+    /// The name in the settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+impl FromStr for CommandEnvironment {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> std::result::Result<Self, InvalidValue> {
+        let all = [Self::Configured, Self::Plain];
+        let found = all.into_iter().find(|environment| environment.as_str() == text);
+        found.ok_or_else(|| InvalidValue("must be configured or plain".into()))
+    }
 }
 
 /// Which of the MCP servers that Codex is configured with it starts.
@@ -168,6 +207,7 @@ impl Default for Policy {
             allow_extra_arguments: false,
             max_depth: 1,
             nested_mcp: NestedMcp::Inherit,
+            command_environment: CommandEnvironment::Configured,
         }
     }
 }
@@ -215,12 +255,19 @@ impl Policy {
         Ok(())
     }
 
-    /// A setting in a profile or a project that could get around the sandbox.
+    /// A setting in a profile that could get around the sandbox.
     pub(crate) fn harm<'a>(&self, tables: impl Iterator<Item = &'a Table>) -> Option<&'a str> {
         let harmless =
             |key: &&str| HARMLESS_SETTINGS.contains(key) || OVERRULED_SETTINGS.contains(key);
         let mut keys = tables.flat_map(Table::keys).map(String::as_str);
         keys.find(|key| !self.is_open() && !harmless(key))
+    }
+
+    /// Whether a call asks for settings or arguments that could get around the sandbox, as it may
+    /// where full access is allowed.
+    pub(crate) fn asks_for_more(options: &Options) -> bool {
+        options.config.iter().any(|setting| !HARMLESS_SETTINGS.contains(&setting.key()))
+            || options.extra_arguments.iter().any(|argument| !is_harmless(argument))
     }
 
     fn check_config(&self, options: &Options) -> Result<()> {
@@ -250,8 +297,7 @@ impl Policy {
                 format!("has {}, and none is allowed", shown(format!("{:?}", first.as_str())));
             return Err(refused("extra_arguments", problem, ALLOW_EXTRA_ARGUMENTS));
         }
-        let harmless = |argument: &&Argument| HARMLESS_ARGUMENTS.contains(&argument.as_str());
-        match options.extra_arguments.iter().find(|argument| !harmless(argument)) {
+        match options.extra_arguments.iter().find(|argument| !is_harmless(argument)) {
             Some(argument) if !self.is_open() => {
                 let problem = format!(
                     "has {}, which could get around the sandbox; without full access there are {}",
@@ -269,13 +315,6 @@ impl Policy {
         if let Some(sandbox) = effective.sandbox.filter(|sandbox| *sandbox > self.max_sandbox) {
             let (got, most) = (sandbox.as_str(), self.max_sandbox.as_str());
             return Some(format!("the sandbox was {got}, and {MAX_SANDBOX} is {most}"));
-        }
-        let never = |policy: &String| policy == ApprovalPolicy::Never.as_str();
-        if let Some(reviewer) = &effective.approvals_reviewer
-            && !self.is_open()
-            && !effective.approval_policy.as_ref().is_some_and(never)
-        {
-            return Some(format!("{reviewer} could let commands out of the sandbox"));
         }
         let names = self.allowed_models.iter().map(Model::as_str);
         if let Some(model) = &effective.model
@@ -309,40 +348,33 @@ impl Policy {
         (wanted.min(self.max_sandbox), wanted > self.max_sandbox)
     }
 
-    /// The directory in which a turn may run in this sandbox, symbolic links resolved where there is
-    /// anything to keep it from. `own` are folders whose writer could do more than a sandbox allows:
-    /// Codex's home and the state folder.
+    /// The directory in which a turn may run, symbolic links resolved where there is anything to keep
+    /// it from. `kept` is what a turn that is kept in a sandbox, and may write, must not write in.
     pub(crate) fn working_dir(
         &self,
         field: &str,
         dir: &WorkingDir,
-        sandbox: Option<Sandbox>,
-        own: &[PathBuf],
+        kept: Kept<'_>,
     ) -> Result<WorkingDir> {
-        if self.is_open() && self.allowed_dirs.is_empty() {
+        if matches!(kept, Kept::No) && self.allowed_dirs.is_empty() {
             return Ok(dir.clone());
         }
         let real = self.within(field, dir.as_path())?;
-        if sandbox == Some(Sandbox::WorkspaceWrite) && !self.is_open() {
-            let own = own.iter().filter_map(|own| own.canonicalize().ok());
-            if let Some(own) =
-                own.into_iter().find(|own| own.starts_with(&real) || real.starts_with(own))
-            {
+        if let Kept::Writing(protected) = kept {
+            let reason = protected.refuses(&real).or_else(|| {
+                let part = real.iter().find(|part| PROTECTED.iter().any(|name| part == name))?;
+                Some(format!("is a part of {}, which Codex lets no command change", part.display()))
+            });
+            if let Some(reason) = reason {
                 let problem = format!(
-                    "{} would let Codex write in {}, and so change its own rules; work in a folder \
-                     below or beside it, or in the sandbox read-only",
-                    real.display(),
-                    own.display()
+                    "{} {reason}: what is written there could get around the sandbox; work in another \
+                     folder, or in the sandbox read-only",
+                    real.display()
                 );
-                return Err(refused(field, problem, MAX_SANDBOX));
-            }
-            if let Some(part) = real.iter().find(|part| PROTECTED.iter().any(|name| part == name)) {
-                let problem = format!(
-                    "{} is a part of {}, which Codex lets no command change; work in the folder around \
-                     it, or in the sandbox read-only",
-                    real.display(),
-                    part.display()
-                );
+                if self.is_open() {
+                    let problem = InvalidValue(format!("{problem} or danger-full-access"));
+                    return Err(FailureKind::BadInput { field: field.into(), problem });
+                }
                 return Err(refused(field, problem, MAX_SANDBOX));
             }
         }
@@ -367,6 +399,34 @@ impl Policy {
             format!("{} is outside of what is allowed: {}", real.display(), dirs.join(", "));
         Err(refused(field, problem, ALLOWED_DIRS))
     }
+}
+
+/// What a turn is kept from in the directories that it is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kept<'a> {
+    /// Nothing.
+    No,
+    /// It only reads.
+    Reading,
+    /// It may write, but not in these.
+    Writing(&'a Protected),
+}
+
+fn is_harmless(argument: &Argument) -> bool {
+    HARMLESS_ARGUMENTS.contains(&argument.as_str())
+}
+
+/// What was in force in a turn and is more than it was to have, in words: `sandbox` is the one that was
+/// named.
+pub(crate) fn excess(sandbox: Sandbox, effective: &Effective) -> Option<String> {
+    if let Some(got) = effective.sandbox.filter(|got| *got > sandbox) {
+        return Some(format!("the sandbox was {}, not {}", got.as_str(), sandbox.as_str()));
+    }
+    let never = |policy: &String| policy == ApprovalPolicy::Never.as_str();
+    let reviewer = effective.approvals_reviewer.as_ref()?;
+    let asked = !effective.approval_policy.as_ref().is_some_and(never);
+    (asked && sandbox < Sandbox::DangerFullAccess)
+        .then(|| format!("{reviewer} could let commands out of the sandbox"))
 }
 
 /// Says which setting it is that refuses.

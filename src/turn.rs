@@ -11,6 +11,7 @@ pub(crate) mod outcome;
 mod plan;
 pub(crate) mod request;
 pub(crate) mod run;
+mod surroundings;
 pub(crate) mod tokens;
 
 use std::path::PathBuf;

@@ -20,7 +20,9 @@ pub(super) fn advice(kind: &str, session: Option<SessionId>) -> String {
         "bad_input" => "correct it and ask again; nothing was started".into(),
         "not_allowed" => "ask for less, or change the setting; nothing was started".into(),
         "needs_newer_codex" => "update Codex: npm install -g @openai/codex".into(),
-        "looser_than_allowed" => "see what Codex's own configuration allows, and mend that".into(),
+        "looser_than_allowed" | "looser_than_asked" => {
+            "see what Codex's own configuration allows, and mend that".into()
+        }
         "codex_not_found" => {
             "install Codex (npm install -g @openai/codex), or name the program by --codex-bin or \
              CODEX_BIN"

@@ -3,9 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::confinement::Setting;
 use super::version::Version;
-use crate::turn::options::{Options, WebSearch};
+use crate::turn::options::{Argument, Options, WebSearch};
 use crate::turn::request::{Sandbox, SessionId, WorkingDir};
+
+/// The option that leaves out Codex's rules.
+const IGNORE_RULES: &str = "--ignore-rules";
 
 /// How a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +33,12 @@ pub(crate) struct Files {
 pub(crate) struct Invocation<'a> {
     pub(crate) working_dir: &'a WorkingDir,
     pub(crate) sandbox: Option<Sandbox>,
-    /// Whether what loosens a sandbox beside its name is turned off.
-    pub(crate) closed: bool,
-    /// Directories whose own settings Codex is not to load, although the person trusts them.
-    pub(crate) untrusted: &'a [PathBuf],
-    /// Codex's own MCP servers that it is not to start.
-    pub(crate) without_mcp: &'a [String],
-    /// Folders for temporary files that must not be written in, by the setting that says so.
-    pub(crate) shut: &'a [&'static str],
+    /// Whether Codex's rules are left out, which let commands out of any sandbox.
+    pub(crate) ignore_rules: bool,
+    /// Settings that hold unless the call says otherwise.
+    pub(crate) defaults: &'a [Setting],
+    /// Settings that hold whatever the call says.
+    pub(crate) imposed: &'a [Setting],
     pub(crate) options: &'a Options,
     pub(crate) files: &'a Files,
     pub(crate) session: Session,
@@ -58,11 +60,12 @@ impl Invocation<'_> {
             line.pair("-s", sandbox.as_str());
         }
         self.options(&mut line);
-        if self.closed {
-            self.close(&mut line);
+        let knows_rules = self.version.is_none_or(|version| version >= Version::IGNORE_RULES);
+        let asked = |argument: &Argument| argument.as_str() == IGNORE_RULES;
+        if self.ignore_rules && knows_rules && !self.options.extra_arguments.iter().any(asked) {
+            line.0.push(IGNORE_RULES.into());
         }
-        let servers = self.without_mcp.iter().map(String::as_str);
-        line.each("mcp_servers", servers, "enabled", false.into());
+        line.settings(self.imposed);
         match self.session {
             Session::New => {}
             Session::Resume(session) => line.pair("resume", session.to_string()),
@@ -87,6 +90,7 @@ impl Invocation<'_> {
             line.pair("--output-schema", schema);
         }
         line.0.extend(options.extra_arguments.iter().map(|argument| argument.as_str().into()));
+        line.settings(self.defaults);
         // Of two settings of one key the later wins: a parameter of its own is more than `config`.
         for setting in &options.config {
             line.pair("-c", setting.to_string());
@@ -114,24 +118,6 @@ impl Invocation<'_> {
             line.set(key, &file.to_string_lossy());
         }
     }
-
-    /// Turns off what lets a command out of its sandbox although that is named (all measured on 0.169
-    /// and 0.153): rules that allow a command, which is then run without any; and a model that decides
-    /// on leaving it.
-    fn close(&self, line: &mut Line) {
-        if self.version.is_none_or(|version| version >= Version::IGNORE_RULES) {
-            line.0.push("--ignore-rules".into());
-        }
-        let dirs = self.untrusted.iter().filter_map(|dir| dir.to_str());
-        line.each("projects", dirs, "trust_level", "untrusted".into());
-        match self.options.approval_policy {
-            None => line.set("approval_policy", "never"),
-            Some(_) => line.set("approvals_reviewer", "user"),
-        }
-        for setting in self.shut {
-            line.pair("-c", format!("{setting}=true"));
-        }
-    }
 }
 
 struct Line(Vec<OsString>);
@@ -141,19 +127,9 @@ impl Line {
         self.0.extend([flag.into(), value.as_ref().into()]);
     }
 
-    /// One setting of each of these entries of a table. Codex merges it into what it has. (The names
-    /// may have dots, so they cannot be in the key.)
-    fn each<'a>(
-        &mut self,
-        table: &str,
-        names: impl Iterator<Item = &'a str>,
-        key: &str,
-        value: toml::Value,
-    ) {
-        let entry = || toml::Table::from_iter([(key.to_owned(), value.clone())]);
-        let entries: toml::Table = names.map(|name| (name.to_owned(), entry().into())).collect();
-        if !entries.is_empty() {
-            self.pair("-c", format!("{table}={}", toml::Value::Table(entries)));
+    fn settings(&mut self, settings: &[Setting]) {
+        for (key, value) in settings {
+            self.pair("-c", format!("{key}={value}"));
         }
     }
 
@@ -169,20 +145,20 @@ mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turn::options::{Argument, Override};
+    use crate::turn::options::Override;
     use crate::turn::request::{Model, ReasoningEffort};
     use serde_json::json;
 
     const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
-    fn arguments(closed: bool, options: &Options, session: Session, version: Version) -> String {
+    fn arguments(kept: bool, options: &Options, session: Session, version: Version) -> String {
+        let imposed = [("a.b".to_owned(), "c".into())];
         let invocation = Invocation {
             working_dir: &WorkingDir::existing("/").expect("the root exists"),
             sandbox: Some(Sandbox::WorkspaceWrite),
-            closed,
-            untrusted: &[],
-            without_mcp: &[],
-            shut: &[],
+            ignore_rules: kept,
+            defaults: &[],
+            imposed: if kept { &imposed } else { &[] },
             options,
             files: &Files::default(),
             session,
@@ -215,28 +191,13 @@ mod tests {
         let start = "exec --skip-git-repo-check --json -C / -s workspace-write";
         assert_eq!(
             arguments(true, &none, Session::New, Version(0, 169)),
-            format!("{start} --ignore-rules -c approval_policy=\"never\" -")
+            format!("{start} --ignore-rules -c a.b=\"c\" -")
         );
         assert_eq!(
             arguments(true, &none, Session::New, Version(0, 77)),
-            format!("{start} -c approval_policy=\"never\" -")
+            format!("{start} -c a.b=\"c\" -")
         );
         assert_eq!(arguments(false, &none, Session::New, Version(0, 169)), format!("{start} -"));
-    }
-
-    #[test]
-    fn a_name_in_a_table_stays_a_name_whatever_is_in_it() {
-        let names = ["a.b", "c\"]\nsandbox_mode = 'x'", "\"\"\"", "ü"];
-        let mut line = Line(Vec::new());
-        line.each("mcp_servers", names.into_iter(), "enabled", false.into());
-        let [flag, setting] = &line.0[..] else { panic!("one setting") };
-        assert_eq!(flag, "-c");
-        let table: toml::Table =
-            setting.to_str().expect("it is text").parse().expect("it is one setting of TOML");
-        assert_eq!(table.len(), 1);
-        let servers = table["mcp_servers"].as_table().expect("a table");
-        assert_eq!(servers.len(), names.len());
-        assert!(names.iter().all(|name| servers[*name]["enabled"] == false.into()));
     }
 
     #[test]

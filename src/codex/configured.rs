@@ -3,69 +3,140 @@
 //!
 //! Up to 0.120 a profile is a table `profiles.NAME` there, from 0.134 on a file `NAME.config.toml`
 //! beside it. Where nothing names a sandbox, `codex exec` takes `workspace-write` in a directory that
-//! the person trusts, and `read-only` elsewhere (measured on 0.77, 0.153 and 0.169).
+//! the person trusts, and `read-only` elsewhere (measured on 0.77, 0.153, 0.169 and 0.171).
 
 use std::path::{Path, PathBuf};
 
-use toml::Table;
+use toml::{Table, Value};
 
+use super::confinement::Setting;
+use crate::bounded::{MAX_CONFIG_BYTES, read_text};
 use crate::turn::request::Sandbox;
+
+/// The machine's configuration, below that of the person.
+const SYSTEM: &str = "/etc/codex/config.toml";
+
+/// What the machine's administrator requires. With permission profiles in it, Codex takes no notice
+/// of some settings, see [`Requirements`].
+const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
+
+/// Settings of a project that can do no harm whoever wrote them, and hold no text that must not stand
+/// on a command line.
+const PROJECT_SETTINGS: &[&str] = &[
+    "hide_agent_reasoning",
+    "model",
+    "model_auto_compact_token_limit",
+    "model_context_window",
+    "model_reasoning_effort",
+    "model_reasoning_summary",
+    "model_verbosity",
+    "plan_mode_reasoning_effort",
+    "project_doc_max_bytes",
+    "service_tier",
+    "show_raw_agent_reasoning",
+    "tool_output_token_limit",
+    "web_search",
+];
+
+/// The longest value of a project's setting that is passed on, in bytes.
+const MAX_SETTING: usize = 200;
 
 /// What the person has configured, as far as it matters for a turn in one directory.
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
     config: Table,
+    system: Table,
     /// The profile that is asked for: its file, and its table in the old form.
     layered: Option<Table>,
     legacy: Option<Table>,
     /// The project's own settings, the nearest first, if the person trusts it.
     project: Vec<Table>,
-    /// The directories by which Codex knows the project.
-    roots: Vec<PathBuf>,
     trusted: bool,
+    requirements: Requirements,
+}
+
+/// What the machine's administrator requires, as far as it changes what a command line can say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Requirements {
+    /// Nothing that matters here.
+    #[default]
+    None,
+    /// Permission profiles: a sandbox's name alone is ignored, and so is `sandbox_workspace_write`
+    /// (measured on 0.153, 0.169 and 0.171).
+    Profiles,
+}
+
+/// What commands get of the environment, as the person has configured it
+/// (`shell_environment_policy`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct EnvironmentPolicy {
+    /// The names, with wildcards, of variables that they do not get.
+    pub(crate) exclude: Vec<String>,
+    /// The names of variables that are set for them.
+    pub(crate) set: Vec<String>,
 }
 
 impl Configured {
-    /// Reads Codex's configuration below `home`, and the project's around `working_dir`.
+    /// Reads Codex's configuration below `home`, and the project's around `working_dir`, which has no
+    /// symbolic links.
     pub(crate) fn read(home: &Path, profile: Option<&str>, working_dir: &Path) -> Self {
         let config = table(&home.join("config.toml")).unwrap_or_default();
+        let system = table(Path::new(SYSTEM)).unwrap_or_default();
         let layered = profile.and_then(|name| table(&home.join(format!("{name}.config.toml"))));
         let profile = profile.or_else(|| config.get("profile")?.as_str());
         let legacy =
             profile.and_then(|name| config.get("profiles")?.get(name)?.as_table().cloned());
-        let roots = project(working_dir);
-        let trusted = is_trusted(&config, working_dir);
-        let own = roots.iter().filter(|_| trusted);
+        let root = project_root(&[&config, &system], working_dir);
+        let trusted = is_trusted(&[&config, &system], working_dir, root);
+        let own = working_dir.ancestors().take_while(|_| trusted);
+        let own = own.take_while(|dir| dir.starts_with(root));
         let project = own.filter_map(|dir| table(&dir.join(".codex/config.toml"))).collect();
-        Self { config, layered, legacy, project, roots, trusted }
+        let required = table(Path::new(REQUIREMENTS)).unwrap_or_default();
+        let profiles = ["default_permissions", "allowed_permission_profiles"];
+        let requirements = match profiles.iter().any(|key| required.contains_key(*key)) {
+            true => Requirements::Profiles,
+            false => Requirements::None,
+        };
+        Self { config, system, layered, legacy, project, trusted, requirements }
     }
 
-    /// The sandbox in which Codex runs a new session if nothing else is said.
+    /// The tables in force, the strongest first. A project's stand between the profile's and the
+    /// person's.
+    fn tables(&self, with_project: bool) -> impl Iterator<Item = &Table> {
+        let project = self.project.iter().filter(move |_| with_project);
+        self.profile().chain(project).chain([&self.config, &self.system])
+    }
+
+    /// The sandbox in which Codex runs a new session if nothing else is said; where that cannot be
+    /// told for sure, the lesser one.
     pub(crate) fn sandbox(&self) -> Sandbox {
-        let named = |table: &Table| table.get("sandbox_mode")?.as_str()?.parse().ok();
-        let project = self.project.iter();
-        let tables = self.profile().chain(project).chain([&self.config]);
+        let text = |key: &str| {
+            self.tables(true).find_map(|table| table.get(key)?.as_str().map(str::to_owned))
+        };
+        let named = text("sandbox_mode").and_then(|name| name.parse().ok());
+        let permissions = text("default_permissions").map(|profile| match profile.as_str() {
+            ":workspace" => Sandbox::WorkspaceWrite,
+            ":danger-full-access" => Sandbox::DangerFullAccess,
+            _ => Sandbox::ReadOnly,
+        });
         let default = if self.trusted { Sandbox::WorkspaceWrite } else { Sandbox::ReadOnly };
-        tables.into_iter().find_map(named).unwrap_or(default)
+        [named, permissions].into_iter().flatten().min().unwrap_or(default)
     }
 
     /// The model that Codex asks if nothing else is said, if anything says which.
     pub(crate) fn model(&self) -> Option<&str> {
-        let project = self.project.iter();
-        let mut tables = self.profile().chain(project).chain([&self.config]);
-        tables.find_map(|table| table.get("model")?.as_str())
+        self.tables(true).find_map(|table| table.get("model")?.as_str())
     }
 
     /// Whether there are rules by which Codex would run commands outside of the sandbox.
-    pub(crate) fn has_rules(&self, home: &Path) -> bool {
-        let own = self.roots.iter().filter(|_| self.trusted).map(|root| root.join(".codex/rules"));
-        own.chain([home.join("rules")]).any(|rules| rules.is_dir())
+    pub(crate) fn has_rules(&self, home: &Path, dir: &Path) -> bool {
+        let around = dir.ancestors().map(|dir| dir.join(".codex/rules"));
+        around.chain([home.join("rules")]).any(|rules| rules.is_dir())
     }
 
-    /// The names of the MCP servers that Codex would start.
-    pub(crate) fn mcp_servers(&self, with_project: bool) -> Vec<String> {
-        let project = self.project.iter().filter(|_| with_project);
-        let tables = self.profile().chain(project).chain([&self.config]);
+    /// The names of the MCP servers that Codex would start, but for those of plugins.
+    pub(crate) fn mcp_servers(&self) -> Vec<String> {
+        let tables = self.tables(false);
         let servers = tables.filter_map(|table| table.get("mcp_servers")?.as_table());
         let mut names: Vec<String> = servers.flat_map(Table::keys).cloned().collect();
         names.sort();
@@ -78,32 +149,90 @@ impl Configured {
         self.layered.iter().chain(&self.legacy)
     }
 
-    /// The project's own settings that Codex would load.
-    pub(crate) fn project(&self) -> impl Iterator<Item = &Table> {
-        self.project.iter()
+    /// The settings of the project, if the person trusts it, that can do no harm whoever wrote them,
+    /// and the names of the others. Those that the profile sets are not among them.
+    pub(crate) fn project_settings(&self) -> (Vec<Setting>, Vec<String>) {
+        let (mut harmless, mut others) = (Table::new(), Vec::new());
+        // The farthest first, so that the nearest wins.
+        for (key, value) in self.project.iter().rev().flatten() {
+            let short = !value.as_str().is_some_and(|text| text.len() > MAX_SETTING);
+            let plain = short && !value.is_table() && !value.is_array();
+            if plain && PROJECT_SETTINGS.contains(&key.as_str()) {
+                harmless.insert(key.clone(), value.clone());
+            } else if !others.contains(key) {
+                others.push(key.clone());
+            }
+        }
+        harmless.retain(|key, _| !self.profile().any(|profile| profile.contains_key(key)));
+        (harmless.into_iter().collect(), others)
     }
 
-    /// The directories of which Codex must be told that they are not trusted, for it not to load them.
-    pub(crate) fn roots(&self) -> &[PathBuf] {
-        &self.roots
+    /// What commands get of the environment.
+    pub(crate) fn environment_policy(&self) -> EnvironmentPolicy {
+        let of =
+            |table: &Table, key: &str| table.get("shell_environment_policy")?.get(key).cloned();
+        let names = |list: &Value| {
+            let names = list.as_array()?.iter();
+            Some(names.filter_map(Value::as_str).map(str::to_owned).collect())
+        };
+        let exclude = self.tables(false).find_map(|table| names(&of(table, "exclude")?));
+        let set = self.tables(false).filter_map(|table| of(table, "set")?.as_table().cloned());
+        EnvironmentPolicy {
+            exclude: exclude.unwrap_or_default(),
+            set: set.flat_map(|set| set.keys().cloned().collect::<Vec<_>>()).collect(),
+        }
+    }
+
+    /// Folders that the person lets all commands write in (`writable_roots`).
+    pub(crate) fn writable_roots(&self) -> Vec<PathBuf> {
+        let roots = self.tables(false).find_map(|table| {
+            table.get("sandbox_workspace_write")?.get("writable_roots")?.as_array()
+        });
+        let roots = roots.into_iter().flatten();
+        roots.filter_map(Value::as_str).map(PathBuf::from).collect()
+    }
+
+    /// What the machine's administrator requires.
+    pub(crate) fn requirements(&self) -> Requirements {
+        self.requirements
     }
 }
 
-/// The directories from `working_dir` up to the root of its repository; itself where there is none.
-fn project(working_dir: &Path) -> Vec<PathBuf> {
-    let depth = working_dir.ancestors().position(|dir| dir.join(".git").exists()).unwrap_or(0);
-    working_dir.ancestors().take(depth + 1).map(Path::to_owned).collect()
+/// The root of the project that `dir` is in, as Codex finds it: the nearest folder with one of the
+/// `project_root_markers`, itself where there is none.
+fn project_root<'a>(configs: &[&Table], dir: &'a Path) -> &'a Path {
+    let markers = configs.iter().find_map(|config| config.get("project_root_markers")?.as_array());
+    let markers: Vec<&str> = markers
+        .map_or_else(|| vec![".git"], |names| names.iter().filter_map(Value::as_str).collect());
+    let is_root = |dir: &&Path| markers.iter().any(|name| dir.join(name).exists());
+    dir.ancestors().find(is_root).unwrap_or(dir)
 }
 
-/// Whether the person trusts the directory, or the nearest one around it of which they said anything.
-fn is_trusted(config: &Table, working_dir: &Path) -> bool {
-    let level = |dir: &Path| config.get("projects")?.get(dir.to_str()?)?.get("trust_level");
-    let level = working_dir.ancestors().find_map(level);
-    level.and_then(toml::Value::as_str) == Some("trusted")
+/// Whether the person trusts the directory, as Codex finds that out: by the directory itself, by its
+/// project's root, and for a linked worktree by the main repository. What lies above does not count.
+/// The first of which anything was said decides.
+fn is_trusted(configs: &[&Table], dir: &Path, root: &Path) -> bool {
+    let main = main_repository(dir);
+    let level = |dir: &Path| {
+        configs.iter().find_map(|config| {
+            config.get("projects")?.get(&*dir.to_string_lossy())?.get("trust_level")?.as_str()
+        })
+    };
+    let level = [Some(dir), Some(root), main.as_deref()].into_iter().flatten().find_map(level);
+    level == Some("trusted")
+}
+
+/// The main repository of a linked worktree, whose `.git` is a file that says where it belongs.
+fn main_repository(dir: &Path) -> Option<PathBuf> {
+    let link = dir.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists())?;
+    let text = read_text(&link, MAX_CONFIG_BYTES).ok()?;
+    let git_dir = link.parent()?.join(text.strip_prefix("gitdir:")?.trim());
+    let worktrees = git_dir.parent().filter(|folder| folder.ends_with("worktrees"))?;
+    Some(worktrees.parent()?.parent()?.to_owned())
 }
 
 fn table(path: &Path) -> Option<Table> {
-    std::fs::read_to_string(path).ok()?.parse().ok()
+    read_text(path, MAX_CONFIG_BYTES).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -123,9 +252,10 @@ mod tests {
             .expect("writable");
         assert_eq!(here("", None), Sandbox::ReadOnly);
         assert_eq!(here("not toml", None), Sandbox::ReadOnly);
-        let trusted = "[projects.\"/a\"]\ntrust_level = \"trusted\"";
-        assert_eq!(here(trusted, None), Sandbox::WorkspaceWrite);
-        let not_here = format!("{trusted}\n[projects.\"/a/b\"]\ntrust_level = \"untrusted\"");
+        let trusted = |dir: &str| format!("[projects.\"{dir}\"]\ntrust_level = \"trusted\"");
+        assert_eq!(here(&trusted("/a/b"), None), Sandbox::WorkspaceWrite);
+        assert_eq!(here(&trusted("/a"), None), Sandbox::ReadOnly, "what lies above does not count");
+        let not_here = format!("[projects.\"/a/b\"]\ntrust_level = \"untrusted\"");
         assert_eq!(here(&not_here, None), Sandbox::ReadOnly);
         let write = "sandbox_mode = \"workspace-write\"";
         assert_eq!(here(write, None), Sandbox::WorkspaceWrite);

@@ -60,14 +60,21 @@ impl Effective {
     }
 }
 
-/// The sandbox that a `turn_context` names.
+/// The sandbox that a `turn_context` names, or the one that its permission profile comes to where that
+/// is more.
 pub(crate) fn sandbox(context: &Value) -> Option<Sandbox> {
-    match context["sandbox_policy"]["type"].as_str() {
-        Some(policy) => policy.parse().ok(),
-        // From 0.169 on a session without a sandbox may say so here alone.
-        None => (context["permission_profile"]["type"] == "disabled")
-            .then_some(Sandbox::DangerFullAccess),
-    }
+    let named = context["sandbox_policy"]["type"].as_str().and_then(|policy| policy.parse().ok());
+    let profile = &context["permission_profile"];
+    // From 0.169 on a session without a sandbox may say so here alone.
+    let disabled = (profile["type"] == "disabled").then_some(Sandbox::DangerFullAccess);
+    let entries = profile["file_system"]["entries"].as_array().into_iter().flatten();
+    let written = entries.filter(|entry| entry["access"] == "write").map(|entry| {
+        match entry["path"]["value"]["kind"] == "root" {
+            true => Sandbox::DangerFullAccess,
+            false => Sandbox::WorkspaceWrite,
+        }
+    });
+    [named, disabled].into_iter().flatten().chain(written).max()
 }
 
 #[cfg(test)]
@@ -94,5 +101,20 @@ mod tests {
         assert_eq!(json!(Effective::read(&json!({}))), json!({}));
         let open = Effective::read(&json!({"permission_profile": {"type": "disabled"}}));
         assert_eq!(json!(open), json!({"sandbox": "danger-full-access", "network_access": true}));
+    }
+
+    #[test]
+    fn a_profile_that_lets_more_be_written_than_the_sandbox_s_name_says_counts() {
+        let with = |entries: Value| {
+            sandbox(&json!({
+                "sandbox_policy": {"type": "read-only"},
+                "permission_profile": {"type": "managed", "file_system": {"entries": entries}},
+            }))
+        };
+        let root = |access: &str| json!({"path": {"value": {"kind": "root"}}, "access": access});
+        assert_eq!(with(json!([root("read")])), Some(Sandbox::ReadOnly));
+        let folder = json!({"path": {"type": "path", "path": "/a"}, "access": "write"});
+        assert_eq!(with(json!([root("read"), folder])), Some(Sandbox::WorkspaceWrite));
+        assert_eq!(with(json!([root("write")])), Some(Sandbox::DangerFullAccess));
     }
 }

@@ -12,15 +12,52 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    /// Variables to add to the environment.
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Variables to change in the environment; `None` removes one.
+    pub(crate) environment: Vec<(OsString, Option<OsString>)>,
+    /// A folder of Codex's own helpers that stands in front of the PATH.
+    pub(crate) helpers: Option<PathBuf>,
+    /// What stands for Codex: the path by which it was found.
+    pub(crate) named: PathBuf,
+    /// The folder with all packages of the npm installation that it is a part of.
+    pub(crate) packages: Option<PathBuf>,
 }
 
-/// Finds the program that `codex_bin` (a name on the PATH, or a path) stands for. `None` if there is
-/// none that can be executed.
-pub(crate) fn locate(codex_bin: &OsStr) -> Option<Program> {
-    let path = which::which(codex_bin).ok()?;
-    Some(native(&path).unwrap_or(Program { path, environment: Vec::new() }))
+/// Finds the program that `codex_bin` stands for: a path, or a name that is looked for in `folders`, or
+/// on the whole PATH. `None` if there is none that can be executed.
+pub(crate) fn locate(codex_bin: &OsStr, folders: Option<&[PathBuf]>) -> Option<Program> {
+    let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    let path = match folders {
+        Some(folders) => {
+            which::which_in(codex_bin, Some(std::env::join_paths(folders).ok()?), here).ok()?
+        }
+        None => which::which(codex_bin).ok()?,
+    };
+    Some(native(&path).unwrap_or_else(|| Program {
+        named: path.clone(),
+        path,
+        environment: Vec::new(),
+        helpers: None,
+        packages: None,
+    }))
+}
+
+impl Program {
+    /// The variables to change in its environment, with the helpers in front of the PATH.
+    pub(crate) fn variables(&self) -> Vec<(OsString, Option<OsString>)> {
+        let mut variables = self.environment.clone();
+        let Some(helpers) = &self.helpers else { return variables };
+        let own = variables.iter().position(|(name, _)| name == "PATH");
+        let path = match own.map(|at| variables.remove(at).1) {
+            Some(path) => path,
+            None => std::env::var_os("PATH"),
+        };
+        let path = path.unwrap_or_default();
+        let all = [helpers.clone()].into_iter().chain(std::env::split_paths(&path));
+        if let Ok(path) = std::env::join_paths(all) {
+            variables.push(("PATH".into(), Some(path)));
+        }
+        variables
+    }
 }
 
 /// The native binary for the npm package's script at `path`, if that is what `path` is.
@@ -44,19 +81,13 @@ fn native(path: &Path) -> Option<Program> {
         .into_iter()
         .map(|(folder, helpers)| (root.join(folder).join(name), helpers))
         .find(|(binary, _)| binary.is_file())?;
-    let mut environment = vec![(manager.into(), "1".into())];
-    match helpers {
-        None => environment.push(("CODEX_MANAGED_PACKAGE_ROOT".into(), package.into())),
-        Some(helpers) => {
-            let helpers = root.join(helpers);
-            if helpers.is_dir() {
-                let path = std::env::var_os("PATH").unwrap_or_default();
-                let all = [helpers].into_iter().chain(std::env::split_paths(&path));
-                environment.push(("PATH".into(), std::env::join_paths(all).ok()?));
-            }
-        }
+    let mut environment = vec![(manager.into(), Some("1".into()))];
+    let packages = package.parent().map(Path::to_owned);
+    if helpers.is_none() {
+        environment.push(("CODEX_MANAGED_PACKAGE_ROOT".into(), Some(package.into())));
     }
-    Some(Program { path: binary, environment })
+    let helpers = helpers.map(|helpers| root.join(helpers)).filter(|helpers| helpers.is_dir());
+    Some(Program { path: binary, environment, helpers, named: path.to_owned(), packages })
 }
 
 /// The folder of the npm package whose script `path` leads to.

@@ -10,7 +10,7 @@ use process_wrap::tokio::ProcessGroup;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 #[cfg(windows)]
 use process_wrap::tokio::{JobObject, KillOnDrop};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::locate::Program;
 use super::watchdog::{Watch, Watchdog};
@@ -65,9 +65,9 @@ impl Process {
         watchdog: &Watchdog,
     ) -> io::Result<(Self, Streams)> {
         let mut command = CommandWrap::with_new(&program.path, |command| {
+            set_variables(command, program);
             command
                 .args(arguments)
-                .envs(program.environment.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
@@ -110,6 +110,16 @@ impl Process {
         if let Err(error) = sent {
             tracing::debug!(pid = self.pid, ?signal, %error, "signal not delivered");
         }
+    }
+}
+
+/// Gives a command the environment that its program wants.
+pub(crate) fn set_variables(command: &mut Command, program: &Program) {
+    for (name, value) in program.variables() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::process::Command;
 
 use super::locate::Program;
+use super::process::set_variables;
 
 /// How long the answer may take. It takes some 10 ms, through the npm package's script 100 ms.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -32,6 +33,10 @@ impl Version {
     pub(crate) const WEB_SEARCH: Self = Self(0, 153);
     /// The setting `model_instructions_file`.
     pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 153);
+    /// Permission profiles (`default_permissions`).
+    pub(crate) const PERMISSION_PROFILES: Self = Self(0, 153);
+    /// The snapshot of the user's shell holds no variable that commands do not get.
+    pub(crate) const CLEAN_SNAPSHOT: Self = Self(0, 169);
     /// `usage` counts the session's tokens.
     pub(crate) const SESSION_USAGE: Self = Self(0, 100);
 
@@ -84,12 +89,9 @@ impl Versions {
 }
 
 async fn ask(program: &Program) -> Option<Version> {
-    let answer = Command::new(&program.path)
-        .arg("--version")
-        .envs(program.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+    let mut command = Command::new(&program.path);
+    set_variables(&mut command, program);
+    let answer = command.arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(ANSWER_WITHIN, answer).await.ok()?.ok()?;
     Version::parse(&String::from_utf8_lossy(&output.stdout))
 }

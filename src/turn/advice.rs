@@ -30,6 +30,12 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
              than they allow. What Codex did is in the session. Do not go on before that is mended."
                 .into()
         }
+        FailureKind::LooserThanAsked { .. } => {
+            "tell the person who runs this server: something in the configuration of Codex or of this \
+             machine gives turns more than they ask for. What Codex did is in the session. Do not go on \
+             before that is mended."
+                .into()
+        }
         FailureKind::CodexNotFound { .. } => {
             "install Codex (npm install -g @openai/codex), or have \
              the operator name the program by CODEX_BIN. Nothing was started."

@@ -98,6 +98,13 @@ pub enum FailureKind {
         /// What was in force, and what is allowed.
         breach: String,
     },
+    /// Codex's own record says that the turn ran with more than it was to have, although the operator
+    /// allows that much.
+    #[error("the turn ran with more than was asked for: {excess}")]
+    LooserThanAsked {
+        /// What was in force, and what was asked for.
+        excess: String,
+    },
     /// This Codex is too old for what is asked.
     #[error("{field} needs Codex {needed} or newer, and this one is {found}")]
     NeedsNewerCodex {
@@ -210,6 +217,7 @@ impl FailureKind {
             Self::TimedOut { .. } => Sort::TimedOut,
             Self::Cancelled { by } => Sort::Cancelled(*by),
             Self::LooserThanAllowed { .. }
+            | Self::LooserThanAsked { .. }
             | Self::NeedsNewerCodex { .. }
             | Self::CodexNotFound { .. }
             | Self::NotLoggedIn { .. }
@@ -232,6 +240,7 @@ impl FailureKind {
             Self::NotAllowed { .. } => "not_allowed",
             Self::NeedsNewerCodex { .. } => "needs_newer_codex",
             Self::LooserThanAllowed { .. } => "looser_than_allowed",
+            Self::LooserThanAsked { .. } => "looser_than_asked",
             Self::CodexNotFound { .. } => "codex_not_found",
             Self::NotLoggedIn { .. } => "not_logged_in",
             Self::UsageLimit { .. } => "usage_limit",

@@ -8,12 +8,15 @@ use super::options::{Image, Options, Profile};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use super::run::Call;
-use crate::codex::configured::Configured;
-use crate::codex::locate::{Program, locate};
+use super::surroundings::Surroundings;
+use crate::codex::configured::{Configured, Requirements};
+use crate::codex::confinement::{self, Confinement, Setting};
+use crate::codex::environment::Environment;
+use crate::codex::locate::Program;
 use crate::codex::scratch::Scratch;
 use crate::codex::version::Version;
 use crate::depth::DEPTH;
-use crate::policy::{self, NestedMcp, Policy};
+use crate::policy::{self, CommandEnvironment, Kept, NestedMcp, Policy};
 use crate::session::known::Known;
 
 /// What the turn runs with, once that is settled.
@@ -21,13 +24,26 @@ pub(super) struct Plan {
     pub(super) program: Program,
     pub(super) version: Option<Version>,
     pub(super) working_dir: WorkingDir,
+    /// The sandbox that is named.
     pub(super) sandbox: Option<Sandbox>,
-    pub(super) untrusted: Vec<PathBuf>,
-    pub(super) without_mcp: Vec<String>,
+    /// The most that may have been in force in the turn.
+    pub(super) most: Sandbox,
+    /// Whether the turn is kept in its sandbox by all that is known.
+    pub(super) kept: bool,
+    pub(super) defaults: Vec<Setting>,
+    pub(super) imposed: Vec<Setting>,
     pub(super) options: Options,
     pub(super) scratch: Scratch,
     pub(super) known: Known,
     pub(super) warnings: Vec<String>,
+}
+
+/// The sandbox of a turn.
+struct Choice {
+    /// The one to name, if any is.
+    named: Option<Sandbox>,
+    /// The one that the turn is in, as far as can be told.
+    expected: Sandbox,
 }
 
 type Result<T> = std::result::Result<T, FailureKind>;
@@ -36,12 +52,6 @@ impl Call {
     /// Settles the program, the directory and the sandbox, and what the session is like.
     pub(super) async fn plan(&self) -> Result<Plan> {
         let settings = &self.shared.settings;
-        let mut program =
-            locate(&settings.codex_bin).ok_or_else(|| FailureKind::CodexNotFound {
-                program: settings.codex_bin.to_string_lossy().into_owned(),
-                reason: String::new(),
-            })?;
-        program.environment.push((DEPTH.into(), (self.shared.depth + 1).to_string().into()));
         let known = match self.request.session {
             Some(session) => self.look_up(session).await,
             None => Known::default(),
@@ -55,20 +65,63 @@ impl Call {
             })?,
             (None, None) => settings.working_dir.clone(),
         };
-        let configured = self.configured(&working_dir).await;
+        let Surroundings { program, configured, protected, folders } =
+            self.surroundings(&working_dir).await;
+        let mut program = program.map_err(|reason| FailureKind::CodexNotFound {
+            program: settings.codex_bin.to_string_lossy().into_owned(),
+            reason,
+        })?;
+        program.environment.push((DEPTH.into(), Some((self.shared.depth + 1).to_string().into())));
         let sandbox = self.sandbox(&known, &configured, &mut warnings);
-        let working_dir =
-            self.policy().working_dir("cwd", &working_dir, sandbox, &self.own_folders())?;
-        let untrusted = self.check_configured(&configured, &mut warnings)?;
-        let mut without_mcp = configured.mcp_servers(untrusted.is_empty());
-        without_mcp.retain(|name| !self.policy().nested_mcp.starts(name));
+        let kept = self.is_guard() || sandbox.expected < Sandbox::DangerFullAccess;
+        let kept_from = match sandbox.expected {
+            _ if !kept => Kept::No,
+            Sandbox::WorkspaceWrite => Kept::Writing(&protected),
+            Sandbox::ReadOnly | Sandbox::DangerFullAccess => Kept::Reading,
+        };
+        let working_dir = self.policy().working_dir("cwd", &working_dir, kept_from)?;
+        self.check_profile(&configured)?;
         if let Some(diff) = &self.request.diff {
             let known = diff.check(working_dir.as_path()).await;
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
-        let options = self.options(sandbox)?;
+        let options = self.options(kept_from)?;
         let version = self.shared.versions.of(&program).await;
-        self.check_version(version, &configured)?;
+        self.check_version(version, kept, &configured, &working_dir)?;
+        let excluded = if kept { excluded(&protected) } else { Vec::new() };
+        if sandbox.expected == Sandbox::WorkspaceWrite
+            && !excluded.is_empty()
+            && configured.requirements() == Requirements::Profiles
+        {
+            let problem = "cannot be workspace-write here: something that no turn may write lies in a \
+                           folder for temporary files, and this machine's requirements.toml has Codex \
+                           let commands write there; use read-only"
+                .into();
+            return Err(policy::refused("sandbox", problem, policy::MAX_SANDBOX));
+        }
+        let environment = if kept {
+            let is_safe = |path: &std::path::Path| protected.covers(path);
+            let variables = std::env::vars_os();
+            let configured = configured.environment_policy();
+            Environment::kept(variables, folders.as_deref(), is_safe, &configured)
+        } else {
+            Environment::default()
+        };
+        program.environment.extend(environment.codex.iter().cloned());
+        let (defaults, imposed) = self.settings(
+            &configured,
+            &working_dir,
+            kept.then(|| Confinement {
+                sandbox: sandbox.named,
+                approvals: self.request.options.approval_policy,
+                excluded: &excluded,
+                environment: &environment,
+                plain_variables: self.is_guard()
+                    || self.policy().command_environment == CommandEnvironment::Plain,
+                version,
+            }),
+            &mut warnings,
+        );
         let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
             .map_err(|error| FailureKind::Internal {
                 message: format!("the files for Codex cannot be written: {error}"),
@@ -80,24 +133,35 @@ impl Call {
                 "Codex's record of this session could not be read in full, so what the call left \
                  open may not be the session's own: it ran in {}, {}.",
                 working_dir.as_path().display(),
-                sandbox.map_or_else(
+                sandbox.named.map_or_else(
                     || "in the sandbox that Codex is configured for".into(),
                     |sandbox| format!("in the sandbox {}", sandbox.as_str()),
                 ),
             ));
         }
+        let most = match sandbox.named {
+            Some(sandbox) if !Policy::asks_for_more(&self.request.options) => sandbox,
+            _ => self.policy().max_sandbox,
+        };
         Ok(Plan {
             program,
             version,
             working_dir,
-            sandbox,
-            untrusted,
-            without_mcp,
+            sandbox: sandbox.named,
+            most,
+            kept,
+            defaults,
+            imposed,
             options,
             scratch,
             known,
             warnings,
         })
+    }
+
+    /// Whether the turn is one of a guard, which changes nothing whatever else may be done here.
+    fn is_guard(&self) -> bool {
+        matches!(self.request.sandbox, SandboxChoice::Once(_))
     }
 
     /// The sandbox to name. Only where nothing is kept from callers may it be left to Codex.
@@ -106,14 +170,19 @@ impl Call {
         known: &Known,
         configured: &Configured,
         warnings: &mut Vec<String>,
-    ) -> Option<Sandbox> {
+    ) -> Choice {
         let policy = self.policy();
         let wanted = match self.request.sandbox {
             SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => Some(sandbox),
             SandboxChoice::Inherit => known.sandbox,
         };
         if policy.is_open() {
-            return wanted;
+            let expected = match wanted {
+                Some(sandbox) => sandbox,
+                None if Policy::asks_for_more(&self.request.options) => Sandbox::DangerFullAccess,
+                None => configured.sandbox(),
+            };
+            return Choice { named: wanted, expected };
         }
         let asked = wanted.unwrap_or_else(|| configured.sandbox());
         let (sandbox, less) = policy.settle(asked);
@@ -128,32 +197,24 @@ impl Call {
                 policy::MAX_SANDBOX,
             ));
         }
-        Some(sandbox)
+        Choice { named: Some(sandbox), expected: sandbox }
     }
 
-    /// What the person has configured, where that matters.
-    async fn configured(&self, working_dir: &WorkingDir) -> Configured {
-        let home = self.shared.codex_home.clone();
-        let policy = self.policy();
-        let matters = !policy.is_open()
-            || !policy.allowed_models.is_empty()
-            || policy.nested_mcp != NestedMcp::Inherit;
-        let Some(home) = home.filter(|_| matters) else { return Configured::default() };
+    /// What the turn finds on this machine.
+    async fn surroundings(&self, working_dir: &WorkingDir) -> Surroundings {
+        let shared = Arc::clone(&self.shared);
         let profile = self.request.options.profile.clone();
-        // Codex loads what lies around where the directory really is.
-        let dir = working_dir.as_path();
-        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        let read = move || Configured::read(&home, profile.as_ref().map(Profile::as_str), &dir);
-        tokio::task::spawn_blocking(read).await.unwrap_or_default()
+        let dir = working_dir.as_path().to_owned();
+        let look = move || {
+            let profile = profile.as_ref().map(Profile::as_str);
+            Surroundings::look(&shared.settings, shared.codex_home.as_deref(), profile, &dir)
+        };
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Surroundings::unknown())
     }
 
-    /// Refuses a profile that could get around the sandbox, as the caller chose it; the settings of a
-    /// project that could are not loaded. Returns the directories that are not to be trusted.
-    fn check_configured(
-        &self,
-        configured: &Configured,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<PathBuf>> {
+    /// Refuses a profile that could get around the sandbox, as the caller chose it, and a model that is
+    /// not allowed.
+    fn check_profile(&self, configured: &Configured) -> Result<()> {
         let policy = self.policy();
         if let (Some(profile), Some(key)) =
             (&self.request.options.profile, policy.harm(configured.profile()))
@@ -165,21 +226,50 @@ impl Call {
         if let (None, Some(model)) = (&self.request.options.model, configured.model()) {
             policy.check_model(model)?;
         }
-        let Some(key) = policy.harm(configured.project()) else { return Ok(Vec::new()) };
-        warnings.push(format!(
-            "The project's .codex/config.toml sets {key}, which could get around the sandbox, so \
-             Codex did not load it. The operator can allow it by {}=danger-full-access.",
-            policy::MAX_SANDBOX
-        ));
-        Ok(configured.roots().to_owned())
+        Ok(())
+    }
+
+    /// The settings of Codex's that a call may overrule, and those that it may not.
+    fn settings(
+        &self,
+        configured: &Configured,
+        working_dir: &WorkingDir,
+        confinement: Option<Confinement<'_>>,
+        warnings: &mut Vec<String>,
+    ) -> (Vec<Setting>, Vec<Setting>) {
+        let policy = self.policy();
+        let (mut defaults, mut imposed) = (Vec::new(), Vec::new());
+        if confinement.is_some() || policy.nested_mcp != NestedMcp::Inherit {
+            imposed.push(confinement::untrusted(working_dir.as_path()));
+            let (taken, left) = configured.project_settings();
+            defaults = taken;
+            if !left.is_empty() {
+                warnings.push(format!(
+                    "Codex did not load the project's .codex/config.toml, because a turn could have \
+                     written it; of its settings these are left out: {}.",
+                    left.join(", ")
+                ));
+            }
+        }
+        imposed.extend(confinement.iter().flat_map(Confinement::settings));
+        if policy.nested_mcp != NestedMcp::Inherit {
+            let mut names = configured.mcp_servers();
+            names.retain(|name| !policy.nested_mcp.starts(name));
+            imposed.extend(confinement::without_servers(&names));
+            imposed.extend(confinement::without_plugins());
+        }
+        if !policy.allowed_models.is_empty() {
+            imposed.extend(confinement::without_agents());
+        }
+        (defaults, imposed)
     }
 
     /// The options, with directories as they really are.
-    fn options(&self, sandbox: Option<Sandbox>) -> Result<Options> {
+    fn options(&self, kept: Kept<'_>) -> Result<Options> {
         let mut options = self.request.options.clone();
         let policy = self.policy();
         for dir in &mut options.add_dirs {
-            *dir = policy.working_dir("add_dirs", dir, sandbox, &self.own_folders())?;
+            *dir = policy.working_dir("add_dirs", dir, kept)?;
         }
         // As it really is, so that a link cannot lead elsewhere by the time Codex reads it.
         for image in options.images.iter_mut().filter(|_| !policy.allowed_dirs.is_empty()) {
@@ -195,35 +285,14 @@ impl Call {
         self.request.policy.as_ref().unwrap_or(&self.shared.settings.policy)
     }
 
-    /// Folders whose writer could do more than a sandbox allows.
-    fn own_folders(&self) -> Vec<PathBuf> {
-        let shared = &self.shared;
-        [&shared.codex_home, &shared.settings.state_dir].into_iter().flatten().cloned().collect()
-    }
-
-    /// The system's folders for temporary files in which one of those lies. Codex lets commands write
-    /// in them, whatever else they may not.
-    pub(super) fn shut(&self) -> Vec<&'static str> {
-        let own: Vec<PathBuf> =
-            self.own_folders().iter().flat_map(|own| own.canonicalize()).collect();
-        let holds_one = |dir: &PathBuf| {
-            dir.canonicalize().is_ok_and(|dir| own.iter().any(|own| own.starts_with(&dir)))
-        };
-        [
-            ("sandbox_workspace_write.exclude_slash_tmp", Some(PathBuf::from("/tmp"))),
-            (
-                "sandbox_workspace_write.exclude_tmpdir_env_var",
-                std::env::var_os("TMPDIR").map(PathBuf::from),
-            ),
-        ]
-        .into_iter()
-        .filter(|(_, dir)| dir.as_ref().is_some_and(holds_one))
-        .map(|(setting, _)| setting)
-        .collect()
-    }
-
     /// Refuses what this Codex does not have and would take for something else.
-    fn check_version(&self, version: Option<Version>, configured: &Configured) -> Result<()> {
+    fn check_version(
+        &self,
+        version: Option<Version>,
+        kept: bool,
+        configured: &Configured,
+        working_dir: &WorkingDir,
+    ) -> Result<()> {
         let options = &self.request.options;
         let home = self.shared.codex_home.as_deref();
         let needs = |field: &str, needed: Version| match version {
@@ -237,8 +306,8 @@ impl Call {
         if self.request.fork {
             needs("fork", Version::FORK)?;
         }
-        let ruled = || home.is_some_and(|home| configured.has_rules(home));
-        if !self.policy().is_open() && ruled() {
+        let ruled = || home.is_some_and(|home| configured.has_rules(home, working_dir.as_path()));
+        if kept && ruled() {
             needs("a sandbox that Codex's rules cannot open", Version::IGNORE_RULES)?;
         }
         // Codex takes a profile that is not there for an empty one.
@@ -266,4 +335,23 @@ impl Call {
         // Reading a record is so quick that a cancellation may wait for it.
         tokio::task::spawn_blocking(look_up).await.unwrap_or_default()
     }
+}
+
+/// The settings that close folders for temporary files in which something protected lies. Codex lets
+/// commands write in them, whatever else they may not.
+fn excluded(protected: &policy::protected::Protected) -> Vec<&'static str> {
+    [
+        ("sandbox_workspace_write.exclude_slash_tmp", Some(PathBuf::from("/tmp"))),
+        (
+            "sandbox_workspace_write.exclude_tmpdir_env_var",
+            std::env::var_os("TMPDIR").map(PathBuf::from),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, dir)| {
+        let dir = dir.as_ref().and_then(|dir| dir.canonicalize().ok());
+        dir.is_some_and(|dir| protected.any_in(&dir))
+    })
+    .map(|(setting, _)| setting)
+    .collect()
 }

@@ -24,6 +24,7 @@ use crate::codex::rollout;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
+use crate::policy;
 use crate::session::queue::{Place, Waiting};
 use crate::session::{holder, last};
 
@@ -197,12 +198,9 @@ impl Call {
         let invocation = Invocation {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
-            // A guard changes nothing, whatever else may be done here.
-            closed: !self.policy().is_open()
-                || matches!(self.request.sandbox, SandboxChoice::Once(_)),
-            untrusted: &plan.untrusted,
-            without_mcp: &plan.without_mcp,
-            shut: &self.shut(),
+            ignore_rules: plan.kept,
+            defaults: &plan.defaults,
+            imposed: &plan.imposed,
             options: &plan.options,
             files: &plan.scratch.files,
             session: match self.request.session {
@@ -259,11 +257,12 @@ impl Call {
         let kind = match (end, session) {
             (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
                 let effective = self.effective(session_id, &plan).await;
-                let policy = self.policy();
-                match effective.as_ref().and_then(|effective| policy.breach(effective)) {
-                    Some(breach) => FailureKind::LooserThanAllowed { breach },
+                match effective.as_ref().and_then(|effective| self.looser(effective, &plan)) {
+                    Some(looser) => looser,
                     None => {
+                        let stricter = effective.as_ref().and_then(|got| stricter(got, &plan));
                         let mut answer = answer(session_id, transcript, plan, tokens);
+                        answer.warnings.extend(stricter);
                         answer.effective = effective;
                         self.read_output(&mut answer);
                         return Ok(answer);
@@ -313,6 +312,15 @@ impl Call {
             rollout::effective(&record, before).ok()?
         };
         tokio::task::spawn_blocking(read).await.ok()?
+    }
+
+    /// What was in force, if it is more than the turn was to have.
+    fn looser(&self, effective: &Effective, plan: &Plan) -> Option<FailureKind> {
+        if let Some(breach) = self.policy().breach(effective) {
+            return Some(FailureKind::LooserThanAllowed { breach });
+        }
+        let excess = policy::excess(plan.most, effective)?;
+        Some(FailureKind::LooserThanAsked { excess })
     }
 
     /// Reads the reply as JSON, if that is what was asked for.
@@ -413,6 +421,19 @@ fn exited(
             FailureKind::NoResult { status, reason }
         }
     }
+}
+
+/// A warning, if less was in force than was asked for.
+fn stricter(effective: &Effective, plan: &Plan) -> Option<String> {
+    let (got, asked) = (effective.sandbox?, plan.sandbox?);
+    (got < asked).then(|| {
+        format!(
+            "The turn ran in the sandbox {}, although it was to run in {}: something on this machine, \
+             such as Codex's requirements.toml or managed_config.toml, allows no more.",
+            got.as_str(),
+            asked.as_str()
+        )
+    })
 }
 
 fn answer(

@@ -9,6 +9,7 @@ use super::check::Check;
 use crate::cli::advice::advice;
 use crate::codex::locate::{Program, locate};
 use crate::codex::version::Version;
+use crate::policy::protected::Protected;
 
 /// Some 10 ms, and through the npm package's script 100 ms, on a machine that is not busy.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -24,11 +25,13 @@ pub(super) struct Found {
 
 /// Looks for Codex and asks for its version.
 pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
-    let (Ok(named), Some(program)) = (which::which(codex_bin), locate(codex_bin)) else {
+    let mut protected = Protected::new(std::env::home_dir().as_deref());
+    let (_, folders) = protected.program_folders();
+    let Some(program) = locate(codex_bin, Some(&folders)) else {
         return (missing(codex_bin), None);
     };
     let answer = ask(&program, &["--version"], ANSWER_WITHIN).await;
-    let (check, version) = judge(&named, &program.path, answer);
+    let (check, version) = judge(&program.named, &program.path, answer);
     (check, version.map(|version| Found { program, version }))
 }
 
@@ -39,6 +42,15 @@ fn missing(codex_bin: &OsStr) -> Check {
     if path.components().count() > 1 && path.exists() {
         let fix = format!("make it executable (chmod +x {name}), or name another by --codex-bin");
         return Check::problem(ID, format!("{name} is not a program that can be run"), fix);
+    }
+    if let Some(found) = locate(codex_bin, None) {
+        let found = found.named.display();
+        let summary = format!("{found} is in a folder in which turns may write, so it is not run");
+        return Check::problem(
+            ID,
+            summary,
+            format!("name it, if it is to be run: CODEX_BIN={found}"),
+        );
     }
     let summary = format!("there is no program {name}");
     Check::problem(ID, summary, advice("codex_not_found", None))

@@ -18,8 +18,8 @@ use crate::policy::Policy;
 use crate::turn::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
 use crate::turn::request::{Model, Prompt, ReasoningEffort, Sandbox, TurnRequest, WorkingDir};
 
-/// What is turned off beside what all turns are kept from.
-const SHUT: &str = "sandbox_workspace_write.exclude_slash_tmp";
+/// A setting that holds whatever the call says.
+const IMPOSED: &str = "approval_policy";
 
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
@@ -196,16 +196,16 @@ fn read(arguments: &[std::ffi::OsString]) -> Result<Said, String> {
 fn said_of(
     options: &Options,
     session: Session,
-    closed: bool,
+    kept: bool,
     version: Version,
 ) -> Result<Said, String> {
+    let imposed = [(IMPOSED.to_owned(), "never".into())];
     let invocation = Invocation {
         working_dir: &WorkingDir::existing("/").expect("the root exists"),
         sandbox: Some(Sandbox::ReadOnly),
-        closed,
-        untrusted: &[],
-        without_mcp: &[],
-        shut: &[SHUT],
+        ignore_rules: kept,
+        defaults: &[],
+        imposed: if kept { &imposed } else { &[] },
         options,
         files: &Files {
             output_schema: Some("/state/a b,\"c\"/schema.json".into()),
@@ -230,15 +230,15 @@ proptest! {
     fn what_is_asked_for_is_said_and_nothing_else(
         (mut options, meant) in options(),
         session in session(),
-        closed in any::<bool>(),
+        kept in any::<bool>(),
         old in any::<bool>(),
     ) {
         // These are for Codex as they are, where all may be said.
         options.extra_arguments.clear();
         let version = if old { Version(0, 77) } else { Version(0, 169) };
-        let said = said_of(&options, session, closed, version).map_err(TestCaseError::fail)?;
+        let said = said_of(&options, session, kept, version).map_err(TestCaseError::fail)?;
 
-        let ignore_rules: &[&str] = if closed && !old { &["--ignore-rules"] } else { &[] };
+        let ignore_rules: &[&str] = if kept && !old { &["--ignore-rules"] } else { &[] };
         prop_assert_eq!(&said.flags, &[&["--skip-git-repo-check", "--json"], ignore_rules].concat());
         prop_assert_eq!(said.all("-s"), ["read-only".as_ref() as &std::path::Path]);
         prop_assert_eq!(said.all("-C"), ["/".as_ref() as &std::path::Path]);
@@ -272,10 +272,8 @@ proptest! {
         let search = if old { "tools.web_search" } else { "web_search" };
         expected.extend(options.web_search.map(|_| search));
         expected.push(if old { "experimental_instructions_file" } else { "model_instructions_file" });
-        if closed {
-            let asked = options.approval_policy.is_some();
-            expected.push(if asked { "approvals_reviewer" } else { "approval_policy" });
-            expected.push(SHUT);
+        if kept {
+            expected.push(IMPOSED);
         }
         prop_assert_eq!(ours, expected);
     }
@@ -302,7 +300,7 @@ proptest! {
         // Nothing that the reader does not know could have passed.
         let said = said_of(&options, session, true, Version(0, 169)).map_err(TestCaseError::fail)?;
         prop_assert!(said.flags.iter().any(|flag| flag == "--ignore-rules"));
-        for (key, _) in said.settings().iter().filter(|(key, _)| key != SHUT) {
+        for (key, _) in &said.settings() {
             let root = key.split('.').next().unwrap_or_default();
             let opens = ["sandbox_", "mcp_", "notify", "hooks", "permissions", "projects", "features"];
             prop_assert!(!opens.iter().any(|word| root.starts_with(word)), "{key}");

@@ -1,0 +1,64 @@
+//! Reading files that somebody else may have put there: only regular files, never waiting for one, and
+//! no more of it than a bound.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The longest configuration file that is read, in bytes. Codex's own are a few kilobytes.
+pub(crate) const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+/// Opens a regular file without waiting: a pipe would be waited for, and a device read for ever.
+///
+/// # Errors
+///
+/// If there is none, or if it is something else than a file.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+    }
+}
+
+/// The text of a file that is at most `max` bytes long.
+///
+/// # Errors
+///
+/// As [`open_file`], and if it is longer, or no UTF-8.
+pub(crate) fn read_text(path: &Path, max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open_file(path)?.take(max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too long"));
+    }
+    Ok(text)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_of_a_bounded_length_is_read() {
+        let dir = std::env::temp_dir().join(format!("bounded-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("writable");
+        let file = dir.join("file");
+        std::fs::write(&file, "12345").expect("writable");
+        assert_eq!(read_text(&file, 5).ok().as_deref(), Some("12345"));
+        assert!(read_text(&file, 4).is_err(), "it is longer");
+        for other in ["/dev/zero", "/dev/null", "/"] {
+            assert!(read_text(Path::new(other), 5).is_err(), "{other}");
+        }
+        let pipe = dir.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo is there").success());
+        assert!(read_text(&pipe, 5).is_err(), "nobody waits for a writer");
+        std::fs::remove_dir_all(&dir).expect("it is there");
+    }
+}

@@ -1,0 +1,180 @@
+//! The environment of Codex itself, and of the commands that it runs in its sandbox. Pure.
+//!
+//! Codex starts programs outside of the sandbox at every turn, found by the PATH: `git`, `lsb_release`,
+//! `getconf`, a shell (seen on 0.153, 0.169 and 0.171). None of them may be led by what a turn can
+//! write: neither by a folder on the PATH or in a variable like `LD_LIBRARY_PATH`, nor, for git, by the
+//! repository that Codex works in. The commands get what they would have had.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::configured::EnvironmentPolicy;
+
+/// The variable that says which repository git works in, and one that there is not: so git runs no
+/// filter, no `core.sshCommand` and no other program that a repository's configuration names.
+const GIT_DIR: &str = "GIT_DIR";
+const NO_REPOSITORY: &str = "/dev/null/none";
+
+/// Variables by which a program loads or runs something.
+const LEADING: &[&str] = &[
+    "BASH_ENV",
+    "DYLD_FRAMEWORK_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+    "ENV",
+    "GCONV_PATH",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "LOCPATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PERL5LIB",
+    "PERL5OPT",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "RUBYLIB",
+    "RUBYOPT",
+    "SHELL",
+    "ZDOTDIR",
+];
+
+/// Variables that a command without any of the client's secrets gets, where they are set.
+pub(crate) const PLAIN: &[&str] = &[
+    "COLORTERM",
+    "HOME",
+    "LANG",
+    "LC_*",
+    "LOGNAME",
+    "NO_COLOR",
+    "PATH",
+    "PATHEXT",
+    "SHELL",
+    "SYSTEMROOT",
+    "TEMP",
+    "TERM",
+    "TMP",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "USERNAME",
+    "USERPROFILE",
+    "XDG_*",
+];
+
+/// What differs from this process's own environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Environment {
+    /// Variables of Codex itself; `None` for one that it does not get.
+    pub(crate) codex: Vec<(OsString, Option<OsString>)>,
+    /// The names of variables that commands do not get from Codex.
+    pub(crate) exclude: Vec<String>,
+    /// Variables that only commands get.
+    pub(crate) commands: Vec<(String, String)>,
+}
+
+impl Environment {
+    /// The environment for a turn that is kept in a sandbox. `folders` are those from which Codex may
+    /// take programs, `None` if that is the whole PATH as it is; `is_safe` tells whether no turn can
+    /// have written what lies at a path.
+    pub(crate) fn kept(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        folders: Option<&[PathBuf]>,
+        is_safe: impl Fn(&Path) -> bool,
+        configured: &EnvironmentPolicy,
+    ) -> Self {
+        let mut kept = Self { exclude: configured.exclude.clone(), ..Self::default() };
+        kept.codex.push((GIT_DIR.into(), Some(NO_REPOSITORY.into())));
+        kept.exclude.push(GIT_DIR.into());
+        for (name, value) in variables {
+            let Some(known) = name.to_str() else { continue };
+            let instead = match known {
+                GIT_DIR => Some(None),
+                "PATH" => folders.map(|folders| std::env::join_paths(folders).ok()),
+                _ if LEADING.contains(&known) && !is_led_safely(&value, &is_safe) => Some(None),
+                _ => None,
+            };
+            let Some(instead) = instead else { continue };
+            // What the person sets for their commands themselves stays.
+            if let Some(value) = value.to_str()
+                && !configured.set.iter().any(|set| set == known)
+            {
+                kept.commands.push((known.to_owned(), value.to_owned()));
+            }
+            if known != GIT_DIR {
+                kept.codex.push((name, instead));
+            }
+        }
+        kept
+    }
+}
+
+/// Whether every path in the value of a variable is safe. What is relative is taken from the directory
+/// in which a program happens to run, where turns write; an empty part means that directory too.
+fn is_led_safely(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> bool {
+    let text = value.to_string_lossy();
+    let divides = |char: char| char.is_whitespace() || ":;,=".contains(char);
+    text.split(divides).all(|part| {
+        let path = Path::new(part);
+        // An option is none of a path.
+        part.starts_with('-')
+            || (path.is_absolute() && path.canonicalize().is_ok_and(|real| is_safe(&real)))
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn kept(variables: &[(&str, &str)], folders: Option<&[PathBuf]>) -> Environment {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let configured =
+            EnvironmentPolicy { exclude: vec!["MY_*".into()], set: vec!["NODE_PATH".into()] };
+        Environment::kept(variables, folders, |path| path.starts_with("/usr"), &configured)
+    }
+
+    fn pairs(of: &Environment) -> Vec<(&str, Option<&str>)> {
+        let text = |text: &'_ OsString| -> &'static str {
+            Box::leak(text.to_string_lossy().into_owned().into_boxed_str())
+        };
+        of.codex.iter().map(|(name, value)| (text(name), value.as_ref().map(text))).collect()
+    }
+
+    #[test]
+    fn codex_has_no_repository_and_commands_have_theirs() {
+        let plain = kept(&[("HOME", "/h"), ("LANG", "C")], None);
+        assert_eq!(pairs(&plain), [("GIT_DIR", Some("/dev/null/none"))]);
+        assert_eq!(plain.exclude, ["MY_*", "GIT_DIR"]);
+        assert!(plain.commands.is_empty());
+        let own = kept(&[("GIT_DIR", "/h/dotfiles.git")], None);
+        assert_eq!(pairs(&own), pairs(&plain));
+        assert_eq!(own.commands, [("GIT_DIR".to_owned(), "/h/dotfiles.git".to_owned())]);
+    }
+
+    #[test]
+    fn codex_takes_programs_and_libraries_from_safe_places_and_commands_from_all() {
+        let folders = [PathBuf::from("/usr/bin")];
+        let led = [
+            ("PATH", "/p/.venv/bin:/usr/bin"),
+            ("LD_LIBRARY_PATH", "/usr:/p/lib"),
+            ("PYTHONPATH", ""),
+            ("PERL5LIB", "/usr"),
+            ("NODE_PATH", "/p"),
+            ("NODE_OPTIONS", "--require=/p/x.js"),
+        ];
+        let kept = kept(&led, Some(&folders));
+        assert_eq!(
+            pairs(&kept)[1..],
+            [
+                ("PATH", Some("/usr/bin")),
+                ("LD_LIBRARY_PATH", None),
+                ("PYTHONPATH", None),
+                ("NODE_PATH", None),
+                ("NODE_OPTIONS", None),
+            ]
+        );
+        let names: Vec<&str> = kept.commands.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_OPTIONS"]);
+    }
+}
