@@ -1,6 +1,6 @@
 //! One line of `codex exec --json`, decoded.
 //!
-//! The shapes are the same from Codex 0.77 to 0.169 (see `tests/fixtures/streams`). Reading is
+//! The shapes are the same from Codex 0.77 to 0.171 (see `tests/fixtures/streams`). Reading is
 //! tolerant: a field that is missing or has another type is left out, an event or item of a kind
 //! this module does not know is kept as [`Event::Unknown`] or [`Item::Other`], and text that is not
 //! UTF-8 is read with replacement characters. What a command printed is never copied.
