@@ -2,7 +2,7 @@
 //! have read hostile text, so nothing that a call says gets around this.
 //!
 //! The sandbox is kept by always naming it: `-s` wins over every setting, profile and project
-//! (measured on Codex 0.77, 0.153 and 0.169). What loosens a sandbox beside its name is refused here,
+//! (measured on Codex 0.77, 0.153 and 0.171). What loosens a sandbox beside its name is refused here,
 //! or turned off in [`crate::codex::command`]. SECURITY.md lists the ways that are known.
 
 use std::fmt;

@@ -115,7 +115,7 @@ impl Invocation<'_> {
         }
     }
 
-    /// Turns off what lets a command out of its sandbox although that is named (all measured on 0.169
+    /// Turns off what lets a command out of its sandbox although that is named (all measured on 0.171
     /// and 0.153): rules that allow a command, which is then run without any; and a model that decides
     /// on leaving it.
     fn close(&self, line: &mut Line) {

@@ -3,7 +3,7 @@
 //!
 //! Up to 0.120 a profile is a table `profiles.NAME` there, from 0.134 on a file `NAME.config.toml`
 //! beside it. Where nothing names a sandbox, `codex exec` takes `workspace-write` in a directory that
-//! the person trusts, and `read-only` elsewhere (measured on 0.77, 0.153 and 0.169).
+//! the person trusts, and `read-only` elsewhere (measured on 0.77, 0.153 and 0.171).
 
 use std::path::{Path, PathBuf};
 
