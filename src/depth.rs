@@ -2,7 +2,7 @@
 //!
 //! Each Codex is started with a variable that says its depth. Its own MCP servers do not get it: Codex
 //! filters their environment. But the processes in between are all there, and what they were started
-//! with can be read by their user (measured on Codex 0.77, 0.153 and 0.169: an MCP server's parents are
+//! with can be read by their user (measured on Codex 0.77, 0.153 and 0.171: an MCP server's parents are
 //! Codex and whoever started that).
 
 /// The variable that says how deep a Codex is: 1 if nobody like this started it.

@@ -41,7 +41,7 @@ fn name<S: Serializer>(sandbox: &Option<Sandbox>, serializer: S) -> Result<S::Ok
 }
 
 impl Effective {
-    /// Reads a `turn_context`'s payload, as Codex 0.77 to 0.169 write it.
+    /// Reads a `turn_context`'s payload, as Codex 0.77 to 0.171 write it.
     pub(crate) fn read(context: &Value) -> Self {
         let text = |name: &str| context[name].as_str().map(str::to_owned);
         let policy = &context["sandbox_policy"];

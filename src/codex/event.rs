@@ -1,6 +1,6 @@
 //! One line of `codex exec --json`, decoded.
 //!
-//! The shapes are the same from Codex 0.77 to 0.169 (see `tests/fixtures/streams`). Reading is
+//! The shapes are the same from Codex 0.77 to 0.171 (see `tests/fixtures/streams`). Reading is
 //! tolerant: a field that is missing or has another type is left out, an event or item of a kind
 //! this module does not know is kept as [`Event::Unknown`] or [`Item::Other`], and text that is not
 //! UTF-8 is read with replacement characters. What a command printed is never copied.
@@ -216,7 +216,7 @@ struct RawEvent<'a> {
 }
 
 /// Whether a command's output has the words with which the system keeps something from it: a write by
-/// bubblewrap, a write by Landlock (up to 0.120), the network (measured on 0.77, 0.153 and 0.169). The
+/// bubblewrap, a write by Landlock (up to 0.120), the network (measured on 0.77, 0.153 and 0.171). The
 /// last two are said on other occasions too, so there the command must have failed.
 fn is_refused(output: &str, exit_code: Option<i64>) -> bool {
     let has = |words: &str| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some();

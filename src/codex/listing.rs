@@ -2,7 +2,7 @@
 //! into Codex's store, and only if a setting says so.
 //!
 //! That list has the sessions whose record says in its first line that the terminal began them:
-//! `"source":"cli"` (0.77 to 0.169; nothing that `codex exec` can be told changes its `"exec"`). So
+//! `"source":"cli"` (0.77 to 0.171; nothing that `codex exec` can be told changes its `"exec"`). So
 //! that word is changed, with a blank behind it: Codex refers to places in a record by bytes, and all
 //! of them stay. Whatever is not as expected is left alone.
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn in_the_record_of_each_version_one_word_changes_and_no_place_and_no_time() {
         let recorded = recorded();
-        assert_eq!(recorded.len(), 8, "{recorded:?}");
+        assert_eq!(recorded.len(), 11, "{recorded:?}");
         let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         for recorded in recorded {
             let session = session_of(&recorded);

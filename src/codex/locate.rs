@@ -2,7 +2,7 @@
 //!
 //! The npm package `@openai/codex` puts a Node script on the PATH that starts a native binary from a
 //! package beside it. Starting that binary directly saves a Node process and its start on each call.
-//! What is done here is what the script does (`bin/codex.js`, 0.77 to 0.169): where it looks, and
+//! What is done here is what the script does (`bin/codex.js`, 0.77 to 0.171): where it looks, and
 //! what it adds to the environment. Where anything is not as expected, the script is started.
 
 use std::ffi::{OsStr, OsString};

@@ -1,6 +1,6 @@
 //! Codex's own words of trouble, recognised and made readable.
 //!
-//! The words are those of Codex 0.77 to 0.169, seen by making the real program fail (see
+//! The words are those of Codex 0.77 to 0.171, seen by making the real program fail (see
 //! `tests/integration/real_failures.rs`) and in the strings of its binary.
 
 use serde_json::Value;

@@ -2,7 +2,7 @@
 //! place ([`super::listing`]).
 //!
 //! The file is `sessions/YYYY/MM/DD/rollout-<local time>-<session id>.jsonl` under Codex's home, one
-//! JSON object a line. What is read here holds from Codex 0.77 to 0.169: a `turn_context` for each
+//! JSON object a line. What is read here holds from Codex 0.77 to 0.171: a `turn_context` for each
 //! turn with `cwd` and `sandbox_policy.type`, `token_count` events with the session's total,
 //! `task_started` at the head of a turn (from 0.100 on), and the user's message, whose place in the
 //! turn differs between versions. The file is read from its end, so that the cost does not grow with

@@ -6,9 +6,9 @@
 //! state folder, so that a record is read once; [`look`] goes through all of them, and [`list`] makes
 //! pages of it. [`transcript`] shows one session by its [`entry`]s.
 //!
-//! Records are `rollout-….jsonl` (see [`super::rollout`]). Codex 0.153 and 0.169 keep databases
-//! beside them, which are not looked at. 0.169 can also compress records (`….jsonl.zst`), if a feature
-//! that is off and under development is turned on: these are counted and not read.
+//! Records are `rollout-….jsonl` (see [`super::rollout`]). Codex 0.153 to 0.171 keep databases
+//! beside them, which are not looked at. From 0.169 on it can compress records (`….jsonl.zst`), if a
+//! feature that is off and under development is turned on: these are counted and not read.
 
 mod entry;
 mod index;

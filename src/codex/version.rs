@@ -43,9 +43,9 @@ impl Version {
     /// `doctor`, which before is taken for a prompt.
     pub(crate) const DOCTOR: Self = Self(0, 153);
     /// The oldest and the newest of those that this program is tested with.
-    pub(crate) const TESTED: RangeInclusive<Self> = Self(0, 77)..=Self(0, 169);
+    pub(crate) const TESTED: RangeInclusive<Self> = Self(0, 77)..=Self(0, 171);
 
-    /// From `codex --version` (`codex-cli 0.169.0`).
+    /// From `codex --version` (`codex-cli 0.171.0`).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().last()?.split('.');
         Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))

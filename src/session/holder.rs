@@ -20,7 +20,7 @@ pub(crate) fn is_written(codex_home: &Path, session: SessionId) -> Option<bool> 
 }
 
 /// A sentence part about whoever holds Codex's own lock of the session, or nothing if the system
-/// does not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.169), and
+/// does not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.171), and
 /// writes nothing into the file.
 #[cfg(target_os = "linux")]
 pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {

@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::session::last;
 use crate::text::shown;
 
-/// The longest prompt that Codex takes, in characters. Measured on 0.169: more is refused there as
+/// The longest prompt that Codex takes, in characters. Measured on 0.171: more is refused there as
 /// `input_too_large`.
 pub const MAX_PROMPT_CHARS: usize = 1_048_576;
 

@@ -123,12 +123,12 @@ fn a_hanging_codex_is_not_waited_for_and_not_left_behind() {
 #[test]
 fn a_codex_that_is_in_order_is_told_with_its_version() {
     let stage = Stage::new();
-    let codex = codex_of(&stage, "0.170.1");
+    let codex = codex_of(&stage, "0.172.1");
     let (status, report) = examined(&stage, &codex);
     assert_eq!((status, complaints(&report)), (Some(0), vec!["clients"]), "{report:#}");
     let codex = check(&report, "codex");
-    assert_eq!((text(codex, "status"), &codex["details"]["version"]), ("ok", &json!("0.170.1")));
-    assert!(text(codex, "summary").contains("newer than 0.169"), "{codex}");
+    assert_eq!((text(codex, "status"), &codex["details"]["version"]), ("ok", &json!("0.172.1")));
+    assert!(text(codex, "summary").contains("newer than 0.171"), "{codex}");
     assert_eq!(text(check(&report, "login"), "summary"), "Logged in using an API key");
     assert_eq!(called(&stage), "--version \nlogin status\n", "nothing more without --live");
 }

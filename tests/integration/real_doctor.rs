@@ -39,7 +39,7 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
     let home = home(&model.url());
     let (_, report) = examined(&home, &[]);
     let codex = check(&report, "codex");
-    assert_eq!((text(codex, "status"), text(&codex["details"], "version")), ("ok", "0.169.0"));
+    assert_eq!((text(codex, "status"), text(&codex["details"], "version")), ("ok", "0.171.0"));
     let script = install().script.to_str().expect("test paths are text");
     assert_eq!(codex["details"]["program"], script);
     let native = install().native.canonicalize().expect("it is there");

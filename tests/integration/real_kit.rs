@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::support::model::{Request, Response, echo};
-use crate::support::real_codex::{self, Home};
+use crate::support::real_codex::{self, Home, Release};
 
 /// A picture of one red dot, as PNG.
 pub const PICTURE: &[u8] =
@@ -55,7 +55,12 @@ impl ByHand {
 
     /// Starts `codex exec` with these arguments and this prompt.
     pub fn exec(home: &Home, arguments: &[&str], prompt: &str) -> Self {
-        let mut child = Command::new(&real_codex::install().native)
+        Self::exec_release(home, Release::Newest, arguments, prompt)
+    }
+
+    /// As [`Self::exec`], with this release of Codex.
+    pub fn exec_release(home: &Home, release: Release, arguments: &[&str], prompt: &str) -> Self {
+        let mut child = Command::new(&real_codex::install_release(release).native)
             .args(["exec", "--skip-git-repo-check", "--json"])
             .args(arguments)
             .env_clear()

@@ -171,7 +171,8 @@ fn wait_until_command_runs(server: &Server) {
     }
 }
 
-fn assert_none_left(left: Result<(), Left>) {
+/// That nothing is left running, where this can be seen.
+pub fn assert_none_left(left: Result<(), Left>) {
     match left {
         Ok(()) => {}
         Err(Left::Alive(processes)) => panic!("these are left running: {processes:#?}"),

@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::support::client::{Builder, Server};
 use crate::support::real_codex::Home;
 #[cfg(unix)]
-use crate::support::{real_codex, scripted_codex};
+use crate::support::real_codex::{Release, install_release};
+#[cfg(unix)]
+use crate::support::scripted_codex;
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_codex-persistent-mcp");
@@ -29,10 +31,16 @@ pub fn home(model_url: &str) -> Home {
     home
 }
 
-/// A server that runs the real Codex by its native program, in the home's project.
+/// A server that runs the newest pinned Codex by its native program, in the home's project.
 #[cfg(unix)]
 pub fn real(home: &Home) -> Builder {
-    real_with(home, &real_codex::install().native)
+    real_release(home, Release::Newest)
+}
+
+/// A server that runs this release of Codex by its native program, in the home's project.
+#[cfg(unix)]
+pub fn real_release(home: &Home, release: Release) -> Builder {
+    real_with(home, &install_release(release).native)
 }
 
 /// A server that runs the real Codex by this program.

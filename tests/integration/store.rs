@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::real_codex::Home;
 
 /// The versions of Codex whose records are there.
-pub const VERSIONS: [&str; 3] = ["0.77.0", "0.153.0", "0.169.0"];
+pub const VERSIONS: [&str; 4] = ["0.77.0", "0.153.0", "0.169.0", "0.171.0"];
 
 /// Puts the recorded sessions of a version of Codex into the store.
 pub fn put_recorded(home: &Home, version: &str) {

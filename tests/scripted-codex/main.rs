@@ -61,7 +61,7 @@ use arguments::Arguments;
 use script::Step;
 use stage::Stage;
 
-const VERSION: &str = "codex-cli 0.169.0";
+const VERSION: &str = "codex-cli 0.171.0";
 const MISUSE: i32 = 2;
 const BAD_SCRIPT: i32 = 70;
 

@@ -1,4 +1,4 @@
-//! The real Codex CLI, as `tests/codex/package-lock.json` pins it, and homes for it to run in.
+//! The real Codex CLI, as the lock files in `tests/codex*/` pin it, and homes for it to run in.
 //!
 //! This file needs nothing but the standard library, so that any program can include it.
 
@@ -19,13 +19,48 @@ pub struct Installed {
     pub native: PathBuf,
 }
 
-/// Installs the pinned Codex, unless it is there.
+/// A release of Codex that is pinned below `tests/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// The one that everything is tested with.
+    Newest,
+    /// 0.169.
+    V0_169,
+    /// 0.153, the oldest that has all that the tools offer.
+    V0_153,
+}
+
+impl Release {
+    /// All of them, the newest first.
+    pub const ALL: [Self; 3] = [Self::Newest, Self::V0_169, Self::V0_153];
+
+    /// The directory under `tests/` that pins it.
+    fn directory(self) -> &'static str {
+        match self {
+            Self::Newest => "codex",
+            Self::V0_169 => "codex-0.169",
+            Self::V0_153 => "codex-0.153",
+        }
+    }
+}
+
+/// Installs the newest pinned Codex, unless it is there.
 ///
 /// # Panics
 /// When it cannot be installed; the message says what to do.
 pub fn install() -> &'static Installed {
-    static INSTALLED: OnceLock<Installed> = OnceLock::new();
-    INSTALLED.get_or_init(|| try_install().unwrap_or_else(|problem| panic!("{problem}")))
+    install_release(Release::Newest)
+}
+
+/// Installs a pinned Codex, unless it is there.
+///
+/// # Panics
+/// When it cannot be installed; the message says what to do.
+pub fn install_release(release: Release) -> &'static Installed {
+    static INSTALLED: [OnceLock<Installed>; Release::ALL.len()] =
+        [const { OnceLock::new() }; Release::ALL.len()];
+    INSTALLED[release as usize]
+        .get_or_init(|| try_install_release(release).unwrap_or_else(|problem| panic!("{problem}")))
 }
 
 /// As [`install`], for a program that tells its user what went wrong.
@@ -33,7 +68,11 @@ pub fn install() -> &'static Installed {
 /// # Errors
 /// What to do, when it cannot be installed.
 pub fn try_install() -> Result<Installed, String> {
-    let modules = try_install_npm("codex")?;
+    try_install_release(Release::Newest)
+}
+
+fn try_install_release(release: Release) -> Result<Installed, String> {
+    let modules = try_install_npm(release.directory())?;
     let script =
         if cfg!(windows) { modules.join(".bin/codex.cmd") } else { modules.join(".bin/codex") };
     let native = native(&modules.join("@openai"))?;
@@ -43,9 +82,9 @@ pub fn try_install() -> Result<Installed, String> {
     Ok(Installed { script, native })
 }
 
-/// Whether [`install`] would find the pinned Codex there and download nothing.
+/// Whether [`install`] would find the newest pinned Codex there and download nothing.
 pub fn is_installed() -> bool {
-    let directory = pinned("codex");
+    let directory = pinned(Release::Newest.directory());
     let installed = fs::read(stamp(&directory)).ok();
     installed.is_some() && installed == fs::read(directory.join("package-lock.json")).ok()
 }

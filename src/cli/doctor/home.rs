@@ -43,7 +43,7 @@ fn judge(
 ) -> Check {
     let place = path.display();
     if !is_dir && (is_set || path.exists()) {
-        // Measured on 0.169: Codex makes ~/.codex, and nothing that CODEX_HOME names.
+        // Measured on 0.171: Codex makes ~/.codex, and nothing that CODEX_HOME names.
         let fix = format!("make the directory (mkdir -p {place}), or correct CODEX_HOME");
         return Check::problem(ID, format!("Codex's home {place} is no directory"), fix);
     }

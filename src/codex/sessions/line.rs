@@ -1,7 +1,7 @@
 //! What a line of a record is about. Pure.
 //!
 //! Most lines are long and of no interest, so what a line is about is taken from its head, as all
-//! versions from 0.77 to 0.169 write it: `{"timestamp":"…","type":"event_msg","payload":{"type":"…"`, from
+//! versions from 0.77 to 0.171 write it: `{"timestamp":"…","type":"event_msg","payload":{"type":"…"`, from
 //! 0.153 on with an `"ordinal"` before the type. A line in another form is decoded in full.
 
 use memchr::memmem;
