@@ -419,14 +419,15 @@ fn is_harmless(argument: &Argument) -> bool {
 /// What was in force in a turn and is more than it was to have, in words: `sandbox` is the one that was
 /// named.
 pub(crate) fn excess(sandbox: Sandbox, effective: &Effective) -> Option<String> {
-    if let Some(got) = effective.sandbox.filter(|got| *got > sandbox) {
-        return Some(format!("the sandbox was {}, not {}", got.as_str(), sandbox.as_str()));
-    }
     let never = |policy: &String| policy == ApprovalPolicy::Never.as_str();
-    let reviewer = effective.approvals_reviewer.as_ref()?;
-    let asked = !effective.approval_policy.as_ref().is_some_and(never);
-    (asked && sandbox < Sandbox::DangerFullAccess)
-        .then(|| format!("{reviewer} could let commands out of the sandbox"))
+    if let Some(reviewer) = &effective.approvals_reviewer
+        && sandbox < Sandbox::DangerFullAccess
+        && !effective.approval_policy.as_ref().is_some_and(never)
+    {
+        return Some(format!("{reviewer} could let commands out of the sandbox"));
+    }
+    let got = effective.sandbox.filter(|got| *got > sandbox)?;
+    Some(format!("the sandbox was {}, not {}", got.as_str(), sandbox.as_str()))
 }
 
 /// Says which setting it is that refuses.

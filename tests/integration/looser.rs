@@ -12,6 +12,8 @@ const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
 const MODELS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
 const DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
 
+const WRITE: &str = "workspace-write";
+
 /// A turn that Codex has on record with this.
 fn recorded(context: &Value) -> String {
     script(&json!([
@@ -44,11 +46,12 @@ fn limited(stage: &Stage) -> Builder {
 
 /// The answer to a prompt through each tool, the job's as text.
 fn through_all(server: &Server, prompt: &str) -> Vec<(&'static str, Value)> {
-    let job = content(&server.call("job_start", &json!({"prompt": prompt}))).clone();
+    let job =
+        content(&server.call("job_start", &json!({"prompt": prompt, "sandbox": WRITE}))).clone();
     let id = job["job_id"].as_str().expect("an id");
     wait(server, id, &job["notification_cursor"]);
     vec![
-        ("codex_chat", server.call("codex_chat", &json!({"prompt": prompt}))),
+        ("codex_chat", server.call("codex_chat", &json!({"prompt": prompt, "sandbox": WRITE}))),
         ("codex_guard_final", server.call("codex_guard_final", &json!({"change_summary": prompt}))),
         ("job_start", snapshot(server, id)),
     ]
@@ -87,7 +90,11 @@ fn a_turn_that_had_more_than_is_allowed_is_an_error_with_its_session_and_reply()
                 let partial = text.lines().last();
                 (json!(kind), text.to_owned(), json!(line("session_id: ")), json!(partial))
             };
-            assert_eq!(kind, "looser_than_allowed", "{tool} {more}: {answer}");
+            let expected = match word {
+                "auto_review" => "looser_than_asked",
+                _ => "looser_than_allowed",
+            };
+            assert_eq!(kind, expected, "{tool} {more}: {answer}");
             assert!(said.contains(word), "{tool} {more}: {said}");
             assert!(said.contains("person who runs this server"), "{tool} {more}: {said}");
             assert!(session.is_string(), "{tool} {more}: {answer}");
@@ -108,8 +115,10 @@ fn a_turn_that_had_no_more_than_is_allowed_is_an_answer() {
         json!({"approval_policy": "on-request"}),
         json!({"sandbox_policy": null, "model": null, "cwd": null, "approval_policy": null}),
     ] {
-        let answer =
-            server.call("codex_chat", &json!({"prompt": recorded(&context(&stage, &more))}));
+        let answer = server.call(
+            "codex_chat",
+            &json!({"prompt": recorded(&context(&stage, &more)), "sandbox": WRITE}),
+        );
         assert!(content(&answer)["effective"].is_object(), "{more}: {answer}");
     }
     // Without a record there is nothing to tell.
@@ -122,11 +131,43 @@ fn a_turn_that_had_no_more_than_is_allowed_is_an_answer() {
         "approvals_reviewer": "auto_review",
         "approval_policy": "on-request",
     });
-    for (tool, answer) in through_all(&open, &recorded(&context(&stage, &full))) {
-        let effective = if tool == "job_start" { &answer } else { content(&answer) };
-        assert_eq!(effective["effective"]["sandbox"], "danger-full-access", "{tool}: {answer}");
-        assert_eq!(effective["effective"]["approvals_reviewer"], "auto_review", "{tool}");
+    let prompt = recorded(&context(&stage, &full));
+    let arguments = json!({"prompt": prompt, "sandbox": "danger-full-access"});
+    let answer = open.call("codex_chat", &arguments);
+    let effective = &content(&answer)["effective"];
+    assert_eq!(effective["sandbox"], "danger-full-access", "{answer}");
+    assert_eq!(effective["approvals_reviewer"], "auto_review", "{answer}");
+}
+
+/// What a turn was to have is compared, and not only what the operator allows.
+#[test]
+fn a_turn_that_had_more_than_it_asked_for_is_an_error_wherever_more_is_allowed() {
+    let stage = Stage::new();
+    let open = stage.server().env(MOST, "danger-full-access").start();
+    let had = |sandbox: Value| recorded(&context(&stage, &json!({"sandbox_policy": sandbox})));
+    let write = had(json!({"type": "workspace-write"}));
+    let full = had(json!({"type": "danger-full-access"}));
+    for (tool, arguments) in [
+        ("codex_guard_final", json!({"change_summary": write})),
+        ("codex_guard_plan", json!({"requirements": "none", "plan": write})),
+        ("codex_chat", json!({"prompt": write, "sandbox": "read-only"})),
+        ("codex_chat", json!({"prompt": full, "sandbox": WRITE})),
+    ] {
+        let answer = open.call(tool, &arguments);
+        let text = error_text(&answer);
+        assert!(text.starts_with("looser_than_asked: "), "{tool}: {text}");
+        assert!(text.contains("I did what I could."), "{tool}: {text}");
     }
+}
+
+#[test]
+fn a_turn_that_had_less_than_it_asked_for_is_an_answer_with_a_warning() {
+    let stage = Stage::new();
+    let read = context(&stage, &json!({"sandbox_policy": {"type": "read-only"}}));
+    let arguments = json!({"prompt": recorded(&read), "sandbox": WRITE});
+    let answer = stage.server().start().call("codex_chat", &arguments);
+    let warnings = content(&answer)["warnings"].to_string();
+    assert!(warnings.contains("read-only") && warnings.contains("requirements.toml"), "{answer}");
 }
 
 #[test]
@@ -149,7 +190,9 @@ fn an_old_record_is_not_taken_for_that_of_a_turn_that_has_none() {
     let stage = Stage::new();
     let open = stage.server().env(MOST, "danger-full-access").start();
     let full = json!({"sandbox_policy": {"type": "danger-full-access"}});
-    let begin = json!({"prompt": recorded(&context(&stage, &full))});
+    let begin = json!({
+        "prompt": recorded(&context(&stage, &full)), "sandbox": "danger-full-access",
+    });
     let begun = open.call("codex_chat", &begin);
     let session = content(&begun)["session_id"].clone();
     let server = stage.server().start();

@@ -52,6 +52,8 @@ mod queue;
 mod real_commands;
 #[cfg(unix)]
 mod real_doctor;
+#[cfg(target_os = "linux")]
+mod real_escapes;
 #[cfg(unix)]
 mod real_failures;
 #[cfg(unix)]

@@ -60,14 +60,27 @@ impl ByHand {
 
     /// As [`Self::exec`], with this release of Codex.
     pub fn exec_release(home: &Home, release: Release, arguments: &[&str], prompt: &str) -> Self {
-        let mut child = Command::new(&real_codex::install_release(release).native)
+        let mut command = Self::command(home, release);
+        command.args(arguments);
+        Self::start(command, prompt)
+    }
+
+    /// `codex exec` as it is started here, for a test that has more to say.
+    pub fn command(home: &Home, release: Release) -> Command {
+        let mut command = Command::new(&real_codex::install_release(release).native);
+        command
             .args(["exec", "--skip-git-repo-check", "--json"])
-            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", home.path())
             .env("CODEX_HOME", home.path())
-            .current_dir(home.project())
+            .current_dir(home.project());
+        command
+    }
+
+    /// Starts such a command with this prompt.
+    pub fn start(mut command: Command, prompt: &str) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

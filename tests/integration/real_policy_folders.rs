@@ -111,7 +111,10 @@ fn nobody_writes_in_folders_that_hold_the_rules() {
     }
     // And written in where everything may be done.
     let open = real(&home).env(MOST, "danger-full-access").start();
-    content(&open.call("codex_chat", &with(touch, "cwd", home.path().to_str())));
+    let arguments = with(touch, "cwd", home.path().to_str());
+    let refused = open.call("codex_chat", &arguments);
+    assert!(error_text(&refused).starts_with("bad_input: cwd "), "{refused}");
+    content(&open.call("codex_chat", &with(arguments, "sandbox", "danger-full-access")));
     assert!(home.path().join(&name).exists());
 }
 
@@ -120,7 +123,7 @@ fn a_session_of_such_a_folder_is_only_read_in() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let open = real(&home).env(MOST, "danger-full-access").start();
-    let begin = json!({"prompt": "hello", "cwd": home.path(), "sandbox": "workspace-write"});
+    let begin = json!({"prompt": "hello", "cwd": home.path(), "sandbox": "danger-full-access"});
     let begun = open.call("codex_chat", &begin);
     let session = field(&begun, "session_id");
     let server = real(&home).start();

@@ -67,7 +67,9 @@ fn a_trusted_project_s_own_settings_are_not_loaded_where_they_could() {
     let settings = project.join(".codex/config.toml");
     fs::write(&settings, touching(&home)).expect("writable");
     let ask = |server: &crate::support::client::Server, cwd: &str| {
-        let arguments = json!({"prompt": "hello", "cwd": project.join(cwd)});
+        let arguments = json!({
+            "prompt": "hello", "cwd": project.join(cwd), "sandbox": "workspace-write",
+        });
         server.call("codex_chat", &arguments)
     };
     let server = real(&home).start();
@@ -76,13 +78,21 @@ fn a_trusted_project_s_own_settings_are_not_loaded_where_they_could() {
         assert!(warning(&answer).contains("mcp_servers"), "{answer}");
         assert!(!was_started(&home), "{cwd}");
     }
-    fs::write(&settings, "model_verbosity = \"low\"\n").expect("writable");
+    // What can do no harm holds all the same.
+    fs::write(&settings, "model_reasoning_effort = \"low\"\n").expect("writable");
     assert_eq!(warning(&ask(&server, "")), "");
+    let asked = model.requests().pop().expect("the model was asked").body;
+    assert_eq!(asked["reasoning"]["effort"], "low", "{asked}");
 
     fs::write(&settings, touching(&home)).expect("writable");
     let open = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
-    assert_eq!(warning(&ask(&open, "")), "");
-    assert!(was_started(&home), "where all is allowed they are loaded");
+    assert!(warning(&ask(&open, "")).contains("mcp_servers"));
+    let guard = json!({"change_summary": "hello", "cwd": project});
+    content(&open.call("codex_guard_final", &guard));
+    assert!(!was_started(&home), "a turn in a sandbox loads none, whatever the server allows");
+    let full = json!({"prompt": "hello", "cwd": project, "sandbox": "danger-full-access"});
+    assert_eq!(warning(&open.call("codex_chat", &full)), "");
+    assert!(was_started(&home), "one without a sandbox loads them");
 }
 
 #[test]
