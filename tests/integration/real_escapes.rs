@@ -2,7 +2,6 @@
 //! real Codex: by hand, where it must succeed, so that the attempt proves something; and through every
 //! tool of a server, where it must not.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -86,42 +85,41 @@ impl Rig {
     /// Tries it through all tools that a server has, on one with the default policy and on one that
     /// allows everything. `set` sets the environment of both.
     pub(crate) fn is_kept(&self, dir: &Path, prompt: &str, set: impl Fn(Builder) -> Builder) {
-        for most in ["workspace-write", "danger-full-access"] {
-            let server = set(self.server().env(MOST, most)).start();
-            self.is_kept_by(&server, dir, prompt);
-        }
-    }
-
-    pub(crate) fn is_kept_by(&self, server: &Server, dir: &Path, prompt: &str) {
-        let kept = |what: &str| {
-            let release = self.release;
-            assert!(!self.mark().exists(), "{what} on {release:?}");
-        };
-        for sandbox in ["read-only", "workspace-write"] {
-            let arguments = json!({"prompt": prompt, "sandbox": sandbox, "cwd": dir});
-            let begun = server.call("codex_chat", &arguments);
-            let effective = &content(&begun)["effective"];
-            assert_eq!(effective["sandbox"], sandbox, "{begun}");
-            kept(sandbox);
-            let session = field(&begun, "session_id");
-            content(&server.call("codex_chat", &json!({"prompt": prompt, "session_id": session})));
-            kept("a resumed session");
-        }
+        let server = set(self.server()).start();
+        let session = self.chat(&server, dir, prompt, "read-only");
+        let resumed =
+            json!({"prompt": prompt, "session_id": session, "sandbox": "workspace-write"});
+        content(&server.call("codex_chat", &resumed));
+        self.assert_kept("a resumed session");
         let job = json!({"prompt": prompt, "sandbox": "workspace-write", "cwd": dir});
         let job = content(&server.call("job_start", &job)).clone();
         let id = job["job_id"].as_str().expect("a job has an id");
-        crate::job_kit::wait(server, id, &job["notification_cursor"]);
-        kept("a job");
-        for guard in [
-            json!({"change_summary": prompt, "cwd": dir}),
-            json!({"requirements": "none", "plan": prompt, "cwd": dir}),
-        ] {
-            let tool =
-                if guard["plan"].is_null() { "codex_guard_final" } else { "codex_guard_plan" };
-            let answer = server.call(tool, &guard);
-            assert_eq!(content(&answer)["effective"]["sandbox"], "read-only", "{answer}");
-            kept(tool);
-        }
+        crate::job_kit::wait(&server, id, &job["notification_cursor"]);
+        self.assert_kept("a job");
+        self.guard(&server, "codex_guard_final", &json!({"change_summary": prompt, "cwd": dir}));
+
+        let open = set(self.server().env(MOST, "danger-full-access")).start();
+        self.chat(&open, dir, prompt, "workspace-write");
+        let plan = json!({"requirements": "none", "plan": prompt, "cwd": dir});
+        self.guard(&open, "codex_guard_plan", &plan);
+    }
+
+    fn chat(&self, server: &Server, dir: &Path, prompt: &str, sandbox: &str) -> String {
+        let arguments = json!({"prompt": prompt, "sandbox": sandbox, "cwd": dir});
+        let begun = server.call("codex_chat", &arguments);
+        assert_eq!(content(&begun)["effective"]["sandbox"], sandbox, "{begun}");
+        self.assert_kept(sandbox);
+        field(&begun, "session_id").to_owned()
+    }
+
+    fn guard(&self, server: &Server, tool: &str, arguments: &serde_json::Value) {
+        let answer = server.call(tool, arguments);
+        assert_eq!(content(&answer)["effective"]["sandbox"], "read-only", "{answer}");
+        self.assert_kept(tool);
+    }
+
+    fn assert_kept(&self, what: &str) {
+        assert!(!self.mark().exists(), "{what} on {:?}", self.release);
     }
 }
 

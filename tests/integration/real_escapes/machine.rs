@@ -29,7 +29,8 @@ impl Machine {
     /// The command that runs another in there.
     fn through(&self) -> Vec<String> {
         // A copy of /etc is laid over it: the kernel mounts nothing where there is no folder.
-        let script = "cp -a /etc/. \"$1/\" 2>/dev/null; mount --bind \"$1\" /etc && shift && exec \"$@\"";
+        let script =
+            "cp -a /etc/. \"$1/\" 2>/dev/null; mount --bind \"$1\" /etc && shift && exec \"$@\"";
         let own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
         let own = own.iter().map(|&word| word.to_owned());
         own.chain([self.etc.display().to_string()]).collect()
@@ -88,10 +89,14 @@ fn requirements_with_permission_profiles() {
         assert_eq!(content(&answer)["effective"]["sandbox"], "workspace-write", "{answer}");
         assert!(made.exists(), "what may be written is: {release:?}");
         // There the folders for temporary files cannot be left out.
-        let state = machine.server(rig.server().env("TMPDIR", rig.home.state().parent().expect("one")));
+        let state =
+            machine.server(rig.server().env("TMPDIR", rig.home.state().parent().expect("one")));
         let refused = state.start().call("codex_chat", &write);
         let text = crate::setup::error_text(&refused);
-        assert!(text.starts_with("not_allowed: sandbox ") && text.contains("requirements"), "{text}");
+        assert!(
+            text.starts_with("not_allowed: sandbox ") && text.contains("requirements"),
+            "{text}"
+        );
     }
 }
 
@@ -110,19 +115,37 @@ fn a_machine_that_allows_less_is_told_of() {
     }
 }
 
-/// A setting of the machine's that is stronger than the command line gives a guard more than it asks
-/// for. That cannot be kept from happening, and is an error.
+/// A machine that lets no turn be read-only gives a guard more than it asks for. That cannot be kept
+/// from happening, and is an error.
 #[test]
 fn a_machine_that_gives_more_is_an_error() {
     for release in RELEASES {
         let rig = Rig::new(release);
-        let more = "sandbox_mode = \"workspace-write\"\n";
+        let only = "default_permissions = \":workspace\"\n\n[allowed_permission_profiles]\n\
+                    \":workspace\" = true\n";
+        let machine = Machine::new(&rig, &[("requirements.toml", only)]);
+        for most in ["workspace-write", "danger-full-access"] {
+            let server = machine.server(rig.server().env(MOST, most)).start();
+            let answer = server.call("codex_guard_final", &json!({"change_summary": "hello"}));
+            let text = crate::setup::error_text(&answer);
+            assert!(text.starts_with("looser_than_asked: "), "{release:?}: {text}");
+            assert!(text.contains("workspace-write"), "{text}");
+        }
+    }
+}
+
+/// A setting of the administrator's that is stronger than the person's gives a guard no more.
+#[test]
+fn a_managed_setting_gives_a_guard_no_more() {
+    for release in RELEASES {
+        let rig = Rig::new(release);
+        let more = "sandbox_mode = \"danger-full-access\"\napproval_policy = \"on-request\"\n";
         let machine = Machine::new(&rig, &[("managed_config.toml", more)]);
         let server = machine.server(rig.server()).start();
-        let answer = server.call("codex_guard_final", &json!({"change_summary": "hello"}));
-        let text = crate::setup::error_text(&answer);
-        assert!(text.starts_with("looser_than_asked: "), "{release:?}: {text}");
-        assert!(text.contains("workspace-write"), "{text}");
+        let prompt = format!("[run {}]", rig.touch());
+        let answer = server.call("codex_guard_final", &json!({"change_summary": prompt}));
+        assert_eq!(content(&answer)["effective"]["sandbox"], "read-only", "{answer}");
+        assert!(!rig.mark().exists(), "{release:?}");
     }
 }
 
@@ -172,7 +195,9 @@ fn plugin(rig: &Rig) {
     write(&market.join("plug/.claude-plugin/plugin.json"), &manifest.to_string());
     write(&market.join("plug/.mcp.json"), &servers.to_string());
     let market = market.to_str().expect("test paths are text");
-    for arguments in [&["plugin", "marketplace", "add", market][..], &["plugin", "add", "plug@market"]] {
+    for arguments in
+        [&["plugin", "marketplace", "add", market][..], &["plugin", "add", "plug@market"]]
+    {
         let native = &crate::support::real_codex::install_release(rig.release).native;
         let output = Command::new(native)
             .args(arguments)

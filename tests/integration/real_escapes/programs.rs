@@ -72,9 +72,7 @@ fn a_planted_codex() {
     fs::create_dir_all(&own).expect("writable");
     std::os::unix::fs::symlink(native, own.join("codex")).expect("it is new");
     let path = std::env::join_paths([&planted, &own, &system.to_owned()]).expect("no colon");
-    rig.is_kept(rig.project(), "hello", |server| {
-        server.env_remove("CODEX_BIN").env("PATH", &path)
-    });
+    rig.is_kept(rig.project(), "hello", |server| server.env_remove("CODEX_BIN").env("PATH", &path));
     assert!(!rig.mark().exists());
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const COMMANDS: &str = "[run env; tr '\\0' '\\n' < /proc/1/environ; cat $CODEX_HOME/shell_snapshots/*]";
+const COMMANDS: &str =
+    "[run env; tr '\\0' '\\n' < /proc/1/environ; cat $CODEX_HOME/shell_snapshots/*]";
 
 const SECRETS: [(&str, &str); 4] = [
     ("OPENAI_API_KEY", "secret-one"),
@@ -28,7 +29,8 @@ fn a_guard_s_commands_see_no_secret() {
         let rig = Rig::new(release);
         let config = rig.home.path().join("config.toml");
         let text = fs::read_to_string(&config).expect("it was written");
-        fs::write(&config, text.replace("features.shell_snapshot = false\n", "")).expect("writable");
+        fs::write(&config, text.replace("features.shell_snapshot = false\n", ""))
+            .expect("writable");
         rig.home.append_config("shell_environment_policy.set = { MINE = \"secret-five\" }\n");
         let mut command = rig.by_hand(rig.project());
         command.envs(SECRETS).args(["-s", "read-only", "-"]);
