@@ -3,6 +3,7 @@
 //! Everything that depends on how the Codex CLI behaves is in here. Nothing in here knows of MCP, of
 //! queues, or of what a caller wants.
 
+pub(crate) mod bubblewrap;
 pub(crate) mod command;
 pub(crate) mod configured;
 pub(crate) mod confinement;

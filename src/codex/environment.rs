@@ -6,7 +6,7 @@
 //! repository that Codex works in. The commands get what they would have had.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::configured::EnvironmentPolicy;
 
@@ -15,18 +15,23 @@ use super::configured::EnvironmentPolicy;
 const GIT_DIR: &str = "GIT_DIR";
 const NO_REPOSITORY: &str = "/dev/null/none";
 
-/// Variables by which a program loads or runs something.
-const LEADING: &[&str] = &[
-    "BASH_ENV",
+/// Variables by which every program loads something. The program that makes the sandbox gets what
+/// commands get, and is not in the sandbox itself.
+const LOADING: &[&str] = &[
     "DYLD_FRAMEWORK_PATH",
     "DYLD_INSERT_LIBRARIES",
     "DYLD_LIBRARY_PATH",
-    "ENV",
     "GCONV_PATH",
     "LD_AUDIT",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "LOCPATH",
+];
+
+/// Variables by which a shell or an interpreter runs something.
+const LEADING: &[&str] = &[
+    "BASH_ENV",
+    "ENV",
     "NODE_OPTIONS",
     "NODE_PATH",
     "PERL5LIB",
@@ -72,41 +77,58 @@ pub(crate) struct Environment {
     pub(crate) exclude: Vec<String>,
     /// Variables that only commands get.
     pub(crate) commands: Vec<(String, String)>,
+    /// The names of variables that nobody gets.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// The PATH, where Codex must not have it as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// For Codex, and for commands too if there is none of their own.
+    pub(crate) codex: OsString,
+    /// For commands.
+    pub(crate) commands: Option<String>,
 }
 
 impl Environment {
-    /// The environment for a turn that is kept in a sandbox. `folders` are those from which Codex may
-    /// take programs, `None` if that is the whole PATH as it is; `is_safe` tells whether no turn can
-    /// have written what lies at a path.
+    /// The environment for a turn that is kept in a sandbox. `paths` is there if the PATH is not to be
+    /// as it is; `is_safe` tells whether no turn can have written what lies at a path.
     pub(crate) fn kept(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
-        folders: Option<&[PathBuf]>,
+        paths: Option<Paths>,
         is_safe: impl Fn(&Path) -> bool,
         configured: &EnvironmentPolicy,
     ) -> Self {
         let mut kept = Self { exclude: configured.exclude.clone(), ..Self::default() };
         kept.codex.push((GIT_DIR.into(), Some(NO_REPOSITORY.into())));
         kept.exclude.push(GIT_DIR.into());
+        if let Some(Paths { codex, commands }) = paths {
+            kept.codex.push(("PATH".into(), Some(codex)));
+            kept.for_commands("PATH", commands, configured);
+        }
         for (name, value) in variables {
             let Some(known) = name.to_str() else { continue };
-            let instead = match known {
-                GIT_DIR => Some(None),
-                "PATH" => folders.map(|folders| std::env::join_paths(folders).ok()),
-                _ if LEADING.contains(&known) && !is_led_safely(&value, &is_safe) => Some(None),
-                _ => None,
+            let value = if known == GIT_DIR {
+                value
+            } else if LOADING.contains(&known) && !is_led_safely(&value, &is_safe) {
+                kept.left_out.push(known.to_owned());
+                kept.codex.push((name, None));
+                continue;
+            } else if LEADING.contains(&known) && !is_led_safely(&value, &is_safe) {
+                kept.codex.push((name.clone(), None));
+                value
+            } else {
+                continue;
             };
-            let Some(instead) = instead else { continue };
-            // What the person sets for their commands themselves stays.
-            if let Some(value) = value.to_str()
-                && !configured.set.iter().any(|set| set == known)
-            {
-                kept.commands.push((known.to_owned(), value.to_owned()));
-            }
-            if known != GIT_DIR {
-                kept.codex.push((name, instead));
-            }
+            kept.for_commands(known, value.into_string().ok(), configured);
         }
         kept
+    }
+
+    /// Sets a variable for commands, unless the person does so themselves.
+    fn for_commands(&mut self, name: &str, value: Option<String>, configured: &EnvironmentPolicy) {
+        let own = configured.set.iter().any(|set| set == name);
+        self.commands.extend(value.filter(|_| !own).map(|value| (name.to_owned(), value)));
     }
 }
 
@@ -127,11 +149,11 @@ fn is_led_safely(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> bool {
 mod tests {
     use super::*;
 
-    fn kept(variables: &[(&str, &str)], folders: Option<&[PathBuf]>) -> Environment {
+    fn kept(variables: &[(&str, &str)], paths: Option<Paths>) -> Environment {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let configured =
             EnvironmentPolicy { exclude: vec!["MY_*".into()], set: vec!["NODE_PATH".into()] };
-        Environment::kept(variables, folders, |path| path.starts_with("/usr"), &configured)
+        Environment::kept(variables, paths, |path| path.starts_with("/usr"), &configured)
     }
 
     fn pairs(of: &Environment) -> Vec<(&str, Option<&str>)> {
@@ -154,16 +176,16 @@ mod tests {
 
     #[test]
     fn codex_takes_programs_and_libraries_from_safe_places_and_commands_from_all() {
-        let folders = [PathBuf::from("/usr/bin")];
+        let paths = Paths { codex: "/usr/bin".into(), commands: Some("/p/.venv/bin".into()) };
         let led = [
-            ("PATH", "/p/.venv/bin:/usr/bin"),
+            ("PATH", "/p/.venv/bin"),
             ("LD_LIBRARY_PATH", "/usr:/p/lib"),
             ("PYTHONPATH", ""),
             ("PERL5LIB", "/usr"),
             ("NODE_PATH", "/p"),
             ("NODE_OPTIONS", "--require=/p/x.js"),
         ];
-        let kept = kept(&led, Some(&folders));
+        let kept = kept(&led, Some(paths));
         assert_eq!(
             pairs(&kept)[1..],
             [
@@ -175,6 +197,7 @@ mod tests {
             ]
         );
         let names: Vec<&str> = kept.commands.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_OPTIONS"]);
+        assert_eq!(names, ["PATH", "PYTHONPATH", "NODE_OPTIONS"]);
+        assert_eq!(kept.left_out, ["LD_LIBRARY_PATH"]);
     }
 }

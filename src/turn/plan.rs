@@ -65,7 +65,7 @@ impl Call {
             })?,
             (None, None) => settings.working_dir.clone(),
         };
-        let Surroundings { program, configured, protected, folders } =
+        let Surroundings { program, configured, protected, paths } =
             self.surroundings(&working_dir).await;
         let mut program = program.map_err(|reason| FailureKind::CodexNotFound {
             program: settings.codex_bin.to_string_lossy().into_owned(),
@@ -103,11 +103,18 @@ impl Call {
             let is_safe = |path: &std::path::Path| protected.covers(path);
             let variables = std::env::vars_os();
             let configured = configured.environment_policy();
-            Environment::kept(variables, folders.as_deref(), is_safe, &configured)
+            Environment::kept(variables, paths, is_safe, &configured)
         } else {
             Environment::default()
         };
         program.environment.extend(environment.codex.iter().cloned());
+        if !environment.left_out.is_empty() {
+            warnings.push(format!(
+                "Commands did not get {}, which names a folder in which turns may write: the program \
+                 that makes their sandbox would load what lies there.",
+                environment.left_out.join(", ")
+            ));
+        }
         let (defaults, imposed) = self.settings(
             &configured,
             &working_dir,

@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::codex::bubblewrap;
 use crate::codex::configured::Configured;
+use crate::codex::environment::Paths;
 use crate::codex::locate::{Program, locate};
 use crate::config::Settings;
 use crate::policy::protected::Protected;
@@ -14,8 +16,8 @@ pub(super) struct Surroundings {
     pub(super) program: Result<Program, String>,
     pub(super) configured: Configured,
     pub(super) protected: Protected,
-    /// The folders on the PATH in which no turn may write; `None` if these are all there are.
-    pub(super) folders: Option<Vec<PathBuf>>,
+    /// The PATH for Codex and its commands, where it must not stay as it is.
+    pub(super) paths: Option<Paths>,
 }
 
 impl Surroundings {
@@ -60,8 +62,18 @@ impl Surroundings {
         if let Ok(own) = std::env::current_exe() {
             protected.file(&own, "which holds this server's program");
         }
-        let folders = (folders != all).then_some(folders);
-        Self { program, configured, protected, folders }
+        let paths = match &program {
+            Ok(program) if folders != all => {
+                let state_dir = settings.state_dir.as_deref();
+                let front = front(&folders, program, state_dir, &dir);
+                let codex = std::env::join_paths(&folders).unwrap_or_default();
+                let whole =
+                    front.and_then(|front| std::env::join_paths(front.iter().chain(&all)).ok());
+                Some(Paths { codex, commands: whole.and_then(|path| path.into_string().ok()) })
+            }
+            _ => None,
+        };
+        Self { program, configured, protected, paths }
     }
 
     /// Of a machine that could not be looked at.
@@ -70,7 +82,25 @@ impl Surroundings {
             program: Err("the search for it broke off".into()),
             configured: Configured::default(),
             protected: Protected::default(),
-            folders: None,
+            paths: None,
         }
     }
+}
+
+/// What must stand in front of the whole PATH for commands to get it, so that the sandbox is made by a
+/// program that no turn can have written; `None` if nothing can see to that.
+fn front(
+    folders: &[PathBuf],
+    program: &Program,
+    state_dir: Option<&Path>,
+    dir: &Path,
+) -> Option<Vec<PathBuf>> {
+    if !cfg!(target_os = "linux") {
+        return Some(Vec::new());
+    }
+    let bwrap = bubblewrap::find(folders, program)?;
+    let folder = bubblewrap::folder_with(&bwrap, state_dir?).ok()?;
+    // Codex passes over one that lies in the directory it works in.
+    let real = folder.canonicalize().ok()?;
+    (!bwrap.starts_with(dir) && !real.starts_with(dir)).then(|| vec![folder])
 }

@@ -19,7 +19,7 @@ fn planted_programs_on_the_path() {
         for folder in [".venv/bin", "node_modules/.bin", "tools"] {
             let rig = Rig::new(release);
             let planted = rig.project().join(folder);
-            for name in ["git", "lsb_release", "getconf"] {
+            for name in ["git", "lsb_release", "getconf", "bwrap"] {
                 program(&planted.join(name), &rig.touch());
             }
             let path = path_with(&[&planted]);
@@ -34,6 +34,50 @@ fn planted_programs_on_the_path() {
             let relative = path_with(&[Path::new(folder), Path::new("")]);
             rig.is_kept(rig.project(), "hello", |server| server.env("PATH", &relative));
         }
+    }
+}
+
+/// Codex takes the first `bwrap` on the PATH of its commands, to make their sandbox.
+#[test]
+fn a_planted_program_that_makes_the_sandbox() {
+    for release in [Release::Newest, Release::V0_169, Release::V0_153] {
+        let rig = Rig::new(release);
+        let planted = rig.project().with_file_name("other").join(".venv/bin");
+        program(&planted.join("bwrap"), &rig.touch());
+        let path = path_with(&[&planted]);
+        let mut command = rig.by_hand(rig.project());
+        command.env("PATH", &path);
+        let prompt = "[run true]";
+        rig.escapes(command, "read-only", prompt);
+        rig.is_kept(rig.project(), prompt, |server| server.env("PATH", &path));
+        // Codex passes over one that lies where it works, as ours may.
+        for dir in [rig.user.clone(), PathBuf::from("/")] {
+            let server = rig
+                .server()
+                .env("PATH", &path)
+                .env("CODEX_PERSISTENT_MCP_STATE_DIR", rig.user.join("state"));
+            let look = json!({"prompt": prompt, "sandbox": "read-only", "cwd": dir});
+            content(&server.start().call("codex_chat", &look));
+            assert!(!rig.mark().exists(), "{release:?} in {}", dir.display());
+        }
+    }
+}
+
+/// A library may be loaded into it, too.
+#[test]
+fn a_planted_library_is_loaded_into_nothing() {
+    let rig = Rig::new(Release::Newest);
+    let prompt = "[run tr '\\0' '\\n' < /proc/1/environ]";
+    for name in ["LD_LIBRARY_PATH", "LD_PRELOAD"] {
+        let planted = rig.project().join("lib");
+        let server = rig.server().env(name, &planted).start();
+        let answer = server.call("codex_chat", &json!({"prompt": prompt}));
+        assert!(!field(&answer, "reply").contains(name), "{answer}");
+        assert!(content(&answer)["warnings"].to_string().contains(name), "{answer}");
+        drop(server);
+        let safe = rig.server().env(name, "").start();
+        let answer = safe.call("codex_chat", &json!({"prompt": prompt}));
+        assert!(content(&answer)["warnings"].to_string().contains(name), "{answer}");
     }
 }
 
