@@ -131,7 +131,7 @@ impl Reach {
     /// Refuses something that a call names, and says no more of it than that.
     pub(crate) fn refusal(&self, field: &str, what: &str) -> FailureKind {
         let problem = format!(
-            "names {what} that was not in allowed folders alone, as far as is known; allowed: {}",
+            "names {what} that was outside of the allowed folders ({}), or whose folders are not known",
             self.folders()
         );
         policy::refused(field, problem, policy::ALLOWED_DIRS)

@@ -10,13 +10,13 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
-use super::chat;
+use super::{chat, failed};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::prompt::{Part, compose};
 use crate::reach::Reach;
 use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
-use crate::turn::outcome::FailureKind;
+use crate::turn::outcome::{Failure, FailureKind};
 use crate::turn::request::{InvalidValue, TurnRequest};
 
 /// How long the start of a job waits for its place, and then for its session.
@@ -224,8 +224,10 @@ pub(crate) async fn begin_chat(
         })
         .await
     };
-    begun.await.map_err(|trouble: Trouble| {
-        CallToolResult::error(vec![ContentBlock::text(JobTool::Start.text(&trouble))])
+    begun.await.map_err(|trouble: Trouble| match trouble.0 {
+        // As the call is answered that is no task.
+        Problem::Refused(kind) => failed(Tool::Chat.name(), &Failure::of(*kind, None)),
+        _ => CallToolResult::error(vec![ContentBlock::text(JobTool::Start.text(&trouble))]),
     })
 }
 
