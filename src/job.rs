@@ -12,6 +12,7 @@ mod log;
 pub(crate) mod notifications;
 mod process;
 mod prune;
+mod reach;
 mod record;
 pub(crate) mod runner;
 pub(crate) mod snapshot;
@@ -22,6 +23,7 @@ mod time;
 pub(crate) mod view;
 mod writer;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -40,13 +42,15 @@ pub(crate) use time::Time;
 
 use crate::codex::home::codex_home;
 use crate::config::Settings;
-use crate::depth::depth;
 use crate::private::write_whole;
+use crate::reach::Reach;
 use crate::text::head;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
+use crate::turn::vet::Vetted;
 use folder::Folder;
 use process::{ProcessId, Runner, this_program};
+use reach::Began;
 use record::JobEvent;
 use store::Store;
 
@@ -83,6 +87,12 @@ pub(crate) enum Problem {
 
 type Result<T> = std::result::Result<T, Problem>;
 
+impl From<FailureKind> for Problem {
+    fn from(kind: FailureKind) -> Self {
+        Self::Refused(Box::new(kind))
+    }
+}
+
 /// All that lies on the disk of jobs.
 #[derive(Debug)]
 pub(crate) struct Size {
@@ -90,7 +100,8 @@ pub(crate) struct Size {
     pub(crate) bytes: u64,
 }
 
-/// All jobs of the user. Cheap to clone. Every method blocks, for milliseconds if nothing is wrong.
+/// All jobs of the user that are within reach of whoever asks. Cheap to clone. Every method blocks, for
+/// milliseconds if nothing is wrong.
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs(Arc<Shared>);
 
@@ -98,15 +109,16 @@ pub(crate) struct Jobs(Arc<Shared>);
 struct Shared {
     store: Option<Store>,
     settings: Settings,
-    depth: u32,
+    reach: Reach,
 }
 
 impl Jobs {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// Nothing is told of jobs that are out of reach, and nothing done to them.
+    pub(crate) fn new(settings: &Settings, reach: Reach) -> Self {
         Self(Arc::new(Shared {
             store: settings.state_dir.as_deref().map(Store::new),
             settings: settings.clone(),
-            depth: depth(),
+            reach,
         }))
     }
 
@@ -116,6 +128,13 @@ impl Jobs {
 
     /// The state of a job.
     pub(crate) fn look(&self, job: JobId) -> Result<State> {
+        let state = self.look_at_own(job)?;
+        reach::check(&self.0.reach, &state)?;
+        Ok(state)
+    }
+
+    /// The state of a job that whoever asks has just started.
+    pub(crate) fn look_at_own(&self, job: JobId) -> Result<State> {
         let store = self.store()?;
         let state = store.look(job).map_err(|error| storage(store, error))?;
         state.ok_or(Problem::NotFound(job))
@@ -124,17 +143,13 @@ impl Jobs {
     /// Starts a job. It goes on when this process is gone. Must be called on a Tokio runtime.
     pub(crate) fn start(
         &self,
-        mut request: TurnRequest,
+        request: Vetted,
         text: &str,
         label: Option<String>,
     ) -> Result<JobId> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
-        // Here, and not only when its turn begins, so that nothing is started.
-        let policy = &self.0.settings.policy;
-        let checked = policy.check_depth(self.0.depth).and_then(|()| policy.check(&request));
-        let found = checked.and_then(|()| request.find_last(&self.0.settings));
-        found.map_err(|kind| Problem::Refused(Box::new(kind)))?;
+        let mut request = request.into_request();
         if request.session.is_none() && request.working_dir.is_none() {
             request.working_dir = Some(self.0.settings.working_dir.clone());
         }
@@ -178,6 +193,7 @@ impl Jobs {
             cwd: ask.cwd.clone(),
             // A copy's own id is known when Codex has told it.
             session_id: ask.session_id.filter(|_| !ask.fork),
+            began: Began::of(ask.session_id, ask.fork),
             codex_home: codex_home(),
             lasting: ask.lasting.clone(),
         };
@@ -206,16 +222,34 @@ impl Jobs {
         Ok(count)
     }
 
-    /// Hands a job its next prompt. If it has ended, it is run again.
-    pub(crate) fn reply(
+    /// The next turn of a job, as it is to be vetted, and the Codex home that it runs with.
+    pub(crate) fn next_turn(
         &self,
         job: JobId,
         request: &TurnRequest,
+    ) -> Result<(TurnRequest, Option<PathBuf>)> {
+        let state = self.look(job)?;
+        let mut ask = Ask::new(String::new(), request, &self.0.settings.policy);
+        ask.lasting = state.lasting.later();
+        ask.session_id = state.session_id;
+        if state.session_id.is_none() {
+            ask.cwd.clone_from(&state.cwd);
+            if let Began::CopyOf(original) = state.began {
+                ask.session_id = Some(original);
+                ask.fork = true;
+            }
+        }
+        Ok((ask.into_request()?, state.codex_home))
+    }
+
+    /// Hands a job its [next turn](Jobs::next_turn). If it has ended, it is run again.
+    pub(crate) fn reply(
+        &self,
+        job: JobId,
+        request: Vetted,
         text: &str,
         interrupt: bool,
     ) -> Result<State> {
-        let checked = self.0.settings.policy.check_depth(self.0.depth);
-        checked.map_err(|kind| Problem::Refused(Box::new(kind)))?;
         let state = self.look(job)?;
         let store = self.store()?;
         let folder = store.folder(job);
@@ -224,13 +258,9 @@ impl Jobs {
             // It was removed meanwhile.
             false => Problem::NotFound(job),
         };
-        let mut ask = Ask::new(head(text, PROMPT_CHARS), request, &self.0.settings.policy);
+        let request = request.into_request();
+        let mut ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
         ask.interrupt = interrupt && !state.status.has_ended();
-        ask.lasting = state.lasting.later();
-        ask.session_id = state.session_id;
-        if state.session_id.is_none() {
-            ask.cwd.clone_from(&state.cwd);
-        }
         let runner = self.runner()?;
         let id = folder.put(&ask).map_err(storage)?;
         let until = Instant::now() + LOCK_WITHIN;
@@ -300,7 +330,8 @@ impl Jobs {
                 break;
             }
             // One that was removed meanwhile, or cannot be read, is not worth losing the others.
-            states.extend(store.look(job).ok().flatten().filter(&mut is_wanted));
+            let state = store.look(job).ok().flatten().filter(&mut is_wanted);
+            states.extend(state.filter(|state| reach::is_inside(&self.0.reach, state)));
         }
         Ok(states)
     }
@@ -341,14 +372,19 @@ impl Jobs {
     ) -> Result<(Vec<(u64, Notification)>, u64)> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
+        let mut inside = HashSet::new();
         if jobs.is_empty() {
             for job in store.names().map_err(storage)? {
-                drop(store.look(job).map_err(storage)?);
+                let state = store.look(job).map_err(storage)?;
+                let state = state.filter(|state| reach::is_inside(&self.0.reach, state));
+                inside.extend(state.map(|state| state.job_id));
             }
         }
         for job in jobs {
-            self.look(*job)?;
+            inside.insert(self.look(*job)?.job_id);
         }
+        // A job that was removed is one of which it is not known where it was.
+        let all = jobs.is_empty() && !self.0.reach.is_limited();
         let last = self.last_notification()?;
         if cursor > last {
             let problem = format!(
@@ -357,7 +393,8 @@ impl Jobs {
             );
             return Err(bad_cursor(problem));
         }
-        store.notifications().after(cursor, jobs, limit).map_err(storage)
+        let is_told = |job| all || inside.contains(&job);
+        store.notifications().after(cursor, is_told, limit).map_err(storage)
     }
 
     /// The cursor of the last notification of all.
@@ -385,7 +422,7 @@ impl Jobs {
 
 fn bad_cursor(problem: String) -> Problem {
     let problem = InvalidValue(problem);
-    Problem::Refused(Box::new(FailureKind::BadInput { field: "cursor".into(), problem }))
+    FailureKind::BadInput { field: "cursor".into(), problem }.into()
 }
 
 fn storage(store: &Store, source: io::Error) -> Problem {

@@ -21,6 +21,7 @@ mod log;
 mod policy;
 mod private;
 mod prompt;
+mod reach;
 mod reverse_lines;
 mod server;
 mod session;

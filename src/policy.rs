@@ -82,8 +82,8 @@ const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict
 pub struct Policy {
     /// The highest sandbox. Default [`Sandbox::WorkspaceWrite`].
     pub max_sandbox: Sandbox,
-    /// The folders that directories and images must lie in, symbolic links resolved. Default: none,
-    /// which is no limit.
+    /// The folders that directories and images must lie in, symbolic links resolved, and that sessions
+    /// and jobs must never have left. Default: none, which is no limit.
     pub allowed_dirs: Vec<WorkingDir>,
     /// The models that may be asked for. Default: none, which is no limit.
     pub allowed_models: Vec<Model>,

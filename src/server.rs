@@ -46,7 +46,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
-        let jobs = Jobs::new(codex.settings());
+        let jobs = Jobs::new(codex.settings(), codex.reach());
         let store = Store::new(codex.settings().state_dir.as_deref());
         Self { codex, jobs, store }
     }
@@ -171,13 +171,13 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         if let Some(tool) = JobTool::named(&params.name) {
             let arguments = params.arguments.unwrap_or_default();
-            let origin = &self.codex.settings().origin;
-            let call = tool.call(arguments, &self.jobs, origin, &context);
+            let call = tool.call(arguments, &self.jobs, &self.codex, &context);
             return Ok(guarded(tool.name(), call).await);
         }
         if let Some(tool) = SessionTool::named(&params.name) {
             let arguments = params.arguments.unwrap_or_default();
-            return Ok(guarded(tool.name(), tool.call(arguments, &self.store, &context)).await);
+            let call = tool.call(arguments, &self.store, self.codex.reach(), &context);
+            return Ok(guarded(tool.name(), call).await);
         }
         let Some(tool) = Tool::named(&params.name) else {
             let names = [
@@ -191,8 +191,7 @@ impl ServerHandler for Server {
         };
         if tool == Tool::Chat && self.codex.settings().tasks && task::is_taken(&context) {
             let arguments = params.arguments.unwrap_or_default();
-            let origin = &self.codex.settings().origin;
-            let call = task::start(arguments, &self.jobs, origin, &context);
+            let call = task::start(arguments, &self.jobs, &self.codex, &context);
             return Ok(guarded(tool.name(), call).await);
         }
         Ok(guarded(tool.name(), self.call(tool, params, &context)).await)

@@ -13,6 +13,7 @@ pub(crate) mod request;
 pub(crate) mod run;
 mod surroundings;
 pub(crate) mod tokens;
+pub(crate) mod vet;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::codex::event::Event;
 use crate::codex::home::codex_home;
+use crate::codex::sessions::places::Places;
 use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
 use crate::config::Settings;
@@ -50,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) codex_home: Option<PathBuf>,
     pub(crate) queue: Queue,
     pub(crate) sessions: Sessions,
+    pub(crate) places: Places,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
     /// How many Codexes are around this process.
@@ -72,21 +75,7 @@ pub struct Turn {
 impl Codex {
     /// Uses these settings. Starts nothing.
     pub fn new(settings: Settings) -> Self {
-        let who = Who { pid: std::process::id(), origin: settings.origin.to_string() };
-        let table = Table::new(settings.state_dir.as_deref(), who);
-        let queue = Queue::new(settings.max_concurrent, settings.max_queued, table);
-        Self(Arc::new(Shared {
-            settings,
-            codex_home: codex_home(),
-            queue,
-            sessions: Sessions::default(),
-            watchdog: Watchdog::default(),
-            versions: Versions::default(),
-            depth: depth(),
-            is_one_off: crate::prompt::is_one_off,
-            shutdown: CancellationToken::new(),
-            turns: TaskTracker::new(),
-        }))
+        Self(Arc::new(Shared::new(settings, codex_home())))
     }
 
     /// The settings in use.
@@ -134,7 +123,9 @@ impl Codex {
             Err(full) => {
                 let kind =
                     FailureKind::TooManyCalls { running: full.running, waiting: full.waiting };
-                drop(answer.send(Err(Failure::of(kind, request.session))));
+                // The caller does not know the one that was found, and may be kept from it.
+                let named = request.session.filter(|_| !request.found_last);
+                drop(answer.send(Err(Failure::of(kind, named))));
             }
         }
         turn
@@ -163,6 +154,25 @@ impl Codex {
 }
 
 impl Shared {
+    fn new(settings: Settings, codex_home: Option<PathBuf>) -> Self {
+        let who = Who { pid: std::process::id(), origin: settings.origin.to_string() };
+        let table = Table::new(settings.state_dir.as_deref(), who);
+        let queue = Queue::new(settings.max_concurrent, settings.max_queued, table);
+        Self {
+            settings,
+            codex_home,
+            queue,
+            sessions: Sessions::default(),
+            places: Places::default(),
+            watchdog: Watchdog::default(),
+            versions: Versions::default(),
+            depth: depth(),
+            is_one_off: crate::prompt::is_one_off,
+            shutdown: CancellationToken::new(),
+            turns: TaskTracker::new(),
+        }
+    }
+
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.shutdown.is_cancelled()
     }

@@ -15,8 +15,9 @@ use super::words::{DIM, HOLD, Paint, clean, complain};
 use crate::codex::event::{Event, Item};
 use crate::codex::step::step;
 use crate::config::Settings;
-use crate::job::Jobs;
 use crate::job::snapshot::snapshot;
+use crate::job::{Jobs, Problem};
+use crate::reach::Reach;
 use crate::signals::{Signal, Signals};
 use crate::turn::outcome::{Failure, FailureKind};
 use crate::turn::request::{
@@ -86,7 +87,7 @@ pub(super) fn run(arguments: Arguments, settings: Settings, said: Said) -> u8 {
         .total_limit(said.timeout.then_some(settings.limits.total))
         .idle_limit(said.idle_timeout.then_some(settings.limits.idle));
     if detach {
-        listening(|_| async move { finish(start_job(&settings, request, &text, json)) })
+        listening(|_| async move { finish(start_job(settings, request, &text, json).await) })
     } else {
         listening(|signals| ask(settings, request, signals, json))
     }
@@ -110,13 +111,14 @@ fn refused(problem: InvalidValue, json: bool) -> u8 {
     report::failure(&Failure::of(kind, None), None, json)
 }
 
-fn start_job(
-    settings: &Settings,
+async fn start_job(
+    settings: Settings,
     request: TurnRequest,
     text: &str,
     json: bool,
 ) -> Result<u8, Error> {
-    let jobs = Jobs::new(settings);
+    let jobs = Jobs::new(&settings, Reach::everything());
+    let request = Codex::new(settings).vet(request, None).await.map_err(Problem::from)?;
     let job = jobs.start(request, text, None)?;
     let mut out = io::stdout().lock();
     if json {

@@ -14,6 +14,8 @@ use super::{follow, table};
 use crate::config::Settings;
 use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status, Time};
+use crate::reach::Reach;
+use crate::turn::outcome::Sort;
 
 /// How much of a job's name tells it from others at the least, in characters.
 const MIN_ID: usize = 4;
@@ -90,7 +92,8 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Does what is asked, and returns the exit status.
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> u8 {
-    finish(act(arguments, &Jobs::new(settings)))
+    // What lies on their own disk is no secret to the person at the terminal.
+    finish(act(arguments, &Jobs::new(settings, Reach::everything())))
 }
 
 /// The exit status of a command, whose problem is told.
@@ -103,6 +106,7 @@ pub(super) fn finish(done: Result<u8>) -> u8 {
     };
     complain(&format!("error: {error}"));
     match error {
+        Error::Jobs(Problem::Refused(kind)) if kind.sort() != Sort::Refused => 1,
         Error::BadInput(_)
         | Error::Jobs(Problem::NotFound(_) | Problem::Refused(_) | Problem::NoStateDir) => 2,
         Error::Jobs(_) | Error::Output(_) => 1,

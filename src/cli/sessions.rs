@@ -15,6 +15,7 @@ use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
 use crate::config::Settings;
 use crate::job::Time;
+use crate::reach::Reach;
 use crate::session::holder::is_written;
 use crate::turn::request::SessionId;
 
@@ -109,7 +110,8 @@ fn busy(store: &Store, session: SessionId) -> Option<bool> {
 
 fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
     let List { text, source, since, until, limit, json } = list;
-    let query = Query { cwd, text, source, since, until, cursor: None, limit };
+    let query =
+        Query { cwd, text, source, since, until, cursor: None, limit, reach: Reach::everything() };
     let listing = loop {
         let listing = store.list(&query, LOOK, &|| false);
         if listing.missed.unread == 0 {

@@ -77,8 +77,6 @@ pub(crate) struct Environment {
     pub(crate) exclude: Vec<String>,
     /// Variables that only commands get.
     pub(crate) commands: Vec<(String, String)>,
-    /// The names of variables that nobody gets.
-    pub(crate) left_out: Vec<String>,
 }
 
 /// The PATH, where Codex must not have it as it is.
@@ -111,8 +109,9 @@ impl Environment {
             let value = if known == GIT_DIR {
                 value
             } else if LOADING.contains(&known) && !is_led_safely(&value, &is_safe) {
-                kept.left_out.push(known.to_owned());
-                kept.codex.push((name, None));
+                // Commands have this from Codex, too.
+                let safe = safe_parts(&value, &is_safe);
+                kept.codex.push((name, safe));
                 continue;
             } else if LEADING.contains(&known) && !is_led_safely(&value, &is_safe) {
                 kept.codex.push((name.clone(), None));
@@ -130,6 +129,14 @@ impl Environment {
         let own = configured.set.iter().any(|set| set == name);
         self.commands.extend(value.filter(|_| !own).map(|value| (name.to_owned(), value)));
     }
+}
+
+/// The parts of a list of paths that are safe; `None` if there is none.
+fn safe_parts(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> Option<OsString> {
+    let text = value.to_string_lossy();
+    let parts = text.split([':', ' ']).filter(|part| is_led_safely(part.as_ref(), is_safe));
+    let safe = parts.collect::<Vec<_>>().join(":");
+    (!safe.is_empty()).then(|| safe.into())
 }
 
 /// Whether every path in the value of a variable is safe. What is relative is taken from the directory
@@ -190,7 +197,7 @@ mod tests {
             pairs(&kept)[1..],
             [
                 ("PATH", Some("/usr/bin")),
-                ("LD_LIBRARY_PATH", None),
+                ("LD_LIBRARY_PATH", Some("/usr")),
                 ("PYTHONPATH", None),
                 ("NODE_PATH", None),
                 ("NODE_OPTIONS", None),
@@ -198,6 +205,5 @@ mod tests {
         );
         let names: Vec<&str> = kept.commands.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["PATH", "PYTHONPATH", "NODE_OPTIONS"]);
-        assert_eq!(kept.left_out, ["LD_LIBRARY_PATH"]);
     }
 }

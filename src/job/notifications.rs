@@ -93,11 +93,11 @@ impl Notifications {
         log.flush()
     }
 
-    /// Those after `cursor` of these jobs, at most `limit`, and the cursor to go on from.
+    /// Those after `cursor` of jobs that are told, at most `limit`, and the cursor to go on from.
     pub(crate) fn after(
         &self,
         cursor: u64,
-        jobs: &[JobId],
+        is_told: impl Fn(JobId) -> bool,
         limit: usize,
     ) -> io::Result<(Vec<(u64, Notification)>, u64)> {
         let mut found = Vec::new();
@@ -111,7 +111,7 @@ impl Notifications {
             }
             cursor = number;
             if let Ok(notification) = serde_json::from_slice::<Notification>(line)
-                && (jobs.is_empty() || jobs.contains(&notification.job_id))
+                && is_told(notification.job_id)
             {
                 found.push((number, notification));
             }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ask::Lasting;
+use super::reach::Began;
 use super::state::{JobError, Status};
 use super::time::Time;
 use crate::codex::usage::Usage;
@@ -55,6 +56,8 @@ pub(crate) enum JobEvent {
         prompt: String,
         cwd: Option<PathBuf>,
         session_id: Option<SessionId>,
+        #[serde(default)]
+        began: Began,
         codex_home: Option<PathBuf>,
         lasting: Lasting,
     },

@@ -244,6 +244,8 @@ impl Work {
         session: Option<crate::turn::request::SessionId>,
     ) -> io::Result<()> {
         ask.session_id = session.or(ask.session_id);
+        // There is a copy.
+        ask.fork &= session.is_none();
         let interrupt = ask.interrupt;
         let number = Arc::default();
         let recorder = TurnRecorder::new(self.writer.clone(), Arc::clone(&number));

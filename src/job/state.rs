@@ -11,6 +11,7 @@ use super::activity::Activity;
 use super::ask::Lasting;
 use super::id::JobId;
 use super::process::ProcessId;
+use super::reach::Began;
 use super::record::JobEvent;
 use super::time::Time;
 use crate::codex::event::Event;
@@ -132,6 +133,9 @@ pub(crate) struct State {
     pub(crate) prompt: String,
     pub(crate) status: Status,
     pub(crate) session_id: Option<SessionId>,
+    /// What that session is.
+    #[serde(default)]
+    pub(crate) began: Began,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) created_at: Time,
     pub(crate) started_at: Option<Time>,
@@ -178,6 +182,7 @@ impl State {
             prompt: String::new(),
             status: Status::Queued,
             session_id: None,
+            began: Began::default(),
             cwd: None,
             created_at: Time::default(),
             started_at: None,
@@ -217,13 +222,14 @@ impl State {
     pub(crate) fn take(&mut self, cursor: u64, at: Time, event: &JobEvent) {
         self.cursor = cursor;
         match event {
-            JobEvent::Created { label, prompt, cwd, session_id, codex_home, lasting } => {
+            JobEvent::Created { label, prompt, cwd, session_id, began, codex_home, lasting } => {
                 self.lasting = lasting.clone();
                 self.created_at = at;
                 self.label.clone_from(label);
                 self.prompt.clone_from(prompt);
                 self.cwd.clone_from(cwd);
                 self.session_id = *session_id;
+                self.began = *began;
                 self.codex_home.clone_from(codex_home);
                 self.activity.note(at, "waiting to start");
             }

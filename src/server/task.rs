@@ -8,9 +8,9 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
-use crate::config::Origin;
 use crate::job::{JobId, Jobs, Problem, State, Status};
 use crate::tool;
+use crate::turn::Codex;
 
 /// How often a client is to ask, in milliseconds.
 const ASK_EVERY_MS: u64 = 1_000;
@@ -25,10 +25,10 @@ pub(super) fn is_taken(context: &RequestContext<RoleServer>) -> bool {
 pub(super) async fn start(
     arguments: JsonObject,
     jobs: &Jobs,
-    origin: &Origin,
+    codex: &Codex,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResponse {
-    let state = match tool::begin_chat(arguments, jobs, origin).await {
+    let state = match tool::begin_chat(arguments, jobs, codex).await {
         Ok(state) => state,
         Err(error) => return error.into(),
     };
@@ -79,7 +79,9 @@ async fn look(
     look: fn(&Jobs, JobId) -> Result<State, Problem>,
 ) -> Result<State, ErrorData> {
     tool::blocking(jobs, move |jobs| look(jobs, job)).await.map_err(|problem| match problem {
-        Problem::NotFound(_) => ErrorData::invalid_params(problem.to_string(), None),
+        Problem::NotFound(_) | Problem::Refused(_) => {
+            ErrorData::invalid_params(problem.to_string(), None)
+        }
         _ => ErrorData::internal_error(problem.to_string(), None),
     })
 }

@@ -10,12 +10,13 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
-use super::chat;
-use crate::config::Origin;
+use super::{chat, failed};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::prompt::{Part, compose};
+use crate::reach::Reach;
+use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
-use crate::turn::outcome::FailureKind;
+use crate::turn::outcome::{Failure, FailureKind};
 use crate::turn::request::{InvalidValue, TurnRequest};
 
 /// How long the start of a job waits for its place, and then for its session.
@@ -81,18 +82,18 @@ impl JobTool {
         self,
         arguments: JsonObject,
         jobs: &Jobs,
-        origin: &Origin,
+        codex: &Codex,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResult {
         let arguments = Arguments::of(self.name(), self.definition(), arguments);
         let answer = match arguments {
             Ok(arguments) => match self {
-                Self::Start => start(arguments, jobs, origin).await,
+                Self::Start => start(arguments, jobs, codex).await,
                 Self::Events => events(arguments, jobs).await,
-                Self::Reply => reply(arguments, jobs, origin).await,
+                Self::Reply => reply(arguments, jobs, codex).await,
                 Self::Notifications => notifications(arguments, jobs).await,
                 Self::Wait => wait::wait(arguments, jobs, context).await,
-                Self::List => list(arguments, jobs).await,
+                Self::List => list(arguments, jobs, &codex.reach()).await,
                 Self::Cancel => cancel(arguments, jobs).await,
             },
             Err(problem) => Err(problem.into()),
@@ -175,21 +176,24 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-async fn start(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer {
+async fn start(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let label = arguments.optional_text("label")?;
     if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
         let problem = InvalidValue(format!("must have {MAX_LABEL} characters at most"));
         return Err(invalid("label", problem).into());
     }
+    let origin = &codex.settings().origin;
     let (request, text) = chat::request_of(arguments, JobTool::Start.name(), origin)?;
+    let request = codex.vet(request, None).await?;
     let (job, cursor) = blocking(jobs, move |jobs| {
         let cursor = jobs.last_notification()?;
         Ok((jobs.start(request, &text, label)?, cursor))
     })
     .await?;
     // One that waits behind others has no session for as long as that takes.
-    until(jobs, job, PLACE_WITHIN, |state| state.status != Status::Queued).await?;
-    let state = until(jobs, job, SESSION_WITHIN, |state| {
+    until(jobs, Jobs::look_at_own, job, PLACE_WITHIN, |state| state.status != Status::Queued)
+        .await?;
+    let state = until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
         state.session_id.is_some()
             || matches!(state.status, Status::Queued)
             || state.status.has_ended()
@@ -206,20 +210,24 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer
 pub(crate) async fn begin_chat(
     arguments: JsonObject,
     jobs: &Jobs,
-    origin: &Origin,
+    codex: &Codex,
 ) -> Result<State, CallToolResult> {
     let begun = async {
         let chat = Tool::Chat;
         let arguments = Arguments::new(chat, arguments)?;
+        let origin = &codex.settings().origin;
         let (request, text) = chat::request_of(arguments, chat.name(), origin)?;
+        let request = codex.vet(request, None).await?;
         let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
-        until(jobs, job, SESSION_WITHIN, |state| {
+        until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
             state.session_id.is_some() || state.status.has_ended()
         })
         .await
     };
-    begun.await.map_err(|trouble: Trouble| {
-        CallToolResult::error(vec![ContentBlock::text(JobTool::Start.text(&trouble))])
+    begun.await.map_err(|trouble: Trouble| match trouble.0 {
+        // As the call is answered that is no task.
+        Problem::Refused(kind) => failed(Tool::Chat.name(), &Failure::of(*kind, None)),
+        _ => CallToolResult::error(vec![ContentBlock::text(JobTool::Start.text(&trouble))]),
     })
 }
 
@@ -260,13 +268,14 @@ fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {
 /// Looks at a job until it is as wanted, for a bounded time.
 async fn until(
     jobs: &Jobs,
+    look: fn(&Jobs, JobId) -> Result<State, Problem>,
     job: JobId,
     within: Duration,
     is_so: impl Fn(&State) -> bool,
 ) -> Result<State, Trouble> {
     let until = Instant::now() + within;
     loop {
-        let state = blocking(jobs, move |jobs| jobs.look(job)).await?;
+        let state = blocking(jobs, move |jobs| look(jobs, job)).await?;
         if is_so(&state) || Instant::now() >= until {
             return Ok(state);
         }
@@ -294,18 +303,20 @@ async fn events(mut arguments: Arguments, jobs: &Jobs) -> Answer {
     Ok(content)
 }
 
-async fn reply(mut arguments: Arguments, jobs: &Jobs, origin: &Origin) -> Answer {
+async fn reply(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let job = job_id(&mut arguments)?;
     let text = arguments.text("prompt")?;
     let interrupt = arguments.flag("interrupt")?;
     arguments.end();
     let parts = [Part { title: "request", text: &text }];
-    let prompt = compose(origin, JobTool::Reply.name(), None, &parts)
+    let prompt = compose(&codex.settings().origin, JobTool::Reply.name(), None, &parts)
         .map_err(|problem| invalid("prompt", problem))?;
+    let request = TurnRequest::new(prompt);
+    let (request, home) = blocking(jobs, move |jobs| jobs.next_turn(job, &request)).await?;
+    let request = codex.vet(request, home.as_deref()).await?;
     let (state, cursor) = blocking(jobs, move |jobs| {
         let cursor = jobs.last_notification()?;
-        let request = TurnRequest::new(prompt);
-        Ok((jobs.reply(job, &request, &text, interrupt)?, cursor))
+        Ok((jobs.reply(job, request, &text, interrupt)?, cursor))
     })
     .await?;
     Ok(with_notification_cursor(&state, cursor))
@@ -319,11 +330,12 @@ async fn notifications(mut arguments: Arguments, jobs: &Jobs) -> Answer {
     Ok(wait::told(&found, cursor))
 }
 
-async fn list(mut arguments: Arguments, jobs: &Jobs) -> Answer {
+async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
     let status = arguments.parsed("status", str::parse::<Status>)?;
     let cwd = arguments.optional_text("cwd")?;
     let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
     arguments.end();
+    cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd.as_ref()))?;
     let states = blocking(jobs, move |jobs| {
         jobs.list(usize::try_from(limit).unwrap_or(usize::MAX), |state| {
             status.is_none_or(|status| state.status == status)
@@ -339,7 +351,7 @@ async fn cancel(mut arguments: Arguments, jobs: &Jobs) -> Answer {
     let job = job_id(&mut arguments)?;
     arguments.end();
     blocking(jobs, move |jobs| jobs.cancel(job)).await?;
-    let state = until(jobs, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
+    let state = until(jobs, Jobs::look, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
     Ok(snapshot(&state))
 }
 

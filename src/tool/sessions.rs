@@ -16,6 +16,7 @@ use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
+use crate::reach::Reach;
 use crate::session::holder::is_written;
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, SessionId};
@@ -58,14 +59,15 @@ impl SessionTool {
         self,
         arguments: JsonObject,
         store: &Store,
+        reach: Reach,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResult {
         let arguments = Arguments::of(self.name(), self.definition(), arguments);
         let stop = Stop::default();
         let answer = async {
             match (self, arguments?) {
-                (Self::List, arguments) => list(arguments, store, &stop).await,
-                (Self::Read, arguments) => read(arguments, store).await,
+                (Self::List, arguments) => list(arguments, store, reach, &stop).await,
+                (Self::Read, arguments) => read(arguments, store, reach).await,
             }
         };
         let answer = tokio::select! {
@@ -91,6 +93,10 @@ impl SessionTool {
                  CODEX_HOME, so one made with another CODEX_HOME is not found."
                     .into()
             }
+            FailureKind::NotAllowed { field, .. } => format!(
+                "ask with another {field}, or have the person who runs this server allow it; \
+                 codex_sessions has the sessions that can be read."
+            ),
             _ => format!("call {name} again."),
         };
         format!("{}: {trouble}.\n\nNext: {next}\n", trouble.word())
@@ -127,7 +133,7 @@ fn number(value: Option<u64>, default: usize) -> usize {
     value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX))
 }
 
-async fn list(mut arguments: Arguments, store: &Store, stop: &Stop) -> Answer {
+async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop) -> Answer {
     let query = Query {
         cwd: arguments.optional_text("cwd")?.map(Into::into),
         text: arguments.optional_text("text")?,
@@ -136,8 +142,10 @@ async fn list(mut arguments: Arguments, store: &Store, stop: &Stop) -> Answer {
         until: arguments.parsed("until", str::parse::<Time>)?,
         cursor: arguments.parsed("cursor", str::parse::<Cursor>)?,
         limit: number(arguments.whole("limit", 1, MAX_ENTRIES)?, 20),
+        reach,
     };
     arguments.end();
+    query.cwd.as_ref().map_or(Ok(()), |cwd| query.reach.dir("cwd", cwd))?;
     let stopped = Arc::clone(&stop.0);
     blocking(store, move |store| {
         let listing = store.list(&query, READ_WITHIN, &|| stopped.load(Ordering::Relaxed));
@@ -158,7 +166,7 @@ async fn list(mut arguments: Arguments, store: &Store, stop: &Stop) -> Answer {
     .await
 }
 
-async fn read(mut arguments: Arguments, store: &Store) -> Answer {
+async fn read(mut arguments: Arguments, store: &Store, reach: Reach) -> Answer {
     let session = arguments.required("session_id", str::parse::<SessionId>)?;
     let cursor = arguments.whole("cursor", 0, u64::MAX)?;
     let before = arguments.whole("before", 0, u64::MAX)?;
@@ -171,6 +179,7 @@ async fn read(mut arguments: Arguments, store: &Store) -> Answer {
     arguments.end();
     let read = move |store: &Store| {
         let path = store.find(session).ok_or(FailureKind::SessionNotFound { session })?;
+        reach.session("session_id", session, Some(&path))?;
         let page = transcript::page(&path, &wanted).map_err(|problem| match problem {
             transcript::Problem::BadInput { field, problem } => invalid(field, problem),
             transcript::Problem::Io(error) => FailureKind::Internal { message: error.to_string() },

@@ -108,13 +108,6 @@ impl Call {
             Environment::default()
         };
         program.environment.extend(environment.codex.iter().cloned());
-        if !environment.left_out.is_empty() {
-            warnings.push(format!(
-                "Commands did not get {}, which names a folder in which turns may write: the program \
-                 that makes their sandbox would load what lies there.",
-                environment.left_out.join(", ")
-            ));
-        }
         let (defaults, imposed) = self.settings(
             &configured,
             &working_dir,

@@ -297,6 +297,8 @@ pub struct TurnRequest {
     pub(crate) fork: bool,
     /// Whether to go on in the last session of the directory.
     pub(crate) continue_last: bool,
+    /// Whether the session is one that was found so.
+    pub(crate) found_last: bool,
     pub(crate) options: Options,
     /// What whoever asked is allowed, if that is not what the settings of this process say.
     pub(crate) policy: Option<Policy>,
@@ -318,6 +320,7 @@ impl TurnRequest {
             sandbox: SandboxChoice::default(),
             fork: false,
             continue_last: false,
+            found_last: false,
             options: Options::default(),
             policy: None,
             diff: None,
@@ -389,6 +392,11 @@ impl TurnRequest {
             return wrong("is in place of session_id: leave one of them out".into());
         }
         let dir = self.working_dir.as_ref().unwrap_or(&settings.working_dir).as_path();
+        // Which sessions there were outside is nothing to tell.
+        let policy = self.policy.as_ref().unwrap_or(&settings.policy);
+        if !policy.allowed_dirs.is_empty() {
+            policy.within("cwd", dir)?;
+        }
         let last = settings.state_dir.as_deref().and_then(|state_dir| last::find(state_dir, dir));
         if last.is_none() {
             let dir = dir.display();
@@ -397,6 +405,7 @@ impl TurnRequest {
             ));
         }
         self.session = last;
+        self.found_last = true;
         Ok(())
     }
 

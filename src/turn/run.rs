@@ -66,6 +66,10 @@ impl Call {
                 tracing::debug!(in_front, "waiting for its turn");
             }
         }
+        // Before it waits, so that nothing is told of who else is in the session.
+        if let Err(kind) = self.check_session().await {
+            return drop(answer.send(Err(Failure::of(kind, None))));
+        }
         let place = match &recorder {
             Some(_) => self.wait_freely(waiting.place()).await,
             None => self.wait(&clock, waiting.place()).await,
@@ -134,6 +138,7 @@ impl Call {
         let mut pause = BUSY_RETRY.0;
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
+            self.check_session().await.map_err(|kind| Failure::of(kind, None))?;
             let plan = self.plan().await.map_err(failure)?;
             if let Some(recorder) = &mut recorder {
                 let taken = recorder.started(plan.working_dir.as_path());

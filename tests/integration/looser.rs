@@ -18,7 +18,7 @@ const WRITE: &str = "workspace-write";
 fn recorded(context: &Value) -> String {
     script(&json!([
         {"started": {}},
-        {"record": {"type": "session_meta", "payload": {"id": "$ID"}}},
+        {"record": {"type": "session_meta", "payload": {"id": "$ID", "cwd": context["cwd"]}}},
         {"record": {"type": "turn_context", "payload": context}},
         message("I did what I could."),
         {"completed": {}},
@@ -46,15 +46,22 @@ fn limited(stage: &Stage) -> Builder {
 
 /// The answer to a prompt through each tool, the job's as text.
 fn through_all(server: &Server, prompt: &str) -> Vec<(&'static str, Value)> {
+    through_calls(server, prompt).into_iter().chain([through_a_job(server, prompt)]).collect()
+}
+
+fn through_calls(server: &Server, prompt: &str) -> [(&'static str, Value); 2] {
+    [
+        ("codex_chat", server.call("codex_chat", &json!({"prompt": prompt, "sandbox": WRITE}))),
+        ("codex_guard_final", server.call("codex_guard_final", &json!({"change_summary": prompt}))),
+    ]
+}
+
+fn through_a_job(server: &Server, prompt: &str) -> (&'static str, Value) {
     let job =
         content(&server.call("job_start", &json!({"prompt": prompt, "sandbox": WRITE}))).clone();
     let id = job["job_id"].as_str().expect("an id");
     wait(server, id, &job["notification_cursor"]);
-    vec![
-        ("codex_chat", server.call("codex_chat", &json!({"prompt": prompt, "sandbox": WRITE}))),
-        ("codex_guard_final", server.call("codex_guard_final", &json!({"change_summary": prompt}))),
-        ("job_start", snapshot(server, id)),
-    ]
+    ("job_start", snapshot(server, id))
 }
 
 #[test]
@@ -73,7 +80,20 @@ fn a_turn_that_had_more_than_is_allowed_is_an_error_with_its_session_and_reply()
         (json!({"model": "gpt-6"}), MODELS),
         (json!({"cwd": "/"}), "outside of what is allowed"),
     ] {
-        for (tool, answer) in through_all(&server, &recorded(&context(&stage, &more))) {
+        let prompt = recorded(&context(&stage, &more));
+        let job = if more["cwd"].is_null() {
+            Some(through_a_job(&server, &prompt))
+        } else {
+            // Then the job itself is outside, and nothing more is told of it.
+            let job =
+                content(&server.call("job_start", &json!({"prompt": prompt, "sandbox": WRITE})))
+                    .clone();
+            let wait = json!({"job_ids": [job["job_id"]], "timeout_ms": 60_000});
+            let told = server.call("job_wait", &wait);
+            assert!(error_text(&told).starts_with("not_allowed: job_id "), "{told}");
+            None
+        };
+        for (tool, answer) in through_calls(&server, &prompt).into_iter().chain(job) {
             let (kind, said, session, partial) = if tool == "job_start" {
                 let error = &answer["error"];
                 let said = format!("{} {}", error["message"], error["next"]);

@@ -19,6 +19,8 @@ mod commands;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
+mod fenced;
+#[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
 mod job_kit;
@@ -48,6 +50,10 @@ mod progress;
 mod protocol;
 #[cfg(unix)]
 mod queue;
+#[cfg(unix)]
+mod real_allowed_dirs;
+#[cfg(unix)]
+mod real_allowed_jobs;
 #[cfg(unix)]
 mod real_commands;
 #[cfg(unix)]

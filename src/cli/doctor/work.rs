@@ -7,6 +7,7 @@ use super::home::Home;
 use crate::cli::words::head;
 use crate::config::Settings;
 use crate::job::{Jobs, Problem, State, Status, Time};
+use crate::reach::Reach;
 use crate::session::holder::open_sessions;
 use crate::session::survey::{Survey, survey};
 
@@ -19,7 +20,7 @@ pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
         // Told with the state folder.
         return Vec::new();
     }
-    let jobs = Jobs::new(settings);
+    let jobs = Jobs::new(settings, Reach::everything());
     match jobs.list(usize::MAX, |_| true).and_then(|states| Ok((states, jobs.size()?))) {
         Ok((states, size)) => judge_jobs(&states, size.jobs, size.bytes),
         Err(problem) => vec![no_jobs(&problem)],

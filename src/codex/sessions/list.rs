@@ -16,6 +16,7 @@ use super::walk::{ARCHIVED, Found, session_in, walk};
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::Time;
+use crate::reach::{Reach, Sight};
 use crate::turn::request::{InvalidValue, SessionId};
 
 /// The word that asks for sessions that were begun by a tool of this program.
@@ -43,6 +44,8 @@ pub(crate) struct Query {
     /// Those after this one.
     pub(crate) cursor: Option<Cursor>,
     pub(crate) limit: usize,
+    /// Those that whoever asks may know of.
+    pub(crate) reach: Reach,
 }
 
 /// A place in the list, which grows at its head. Also the order of the list.
@@ -132,7 +135,7 @@ impl Store {
         let until = Instant::now() + within;
         let is_over = || Instant::now() >= until || is_stopped();
         let place = self.state_dir.as_deref().map(|state_dir| Place::new(state_dir, home));
-        let matcher = Matcher::new(query);
+        let matcher = Matcher::new(query, home);
         let mut page = Page::new(query);
         let look = |page: &mut Page, reader, saving| {
             let look = Look { home, reader, saving, is_over: &is_over, missed: Missed::default() };
@@ -160,15 +163,16 @@ impl Store {
 /// A query, ready to be compared with.
 struct Matcher<'a> {
     query: &'a Query,
+    home: &'a Path,
     /// The directory by its other name, if it has one: Codex may have been started by that.
     also: Option<PathBuf>,
     text: Option<String>,
 }
 
 impl<'a> Matcher<'a> {
-    fn new(query: &'a Query) -> Self {
+    fn new(query: &'a Query, home: &'a Path) -> Self {
         let also = query.cwd.as_ref().and_then(|cwd| cwd.canonicalize().ok());
-        Self { query, also, text: query.text.as_ref().map(|text| text.to_lowercase()) }
+        Self { query, home, also, text: query.text.as_ref().map(|text| text.to_lowercase()) }
     }
 
     /// Whether a session at this place in the list can be wanted.
@@ -191,6 +195,15 @@ impl<'a> Matcher<'a> {
             && self.text.as_ref().is_none_or(|text| {
                 summary.prompt.as_ref().is_some_and(|prompt| prompt.to_lowercase().contains(text))
             })
+    }
+
+    /// Whether a session is within reach. Its record is looked at only if what is remembered of it does
+    /// not tell.
+    fn is_in_reach(&self, session: SessionId, path: &Path, summary: &Summary) -> bool {
+        let reach = &self.query.reach;
+        let record = self.home.join(path);
+        summary.dirs().all(|dir| reach.holds(dir))
+            && reach.look(Some(self.home), session, Some(&record)) == Sight::Inside
     }
 }
 
@@ -219,7 +232,7 @@ impl Page {
             self.is_broken = true;
             return;
         };
-        if matcher.matches(&summary) {
+        if matcher.matches(&summary) && matcher.is_in_reach(id, &entry.head.path, &summary) {
             let session = Session::of(&entry.head.path, summary.into_owned());
             self.sessions.extend(session.map(|session| (at, session)));
         }
@@ -335,6 +348,7 @@ mod tests {
             until: None,
             cursor: None,
             limit: 100,
+            reach: Reach::everything(),
         };
         let hour = Duration::from_secs(3_600);
         let none = store.list(&query, Duration::ZERO, &|| false);

@@ -99,6 +99,11 @@ impl Summary {
         self.works_in.as_ref().or(self.started_in.as_ref())
     }
 
+    /// Some of the directories in which it was.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &PathBuf> {
+        self.works_in.iter().chain(&self.started_in)
+    }
+
     /// Whether another session made it for work of its own.
     pub(crate) fn is_inner(&self) -> bool {
         matches!(self.source.as_deref(), Some("subagent" | "internal"))

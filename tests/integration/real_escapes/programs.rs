@@ -67,18 +67,14 @@ fn a_planted_program_that_makes_the_sandbox() {
 #[test]
 fn a_planted_library_is_loaded_into_nothing() {
     let rig = Rig::new(Release::Newest);
+    let planted = rig.project().join("lib");
     let prompt = "[run tr '\\0' '\\n' < /proc/1/environ]";
-    for name in ["LD_LIBRARY_PATH", "LD_PRELOAD"] {
-        let planted = rig.project().join("lib");
-        let server = rig.server().env(name, &planted).start();
-        let answer = server.call("codex_chat", &json!({"prompt": prompt}));
-        assert!(!field(&answer, "reply").contains(name), "{answer}");
-        assert!(content(&answer)["warnings"].to_string().contains(name), "{answer}");
-        drop(server);
-        let safe = rig.server().env(name, "").start();
-        let answer = safe.call("codex_chat", &json!({"prompt": prompt}));
-        assert!(content(&answer)["warnings"].to_string().contains(name), "{answer}");
-    }
+    let list = format!("/usr/lib:{}:", planted.display());
+    let server = rig.server().env("LD_LIBRARY_PATH", list).env("LD_PRELOAD", &planted).start();
+    let answer = server.call("codex_chat", &json!({"prompt": prompt}));
+    let said = field(&answer, "reply");
+    assert!(said.contains("LD_LIBRARY_PATH=/usr/lib\n"), "{said}");
+    assert!(!said.contains("LD_PRELOAD") && !said.contains("project/lib"), "{said}");
 }
 
 /// The commands in the sandbox have the PATH that the client has.

@@ -1,0 +1,150 @@
+//! Whether callers reach a job: it, and the sessions that it went on in, must have been inside.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use crate::reach::{Reach, Sight};
+use crate::turn::outcome::FailureKind;
+use crate::turn::request::SessionId;
+
+/// What a job's session is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Began {
+    /// An older version did not write it down.
+    #[default]
+    Untold,
+    /// The job's own.
+    Anew,
+    /// One that was there before.
+    In(SessionId),
+    /// A copy of one that was there before.
+    CopyOf(SessionId),
+}
+
+impl Began {
+    pub(super) fn of(session: Option<SessionId>, fork: bool) -> Self {
+        match session {
+            None => Self::Anew,
+            Some(session) if fork => Self::CopyOf(session),
+            Some(session) => Self::In(session),
+        }
+    }
+}
+
+/// Refuses a job that is outside. Blocks on files.
+pub(super) fn check(reach: &Reach, state: &State) -> Result<(), FailureKind> {
+    if is_inside(reach, state) { Ok(()) } else { Err(reach.refusal("job_id", "a job")) }
+}
+
+/// Whether a job was inside, as far as that is known. Blocks on files.
+pub(super) fn is_inside(reach: &Reach, state: &State) -> bool {
+    if !reach.is_limited() {
+        return true;
+    }
+    if state.cwd.as_ref().is_some_and(|cwd| !reach.holds(cwd)) {
+        return false;
+    }
+    // One that the job itself begins may have no record yet, and perhaps never has one.
+    let (origin, needs_record) = match state.began {
+        Began::Untold => (None, true),
+        Began::Anew => (None, false),
+        Began::In(session) => (Some(session), true),
+        Began::CopyOf(session) => (Some(session), false),
+    };
+    let origin = origin.map(|session| (session, true));
+    let own = state.session_id.map(|session| (session, needs_record));
+    // Until it runs, a job without a directory of its own is where its session is.
+    let mut is_known = state.cwd.is_some();
+    for (session, needs_record) in origin.into_iter().chain(own) {
+        match reach.look(state.codex_home.as_deref(), session, None) {
+            Sight::Inside => is_known = true,
+            Sight::Unknown if !needs_record => {}
+            Sight::Outside | Sight::Unknown => return false,
+        }
+    }
+    is_known
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::codex::sessions::places::Places;
+    use crate::job::JobId;
+    use crate::policy::Policy;
+    use crate::turn::request::WorkingDir;
+    use std::fs;
+    use std::path::Path;
+
+    /// A session with a record that names this directory, or none.
+    fn session(home: &Path, cwd: Option<&Path>) -> SessionId {
+        let id: SessionId = uuid::Uuid::now_v7().to_string().parse().expect("a UUID");
+        if let Some(cwd) = cwd {
+            let day = home.join("sessions/2026/01/01");
+            fs::create_dir_all(&day).expect("a fresh folder");
+            let payload = serde_json::json!({"id": id, "cwd": cwd});
+            let meta = serde_json::json!({"type": "session_meta", "payload": payload});
+            fs::write(day.join(format!("rollout-x-{id}.jsonl")), format!("{meta}\n"))
+                .expect("there is room");
+        }
+        id
+    }
+
+    #[test]
+    fn all_that_is_recorded_of_a_job_must_be_inside_and_something_must_be() {
+        let base = std::env::temp_dir().join(format!("job-reach-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(base.join("in")).expect("a fresh folder");
+        let base = base.canonicalize().expect("just made");
+        let (inside, outside) = (base.join("in"), base.join("out"));
+        let policy = Policy {
+            allowed_dirs: vec![WorkingDir::existing(&inside).expect("it is there")],
+            ..Policy::default()
+        };
+        // The job's own Codex home is where its sessions are, and not that of whoever asks.
+        let (home, other) = (base.join("home"), base.join("other"));
+        let reach = Reach::of(&policy, Some(&other), &Places::default());
+        let within = session(&home, Some(&inside));
+        let away = session(&home, Some(&outside));
+        let unknown = session(&home, None);
+        let is_inside = |began, session_id, cwd: Option<&Path>| {
+            let state = State {
+                began,
+                session_id,
+                cwd: cwd.map(Path::to_owned),
+                codex_home: Some(home.clone()),
+                ..State::new(JobId::new())
+            };
+            assert!(super::is_inside(&Reach::everything(), &state));
+            super::is_inside(&reach, &state)
+        };
+        let (here, there) = (Some(&*inside), Some(&*outside));
+        for (began, session_id, cwd, expected) in [
+            (Began::Anew, None, here, true),
+            (Began::Anew, Some(within), here, true),
+            (Began::Anew, Some(unknown), here, true),
+            (Began::Anew, Some(away), here, false),
+            (Began::Anew, Some(within), there, false),
+            (Began::Anew, None, None, false),
+            (Began::In(within), Some(within), None, true),
+            (Began::In(within), Some(within), here, true),
+            (Began::In(within), Some(within), there, false),
+            (Began::In(away), Some(away), here, false),
+            (Began::In(unknown), Some(unknown), here, false),
+            (Began::CopyOf(within), None, None, true),
+            (Began::CopyOf(within), Some(unknown), here, true),
+            (Began::CopyOf(within), Some(away), here, false),
+            (Began::CopyOf(away), None, here, false),
+            (Began::CopyOf(away), Some(within), here, false),
+            (Began::CopyOf(unknown), None, here, false),
+            (Began::Untold, Some(within), here, true),
+            (Began::Untold, Some(unknown), here, false),
+            (Began::Untold, Some(away), here, false),
+            (Began::Untold, None, here, true),
+            (Began::Untold, None, None, false),
+        ] {
+            let is_so = is_inside(began, session_id, cwd);
+            assert_eq!(is_so, expected, "{began:?} {session_id:?} {cwd:?}");
+        }
+        fs::remove_dir_all(base).expect("it is ours");
+    }
+}

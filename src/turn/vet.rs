@@ -1,0 +1,86 @@
+//! What is known before a turn has its place: whether its session is one that the caller reaches, and
+//! for a job, which waits for itself, all else that it would be refused for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::outcome::FailureKind;
+use super::request::TurnRequest;
+use super::run::Call;
+use super::{Codex, Shared};
+use crate::policy::Policy;
+use crate::reach::Reach;
+
+/// A turn that could run when it was looked at. It is looked at again when it does.
+#[derive(Debug)]
+pub(crate) struct Vetted(TurnRequest);
+
+impl Vetted {
+    /// What is asked, with the session settled.
+    pub(crate) fn into_request(self) -> TurnRequest {
+        self.0
+    }
+}
+
+impl Codex {
+    /// What callers under the settings' policy reach.
+    pub(crate) fn reach(&self) -> Reach {
+        self.0.reach(&self.0.settings.policy)
+    }
+
+    /// Settles what a turn would run with, as if it ran now, and starts nothing. Its session is looked
+    /// for in this Codex home, if that is not the one of this process.
+    pub(crate) async fn vet(
+        &self,
+        mut request: TurnRequest,
+        home: Option<&Path>,
+    ) -> Result<Vetted, FailureKind> {
+        let codex = self.at(home);
+        let shared = &codex.0;
+        codex.check(&request).map_err(|failure| failure.kind)?;
+        request.find_last(&shared.settings)?;
+        let cancel = shared.shutdown.child_token();
+        let call = Call { shared: Arc::clone(shared), request, began: Instant::now(), cancel };
+        call.check_session().await?;
+        call.plan().await?;
+        Ok(Vetted(call.request))
+    }
+
+    /// The same with another Codex home.
+    fn at(&self, home: Option<&Path>) -> Self {
+        let own = self.0.codex_home.as_deref();
+        match home.filter(|home| Some(*home) != own) {
+            None => self.clone(),
+            Some(home) => Self(Arc::new(Shared {
+                versions: self.0.versions.clone(),
+                places: self.0.places.clone(),
+                ..Shared::new(self.0.settings.clone(), Some(home.to_owned()))
+            })),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn reach(&self, policy: &Policy) -> Reach {
+        Reach::of(policy, self.codex_home.as_deref(), &self.places)
+    }
+}
+
+impl Call {
+    /// Refuses a session that was outside of the folders that are allowed. Its history comes along
+    /// whatever directory the call names.
+    pub(super) async fn check_session(&self) -> Result<(), FailureKind> {
+        let reach = self.shared.reach(self.policy());
+        let Some(session) = self.request.session.filter(|_| reach.is_limited()) else {
+            return Ok(());
+        };
+        let field = if self.request.found_last { "continue_last" } else { "session_id" };
+        let check = tokio::task::spawn_blocking(move || reach.session(field, session, None));
+        let broken = |error: tokio::task::JoinError| FailureKind::Internal {
+            message: format!("the session's record could not be looked at: {error}"),
+        };
+        check.await.map_err(broken)?
+    }
+}
