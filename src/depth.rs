@@ -42,7 +42,7 @@ fn started_with(pid: u32) -> Option<u32> {
 
 #[cfg(all(unix, not(target_os = "linux")))]
 fn ps(pid: u32, arguments: &[&str]) -> Option<String> {
-    let output = std::process::Command::new("ps")
+    let output = std::process::Command::new("/bin/ps")
         .args(arguments)
         .args(["-p", &pid.to_string()])
         .output()

@@ -9,6 +9,7 @@
 mod jobs;
 mod real;
 mod roles;
+mod sandbox;
 mod server;
 mod stream;
 mod table;
@@ -60,9 +61,10 @@ fn main() {
         std::env::consts::OS,
         std::env::consts::ARCH,
     );
-    let sections: [Section<'_>; 6] = [
+    let sections: [Section<'_>; 7] = [
         ("initialize", &initialize),
         ("calls", &all_calls),
+        ("sandbox", &sandbox::run),
         ("stream", &stream::run),
         ("jobs", &jobs::run),
         ("memory", &memory),

@@ -46,6 +46,12 @@ impl Setup {
         self
     }
 
+    /// Lets calls ask for every sandbox.
+    pub fn open(mut self) -> Self {
+        self.0.env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access");
+        self
+    }
+
     /// Has the scripted Codex print a flood of lines of this length.
     pub fn flood(mut self, line_length: usize) -> Self {
         self.0.env(roles::FLOOD_LINE, line_length.to_string());
