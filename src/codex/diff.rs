@@ -1,16 +1,11 @@
 //! The work that is reviewed, as git knows it.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
-use tokio::process::Command;
-
+use super::git::Git;
+use super::watchdog::Watchdog;
 use crate::turn::request::InvalidValue;
-
-/// How long git may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The longest name of a branch or commit, in bytes.
 const MAX_NAME: usize = 250;
@@ -68,17 +63,25 @@ impl Diff {
         format!("The work to review is {commands}. Look at all of it before you judge.")
     }
 
-    /// Checks that git knows it in this directory. Nothing of the repository's own is run.
-    pub(crate) async fn check(&self, working_dir: &Path) -> Result<(), InvalidValue> {
+    /// Checks that this git knows it in this directory. Nothing of the repository's own is run.
+    pub(crate) async fn check(
+        &self,
+        working_dir: &Path,
+        git: Option<&Path>,
+        watchdog: &Watchdog,
+    ) -> Result<(), InvalidValue> {
         let dir = working_dir.display();
-        match git(working_dir, &["rev-parse", "--is-inside-work-tree"]).await? {
+        let unusable = |why: String| InvalidValue(format!("cannot be checked: {why}"));
+        let program = git.ok_or_else(|| unusable("there is no git on the PATH".into()))?;
+        let git = Git { program, watchdog };
+        let ask = async |arguments: &[&str]| {
+            let answer = git.ask(working_dir, arguments).await;
+            answer.map_err(|error| unusable(error.to_string()))
+        };
+        match ask(&["rev-parse", "--is-inside-work-tree"]).await? {
             Ok(answer) if answer == "true" => {}
             Ok(_) => return Err(InvalidValue(format!("needs files of git's, and {dir} has none"))),
-            Err(reason) => {
-                return Err(InvalidValue(format!(
-                    "needs a repository of git's at {dir}: {reason}"
-                )));
-            }
+            Err(reason) => return Err(no_repository(working_dir, &reason)),
         }
         let (what, name) = match self {
             Self::Uncommitted => return Ok(()),
@@ -89,26 +92,35 @@ impl Diff {
         let verify = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
         let unknown =
             |_| InvalidValue(format!("names the {what} {name}, which git does not know at {dir}"));
-        git(working_dir, &verify).await?.map(drop).map_err(unknown)
+        ask(&verify).await?.map(drop).map_err(unknown)
     }
 }
 
-/// What git says, or why it refuses.
-async fn git(dir: &Path, arguments: &[&str]) -> Result<Result<String, String>, InvalidValue> {
-    let unusable = |why: String| InvalidValue(format!("cannot be checked: {why}"));
-    let answer = Command::new("git")
-        .arg("-C")
-        .arg(dir)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(ANSWER_WITHIN, answer)
-        .await
-        .map_err(|_| unusable("git does not answer".into()))?
-        .map_err(|error| unusable(format!("git cannot be started ({error})")))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+/// The git to ask about this directory: the first on the PATH that does not lie in the directory
+/// itself, where a turn may write.
+pub(crate) fn git_program(working_dir: &Path) -> Option<PathBuf> {
+    let dir = working_dir.canonicalize().ok()?;
+    let all = which::which_all("git").ok()?.filter(|path| path.is_absolute());
+    let real = all.filter_map(|path| Some((path.canonicalize().ok()?, path)));
+    let mut outside =
+        real.filter(|(real, path)| !real.starts_with(&dir) && !path.starts_with(&dir));
+    let (real, path) = outside.next()?;
+    // By another name it would be another program.
+    Some(if real.file_name() == path.file_name() { real } else { path })
+}
+
+/// Why git knows no repository here, from what it says.
+fn no_repository(working_dir: &Path, reason: &str) -> InvalidValue {
+    let dir = working_dir.display();
+    if let Some((_, root)) = reason.split_once("detected dubious ownership in repository at '") {
+        let root = root.lines().next().unwrap_or_default().trim_end_matches('\'');
+        return InvalidValue(format!(
+            "needs a repository of git's that git trusts, and the one at {root} belongs to somebody \
+             else. A person can trust it: git config --global --add safe.directory {root}"
+        ));
+    }
+    let reason = reason.lines().next().unwrap_or_default();
+    InvalidValue(format!("needs a repository of git's at {dir}: {reason}"))
 }
 
 #[cfg(test)]

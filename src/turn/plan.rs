@@ -9,6 +9,7 @@ use super::outcome::FailureKind;
 use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use super::run::Call;
 use crate::codex::configured::Configured;
+use crate::codex::diff::git_program;
 use crate::codex::locate::{Program, locate};
 use crate::codex::scratch::Scratch;
 use crate::codex::version::Version;
@@ -63,7 +64,8 @@ impl Call {
         let mut without_mcp = configured.mcp_servers(untrusted.is_empty());
         without_mcp.retain(|name| !self.policy().nested_mcp.starts(name));
         if let Some(diff) = &self.request.diff {
-            let known = diff.check(working_dir.as_path()).await;
+            let (dir, watchdog) = (working_dir.as_path(), &self.shared.watchdog);
+            let known = diff.check(dir, git_program(dir).as_deref(), watchdog).await;
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
         let options = self.options(sandbox)?;

@@ -133,7 +133,7 @@ impl Call {
         let mut pause = BUSY_RETRY.0;
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
-            let plan = self.plan().await.map_err(failure)?;
+            let plan = self.wait(clock, self.plan()).await.flatten().map_err(failure)?;
             if let Some(recorder) = &mut recorder {
                 let taken = recorder.started(plan.working_dir.as_path());
                 taken.map_err(|error| {

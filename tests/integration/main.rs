@@ -51,6 +51,8 @@ mod queue;
 #[cfg(unix)]
 mod real_commands;
 #[cfg(unix)]
+mod real_diff_attacks;
+#[cfg(unix)]
 mod real_doctor;
 #[cfg(unix)]
 mod real_failures;
