@@ -21,6 +21,7 @@ pub(crate) enum Session {
 pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
+    pub(crate) compact_prompt: Option<PathBuf>,
 }
 
 /// What one run of Codex is told on its command line. The prompt is not a part of it: it goes to
@@ -113,6 +114,11 @@ impl Invocation<'_> {
                 if old { "experimental_instructions_file" } else { "model_instructions_file" };
             line.set(key, &file.to_string_lossy());
         }
+        if let Some(file) = &self.files.compact_prompt {
+            // One that the person has configured would be stronger than a file (0.77 to 0.171).
+            line.set("compact_prompt", "");
+            line.set("experimental_compact_prompt_file", &file.to_string_lossy());
+        }
     }
 
     /// Turns off what lets a command out of its sandbox although that is named (all measured on 0.169
@@ -133,6 +139,10 @@ impl Invocation<'_> {
         }
     }
 }
+
+mod told;
+
+pub(crate) use told::told;
 
 struct Line(Vec<OsString>);
 

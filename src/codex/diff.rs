@@ -46,21 +46,28 @@ impl FromStr for Diff {
 }
 
 impl Diff {
-    /// What Codex is told.
-    pub(crate) fn how_to_see(&self) -> String {
-        let commands = match self {
+    /// What Codex is told. A name is the caller's, so it is not in here: it stands in a part of its own.
+    pub(crate) fn how_to_see(&self) -> &'static str {
+        match self {
             Self::Uncommitted => {
-                "what is not committed: `git status --short`, `git diff HEAD`, and the files that git \
-                 does not track yet"
-                    .into()
+                "The work to review is what is not committed: `git status --short`, `git diff HEAD`, \
+                 and the files that git does not track yet. Look at all of it before you judge."
             }
-            Self::Base(branch) => format!(
-                "everything since the branch {branch}: `git log --oneline {branch}..HEAD` and \
-                 `git diff {branch}...HEAD`"
-            ),
-            Self::Commit(commit) => format!("one commit: `git show {commit}`"),
-        };
-        format!("The work to review is {commands}. Look at all of it before you judge.")
+            Self::Base(_) | Self::Commit(_) => {
+                "The work to review is named below, under `diff`. `base:NAME` is everything since the \
+                 branch NAME: `git log --oneline NAME..HEAD` and `git diff NAME...HEAD`. `commit:NAME` \
+                 is one commit: `git show NAME`. Look at all of it before you judge."
+            }
+        }
+    }
+
+    /// What the caller has named, as they did.
+    pub(crate) fn named(&self) -> Option<String> {
+        match self {
+            Self::Uncommitted => None,
+            Self::Base(branch) => Some(format!("base:{branch}")),
+            Self::Commit(commit) => Some(format!("commit:{commit}")),
+        }
     }
 
     /// Checks that this git knows it in this directory. Nothing of the repository's own is run.

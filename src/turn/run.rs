@@ -15,7 +15,7 @@ use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::plan::Plan;
 use super::request::{Limits, Sandbox, SandboxChoice, SessionId, TurnRequest};
 use super::tokens::{Before, Count, split};
-use crate::codex::command::{Invocation, Session};
+use crate::codex::command::{Invocation, Session, told};
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::listing;
@@ -213,7 +213,8 @@ impl Call {
             version: plan.version,
         };
         let arguments = invocation.arguments();
-        tracing::debug!(program = %plan.program.path.display(), ?arguments, "starting Codex");
+        let program = plan.program.path.display();
+        tracing::debug!(%program, arguments = told(&arguments), "starting Codex");
         clock.event(Instant::now(), false);
         let watchdog = &self.shared.watchdog;
         Running::start(&plan.program, &arguments, &self.request.prompt, watchdog).map_err(|error| {

@@ -83,6 +83,8 @@ mod real_policy;
 #[cfg(unix)]
 mod real_policy_folders;
 #[cfg(unix)]
+mod real_private_texts;
+#[cfg(unix)]
 mod real_review;
 #[cfg(unix)]
 mod real_session;
