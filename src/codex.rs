@@ -12,6 +12,7 @@ pub(crate) mod effective;
 pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod event_stream;
+pub(crate) mod git;
 pub(crate) mod home;
 pub(crate) mod listing;
 pub(crate) mod locate;

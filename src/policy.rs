@@ -13,7 +13,8 @@ use std::str::FromStr;
 
 use crate::codex::effective::Effective;
 use crate::text::shown;
-use crate::turn::options::{ApprovalPolicy, Argument, Options};
+use crate::turn::command_line::{COMPACT_PROMPT, WORD};
+use crate::turn::options::{ApprovalPolicy, Argument, Options, Override};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -46,7 +47,6 @@ pub(crate) const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 /// sandbox, and `sandbox_workspace_write` widens it.
 pub(crate) const HARMLESS_SETTINGS: &[&str] = &[
     "compact_prompt",
-    "developer_instructions",
     "hide_agent_reasoning",
     "model_auto_compact_token_limit",
     "model_context_window",
@@ -62,6 +62,9 @@ pub(crate) const HARMLESS_SETTINGS: &[&str] = &[
     "tool_output_token_limit",
     "web_search",
 ];
+
+/// The same of texts for the model. A profile or a project can say them, but no call.
+const HARMLESS_TEXTS: &[&str] = &["developer_instructions"];
 
 /// Settings that a call always says itself, so that a profile or a project cannot.
 const OVERRULED_SETTINGS: &[&str] =
@@ -249,6 +252,7 @@ impl Policy {
         }
         self.check_config(&request.options)?;
         self.check_arguments(&request.options)?;
+        request.options.check()?;
         for image in &request.options.images {
             self.within("images", image.as_path())?;
         }
@@ -257,8 +261,11 @@ impl Policy {
 
     /// A setting in a profile that could get around the sandbox.
     pub(crate) fn harm<'a>(&self, tables: impl Iterator<Item = &'a Table>) -> Option<&'a str> {
-        let harmless =
-            |key: &&str| HARMLESS_SETTINGS.contains(key) || OVERRULED_SETTINGS.contains(key);
+        let harmless = |key: &&str| {
+            [HARMLESS_SETTINGS, HARMLESS_TEXTS, OVERRULED_SETTINGS]
+                .iter()
+                .any(|all| all.contains(key))
+        };
         let mut keys = tables.flat_map(Table::keys).map(String::as_str);
         keys.find(|key| !self.is_open() && !harmless(key))
     }
@@ -271,12 +278,23 @@ impl Policy {
     }
 
     fn check_config(&self, options: &Options) -> Result<()> {
-        let Some(first) = options.config.first() else { return Ok(()) };
+        let keys = options.config.iter().map(Override::key);
+        let first = keys.chain(options.compact_prompt.as_ref().map(|_| COMPACT_PROMPT)).next();
+        let Some(first) = first else { return Ok(()) };
         if !self.allow_config {
-            let problem = format!("has {}, and no setting is allowed", shown(first.key()));
+            let problem = format!("has {}, and no setting is allowed", shown(first));
             return Err(refused("config", problem, ALLOW_CONFIG));
         }
-        let harmless = |key: &str| HARMLESS_SETTINGS.contains(&key);
+        let harmless =
+            |key: &str| HARMLESS_SETTINGS.contains(&key) || HARMLESS_TEXTS.contains(&key);
+        // None of these is anything else, and on a command line nothing else must stand.
+        let mut words =
+            options.config.iter().filter(|setting| HARMLESS_SETTINGS.contains(&setting.key()));
+        if let Some(wrong) = words.find(|setting| !setting.is_word()) {
+            let problem = format!("has a value for {} that must be {WORD}", wrong.key());
+            let problem = InvalidValue(problem);
+            return Err(FailureKind::BadInput { field: "config".into(), problem });
+        }
         match options.config.iter().find(|setting| !harmless(setting.key())) {
             Some(setting) if !self.is_open() => {
                 let problem = format!(

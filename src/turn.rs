@@ -6,6 +6,7 @@
 pub(crate) mod advice;
 pub(crate) mod attempt;
 pub(crate) mod clock;
+pub(crate) mod command_line;
 pub(crate) mod options;
 pub(crate) mod outcome;
 mod plan;

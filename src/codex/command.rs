@@ -25,6 +25,7 @@ pub(crate) enum Session {
 pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
+    pub(crate) compact_prompt: Option<PathBuf>,
 }
 
 /// What one run of Codex is told on its command line. The prompt is not a part of it: it goes to
@@ -117,8 +118,17 @@ impl Invocation<'_> {
                 if old { "experimental_instructions_file" } else { "model_instructions_file" };
             line.set(key, &file.to_string_lossy());
         }
+        if let Some(file) = &self.files.compact_prompt {
+            // One that the person has configured would be stronger than a file (0.77 to 0.171).
+            line.set("compact_prompt", "");
+            line.set("experimental_compact_prompt_file", &file.to_string_lossy());
+        }
     }
 }
+
+mod told;
+
+pub(crate) use told::told;
 
 struct Line(Vec<OsString>);
 

@@ -1,16 +1,11 @@
 //! The work that is reviewed, as git knows it.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
-use tokio::process::Command;
-
+use super::git::Git;
+use super::watchdog::Watchdog;
 use crate::turn::request::InvalidValue;
-
-/// How long git may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The longest name of a branch or commit, in bytes.
 const MAX_NAME: usize = 250;
@@ -51,34 +46,49 @@ impl FromStr for Diff {
 }
 
 impl Diff {
-    /// What Codex is told.
-    pub(crate) fn how_to_see(&self) -> String {
-        let commands = match self {
+    /// What Codex is told. A name is the caller's, so it is not in here: it stands in a part of its own.
+    pub(crate) fn how_to_see(&self) -> &'static str {
+        match self {
             Self::Uncommitted => {
-                "what is not committed: `git status --short`, `git diff HEAD`, and the files that git \
-                 does not track yet"
-                    .into()
+                "The work to review is what is not committed: `git status --short`, `git diff HEAD`, \
+                 and the files that git does not track yet. Look at all of it before you judge."
             }
-            Self::Base(branch) => format!(
-                "everything since the branch {branch}: `git log --oneline {branch}..HEAD` and \
-                 `git diff {branch}...HEAD`"
-            ),
-            Self::Commit(commit) => format!("one commit: `git show {commit}`"),
-        };
-        format!("The work to review is {commands}. Look at all of it before you judge.")
+            Self::Base(_) | Self::Commit(_) => {
+                "The work to review is named below, under `diff`. `base:NAME` is everything since the \
+                 branch NAME: `git log --oneline NAME..HEAD` and `git diff NAME...HEAD`. `commit:NAME` \
+                 is one commit: `git show NAME`. Look at all of it before you judge."
+            }
+        }
     }
 
-    /// Checks that git knows it in this directory. Nothing of the repository's own is run.
-    pub(crate) async fn check(&self, working_dir: &Path) -> Result<(), InvalidValue> {
+    /// What the caller has named, as they did.
+    pub(crate) fn named(&self) -> Option<String> {
+        match self {
+            Self::Uncommitted => None,
+            Self::Base(branch) => Some(format!("base:{branch}")),
+            Self::Commit(commit) => Some(format!("commit:{commit}")),
+        }
+    }
+
+    /// Checks that this git knows it in this directory. Nothing of the repository's own is run.
+    pub(crate) async fn check(
+        &self,
+        working_dir: &Path,
+        git: Option<&Path>,
+        watchdog: &Watchdog,
+    ) -> Result<(), InvalidValue> {
         let dir = working_dir.display();
-        match git(working_dir, &["rev-parse", "--is-inside-work-tree"]).await? {
+        let unusable = |why: String| InvalidValue(format!("cannot be checked: {why}"));
+        let program = git.ok_or_else(|| unusable("there is no git on the PATH".into()))?;
+        let git = Git { program, watchdog };
+        let ask = async |arguments: &[&str]| {
+            let answer = git.ask(working_dir, arguments).await;
+            answer.map_err(|error| unusable(error.to_string()))
+        };
+        match ask(&["rev-parse", "--is-inside-work-tree"]).await? {
             Ok(answer) if answer == "true" => {}
             Ok(_) => return Err(InvalidValue(format!("needs files of git's, and {dir} has none"))),
-            Err(reason) => {
-                return Err(InvalidValue(format!(
-                    "needs a repository of git's at {dir}: {reason}"
-                )));
-            }
+            Err(reason) => return Err(no_repository(working_dir, &reason)),
         }
         let (what, name) = match self {
             Self::Uncommitted => return Ok(()),
@@ -89,26 +99,28 @@ impl Diff {
         let verify = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
         let unknown =
             |_| InvalidValue(format!("names the {what} {name}, which git does not know at {dir}"));
-        git(working_dir, &verify).await?.map(drop).map_err(unknown)
+        ask(&verify).await?.map(drop).map_err(unknown)
     }
 }
 
-/// What git says, or why it refuses.
-async fn git(dir: &Path, arguments: &[&str]) -> Result<Result<String, String>, InvalidValue> {
-    let unusable = |why: String| InvalidValue(format!("cannot be checked: {why}"));
-    let answer = Command::new("git")
-        .arg("-C")
-        .arg(dir)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(ANSWER_WITHIN, answer)
-        .await
-        .map_err(|_| unusable("git does not answer".into()))?
-        .map_err(|error| unusable(format!("git cannot be started ({error})")))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+/// The git to ask, in folders in which no turn may write.
+pub(crate) fn git_program(folders: &[PathBuf]) -> Option<PathBuf> {
+    let paths = std::env::join_paths(folders).ok()?;
+    which::which_in("git", Some(paths), "/").ok()
+}
+
+/// Why git knows no repository here, from what it says.
+fn no_repository(working_dir: &Path, reason: &str) -> InvalidValue {
+    let dir = working_dir.display();
+    if let Some((_, root)) = reason.split_once("detected dubious ownership in repository at '") {
+        let root = root.lines().next().unwrap_or_default().trim_end_matches('\'');
+        return InvalidValue(format!(
+            "needs a repository of git's that git trusts, and the one at {root} belongs to somebody \
+             else. A person can trust it: git config --global --add safe.directory {root}"
+        ));
+    }
+    let reason = reason.lines().next().unwrap_or_default();
+    InvalidValue(format!("needs a repository of git's at {dir}: {reason}"))
 }
 
 #[cfg(test)]

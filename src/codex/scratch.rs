@@ -27,7 +27,9 @@ impl Scratch {
     /// folder for such things.
     pub(crate) fn write(state_dir: Option<&Path>, options: &Options) -> io::Result<Self> {
         let schema = options.output_schema.as_ref().map(|schema| schema.to_json());
-        if schema.is_none() && options.base_instructions.is_none() {
+        let instructions = options.base_instructions.as_deref();
+        let compact_prompt = options.compact_prompt.as_deref();
+        if schema.is_none() && instructions.is_none() && compact_prompt.is_none() {
             return Ok(Self::default());
         }
         let temporary = std::env::temp_dir;
@@ -37,8 +39,8 @@ impl Scratch {
         remove_left_behind(&all);
         let mut scratch = Self { folder: Some(folder), files: Files::default() };
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
-        scratch.files.base_instructions =
-            scratch.file("instructions.md", options.base_instructions.as_deref())?;
+        scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
+        scratch.files.compact_prompt = scratch.file("compact.md", compact_prompt)?;
         Ok(scratch)
     }
 

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::Tool;
 use crate::text::shown;
+use crate::turn::command_line::COMPACT_PROMPT;
 use crate::turn::options::{
-    Argument, Image, MAX_OPTION_ENTRIES, Options, OutputSchema, Override, together,
+    Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema, Override,
+    together,
 };
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{
@@ -159,11 +161,13 @@ impl Arguments {
     pub(super) fn options(&mut self) -> Result<Options> {
         let schema =
             |schema| OutputSchema::new(schema).map_err(|problem| invalid("output_schema", problem));
+        let (config, compact_prompt) = self.config()?;
         Ok(Options {
             model: None,
             reasoning_effort: None,
             profile: self.parsed("profile", str::parse)?,
-            config: self.config()?,
+            config,
+            compact_prompt,
             approval_policy: self.parsed("approval_policy", str::parse)?,
             add_dirs: self.list("add_dirs", working_dir)?,
             images: self.list("images", |path| Image::existing(path))?,
@@ -174,17 +178,29 @@ impl Arguments {
         })
     }
 
-    fn config(&mut self) -> Result<Vec<Override>> {
-        let settings = self.object("config")?.unwrap_or_default();
+    /// Settings, and the one among them that goes to Codex as a file.
+    fn config(&mut self) -> Result<(Vec<Override>, Option<String>)> {
+        let mut settings = self.object("config")?.unwrap_or_default();
         if settings.len() > MAX_OPTION_ENTRIES {
             return Err(bad("config", format!("must have {MAX_OPTION_ENTRIES} settings at most")));
         }
+        let compact_prompt = match settings.shift_remove(COMPACT_PROMPT) {
+            None => None,
+            Some(Value::String(text)) if text.len() <= MAX_OPTION_BYTES => Some(text),
+            Some(_) => {
+                let problem = format!(
+                    "has a {COMPACT_PROMPT} that is not a text of {MAX_OPTION_BYTES} bytes at most"
+                );
+                return Err(bad("config", problem));
+            }
+        };
         let setting = |(key, value): (&String, &Value)| {
             Override::new(key, value).map_err(|problem| invalid("config", problem))
         };
         let settings = settings.iter().map(setting).collect::<Result<_>>()?;
-        together(settings, |setting: &Override| setting.to_string().len())
-            .map_err(|problem| invalid("config", problem))
+        let settings = together(settings, |setting: &Override| setting.to_string().len())
+            .map_err(|problem| invalid("config", problem))?;
+        Ok((settings, compact_prompt.filter(|text| !text.trim().is_empty())))
     }
 
     fn extra_arguments(&mut self) -> Result<Vec<Argument>> {

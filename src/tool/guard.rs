@@ -70,6 +70,7 @@ fn request(
         Tool::GuardFinal => arguments.parsed("diff", str::parse::<Diff>)?,
         Tool::Chat | Tool::GuardPlan => None,
     };
+    texts.extend(diff.as_ref().and_then(Diff::named).map(|named| ("diff", named)));
     let task = match &diff {
         Some(diff) => format!("{task}\n\n{}", diff.how_to_see()),
         None => task.to_owned(),

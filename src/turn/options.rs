@@ -10,6 +10,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::command_line::{self, check_argument, check_setting};
+use super::outcome::FailureKind;
 use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
 use crate::text::shown;
 
@@ -40,6 +42,9 @@ pub struct Options {
     /// Settings of Codex's for this turn (`-c`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub config: Vec<Override>,
+    /// How the model is asked to sum a session up that has grown too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compact_prompt: Option<String>,
     /// When Codex asks before it runs a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_policy: Option<ApprovalPolicy>,
@@ -67,6 +72,15 @@ impl Options {
     /// What holds for the later turns of a job too, because Codex itself forgets it.
     pub(crate) fn lasting(&self) -> Self {
         Self { images: Vec::new(), output_schema: None, ..self.clone() }
+    }
+
+    /// Refuses what must not stand on a command line.
+    pub(crate) fn check(&self) -> Result<(), FailureKind> {
+        let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };
+        let check = |setting: &Override| check_setting(setting.key(), &setting.value()?);
+        self.config.iter().try_for_each(check).map_err(|problem| bad("config", problem))?;
+        let mut arguments = self.extra_arguments.iter().map(Argument::as_str);
+        arguments.try_for_each(check_argument).map_err(|problem| bad("extra_arguments", problem))
     }
 }
 
@@ -216,7 +230,8 @@ pub struct Override {
 }
 
 impl Override {
-    /// Checks that `key` is one, with dots between its parts, and that TOML can say `value`.
+    /// Checks that `key` is one, with dots between its parts, and that TOML can say `value`. A turn with
+    /// a value that is a text for the model is refused, as settings stand on a command line.
     ///
     /// # Errors
     ///
@@ -251,6 +266,19 @@ impl Override {
     /// The key.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Whether the value is a single word, a number, or true or false.
+    pub(crate) fn is_word(&self) -> bool {
+        self.value().is_ok_and(|value| command_line::is_word(&value))
+    }
+
+    fn value(&self) -> Result<toml::Value, InvalidValue> {
+        let table: Option<toml::Table> = format!("value = {}", self.value).parse().ok();
+        let value = table.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
+        value.ok_or_else(|| {
+            InvalidValue(format!("has a value for {} that is not TOML", shown(&self.key)))
+        })
     }
 }
 
@@ -348,7 +376,7 @@ mod tests {
     #[test]
     fn a_setting_is_one_key_and_one_value_of_toml() {
         let shown = |key: &str, value: Value| Override::new(key, &value).map(|it| it.to_string());
-        let hostile = "x\"\ny = 1\n\"\"\"\nz = 2";
+        let hostile = "x\"#y=1'''\"\"\"z\\";
         let table: toml::Table =
             shown("a-c", json!(hostile)).expect("a key").parse().expect("it is TOML");
         assert_eq!(table.get("a-c").and_then(toml::Value::as_str), Some(hostile));

@@ -280,9 +280,8 @@ fn timed_out(limit: &Limit, started: bool, in_front: &str) -> String {
     if started {
         format!("{what}, so Codex was stopped")
     } else {
-        let waited = "was still waiting for its turn, so Codex was not started";
         let who = if in_front.is_empty() { String::new() } else { format!("; {in_front}") };
-        format!("{what}, and {waited}{who}")
+        format!("{what} before its turn had come, so Codex was not started{who}")
     }
 }
 

@@ -65,7 +65,7 @@ impl Call {
             })?,
             (None, None) => settings.working_dir.clone(),
         };
-        let Surroundings { program, configured, protected, paths } =
+        let Surroundings { program, git, configured, protected, paths } =
             self.surroundings(&working_dir).await;
         let mut program = program.map_err(|reason| FailureKind::CodexNotFound {
             program: settings.codex_bin.to_string_lossy().into_owned(),
@@ -82,7 +82,8 @@ impl Call {
         let working_dir = self.policy().working_dir("cwd", &working_dir, kept_from)?;
         self.check_profile(&configured)?;
         if let Some(diff) = &self.request.diff {
-            let known = diff.check(working_dir.as_path()).await;
+            let (dir, watchdog) = (working_dir.as_path(), &self.shared.watchdog);
+            let known = diff.check(dir, git.as_deref(), watchdog).await;
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
         let options = self.options(kept_from)?;

@@ -15,7 +15,7 @@ use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::plan::Plan;
 use super::request::{Limits, Sandbox, SandboxChoice, SessionId, TurnRequest};
 use super::tokens::{Before, Count, split};
-use crate::codex::command::{Invocation, Session};
+use crate::codex::command::{Invocation, Session, told};
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::listing;
@@ -138,8 +138,9 @@ impl Call {
         let mut pause = BUSY_RETRY.0;
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
-            self.check_session().await.map_err(|kind| Failure::of(kind, None))?;
-            let plan = self.plan().await.map_err(failure)?;
+            let checked = self.wait(clock, self.check_session()).await.map_err(failure)?;
+            checked.map_err(|kind| Failure::of(kind, None))?;
+            let plan = self.wait(clock, self.plan()).await.flatten().map_err(failure)?;
             if let Some(recorder) = &mut recorder {
                 let taken = recorder.started(plan.working_dir.as_path());
                 taken.map_err(|error| {
@@ -216,7 +217,8 @@ impl Call {
             version: plan.version,
         };
         let arguments = invocation.arguments();
-        tracing::debug!(program = %plan.program.path.display(), ?arguments, "starting Codex");
+        let program = plan.program.path.display();
+        tracing::debug!(%program, arguments = told(&arguments), "starting Codex");
         clock.event(Instant::now(), false);
         let watchdog = &self.shared.watchdog;
         Running::start(&plan.program, &arguments, &self.request.prompt, watchdog).map_err(|error| {

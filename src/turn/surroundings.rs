@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::codex::bubblewrap;
 use crate::codex::configured::Configured;
+use crate::codex::diff;
 use crate::codex::environment::Paths;
 use crate::codex::locate::{Program, locate};
 use crate::config::Settings;
@@ -14,6 +15,8 @@ use crate::policy::protected::Protected;
 pub(super) struct Surroundings {
     /// Codex, or why there is none.
     pub(super) program: Result<Program, String>,
+    /// Git, if there is one that no turn can have written.
+    pub(super) git: Option<PathBuf>,
     pub(super) configured: Configured,
     pub(super) protected: Protected,
     /// The PATH for Codex and its commands, where it must not stay as it is.
@@ -73,13 +76,15 @@ impl Surroundings {
             }
             _ => None,
         };
-        Self { program, configured, protected, paths }
+        let git = diff::git_program(&folders);
+        Self { program, git, configured, protected, paths }
     }
 
     /// Of a machine that could not be looked at.
     pub(super) fn unknown() -> Self {
         Self {
             program: Err("the search for it broke off".into()),
+            git: None,
             configured: Configured::default(),
             protected: Protected::default(),
             paths: None,

@@ -135,7 +135,7 @@ fn what_may_be_any_text_arrives_as_it_is() {
         let long = text.len() > 10_000;
         let mut arguments = json!({"prompt": text, "base_instructions": text});
         if !long {
-            arguments["config"] = json!({"developer_instructions": text});
+            arguments["config"] = json!({"compact_prompt": text});
             arguments["output_schema"] = json!({text.as_str(): text});
         }
         let answer = server.call("codex_chat", &arguments);
@@ -145,7 +145,9 @@ fn what_may_be_any_text_arrives_as_it_is() {
         assert!(stdin.contains(&format!(" ---\n{text}\n---")), "{}", shown(text));
         take(&mut argv, "-c", |setting| setting.starts_with("model_instructions_file=\"/"));
         if !long {
-            take(&mut argv, "-c", |setting| is_setting(setting, "developer_instructions", text));
+            take(&mut argv, "-c", |setting| is_setting(setting, "compact_prompt", ""));
+            let file = "experimental_compact_prompt_file=\"/";
+            take(&mut argv, "-c", |setting| setting.starts_with(file));
             take(&mut argv, "--output-schema", |path| path.ends_with("/schema.json"));
         }
         assert_eq!(argv, plain, "{}", shown(text));

@@ -57,6 +57,8 @@ mod real_allowed_jobs;
 #[cfg(unix)]
 mod real_commands;
 #[cfg(unix)]
+mod real_diff_attacks;
+#[cfg(unix)]
 mod real_doctor;
 #[cfg(target_os = "linux")]
 mod real_escapes;
@@ -88,6 +90,8 @@ mod real_options;
 mod real_policy;
 #[cfg(unix)]
 mod real_policy_folders;
+#[cfg(unix)]
+mod real_private_texts;
 #[cfg(unix)]
 mod real_releases;
 #[cfg(unix)]

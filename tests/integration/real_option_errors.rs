@@ -78,7 +78,7 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
         ("config", json!({"a=b": 1}), "key"),
         ("config", json!({"\"a\"": 1}), "key"),
         ("config", json!({"a\nsandbox_mode": 1}), "key"),
-        ("config", json!({"developer_instructions": long}), "65536"),
+        ("config", json!({"compact_prompt": long}), "65536"),
         ("config", settings, "50"),
         ("base_instructions", json!(7), "text"),
         ("extra_arguments", json!([""]), "1 to"),

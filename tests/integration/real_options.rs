@@ -177,18 +177,19 @@ fn base_instructions_stand_in_place_of_codex_s_own() {
 
 #[test]
 fn settings_reach_codex_with_whatever_is_in_them() {
-    let (model, _home, server) = rig(echo);
-    let text = "x\"\nsandbox_mode = \"danger-full-access\"\n\"\"\" ''' \\ # \u{202e}ü";
-    let options = json!({"config": {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let server = real(&home).env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access").start();
+    let text = "x\" sandbox_mode = \"danger-full-access\" \"\"\" ''' \\ # }]";
+    let options = json!({"sandbox": "read-only", "config": {
         "model_verbosity": "low",
         "model_reasoning_summary": "detailed",
-        "developer_instructions": text,
+        "model_providers.stand-in.http_headers": {"x-mine": text},
     }});
     for Asked { way, request, answer } in each_way(&model, &server, &options) {
         assert_eq!(request.body["text"]["verbosity"], "low", "{way}");
-        // In a session that is there already Codex keeps what it was told at its beginning.
-        let told = request.instructions().iter().any(|told| told.contains(text));
-        assert_eq!(told, way == "new", "{way}: {:?}", request.instructions());
+        let mine = ("x-mine".to_owned(), text.to_owned());
+        assert!(request.headers.contains(&mine), "{way}: {:?}", request.headers);
         if way == "new" {
             assert_eq!(request.body["reasoning"]["summary"], "detailed");
         }

@@ -96,7 +96,7 @@ fn what_is_to_be_reviewed_is_checked_against_git_before_codex_starts() {
         refused(wrong);
     }
     assert_eq!(model.requests().len(), 0, "nothing was asked");
-    for (diff, shown) in [("uncommitted", "git diff HEAD"), ("base:main", "git diff main...HEAD")] {
+    for (diff, shown) in [("uncommitted", "git diff HEAD"), ("base:main", "\nbase:main\n")] {
         content(&review(diff));
         let asked = model.requests().pop().expect("the model was asked").last_user_text();
         assert!(asked.contains(shown), "{asked}");

@@ -104,6 +104,7 @@ prop_compose! {
             reasoning_effort: reasoning_effort.and_then(|text| ReasoningEffort::parse(&text).ok()),
             profile: profile.and_then(|text| text.parse().ok()),
             config,
+            compact_prompt: None,
             approval_policy,
             add_dirs: add_dirs.into_iter().map(WorkingDir::unchecked).collect(),
             images,
@@ -210,6 +211,7 @@ fn said_of(
         files: &Files {
             output_schema: Some("/state/a b,\"c\"/schema.json".into()),
             base_instructions: Some("/state/a b,\"c\"\n/instructions.md".into()),
+            compact_prompt: Some("/state/a b,\"c\"\n/compact.md".into()),
         },
         session,
         version: Some(version),
@@ -272,6 +274,7 @@ proptest! {
         let search = if old { "tools.web_search" } else { "web_search" };
         expected.extend(options.web_search.map(|_| search));
         expected.push(if old { "experimental_instructions_file" } else { "model_instructions_file" });
+        expected.extend(["compact_prompt", "experimental_compact_prompt_file"]);
         if kept {
             expected.push(IMPOSED);
         }
