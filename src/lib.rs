@@ -17,6 +17,7 @@ mod codex;
 mod config;
 mod depth;
 mod job;
+mod links;
 mod log;
 mod policy;
 mod private;

@@ -2,7 +2,7 @@
 //!
 //! [`queue`] is the door: calls come in and get their places. Behind it, [`line`] is what all servers
 //! of the user share, [`table`] the file in which they do, [`calls`] this server's part of it, and
-//! [`order`] decides whose turn it is. [`known`] remembers directory, sandbox and tokens of a session,
+//! [`order`] decides whose turn it is, by sessions, the limit, and the [`roots`] of turns. [`known`] remembers directory, sandbox and tokens of a session,
 //! from its turns here or from Codex's record.
 
 pub(crate) mod calls;
@@ -12,5 +12,6 @@ pub(crate) mod last;
 pub(crate) mod line;
 pub(crate) mod order;
 pub(crate) mod queue;
+pub(crate) mod roots;
 pub(crate) mod survey;
 pub(crate) mod table;

@@ -192,6 +192,13 @@ impl Configured {
         roots.filter_map(Value::as_str).map(PathBuf::from).collect()
     }
 
+    /// Whether a setting, by its dotted key, is true.
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        let (table, key) = key.split_once('.').unwrap_or((key, ""));
+        let value = self.tables(false).find_map(|tables| tables.get(table)?.get(key)?.as_bool());
+        value == Some(true)
+    }
+
     /// What the machine's administrator requires.
     pub(crate) fn requirements(&self) -> Requirements {
         self.requirements

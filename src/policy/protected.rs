@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
-/// How many symbolic links are followed in one path, as on Linux.
-const MAX_LINKS: usize = 40;
+use crate::links::follow;
 
 /// Folders of the system: programs, libraries, and settings that each start of a program reads. Only a
 /// user who may write there, such as root, is kept from them here. `/usr/src` and `/opt` hold projects.
@@ -120,26 +119,9 @@ impl Protected {
     /// Follows `path` through its symbolic links, and protects the folder that each of them is in.
     fn links(&mut self, path: &Path, what: &str) -> PathBuf {
         let Ok(path) = std::path::absolute(path) else { return path.to_owned() };
-        let mut rest: Vec<PathBuf> = parts(&path);
-        let mut real = PathBuf::new();
-        let mut links = 0;
-        while let Some(part) = rest.pop() {
-            if part == Path::new("..") {
-                real.pop();
-                continue;
-            }
-            let next = real.join(&part);
-            match std::fs::read_link(&next) {
-                Ok(target) if links < MAX_LINKS => {
-                    links += 1;
-                    self.add(real.clone(), false, what);
-                    if target.is_absolute() {
-                        real = PathBuf::new();
-                    }
-                    rest.extend(parts(&target));
-                }
-                _ => real = next,
-            }
+        let (real, links) = follow(&path);
+        for folder in links.iter().filter_map(|link| link.parent()) {
+            self.add(folder.to_owned(), false, what);
         }
         real
     }
@@ -210,13 +192,6 @@ impl Protected {
         let (folder, whole) = all.into_iter().find(|(folder, _)| path.starts_with(folder))?;
         Some(if whole { folder } else { path.to_owned() })
     }
-}
-
-/// The components of a path that lead anywhere, the last one first.
-fn parts(path: &Path) -> Vec<PathBuf> {
-    let lead = |part: &Component<'_>| !matches!(part, Component::CurDir);
-    let parts = path.components().filter(lead).map(|part| PathBuf::from(part.as_os_str()));
-    parts.collect::<Vec<_>>().into_iter().rev().collect()
 }
 
 /// Whether this user may change what lies at `path`, or put something else there.

@@ -5,7 +5,8 @@ use std::io;
 use std::time::Instant;
 
 use super::line::PATIENCE;
-use super::order::{self, Entry};
+use super::order::{self, Entry, Start};
+use super::roots::Roots;
 use super::table::{Locked, SLOT, slot_of};
 use crate::turn::request::SessionId;
 
@@ -40,6 +41,8 @@ pub(crate) struct Calls {
 struct Mine {
     key: Key,
     entry: Entry,
+    /// Where its turn is to write, whatever it must give up beside others.
+    asked: Option<Roots>,
     /// Whether its ticket is known to come after all that were there before it.
     numbered: bool,
     /// Where it is written, and what.
@@ -60,9 +63,34 @@ impl Calls {
         self.next_key += 1;
         self.next_ticket += 1;
         let server = self.server.clone();
-        let entry = Entry { ticket, server, running: false, front, session, limit };
-        self.mine.push(Mine { key, entry, numbered: false, slot: None, changed: true });
+        let entry = Entry { ticket, server, running: false, front, session, limit, roots: None };
+        let asked = None;
+        self.mine.push(Mine { key, entry, asked, numbered: false, slot: None, changed: true });
         key
+    }
+
+    /// Has a running call wait in its place until its turn may write in `roots`. Says whether it must:
+    /// it need not if it runs with just these.
+    pub(crate) fn settle(&mut self, key: Key, roots: Option<&Roots>) -> bool {
+        let Some(mine) = self.mine.iter_mut().find(|mine| mine.key == key) else { return false };
+        if mine.entry.running && mine.asked.as_ref() == roots {
+            return false;
+        }
+        mine.asked = roots.cloned();
+        mine.entry.roots = roots.cloned();
+        mine.entry.running = false;
+        mine.changed = true;
+        true
+    }
+
+    /// Where a call's turn may write. Some of what was asked for may have been given up.
+    pub(crate) fn roots(&self, key: Key) -> Option<&Roots> {
+        self.entry(key)?.roots.as_ref()
+    }
+
+    /// Whether a turn runs here that may write.
+    pub(crate) fn may_write(&self) -> bool {
+        self.entries().any(|call| call.running && call.roots.is_some())
     }
 
     pub(crate) fn leave(&mut self, key: Key) {
@@ -157,7 +185,9 @@ impl Calls {
 
     /// Starts those whose turn it is. Where it is another server's, that one is waited for, but not for
     /// ever: one that does not come is passed by with all its calls.
-    pub(crate) fn decide(&mut self, others: &[Seen], now: Instant) -> Vec<Key> {
+    ///
+    /// Without `all` the calls of others are not known, and no turn starts that may write.
+    pub(crate) fn decide(&mut self, others: &[Seen], now: Instant, all: bool) -> Vec<Key> {
         let own = self.mine.len();
         let mut called: HashMap<(usize, u64), Instant> = HashMap::new();
         let mut late: Vec<&str> = Vec::new();
@@ -169,7 +199,8 @@ impl Calls {
                 self.entries().chain(in_line.iter().map(|seen| &seen.entry)).collect();
             let next = order::next(&calls);
             let late_before = late.len();
-            for seen in next.iter().filter(|at| **at >= own).map(|at| in_line[at - own]) {
+            let of_others = next.iter().filter(|start| start.at >= own);
+            for seen in of_others.map(|start| in_line[start.at - own]) {
                 let id = (seen.slot, seen.entry.ticket);
                 let since = self.called.get(&id).copied().unwrap_or(now);
                 called.insert(id, since);
@@ -178,13 +209,17 @@ impl Calls {
                 }
             }
             if late.len() == late_before {
-                break next.into_iter().filter(|at| *at < own).collect::<Vec<_>>();
+                let may = |start: &Start| start.at < own && (all || start.roots.is_none());
+                break next.into_iter().filter(may).collect::<Vec<_>>();
             }
         };
-        for at in &starts {
-            let mine = &mut self.mine[*at];
+        let mut keys = Vec::new();
+        for Start { at, roots } in starts {
+            let mine = &mut self.mine[at];
             mine.entry.running = true;
+            mine.entry.roots = roots;
             mine.changed = true;
+            keys.push(mine.key);
         }
         self.others_running = others.iter().filter(|seen| seen.entry.running).count();
         self.others_waiting = others.len() - self.others_running;
@@ -193,7 +228,22 @@ impl Calls {
         self.in_front = others.iter().filter(in_front).count();
         // If nobody waits here, nobody looks on, and what was called is no longer known.
         self.called = if self.waiting() > 0 { called } else { HashMap::new() };
-        starts.into_iter().map(|at| self.mine[at].key).collect()
+        keys
+    }
+
+    /// Takes back that turns start that may write: what others do not know of, they do not wait for.
+    /// Says whether there are any.
+    pub(crate) fn hold_back(&mut self, starts: &mut Vec<Key>) -> bool {
+        let before = starts.len();
+        for mine in &mut self.mine {
+            if mine.entry.roots.is_some() && starts.contains(&mine.key) {
+                mine.entry.running = false;
+                mine.entry.roots.clone_from(&mine.asked);
+                mine.changed = true;
+                starts.retain(|key| *key != mine.key);
+            }
+        }
+        starts.len() < before
     }
 
     /// Writes what has changed. What has no slot yet finds one in the text of the table.
@@ -214,7 +264,11 @@ impl Calls {
         }
         let mut free = (0..).filter(|slot| !taken.get(*slot).is_some_and(|taken| *taken));
         for mine in self.mine.iter_mut().filter(|mine| mine.changed || mine.slot.is_none()) {
-            let line = slot_of(&serde_json::to_vec(&mine.entry)?);
+            let mut line = slot_of(&serde_json::to_vec(&mine.entry)?);
+            if line.is_none() && mine.entry.roots.is_some() {
+                let shortened = Entry { roots: Some(Roots::shortened()), ..mine.entry.clone() };
+                line = slot_of(&serde_json::to_vec(&shortened)?);
+            }
             let line = line.ok_or_else(|| io::Error::other("a call is too long for a slot"))?;
             let slot = mine.slot.as_ref().map(|(slot, _)| *slot).or_else(|| free.next());
             let slot = slot.expect("there is no end to the slots");

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::calls::{Calls, Key, Seen, others_in};
 use super::order::{self, Entry, InFront};
+use super::roots::{Clash, Roots};
 use super::table::{Locked, Table, Unavailable};
 use crate::turn::request::SessionId;
 
@@ -37,17 +38,37 @@ pub(crate) struct Line {
     held_up: Option<(Instant, Option<SystemTime>)>,
     /// When it was looked whether the others are alive.
     buried: Option<Instant>,
+    /// Whether a turn does not start because others cannot be told of it.
+    untold: bool,
     warned: bool,
 }
 
 impl Line {
     pub(crate) fn new(table: Table) -> Self {
-        Self { table, calls: Calls::default(), held_up: None, buried: None, warned: false }
+        Self {
+            table,
+            calls: Calls::default(),
+            held_up: None,
+            buried: None,
+            untold: false,
+            warned: false,
+        }
     }
 
     /// Puts a call at the end of the line. The next look tells whether it can start.
     pub(crate) fn join(&mut self, session: Option<SessionId>, front: bool, limit: usize) -> Key {
         self.calls.join(session, front, limit)
+    }
+
+    /// Has a running call wait in its place until its turn may write in `roots`. Says whether it must;
+    /// the next look tells whether it can start.
+    pub(crate) fn settle(&mut self, key: Key, roots: Option<&Roots>) -> bool {
+        self.calls.settle(key, roots)
+    }
+
+    /// Where a running call's turn may write. Some of what was asked for may have been given up.
+    pub(crate) fn roots(&self, key: Key) -> Option<&Roots> {
+        self.calls.roots(key)
     }
 
     /// Takes a call out, whether it waits or runs. The next look tells the others.
@@ -67,7 +88,7 @@ impl Line {
 
     /// Whether a later look may find more without anything happening here.
     pub(crate) fn must_look_again(&self) -> bool {
-        self.is_held_up() || self.calls.wait_for_others()
+        self.is_held_up() || self.untold || self.calls.wait_for_others()
     }
 
     /// When it is time for that look.
@@ -96,10 +117,12 @@ impl Line {
                     return Vec::new();
                 }
                 self.warn(&problem);
+                // Commands of a turn can hold it too, since they may read it.
+                return self.calls.decide(&[], now, false);
             }
             Err(problem) => self.give_up(&problem),
         }
-        self.calls.decide(&[], now)
+        self.calls.decide(&[], now, true)
     }
 
     /// A sentence part about what a call waits for, or nothing if that is not known.
@@ -112,11 +135,16 @@ impl Line {
         others.retain(|seen| seen.entry.server != server);
         let calls: Vec<&Entry> =
             self.calls.entries().chain(others.iter().map(|seen| &seen.entry)).collect();
-        let call = match order::in_front(&calls, waits) {
-            Some(InFront::Call(call)) => call,
+        let (call, clash) = match order::in_front(&calls, waits) {
+            Some(InFront::Call(call)) => (call, None),
+            Some(InFront::Folder(call, clash)) => (call, Some(clash)),
             Some(InFront::Limit(running)) => {
                 return format!("{running} calls are running, which is the limit");
             }
+            None if waits.roots.is_some() && table.is_none() => {
+                return "another process keeps the line of calls locked".into();
+            }
+            None if self.untold => return "the line of calls cannot be written".into(),
             None => return String::new(),
         };
         let is_other = others.iter().any(|other| std::ptr::eq(&other.entry, call));
@@ -126,7 +154,16 @@ impl Line {
             Some(Some(who)) => format!("another server ({}, process {})", who.origin, who.pid),
         };
         let what = if call.running { "is running" } else { "is waiting to run" };
-        format!("{whose} {what} a call in the session")
+        match clash {
+            None => format!("{whose} {what} a call in the session"),
+            Some(Clash { theirs, mine }) if theirs.is_empty() || mine.is_empty() => {
+                format!("{whose} {what} a call that may write in many folders")
+            }
+            Some(Clash { theirs, mine }) => format!(
+                "{whose} {what} a call that may write in {theirs}, and this one in {mine}: the one could \
+                 exchange the folder of the other"
+            ),
+        }
     }
 
     fn look_together(&mut self, now: Instant) -> Result<Vec<Key>, Unavailable> {
@@ -143,18 +180,19 @@ impl Line {
         }
         let text = table.read()?;
         let mut others = self.calls.read(&text);
-        let mut starts = self.calls.decide(&others, now);
+        let mut starts = self.calls.decide(&others, now, true);
         let rest = times(LOOK_EVERY, others.len() / OTHERS);
         let rested = self.buried.is_none_or(|buried| now.duration_since(buried) >= rest);
         if self.calls.waiting() > 0 && rested {
             self.buried = Some(now);
             if bury_the_dead(&table, &mut others)? {
-                starts.extend(self.calls.decide(&others, now));
+                starts.extend(self.calls.decide(&others, now, true));
             }
         }
-        // Who may start does so whatever becomes of this.
+        // Who may start does so whatever becomes of this, but for turns that may write.
         let written = self.calls.write(&table, &text, &others);
         drop(table);
+        self.untold = written.is_err() && self.calls.hold_back(&mut starts);
         if let Err(problem) = written {
             self.give_up(&problem.into());
         }
@@ -162,9 +200,11 @@ impl Line {
     }
 
     /// Goes on alone, until the next look. For the others this server is gone, and what they may
-    /// still read of it counts no more.
+    /// still read of it counts no more. A turn that writes here must go on to count.
     fn give_up(&mut self, problem: &Unavailable) {
-        self.table.close();
+        if !self.calls.may_write() {
+            self.table.close();
+        }
         self.held_up = None;
         self.warn(problem);
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::roots::{Clash, Roots};
 use crate::turn::request::SessionId;
 
 /// A call that waits or runs, as all servers see it.
@@ -19,26 +20,52 @@ pub(crate) struct Entry {
     pub(crate) session: Option<SessionId>,
     /// How many calls may run, itself included, as its server was set to.
     pub(crate) limit: usize,
+    /// Where its turn may write, once that is known, if it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) roots: Option<Roots>,
+}
+
+/// A call that may start.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// Which of the calls.
+    pub(crate) at: usize,
+    /// Where it may write beside the others.
+    pub(crate) roots: Option<Roots>,
 }
 
 /// Which of the calls that wait may start now, from the head of the line.
 ///
 /// A call whose session is at work, or is wanted by one before it, is passed by, so that it holds
-/// nobody else up.
-pub(crate) fn next(calls: &[&Entry]) -> Vec<usize> {
+/// nobody else up. The same goes for one whose folders clash with those of another, but who comes later
+/// does not take them away from it.
+pub(crate) fn next(calls: &[&Entry]) -> Vec<Start> {
     let mut running = calls.iter().filter(|call| call.running).count();
     let mut taken: HashSet<SessionId> =
         calls.iter().filter(|call| call.running).filter_map(|call| call.session).collect();
+    let mut before: Vec<(Roots, bool)> = calls
+        .iter()
+        .filter(|call| call.running)
+        .filter_map(|call| Some((call.roots.clone()?, true)))
+        .collect();
     let mut line: Vec<usize> = (0..calls.len()).filter(|at| !calls[*at].running).collect();
     line.sort_by_cached_key(|at| position(calls, calls[*at]));
-    line.retain(|at| {
-        let call = calls[*at];
+    let starts = line.into_iter().filter_map(|at| {
+        let call = calls[at];
         let free = call.session.is_none_or(|session| taken.insert(session));
-        let starts = free && running < call.limit;
+        let mut roots = call.roots.clone();
+        let mut clear = true;
+        if let Some(roots) = &mut roots {
+            clear = before.iter().all(|(other, runs)| roots.clash(other, *runs).is_none());
+            before.iter().for_each(|(other, runs)| roots.give_up(other, *runs));
+        }
+        let starts = free && clear && running < call.limit;
         running += usize::from(starts);
-        starts
+        let seen = if starts { &roots } else { &call.roots };
+        before.extend(seen.clone().map(|roots| (roots, starts)));
+        starts.then_some(Start { at, roots })
     });
-    line
+    starts.collect()
 }
 
 /// A sentence part about what a call waits for, and the call that it waits for if that is one.
@@ -51,6 +78,15 @@ pub(crate) fn in_front<'a>(calls: &[&'a Entry], waits: &Entry) -> Option<InFront
     if let Some(call) = at_work.or_else(earlier) {
         return Some(InFront::Call(call));
     }
+    let clash = |call: &&'a Entry| {
+        let clash = waits.roots.as_ref()?.clash(call.roots.as_ref()?, call.running)?;
+        Some(InFront::Folder(call, clash))
+    };
+    let at_work = calls.iter().filter(|call| call.running && **call != waits);
+    let earlier = calls.iter().filter(|call| !call.running && before(call));
+    if let Some(folder) = at_work.chain(earlier).find_map(clash) {
+        return Some(folder);
+    }
     let running = calls.iter().filter(|call| call.running).count();
     (running >= waits.limit).then_some(InFront::Limit(running))
 }
@@ -60,6 +96,8 @@ pub(crate) fn in_front<'a>(calls: &[&'a Entry], waits: &Entry) -> Option<InFront
 pub(crate) enum InFront<'a> {
     /// This call of the same session.
     Call(&'a Entry),
+    /// This call, which may write around a folder of its own, or was given one in it.
+    Folder(&'a Entry, Clash),
     /// So many calls that run.
     Limit(usize),
 }
@@ -77,11 +115,24 @@ fn position(calls: &[&Entry], call: &Entry) -> (u64, bool, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::roots::{Temp, Which};
 
     fn call(ticket: u64, session: u8, limit: usize) -> Entry {
         let id = format!("0199a213-81c0-7800-8aa1-bbab2a0350{session:02}");
         let session = (session > 0).then(|| id.parse().expect("a UUID"));
-        Entry { ticket, server: "a".into(), running: false, front: false, session, limit }
+        let server = "a".into();
+        Entry { ticket, server, running: false, front: false, session, limit, roots: None }
+    }
+
+    /// One that may write in these folders, and in `temp` for temporary files.
+    fn writer(ticket: u64, own: &str, temp: &[&str]) -> Entry {
+        let temp = temp.iter().map(|folder| Temp {
+            which: Which::SlashTmp,
+            folder: (*folder).into(),
+            links: Vec::new(),
+        });
+        let roots = Roots { own: vec![own.into()], temp: temp.collect(), any: false };
+        Entry { roots: Some(roots), ..call(ticket, 0, 9) }
     }
 
     fn running(call: Entry) -> Entry {
@@ -95,7 +146,7 @@ mod tests {
     /// The tickets of those that start.
     fn starts(calls: &[Entry]) -> Vec<u64> {
         let calls: Vec<&Entry> = calls.iter().collect();
-        next(&calls).into_iter().map(|at| calls[at].ticket).collect()
+        next(&calls).into_iter().map(|start| calls[start.at].ticket).collect()
     }
 
     #[test]
@@ -135,5 +186,41 @@ mod tests {
         let waits = call(5, 1, 2);
         assert_eq!(in_front(&calls, &waits), Some(InFront::Call(&at_work)));
         assert_eq!(in_front(&[&waits], &waits), None);
+    }
+
+    #[test]
+    fn a_folder_in_another_s_waits_for_it_in_order_and_those_beside_run() {
+        let line = [
+            running(writer(1, "/a", &[])),
+            writer(2, "/a/b", &[]),
+            writer(3, "/a", &[]),
+            writer(4, "/a/b", &[]),
+            writer(5, "/c", &[]),
+            call(6, 0, 9),
+        ];
+        assert_eq!(starts(&line), [5, 6], "3 must not keep 2 waiting for ever");
+        assert_eq!(starts(&line[1..]), [2, 5, 6], "nor 4 keep 3");
+        assert_eq!(starts(&[&[running(line[1].clone())], &line[3..]].concat()), [4, 5, 6]);
+        let calls: Vec<&Entry> = line.iter().collect();
+        let clash = Clash { theirs: "/a".into(), mine: "/a/b".into() };
+        assert_eq!(in_front(&calls, &line[1]), Some(InFront::Folder(&line[0], clash)));
+        let clash = Clash { theirs: "/a/b".into(), mine: "/a".into() };
+        assert_eq!(in_front(&calls, &line[2]), Some(InFront::Folder(&line[1], clash)));
+    }
+
+    #[test]
+    fn a_folder_for_temporary_files_is_given_up_for_those_who_work_in_it() {
+        let line = [
+            running(writer(1, "/a", &["/tmp"])),
+            writer(2, "/tmp/x", &[]),
+            writer(3, "/b", &["/tmp"]),
+            writer(4, "/tmp/y", &[]),
+        ];
+        let calls: Vec<&Entry> = line.iter().collect();
+        let without = writer(3, "/b", &[]).roots;
+        assert_eq!(next(&calls), [Start { at: 2, roots: without.clone() }]);
+        // Once nobody else writes there, those in it run side by side.
+        let beside = [line[1].clone(), running(Entry { roots: without, ..line[2].clone() })];
+        assert_eq!(starts(&[&beside[..], &line[3..]].concat()), [2, 4]);
     }
 }

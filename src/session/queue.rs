@@ -1,7 +1,8 @@
 //! The order of calls: one at a time in a session, so many at a time in all, the rest in line.
 //!
 //! Calls of one session run in the order in which they came. Calls of different sessions start in
-//! order too, but a call whose session is at work is passed by, so that it holds nobody up. All
+//! order too, but a call whose session is at work is passed by, so that it holds nobody up. One that
+//! has its place may have to wait in it once more, when it is known where its turn is to write. All
 //! servers of the user share one [`Line`]; here is who waits in this one, and who wakes them.
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use tokio::time::sleep;
 
 use super::calls::Key;
 use super::line::Line;
+use super::roots::Roots;
 use super::table::Table;
 use crate::turn::request::SessionId;
 
@@ -31,7 +33,7 @@ struct State {
     line: Line,
     max_running: usize,
     max_waiting: usize,
-    waiting: HashMap<Key, oneshot::Sender<Place>>,
+    waiting: HashMap<Key, oneshot::Sender<()>>,
     /// Looks at what other servers do, while somebody waits for that.
     lookout: Option<JoinHandle<()>>,
 }
@@ -48,7 +50,9 @@ pub(crate) struct Full {
 pub(crate) struct Waiting {
     queue: Queue,
     key: Key,
-    called_in: oneshot::Receiver<Place>,
+    called_in: oneshot::Receiver<()>,
+    /// Whether the place is taken, which is given back in its stead.
+    placed: bool,
 }
 
 /// The right to run. Dropping it lets the next one in.
@@ -79,7 +83,7 @@ impl Queue {
             key = state.line.join(session, front, state.max_running);
             state.waiting.insert(key, call_in);
         });
-        let waiting = Waiting { queue: self.clone(), key, called_in };
+        let waiting = Waiting { queue: self.clone(), key, called_in, placed: false };
         let full = self.lock().is_full_before(key);
         full.map_or(Ok(waiting), Err)
     }
@@ -92,17 +96,8 @@ impl Queue {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let calls = state.look();
+        state.look();
         self.look_out(&mut state);
-        drop(state);
-        self.call(calls);
-    }
-
-    /// Hands out places, outside the lock: a place that nobody takes comes back by being dropped.
-    fn call(&self, calls: Vec<(Key, oneshot::Sender<Place>)>) {
-        for (key, call_in) in calls {
-            drop(call_in.send(Place { queue: self.clone(), key }));
-        }
     }
 
     /// Sees to it that other servers are looked at if somebody waits for them.
@@ -124,7 +119,7 @@ async fn look_out(state: Weak<Mutex<State>>) {
         sleep(pause).await;
         let Some(queue) = state.upgrade().map(Queue) else { return };
         let mut state = queue.lock();
-        let calls = state.look();
+        state.look();
         pause = if state.line.is_held_up() {
             (pause * 2).min(TRY_AT_LEAST_EVERY)
         } else {
@@ -136,7 +131,6 @@ async fn look_out(state: Weak<Mutex<State>>) {
             state.lookout = None;
         }
         drop(state);
-        queue.call(calls);
         if done {
             return;
         }
@@ -153,10 +147,22 @@ impl State {
         (waits && waiting >= self.max_waiting).then_some(full)
     }
 
-    /// Takes out of the line all who can run now.
-    fn look(&mut self) -> Vec<(Key, oneshot::Sender<Place>)> {
-        let starts = self.line.look();
-        starts.into_iter().filter_map(|key| self.waiting.remove_entry(&key)).collect()
+    /// Calls in all who can run now. Who does not come to that any more leaves the line by itself.
+    fn look(&mut self) {
+        for key in self.line.look() {
+            let _left = self.waiting.remove(&key).map(|call_in| call_in.send(()));
+        }
+    }
+
+    /// A sentence part about what a call waits for, or nothing if it does not wait or that is not
+    /// known.
+    fn in_front(&mut self, key: Key) -> String {
+        if self.waiting.contains_key(&key) { self.line.in_front(key) } else { String::new() }
+    }
+
+    fn leave(&mut self, key: Key) {
+        self.waiting.remove(&key);
+        self.line.leave(key);
     }
 }
 
@@ -164,25 +170,22 @@ impl Waiting {
     /// Waits for the call's turn. Cancel-safe: dropped, the call leaves the line or gives its place
     /// back.
     pub(crate) async fn place(&mut self) -> Place {
-        (&mut self.called_in).await.expect("the line keeps every waiter until it is called in")
+        let called_in = (&mut self.called_in).await;
+        called_in.expect("the line keeps every waiter until it is called in");
+        self.placed = true;
+        Place { queue: self.queue.clone(), key: self.key }
     }
 
     /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
     pub(crate) fn in_front(&self) -> String {
-        let mut state = self.queue.lock();
-        if state.waiting.contains_key(&self.key) {
-            state.line.in_front(self.key)
-        } else {
-            String::new()
-        }
+        self.queue.lock().in_front(self.key)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        // One that was called in is a place already.
-        if self.queue.lock().waiting.remove(&self.key).is_some() {
-            self.queue.change(|state| state.line.leave(self.key));
+        if !self.placed {
+            self.queue.change(|state| state.leave(self.key));
         }
     }
 }
@@ -193,11 +196,36 @@ impl Place {
     pub(crate) fn adopt(&mut self, session: SessionId) {
         self.queue.change(|state| state.line.adopt(self.key, session));
     }
+
+    /// Says where the turn is to write, if it may, before Codex starts. It may start at once with just
+    /// what it said last; otherwise it waits until none runs with which that would clash, and then what
+    /// was found out before may no longer hold.
+    pub(crate) fn settle(&mut self, roots: Option<&Roots>) -> Option<oneshot::Receiver<()>> {
+        let mut called_in = None;
+        self.queue.change(|state| {
+            if state.line.settle(self.key, roots) {
+                let (call_in, receiver) = oneshot::channel();
+                state.waiting.insert(self.key, call_in);
+                called_in = Some(receiver);
+            }
+        });
+        called_in
+    }
+
+    /// Where the turn may write. Some of what was asked for may have been given up.
+    pub(crate) fn roots(&self) -> Option<Roots> {
+        self.queue.lock().line.roots(self.key).cloned()
+    }
+
+    /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
+    pub(crate) fn in_front(&self) -> String {
+        self.queue.lock().in_front(self.key)
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.change(|state| state.line.leave(self.key));
+        self.queue.change(|state| state.leave(self.key));
     }
 }
 
@@ -295,5 +323,28 @@ mod tests {
         assert!(next.place().now_or_never().is_none());
         drop(place);
         assert!(next.place().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_place_waits_once_more_for_one_that_may_write_around_its_folder() {
+        let queue = queue(8, 8);
+        let roots = |own: &str| Roots { own: vec![own.into()], ..Roots::default() };
+        let [mut outer, mut inner, mut beside] =
+            [(); 3].map(|()| now(enter(&queue, None)).expect("there is room"));
+        assert!(outer.settle(None).is_none(), "it may not write");
+        let settle = |place: &mut Place, own: &str| {
+            place.settle(Some(&roots(own))).expect("it was not known").now_or_never().is_some()
+        };
+        assert!(settle(&mut outer, "/a"));
+        assert!(!settle(&mut inner, "/a/b"));
+        assert!(settle(&mut beside, "/c"));
+        assert!(beside.settle(Some(&roots("/c"))).is_none(), "it runs with just these");
+        assert!(inner.in_front().contains("/a/b"), "{}", inner.in_front());
+        // Other folders than before are asked for anew.
+        assert!(settle(&mut inner, "/d"));
+        assert!(!settle(&mut inner, "/a/b"));
+        drop(outer);
+        assert_eq!(inner.in_front(), "");
+        assert_eq!(inner.roots(), Some(roots("/a/b")));
     }
 }

@@ -17,16 +17,16 @@ use super::line::PATIENCE;
 use crate::private;
 
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
-pub(crate) const SLOT: usize = 256;
+pub(crate) const SLOT: usize = 4096;
 
 /// The name says the form, so that a later one does not get in the way of this one.
-const TABLE: &str = "calls-1";
+const TABLE: &str = "calls-2";
 
 /// How often the table is tried at once. It is held for microseconds.
 const TRIES: usize = 100;
 
 /// The largest table that is read: more than all calls of a hundred servers.
-const MAX_BYTES: u64 = 4 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 
 /// Who a server is, as written into its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,7 +253,7 @@ fn slots_in(file: &File) -> io::Result<Vec<u8>> {
 
 fn read_who(server: &Path) -> Option<Who> {
     let mut text = String::new();
-    File::open(server).ok()?.take(SLOT as u64 * 4).read_to_string(&mut text).ok()?;
+    File::open(server).ok()?.take(SLOT as u64).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 

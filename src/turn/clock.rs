@@ -1,5 +1,7 @@
 //! The two limits of a call. Pure: the time is passed in.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::outcome::Limit;
@@ -19,6 +21,11 @@ impl Clock {
     /// A clock for a call that began at `began`.
     pub(crate) fn new(limits: Limits, began: Instant) -> Self {
         Self { limits, began, last_event: began, working: false }
+    }
+
+    /// Has the call begin at `now`.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        *self = Self::new(self.limits, now);
     }
 
     /// Takes note of a sign of life, and of whether Codex is at work now.
@@ -47,6 +54,11 @@ impl Clock {
         }
     }
 
+    /// How long the call as a whole may take.
+    pub(crate) fn total(&self) -> Duration {
+        self.limits.total
+    }
+
     /// When the call as a whole is over.
     pub(crate) fn total_ends(&self) -> Instant {
         self.began + self.limits.total
@@ -56,7 +68,6 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 

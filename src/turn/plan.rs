@@ -1,12 +1,13 @@
 //! What a turn runs with: the program, the directory, the sandbox and all else that a call leaves open,
 //! settled and checked before Codex starts.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::options::{Image, Options, Profile};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
+use super::roots::{self, Arranged};
 use super::run::Call;
 use super::surroundings::Surroundings;
 use crate::codex::configured::{Configured, Requirements};
@@ -18,6 +19,7 @@ use crate::codex::version::Version;
 use crate::depth::DEPTH;
 use crate::policy::{self, CommandEnvironment, Kept, NestedMcp, Policy};
 use crate::session::known::Known;
+use crate::session::roots::{Roots, Temp};
 
 /// What the turn runs with, once that is settled.
 pub(super) struct Plan {
@@ -32,6 +34,8 @@ pub(super) struct Plan {
     pub(super) kept: bool,
     pub(super) defaults: Vec<Setting>,
     pub(super) imposed: Vec<Setting>,
+    /// Where it may write, if it may.
+    pub(super) roots: Option<Roots>,
     pub(super) options: Options,
     pub(super) scratch: Scratch,
     pub(super) known: Known,
@@ -86,10 +90,16 @@ impl Call {
             let known = diff.check(dir, git.as_deref(), watchdog).await;
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
-        let options = self.options(kept_from)?;
+        let mut options = self.options(kept_from)?;
         let version = self.shared.versions.of(&program).await;
         self.check_version(version, kept, &configured, &working_dir)?;
-        let excluded = if kept { excluded(&protected) } else { Vec::new() };
+        let mut excluded = if kept { excluded(&protected) } else { Vec::new() };
+        let mut arranged = Arranged::default();
+        if kept && sandbox.expected == Sandbox::WorkspaceWrite {
+            arranged = self.arrange(&working_dir, &mut options, &configured, &excluded)?;
+            excluded.extend(&arranged.excluded);
+            warnings.extend(arranged.warning);
+        }
         if sandbox.expected == Sandbox::WorkspaceWrite
             && !excluded.is_empty()
             && configured.requirements() == Requirements::Profiles
@@ -101,7 +111,7 @@ impl Call {
             return Err(policy::refused("sandbox", problem, policy::MAX_SANDBOX));
         }
         let environment = if kept {
-            let is_safe = |path: &std::path::Path| protected.covers(path);
+            let is_safe = |path: &Path| protected.covers(path);
             let variables = std::env::vars_os();
             let configured = configured.environment_policy();
             Environment::kept(variables, paths, is_safe, &configured)
@@ -109,7 +119,7 @@ impl Call {
             Environment::default()
         };
         program.environment.extend(environment.codex.iter().cloned());
-        let (defaults, imposed) = self.settings(
+        let (defaults, mut imposed) = self.settings(
             &configured,
             &working_dir,
             kept.then(|| Confinement {
@@ -123,6 +133,7 @@ impl Call {
             }),
             &mut warnings,
         );
+        imposed.extend(arranged.settings);
         let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
             .map_err(|error| FailureKind::Internal {
                 message: format!("the files for Codex cannot be written: {error}"),
@@ -153,6 +164,7 @@ impl Call {
             kept,
             defaults,
             imposed,
+            roots: arranged.roots,
             options,
             scratch,
             known,
@@ -341,18 +353,7 @@ impl Call {
 /// The settings that close folders for temporary files in which something protected lies. Codex lets
 /// commands write in them, whatever else they may not.
 fn excluded(protected: &policy::protected::Protected) -> Vec<&'static str> {
-    [
-        ("sandbox_workspace_write.exclude_slash_tmp", Some(PathBuf::from("/tmp"))),
-        (
-            "sandbox_workspace_write.exclude_tmpdir_env_var",
-            std::env::var_os("TMPDIR").map(PathBuf::from),
-        ),
-    ]
-    .into_iter()
-    .filter(|(_, dir)| {
-        let dir = dir.as_ref().and_then(|dir| dir.canonicalize().ok());
-        dir.is_some_and(|dir| protected.any_in(&dir))
-    })
-    .map(|(setting, _)| setting)
-    .collect()
+    let holds = |temp: &Temp| protected.any_in(Path::new(&temp.folder));
+    let temporary = roots::temporary().into_iter();
+    temporary.filter(holds).map(|temp| roots::closes(temp.which)).collect()
 }

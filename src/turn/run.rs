@@ -140,7 +140,8 @@ impl Call {
             // Anew for each attempt: whoever had the session may have changed what it is like.
             let checked = self.wait(clock, self.check_session()).await.map_err(failure)?;
             checked.map_err(|kind| Failure::of(kind, None))?;
-            let plan = self.wait(clock, self.plan()).await.flatten().map_err(failure)?;
+            let freely = recorder.is_some();
+            let plan = self.settled(clock, place, freely).await.map_err(failure)?;
             if let Some(recorder) = &mut recorder {
                 let taken = recorder.started(plan.working_dir.as_path());
                 taken.map_err(|error| {
@@ -179,7 +180,7 @@ impl Call {
     }
 
     /// Waits for something, unless the call is cancelled.
-    async fn wait_freely<T>(&self, wanted: impl Future<Output = T>) -> Result<T> {
+    pub(super) async fn wait_freely<T>(&self, wanted: impl Future<Output = T>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(self.cancelled()),
@@ -188,12 +189,16 @@ impl Call {
     }
 
     /// Waits for something, unless the call is cancelled or its time is over before Codex runs.
-    async fn wait<T>(&self, clock: &Clock, wanted: impl Future<Output = T>) -> Result<T> {
+    pub(super) async fn wait<T>(
+        &self,
+        clock: &Clock,
+        wanted: impl Future<Output = T>,
+    ) -> Result<T> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(self.cancelled()),
             () = sleep_until(clock.total_ends()) => {
-                let limit = Limit::Total(clock.total_ends().duration_since(self.began));
+                let limit = Limit::Total(clock.total());
                 Err(FailureKind::TimedOut { limit, started: false, in_front: String::new() })
             }
             wanted = wanted => Ok(wanted),

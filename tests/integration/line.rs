@@ -25,7 +25,7 @@ fn folder(stage: &Stage) -> PathBuf {
 
 /// The calls that the servers of a stage tell each other about.
 fn calls(stage: &Stage) -> Vec<Value> {
-    let table = fs::read_to_string(folder(stage).join("calls-1")).unwrap_or_default();
+    let table = fs::read_to_string(folder(stage).join("calls-2")).unwrap_or_default();
     table.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
@@ -254,7 +254,7 @@ fn a_table_that_another_process_never_gives_back_is_done_without() {
     let stage = Stage::new();
     let server = stage.server().start();
     pass_by(&server);
-    let table = File::open(folder(&stage).join("calls-1")).expect("there was a call");
+    let table = File::open(folder(&stage).join("calls-2")).expect("there was a call");
     table.lock().expect("it can be locked");
     let one = begin(&server, &steps(&turn("one")));
     stage.release("go-one");
@@ -272,7 +272,7 @@ fn a_table_that_holds_anything_else_harms_nobody() {
     let stage = Stage::new();
     fs::create_dir_all(folder(&stage)).expect("the home can be written to");
     let junk = format!("{{\"ticket\":\n{}\n\u{0}\u{7f}{{}}", "{".repeat(1_000));
-    fs::write(folder(&stage).join("calls-1"), junk).expect("the folder was just made");
+    fs::write(folder(&stage).join("calls-2"), junk).expect("the folder was just made");
     let server = stage.server().env(MAX_CONCURRENT, "1").start();
     pass_by(&server);
     wait_for_calls(&stage, 0);

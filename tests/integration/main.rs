@@ -35,6 +35,8 @@ mod life;
 #[cfg(unix)]
 mod line;
 #[cfg(unix)]
+mod line_folders;
+#[cfg(unix)]
 mod listing;
 #[cfg(unix)]
 mod looser;
@@ -100,6 +102,8 @@ mod real_review;
 mod real_session;
 #[cfg(unix)]
 mod real_sessions;
+#[cfg(target_os = "linux")]
+mod real_swap;
 #[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]

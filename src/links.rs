@@ -1,0 +1,61 @@
+//! Where a path leads, and through which symbolic links.
+
+use std::path::{Component, Path, PathBuf};
+
+/// How many symbolic links are followed in one path, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// Where an absolute path leads, also one that is not there or not yet, and the symbolic links through
+/// which it does: whoever may write in the folder of one can lead it elsewhere.
+pub(crate) fn follow(path: &Path) -> (PathBuf, Vec<PathBuf>) {
+    let mut rest = parts(path);
+    let (mut real, mut links) = (PathBuf::new(), Vec::new());
+    while let Some(part) = rest.pop() {
+        if part == Path::new("..") {
+            real.pop();
+            continue;
+        }
+        let next = real.join(&part);
+        match std::fs::read_link(&next) {
+            Ok(target) if links.len() < MAX_LINKS => {
+                links.push(next);
+                if target.is_absolute() {
+                    real = PathBuf::new();
+                }
+                rest.extend(parts(&target));
+            }
+            _ => real = next,
+        }
+    }
+    (real, links)
+}
+
+/// The components of a path that lead anywhere, the last one first.
+fn parts(path: &Path) -> Vec<PathBuf> {
+    let lead = |part: &Component<'_>| !matches!(part, Component::CurDir);
+    let parts = path.components().filter(lead).map(|part| PathBuf::from(part.as_os_str()));
+    parts.collect::<Vec<_>>().into_iter().rev().collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn every_link_on_the_way_is_named_also_to_what_is_not_there() {
+        let base = std::env::temp_dir().join(format!("links-{}", std::process::id()));
+        fs::create_dir_all(base.join("a/b")).expect("writable");
+        let base = base.canonicalize().expect("it is there");
+        symlink(base.join("a"), base.join("to-a")).expect("writable");
+        symlink("../to-a/b", base.join("a/again")).expect("writable");
+        let (real, links) = follow(&base.join("to-a/again/./new"));
+        assert_eq!(real, base.join("a/b/new"));
+        assert_eq!(links, ["to-a", "a/again", "to-a"].map(|link| base.join(link)));
+        assert_eq!(follow(&base.join("a/../a/b")), (base.join("a/b"), Vec::new()));
+        symlink("loop", base.join("loop")).expect("writable");
+        assert_eq!(follow(&base.join("loop")).1.len(), MAX_LINKS);
+        fs::remove_dir_all(&base).expect("it is there");
+    }
+}

@@ -1,0 +1,197 @@
+//! Which turns may run at the same time, by where they may write. Pure: no file is looked at.
+//!
+//! Codex finds the folders of a sandbox by their names, anew for each command. Whoever may write in the
+//! folder around one of them can put a link to anywhere in its place, and a command of the other turn
+//! then writes there. So no turn runs while another may write around a folder that it was given.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The folders in which a turn may write, as they really are. In texts, which the table can hold: of
+/// what is not Unicode, two that differ may be taken for the same, so rather too many turns wait.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Roots {
+    /// What it was given to work in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) own: Vec<String>,
+    /// Folders for temporary files. They are given up rather than waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) temp: Vec<Temp>,
+    /// There are more than can be told to others, who must take it for any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) any: bool,
+}
+
+/// A folder for temporary files that is not within another one of the turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Temp {
+    pub(crate) which: Which,
+    pub(crate) folder: String,
+    /// Symbolic links through which its name leads there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<String>,
+}
+
+/// How Codex knows a folder for temporary files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Which {
+    /// `/tmp`.
+    SlashTmp,
+    /// That of the variable `TMPDIR`.
+    TmpDir,
+}
+
+/// Two folders, one in the other, of two turns that must not run together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Clash {
+    /// Where the other turn may write, or what it was given.
+    pub(crate) theirs: String,
+    pub(crate) mine: String,
+}
+
+impl Roots {
+    /// As much of them as the table has room for.
+    pub(crate) fn shortened() -> Self {
+        Self { any: true, ..Self::default() }
+    }
+
+    /// What the turn must wait for, beside a turn that `runs` or waits in front of it.
+    ///
+    /// One that waits gives its folders for temporary files up when its turn comes, if it must.
+    pub(crate) fn clash(&self, other: &Self, runs: bool) -> Option<Clash> {
+        if self.any || other.any {
+            let first = |roots: &Self| roots.own.first().cloned().unwrap_or_default();
+            return Some(Clash { theirs: first(other), mine: first(self) });
+        }
+        let theirs = || other.folders().filter(|(_, temp)| runs || !temp).map(|(name, _)| name);
+        let names = || other.names().filter(|(_, temp)| runs || !temp).map(|(name, _)| name);
+        self.own.iter().find_map(|mine| {
+            let within = theirs().find(|theirs| is_within(mine, theirs));
+            let around = || names().find(|theirs| is_within(theirs, mine));
+            let theirs = within.or_else(around)?;
+            Some(Clash { theirs: theirs.to_owned(), mine: mine.clone() })
+        })
+    }
+
+    /// Gives up the folders for temporary files that clash with what the other has.
+    pub(crate) fn give_up(&mut self, other: &Self, runs: bool) {
+        self.temp.retain(|temp| {
+            let holds = other.names().any(|(name, _)| is_within(name, &temp.folder));
+            let lies = |name: &str| other.folders().any(|(folder, _)| is_within(name, folder));
+            let lies = runs && temp.names().any(lies);
+            !(holds || lies || other.any)
+        });
+    }
+
+    /// Where it may write, and whether that is for temporary files.
+    fn folders(&self) -> impl Iterator<Item = (&str, bool)> {
+        let own = self.own.iter().map(|folder| (folder.as_str(), false));
+        own.chain(self.temp.iter().map(|temp| (temp.folder.as_str(), true)))
+    }
+
+    /// What must not be exchanged for it to write nowhere else.
+    fn names(&self) -> impl Iterator<Item = (&str, bool)> {
+        let own = self.own.iter().map(|folder| (folder.as_str(), false));
+        own.chain(self.temp.iter().flat_map(Temp::names).map(|name| (name, true)))
+    }
+}
+
+impl Temp {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().chain([&self.folder]).map(String::as_str)
+    }
+}
+
+/// Whether `name` lies in `folder`, and is not the folder itself: whoever may write in the folder can
+/// put something else in its place. The folder itself they cannot, as they may not write around it.
+fn is_within(name: &str, folder: &str) -> bool {
+    let (name, folder) = (Path::new(name), Path::new(folder));
+    name != folder && name.starts_with(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(own: &[&str], temp: &[&str]) -> Roots {
+        let temp = temp.iter().map(|folder| Temp {
+            which: Which::SlashTmp,
+            folder: (*folder).into(),
+            links: Vec::new(),
+        });
+        Roots { own: own.iter().map(|&own| own.into()).collect(), temp: temp.collect(), any: false }
+    }
+
+    fn clash(mine: &Roots, other: &Roots, runs: bool) -> bool {
+        mine.clash(other, runs).is_some()
+    }
+
+    #[test]
+    fn only_one_in_the_other_clashes_whichever_came_first() {
+        let parent = roots(&["/a"], &["/tmp"]);
+        for (own, with_parent) in [
+            ("/a", false),
+            ("/a/b", true),
+            ("/a/b/c", true),
+            ("/ab", false),
+            ("/b", false),
+            ("/", true),
+        ] {
+            let other = roots(&[own], &["/tmp"]);
+            for runs in [true, false] {
+                assert_eq!(clash(&parent, &other, runs), with_parent, "{own}");
+                assert_eq!(clash(&other, &parent, runs), with_parent, "{own}");
+            }
+        }
+        let two = roots(&["/x", "/a/b"], &[]);
+        assert_eq!(
+            two.clash(&parent, true),
+            Some(Clash { theirs: "/a".into(), mine: "/a/b".into() })
+        );
+    }
+
+    #[test]
+    fn a_folder_for_temporary_files_is_waited_for_only_if_it_is_in_use() {
+        let elsewhere = roots(&["/a"], &["/tmp"]);
+        let in_tmp = roots(&["/tmp/x"], &[]);
+        assert!(clash(&in_tmp, &elsewhere, true), "its commands could exchange /tmp/x");
+        assert!(!clash(&in_tmp, &elsewhere, false), "it gives /tmp up when its turn comes");
+        for runs in [true, false] {
+            assert!(!clash(&elsewhere, &in_tmp, runs));
+            let mut beside = elsewhere.clone();
+            beside.give_up(&in_tmp, runs);
+            assert_eq!(beside, roots(&["/a"], &[]));
+        }
+        assert!(!clash(&in_tmp, &roots(&["/tmp/y"], &[]), true));
+        let mut unharmed = elsewhere.clone();
+        unharmed.give_up(&elsewhere, true);
+        assert_eq!(unharmed, elsewhere);
+    }
+
+    #[test]
+    fn a_temporary_folder_within_another_turn_is_given_up_or_waited_for() {
+        let around = roots(&["/a"], &[]);
+        let mut within = roots(&["/b"], &["/a/tmp"]);
+        assert!(clash(&around, &within, true));
+        assert!(!clash(&around, &within, false));
+        assert!(!clash(&within, &around, true));
+        within.give_up(&around, true);
+        assert_eq!(within, roots(&["/b"], &[]));
+        let mut linked = roots(&["/b"], &["/c"]);
+        linked.temp[0].links.push("/a/link".into());
+        assert!(
+            clash(&around, &linked, true),
+            "whoever may write in /a can lead the link elsewhere"
+        );
+        linked.give_up(&around, true);
+        assert!(linked.temp.is_empty());
+    }
+
+    #[test]
+    fn too_many_to_tell_clash_with_all() {
+        let many = Roots::shortened();
+        let one = roots(&["/a"], &["/tmp"]);
+        assert!(clash(&many, &one, true) && clash(&one, &many, false) && clash(&many, &many, true));
+    }
+}

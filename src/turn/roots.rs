@@ -1,0 +1,302 @@
+//! Where a turn may write, arranged so that its own commands cannot exchange one of these folders. Pure
+//! but for looking where paths lead.
+//!
+//! Codex finds them by their names, anew for each command. So none may lie in another: what is named
+//! within another is left out, and what lies around the directory of the turn is closed or refused.
+//! That a folder is a mount point in the sandbox does not keep it in place: a command of an ordinary user
+//! can leave the mounts behind and rename it through a handle (measured on 0.153 and 0.171).
+
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+use super::options::Options;
+use super::outcome::FailureKind;
+use super::request::{InvalidValue, WorkingDir};
+use super::run::Call;
+use crate::codex::configured::{Configured, Requirements};
+use crate::codex::confinement::Setting;
+use crate::links::follow;
+use crate::session::roots::{Roots, Temp, Which};
+
+/// All folders for temporary files in which Codex lets commands write, whatever else they may not.
+const TEMPORARY: [Which; 2] = [Which::SlashTmp, Which::TmpDir];
+
+/// The setting that has Codex close a folder for temporary files.
+pub(super) fn closes(which: Which) -> &'static str {
+    match which {
+        Which::SlashTmp => "sandbox_workspace_write.exclude_slash_tmp",
+        Which::TmpDir => "sandbox_workspace_write.exclude_tmpdir_env_var",
+    }
+}
+
+/// The folders for temporary files that there are.
+pub(super) fn temporary() -> Vec<Temp> {
+    let folder = |which| match which {
+        Which::SlashTmp => Some(PathBuf::from("/tmp")),
+        Which::TmpDir => std::env::var_os("TMPDIR").map(PathBuf::from),
+    };
+    let temp = |which| {
+        let (real, links) = follow(&folder(which).filter(|folder| folder.is_absolute())?);
+        let links = links.iter().map(|link| text(link)).collect();
+        Some(Temp { which, folder: text(&real), links })
+    };
+    TEMPORARY.into_iter().filter_map(temp).collect()
+}
+
+/// Where a turn may write, and what Codex must be told for that.
+#[derive(Debug, Default)]
+pub(super) struct Arranged {
+    pub(super) roots: Option<Roots>,
+    /// Folders for temporary files that are closed for it.
+    pub(super) excluded: Vec<&'static str>,
+    pub(super) settings: Vec<Setting>,
+    pub(super) warning: Option<String>,
+}
+
+impl Call {
+    /// Arranges the folders of a turn that may write in `working_dir`. Of the options, directories that
+    /// are within others go. Closed already are the folders of the settings `excluded`.
+    pub(super) fn arrange(
+        &self,
+        working_dir: &WorkingDir,
+        options: &mut Options,
+        configured: &Configured,
+        excluded: &[&'static str],
+    ) -> Result<Arranged, FailureKind> {
+        let cwd = working_dir.as_path();
+        let closed =
+            |which: Which| excluded.contains(&closes(which)) || configured.is_set(closes(which));
+        let home = self.shared.codex_home.as_deref();
+        let folders = Folders {
+            cwd: cwd.to_owned(),
+            add_dirs: options.add_dirs.iter().map(|dir| dir.as_path().to_owned()).collect(),
+            configured: configured.writable_roots().iter().map(|dir| real(dir, home)).collect(),
+            temp: temporary().into_iter().filter(|temp| !closed(temp.which)).collect(),
+        };
+        let as_configured: Vec<PathBuf> = configured.writable_roots();
+        let arrangement = folders.arrange().map_err(|around| {
+            let problem = format!(
+                "has {}, which the turn's directory {} lies in: its commands could put a link to \
+                 anywhere in the place of that directory; work in {0} itself, or leave it out",
+                around.display(),
+                cwd.display()
+            );
+            FailureKind::BadInput { field: "add_dirs".into(), problem: InvalidValue(problem) }
+        })?;
+        options
+            .add_dirs
+            .retain(|dir| arrangement.add_dirs.iter().any(|kept| kept == dir.as_path()));
+        let mut settings = Vec::new();
+        if arrangement.configured != as_configured {
+            let roots = arrangement.configured.iter().map(|root| Value::from(text(root)));
+            let key = "sandbox_workspace_write.writable_roots";
+            settings.push((key.to_owned(), Value::Array(roots.collect())));
+        }
+        let mut roots = arrangement.roots();
+        if configured.requirements() == Requirements::Profiles {
+            // There Codex does not take the settings by which they could be given up.
+            roots.own.extend(roots.temp.drain(..).map(|temp| temp.folder));
+        }
+        Ok(Arranged {
+            roots: Some(roots),
+            excluded: arrangement.excluded.iter().map(|which| closes(*which)).collect(),
+            settings,
+            warning: (!arrangement.left_out.is_empty()).then(|| {
+                let left_out: Vec<String> = arrangement.left_out.iter().map(|dir| text(dir)).collect();
+                format!(
+                    "The turn's directory lies in a folder that Codex is configured to let commands write \
+                     in ({}), so that folder was left out: a turn could put a link to anywhere in the \
+                     place of its directory.",
+                    left_out.join(", ")
+                )
+            }),
+        })
+    }
+}
+
+/// The folders of a turn as they are asked for, as they really are.
+#[derive(Debug, Clone, Default)]
+struct Folders {
+    cwd: PathBuf,
+    add_dirs: Vec<PathBuf>,
+    configured: Vec<PathBuf>,
+    temp: Vec<Temp>,
+}
+
+/// The same without those within others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Arrangement {
+    cwd: PathBuf,
+    add_dirs: Vec<PathBuf>,
+    configured: Vec<PathBuf>,
+    temp: Vec<Temp>,
+    /// Folders of the configuration that lie around the directory.
+    left_out: Vec<PathBuf>,
+    excluded: Vec<Which>,
+}
+
+impl Folders {
+    /// Leaves out what is within others. An added directory around the turn's own is an error, as the
+    /// caller named both.
+    fn arrange(self) -> Result<Arrangement, PathBuf> {
+        let Self { cwd, add_dirs, configured, temp } = self;
+        if let Some(around) = add_dirs.iter().find(|dir| is_within(&cwd, dir)) {
+            return Err(around.clone());
+        }
+        let (left_out, configured): (Vec<_>, Vec<_>) =
+            configured.into_iter().partition(|dir| is_within(&cwd, dir));
+        // One around what the call named would be gone when it is given up.
+        let named = || add_dirs.iter().chain([&cwd]);
+        let (around, temp): (Vec<_>, Vec<_>) = temp
+            .into_iter()
+            .partition(|temp| named().any(|dir| is_within(dir, Path::new(&temp.folder))));
+        let mut excluded: Vec<Which> = around.iter().map(|temp| temp.which).collect();
+
+        let own: Vec<PathBuf> = named().chain(&configured).cloned().collect();
+        let is_outermost = |dir: &PathBuf| !own.iter().any(|other| is_within(dir, other));
+        let in_temp =
+            |dir: &PathBuf| temp.iter().any(|temp| is_within(dir, Path::new(&temp.folder)));
+        let add_dirs = add_dirs.iter().filter(|dir| is_outermost(dir)).cloned().collect();
+        let configured =
+            configured.iter().filter(|dir| is_outermost(dir) && !in_temp(dir)).cloned().collect();
+        let is_led = |one: &Temp, other: &Path| {
+            let mut names = one.links.iter().chain([&one.folder]);
+            names.any(|name| is_within(Path::new(name), other))
+        };
+        let within = |one: &Temp| {
+            own.iter().any(|dir| is_led(one, dir))
+                || temp.iter().any(|other| is_led(one, Path::new(&other.folder)))
+        };
+        excluded.extend(temp.iter().filter(|one| within(one)).map(|one| one.which));
+        let temp = temp.iter().filter(|one| !within(one)).cloned().collect();
+        Ok(Arrangement { cwd, add_dirs, configured, temp, left_out, excluded })
+    }
+}
+
+impl Arrangement {
+    /// What others must know of it. What is named twice is told once.
+    fn roots(&self) -> Roots {
+        let mut roots = Roots::default();
+        for dir in self.add_dirs.iter().chain(&self.configured).chain([&self.cwd]) {
+            let dir = text(dir);
+            if !roots.own.contains(&dir) {
+                roots.own.push(dir);
+            }
+        }
+        for temp in &self.temp {
+            if !roots.own.contains(&temp.folder)
+                && !roots.temp.iter().any(|told| told.folder == temp.folder)
+            {
+                roots.temp.push(temp.clone());
+            }
+        }
+        roots
+    }
+}
+
+/// A folder that is configured, as it really is. Codex takes what is relative from its home.
+fn real(dir: &Path, home: Option<&Path>) -> PathBuf {
+    let dir = match dir.strip_prefix("~") {
+        Ok(rest) => std::env::home_dir().unwrap_or_default().join(rest),
+        Err(_) => home.unwrap_or(Path::new("/")).join(dir),
+    };
+    follow(&dir).0
+}
+
+/// Whether `path` lies in `folder`, and is not the folder itself.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    path != folder && path.starts_with(folder)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(PathBuf::from).collect()
+    }
+
+    fn temp(which: Which, folder: &str, links: &[&str]) -> Temp {
+        let links = links.iter().map(|&link| link.into()).collect();
+        Temp { which, folder: folder.into(), links }
+    }
+
+    fn slash_tmp() -> Temp {
+        temp(Which::SlashTmp, "/tmp", &[])
+    }
+
+    fn folders(cwd: &str, add_dirs: &[&str], configured: &[&str], temp: Vec<Temp>) -> Folders {
+        let (add_dirs, configured) = (paths(add_dirs), paths(configured));
+        Folders { cwd: cwd.into(), add_dirs, configured, temp }
+    }
+
+    #[test]
+    fn what_lies_in_another_folder_is_left_out() {
+        let given = folders(
+            "/a",
+            &["/a/b", "/c", "/c/d", "/a"],
+            &["/c/e", "/f", "/tmp/g"],
+            vec![slash_tmp()],
+        );
+        let arranged = given.arrange().expect("nothing is around the directory");
+        assert_eq!(arranged.add_dirs, paths(&["/c", "/a"]));
+        assert_eq!(arranged.configured, paths(&["/f"]));
+        assert_eq!((&arranged.left_out, &arranged.excluded), (&vec![], &vec![]));
+        let roots = arranged.roots();
+        assert_eq!(roots.own, ["/c", "/a", "/f"]);
+        assert_eq!(roots.temp, [slash_tmp()]);
+    }
+
+    #[test]
+    fn what_lies_around_the_directory_is_closed_left_out_or_refused() {
+        let arrange = |cwd: &str, add_dirs: &[&str], configured: &[&str]| {
+            folders(cwd, add_dirs, configured, vec![slash_tmp()]).arrange()
+        };
+        assert_eq!(arrange("/a/b/c", &["/x", "/a"], &[]), Err("/a".into()));
+        assert_eq!(arrange("/a/b", &["/a"], &[]), Err("/a".into()));
+        let configured = arrange("/a/b", &[], &["/a", "/c"]).expect("no added one is around it");
+        assert_eq!(configured.left_out, paths(&["/a"]));
+        assert_eq!(configured.configured, paths(&["/c"]));
+        for (cwd, add_dirs) in [("/tmp/a", &[][..]), ("/tmp/a/b", &[]), ("/a", &["/tmp/b"])] {
+            let in_tmp = arrange(cwd, add_dirs, &[]).expect("no added one is around it");
+            assert_eq!(in_tmp.excluded, [Which::SlashTmp], "{cwd}");
+            assert!(in_tmp.roots().temp.is_empty());
+            assert_eq!(in_tmp.add_dirs, paths(add_dirs));
+        }
+        let itself = arrange("/tmp", &[], &[]).expect("no added one is around it");
+        assert!(itself.excluded.is_empty());
+        assert_eq!(itself.roots(), Roots { own: vec!["/tmp".into()], ..Roots::default() });
+    }
+
+    #[test]
+    fn a_temporary_folder_in_another_folder_is_closed_as_that_one_is_open() {
+        for (folder, links, closed) in [
+            ("/a/tmp", &[][..], true),
+            ("/a/b/tmp", &[], true),
+            ("/tmp/mine", &[], true),
+            ("/elsewhere", &[], false),
+            ("/elsewhere", &["/a/link"], true),
+            ("/elsewhere", &["/tmp/link"], true),
+            ("/elsewhere", &["/link"], false),
+            ("/tmp", &[], false),
+        ] {
+            let tmpdir = temp(Which::TmpDir, folder, links);
+            let given = folders("/a", &[], &[], vec![slash_tmp(), tmpdir]);
+            let arranged = given.arrange().expect("nothing is around the directory");
+            let expected = if closed { vec![Which::TmpDir] } else { Vec::new() };
+            assert_eq!(arranged.excluded, expected, "{folder} {links:?}");
+            let told = arranged.roots().temp.len();
+            assert_eq!(told, if closed || folder == "/tmp" { 1 } else { 2 }, "{folder} {links:?}");
+        }
+        // A folder around the directory of the turn is none that makes up for it.
+        let tmpdir = temp(Which::TmpDir, "/tmp/mine", &[]);
+        let given = folders("/tmp/a", &[], &[], vec![slash_tmp(), tmpdir.clone()]);
+        let arranged = given.arrange().expect("nothing is around the directory");
+        assert_eq!((arranged.excluded, arranged.temp), (vec![Which::SlashTmp], vec![tmpdir]));
+    }
+}
