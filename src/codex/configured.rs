@@ -144,6 +144,18 @@ impl Configured {
         names
     }
 
+    /// The names of those among them that are programs and would start in the directory of the turn.
+    pub(crate) fn mcp_servers_there(&self) -> Vec<String> {
+        let has = |name: &str, key: &str| {
+            let mut servers =
+                self.tables(false).filter_map(|table| table.get("mcp_servers")?.get(name));
+            servers.any(|server| server.get(key).is_some())
+        };
+        let mut names = self.mcp_servers();
+        names.retain(|name| has(name, "command") && !has(name, "cwd"));
+        names
+    }
+
     /// The settings of the profile that is asked for.
     pub(crate) fn profile(&self) -> impl Iterator<Item = &Table> {
         self.layered.iter().chain(&self.legacy)

@@ -92,6 +92,14 @@ pub(crate) fn without_servers(names: &[String]) -> Option<Setting> {
     (!names.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers.collect())))
 }
 
+/// Has Codex start these MCP servers in `dir` and not where the turn works: what starts them, such as
+/// `npx` or `python -m`, takes programs and settings from the directory that it is started in.
+pub(crate) fn servers_in(dir: &Path, names: &[String]) -> Option<Setting> {
+    let entry = || Table::from_iter([("cwd".to_owned(), Value::from(&*dir.to_string_lossy()))]);
+    let servers = names.iter().map(|name| (name.clone(), Value::Table(entry())));
+    (!names.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers.collect())))
+}
+
 /// Keeps Codex from starting MCP servers of plugins and connectors, which have no entry to turn off.
 pub(crate) fn without_plugins() -> Vec<Setting> {
     ["plugins", "apps"].map(|name| (format!("features.{name}"), false.into())).into()

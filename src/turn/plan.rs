@@ -264,6 +264,12 @@ impl Call {
                 ));
             }
         }
+        if confinement.is_some() {
+            let mut names = configured.mcp_servers_there();
+            names.retain(|name| policy.nested_mcp.starts(name));
+            let dir = self.servers_dir();
+            imposed.extend(confinement::servers_in(&dir, &names));
+        }
         imposed.extend(confinement.iter().flat_map(Confinement::settings));
         if policy.nested_mcp != NestedMcp::Inherit {
             let mut names = configured.mcp_servers();
@@ -291,6 +297,13 @@ impl Call {
                 .map_err(|problem| FailureKind::BadInput { field: "images".into(), problem })?;
         }
         Ok(options)
+    }
+
+    /// An empty folder in which no turn can write.
+    fn servers_dir(&self) -> std::path::PathBuf {
+        let own = self.shared.settings.state_dir.as_deref().map(|dir| dir.join("empty"));
+        let made = own.filter(|dir| crate::private::create_folder(dir).is_ok());
+        made.unwrap_or_else(|| "/".into())
     }
 
     /// What whoever asked is allowed.

@@ -265,8 +265,33 @@ fn full_access_is_there_once_the_operator_allowed_it() {
     assert!(argv(&start).join(" ").contains(" -s danger-full-access "), "{start}");
 }
 
-/// What is said in every call while calls may not have full access.
-const CLOSED: [&str; 3] = ["--ignore-rules", "-c", "approval_policy=\"never\""];
+/// What is said in every turn that is kept in its sandbox, settings by their keys.
+const KEPT: [&str; 5] = [
+    "--ignore-rules",
+    "projects",
+    "approval_policy",
+    "default_permissions",
+    "shell_environment_policy.exclude",
+];
+
+/// What is said in that of a guard, too.
+const GUARDED: [&str; 2] = ["shell_environment_policy.include_only", "features.shell_snapshot"];
+
+/// The arguments, with those settings by their keys that are said whatever is asked. What commands get
+/// of the environment depends on the machine.
+fn words(start: &Value) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = argv_but_schema(start).into_iter();
+    while let Some(word) = rest.next() {
+        if word != "-c" || !words.iter().any(|word| word == KEPT[0]) {
+            words.push(word.to_owned());
+            continue;
+        }
+        let (key, _) = rest.next().and_then(|setting| setting.split_once('=')).expect("a setting");
+        words.extend((key != "shell_environment_policy.set").then(|| key.to_owned()));
+    }
+    words
+}
 
 /// A directory beside the project.
 fn elsewhere(stage: &Stage) -> String {
@@ -282,7 +307,7 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
     let begin = ["exec", "--skip-git-repo-check", "--json", "-C", project];
 
     let plain = stage.start_of("codex_chat", &json!({"prompt": "distinctive"}));
-    assert_eq!(argv(&plain), [&begin[..], &["-s", "read-only"], &CLOSED, &["-"]].concat());
+    assert_eq!(words(&plain), [&begin[..], &["-s", "read-only"], &KEPT, &["-"]].concat());
     assert!(plain["stdin"].as_str().is_some_and(|prompt| prompt.contains("distinctive")));
 
     let elsewhere = &elsewhere(&stage);
@@ -301,10 +326,10 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
         &begin[..4],
         &[elsewhere, "-s", "workspace-write", "-m", "vendor/gpt-5.5:fast"],
         &["-c", "model_reasoning_effort=\"high\""],
-        &CLOSED,
+        &KEPT,
         &["resume", SESSION, "-"],
     ];
-    assert_eq!(argv(&start), expected.concat());
+    assert_eq!(words(&start), expected.concat());
 
     // A prompt that is one of Codex's own words stays a prompt.
     for prompt in ["--help", "-", "resume", "-c model=x", "--", "$(exit 3)"] {
@@ -325,16 +350,14 @@ fn a_session_goes_on_in_its_directory_and_sandbox_and_a_guard_does_not_change_th
     let other = stage.project().to_str().expect("test paths are text");
     let guard = json!({"change_summary": "x", "session_id": session, "cwd": other});
     let guarded = stage.start_of("codex_guard_final", &guard);
-    let words = ["exec", "--skip-git-repo-check", "--json", "-C", other, "-s", "read-only"];
-    assert_eq!(
-        argv_but_schema(&guarded),
-        [&words[..], &CLOSED, &["resume", session, "-"]].concat()
-    );
+    let begin = ["exec", "--skip-git-repo-check", "--json", "-C", other, "-s", "read-only"];
+    let expected = [&begin[..], &KEPT, &GUARDED, &["resume", session, "-"]].concat();
+    assert_eq!(words(&guarded), expected);
 
     let after = stage.start_of("codex_chat", &json!({"prompt": "go on", "session_id": session}));
-    let words =
+    let begin =
         ["exec", "--skip-git-repo-check", "--json", "-C", elsewhere, "-s", "workspace-write"];
-    assert_eq!(argv(&after), [&words[..], &CLOSED, &["resume", session, "-"]].concat());
+    assert_eq!(words(&after), [&begin[..], &KEPT, &["resume", session, "-"]].concat());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 24] = [
+const SETTINGS: [(&str, &str, &[&str]); 25] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -39,6 +39,7 @@ const SETTINGS: [(&str, &str, &[&str]); 24] = [
     ("--allow-extra-arguments", "CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", &["maybe"]),
     ("--max-depth", "CODEX_PERSISTENT_MCP_MAX_DEPTH", &["-1", "deep"]),
     ("--nested-mcp", "CODEX_PERSISTENT_MCP_NESTED_MCP", &["", "a,,b"]),
+    ("--command-environment", "CODEX_PERSISTENT_MCP_COMMAND_ENVIRONMENT", &["", "none"]),
     ("--debug", "CODEX_PERSISTENT_MCP_DEBUG", &["maybe"]),
     ("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", &["/never/heard/of/it.log", "/"]),
 ];

@@ -77,6 +77,40 @@ fn a_planted_library_is_loaded_into_nothing() {
     assert!(!said.contains("LD_PRELOAD") && !said.contains("project/lib"), "{said}");
 }
 
+/// `npx` and the like take a program from the directory in which they are started.
+#[test]
+fn a_planted_program_for_a_server_of_codex_s_own() {
+    for release in [Release::Newest, Release::V0_169, Release::V0_153] {
+        let rig = Rig::new(release);
+        program(&rig.project().join("node_modules/.bin/server"), &rig.touch());
+        rig.home.append_config("[mcp_servers.s]\ncommand = \"npx\"\nargs = [\"server\"]\n");
+        let wait = "[run sleep 1]";
+        rig.escapes(rig.by_hand(rig.project()), "read-only", wait);
+        rig.is_kept(rig.project(), wait, |server| server);
+        // It is started all the same, and where the person says if they do.
+        let here = rig.user.join("here");
+        let config = rig.home.path().join("config.toml");
+        let text = fs::read_to_string(&config).expect("it was written");
+        let own = format!(
+            "[mcp_servers.s]\ncommand = \"sh\"\nargs = [\"-c\", \"pwd > {}\"]",
+            here.display()
+        );
+        let text = text.split("[mcp_servers.s]").next().expect("a beginning").to_owned() + &own;
+        for (cwd, expected) in [
+            (String::new(), rig.home.state().join("empty")),
+            (format!("\ncwd = {:?}\n", rig.user), rig.user.clone()),
+        ] {
+            fs::write(&config, format!("{text}{cwd}")).expect("writable");
+            let server = rig.server().start();
+            content(&server.call("codex_chat", &json!({"prompt": "hello"})));
+            wait_for(&here);
+            let said = fs::read_to_string(&here).expect("it was just made");
+            assert_eq!(Path::new(said.trim()), expected, "{release:?}");
+            fs::remove_file(&here).expect("it is there");
+        }
+    }
+}
+
 /// The commands in the sandbox have the PATH that the client has.
 #[test]
 fn commands_have_the_whole_path() {
