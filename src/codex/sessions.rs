@@ -13,7 +13,7 @@
 mod entry;
 mod index;
 mod line;
-mod lines;
+pub(super) mod lines;
 pub(crate) mod list;
 mod look;
 mod summary;

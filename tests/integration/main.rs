@@ -83,6 +83,8 @@ mod real_policy;
 #[cfg(unix)]
 mod real_policy_folders;
 #[cfg(unix)]
+mod real_record;
+#[cfg(unix)]
 mod real_releases;
 #[cfg(unix)]
 mod real_review;
