@@ -4,11 +4,16 @@
 //! rejected is never in it (seen on 0.121 to 0.171). The record has each call of the model's with what
 //! came of it, and from 0.153 on beside it an item for each that the stream has. The ids of the stream
 //! are others.
+//!
+//! What a script of the model's did (the tool `exec` of newer models) is in no call of its own. What the
+//! stream does not tell of it is known as far as the script printed it.
 
-mod call;
-mod output;
+pub(in crate::codex) mod call;
+mod fold;
+pub(in crate::codex) mod output;
+mod script;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -21,18 +26,16 @@ use super::refusal;
 use super::refused::Refused;
 use super::sessions::lines::Lines;
 use super::step;
-use crate::text::{Halves, halves};
+use crate::text::cut;
 use call::What;
+use fold::Fold;
 use output::Output;
 
 /// How much of a turn's record is read, in bytes. The stream has to do for the rest.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// How many calls are kept that wait for their output, and that the stream may lack.
-const MAX_CALLS: usize = 2_000;
-
 /// How much of an output is kept, in characters.
-const MAX_OUTPUT: usize = 8_000;
+const MAX_OUTPUT: usize = 4_000;
 
 /// What a turn did, as far as it is recorded.
 #[derive(Debug, Default)]
@@ -72,14 +75,14 @@ pub(crate) fn read(path: &Path, before: u64) -> io::Result<Recorded> {
             fold.take(&serde_json::from_slice(line.bytes).unwrap_or_default());
         }
     }
-    Ok(fold.recorded)
+    Ok(fold.finish())
 }
 
 /// A command's text by which it is the same in the stream and in the record, which quote it in
 /// different ways.
 pub(crate) fn key(command: &str) -> String {
-    let is_quote = |char: &char| !matches!(char, '\'' | '"' | '\\');
-    step::unwrapped(command).chars().filter(is_quote).collect()
+    let is_text = |char: &char| !matches!(char, '\'' | '"' | '\\');
+    step::unwrapped(command).chars().filter(is_text).collect()
 }
 
 impl Recorded {
@@ -102,18 +105,17 @@ impl Done {
     fn of(id: &str, what: What, output: Output) -> Self {
         let Output { exit_code, printed } = output;
         let (is_refused, is_made) = match &what {
-            What::Command(_) => (refusal::is_of_command(&printed, exit_code), false),
-            What::Patch(_) => (
-                refusal::is_of_patch(&printed),
-                printed.contains("Success. Updated the following files"),
-            ),
-        };
-        let output = match halves(&printed, MAX_OUTPUT) {
-            Some(Halves { head, tail, left_out }) => {
-                format!("{head}[… {left_out} characters …]{tail}")
+            What::Command(_) | What::Script(_) => {
+                (refusal::is_of_command(&printed, exit_code), false)
             }
-            None => printed,
+            What::Patch(_) => {
+                let is_made = printed.contains("Success. Updated the following files");
+                (refusal::is_of_patch(&printed), is_made)
+            }
         };
+        let mut output = Value::String(printed);
+        cut(&mut output, MAX_OUTPUT);
+        let output = output.as_str().unwrap_or_default().to_owned();
         Self { id: id.to_owned(), what, exit_code, output, is_refused, is_made }
     }
 
@@ -124,7 +126,7 @@ impl Done {
 
     fn item(&self) -> Item {
         match &self.what {
-            What::Command(command) => Item::Command {
+            What::Command(command) | What::Script(command) => Item::Command {
                 command: command.clone(),
                 exit_code: self.exit_code,
                 refused: self.is_refused,
@@ -140,102 +142,23 @@ impl Done {
     /// The same as a line, in the form in which the stream would have it.
     pub(crate) fn line(&self) -> String {
         let is_good = self.is_made || self.exit_code == Some(0);
-        let status = if is_good { "completed" } else { "failed" };
-        let item = match &self.what {
-            What::Command(command) => json!({
-                "id": self.id, "type": "command_execution", "command": command,
-                "aggregated_output": self.output, "exit_code": self.exit_code, "status": status,
-            }),
+        let mut item = json!({
+            "id": self.id,
+            "aggregated_output": self.output,
+            "status": if is_good { "completed" } else { "failed" },
+        });
+        match &self.what {
+            What::Command(command) | What::Script(command) => {
+                item["type"] = "command_execution".into();
+                item["command"] = command.as_str().into();
+                item["exit_code"] = self.exit_code.into();
+            }
             What::Patch(paths) => {
-                let changes: Vec<Value> =
-                    paths.iter().map(|path| json!({"path": path, "kind": "update"})).collect();
-                json!({
-                    "id": self.id, "type": "file_change", "changes": changes,
-                    "aggregated_output": self.output, "status": status,
-                })
+                item["type"] = "file_change".into();
+                let changes = paths.iter().map(|path| json!({"path": path}));
+                item["changes"] = changes.collect();
             }
-        };
+        }
         json!({"type": "item.completed", "item": item, "from": "record"}).to_string()
-    }
-}
-
-/// Folds the lines of a record, the first one first.
-#[derive(Default)]
-struct Fold {
-    recorded: Recorded,
-    /// Calls that wait for their output.
-    open: HashMap<String, What>,
-    /// The ids of those that have an item, and of what was refused.
-    shown: HashSet<String>,
-    refused: HashSet<String>,
-}
-
-impl Fold {
-    fn take(&mut self, line: &Value) {
-        let payload = &line["payload"];
-        match (line["type"].as_str(), payload["type"].as_str()) {
-            (
-                Some("response_item"),
-                Some("function_call" | "custom_tool_call" | "local_shell_call"),
-            ) => {
-                if let (Some(id), Some(what)) = (call::id(payload), What::of(payload))
-                    && self.open.len() < MAX_CALLS
-                {
-                    self.open.insert(id.to_owned(), what);
-                }
-            }
-            (Some("response_item"), Some("function_call_output" | "custom_tool_call_output")) => {
-                let id = payload["call_id"].as_str().unwrap_or_default();
-                if let Some(what) = self.open.remove(id) {
-                    let done = Done::of(id, what, Output::read(&payload["output"]));
-                    let is_numbered = line.get("ordinal").is_some();
-                    self.output(done, is_numbered);
-                }
-            }
-            (Some("event_msg"), Some("item_completed")) => self.item(&payload["item"]),
-            _ => {}
-        }
-    }
-
-    fn item(&mut self, item: &Value) {
-        let Some(id) = item["id"].as_str() else { return };
-        match item["type"].as_str() {
-            Some("CommandExecution") => {
-                let Some(command) = call::command(&item["command"]) else { return };
-                *self.recorded.shown.entry(key(&command)).or_default() += 1;
-                let exit_code = item["exit_code"].as_i64();
-                let output = item["aggregated_output"].as_str().unwrap_or_default();
-                let refused = refusal::is_of_command(output, exit_code);
-                self.refused(id, &Item::Command { command, exit_code, refused });
-            }
-            Some("FileChange") => {}
-            _ => return,
-        }
-        if self.open.contains_key(id) {
-            self.shown.insert(id.to_owned());
-        }
-    }
-
-    /// Takes in what came of a call. `is_numbered` says whether there is an item if the stream has it.
-    fn output(&mut self, done: Done, is_numbered: bool) {
-        // The output of an item may lack what the model was given.
-        self.refused(&done.id, &done.item());
-        let is_wanted = match &done.what {
-            What::Command(_) => done.exit_code.is_some() || done.is_refused,
-            What::Patch(_) => is_numbered || !done.is_made,
-        };
-        let is_shown = self.shown.remove(&done.id);
-        if is_wanted && !is_shown && self.recorded.hidden.len() < MAX_CALLS {
-            self.recorded.hidden.push(done);
-        }
-    }
-
-    fn refused(&mut self, id: &str, item: &Item) {
-        if self.refused.len() < MAX_CALLS
-            && !self.refused.contains(id)
-            && self.recorded.refused.take(item)
-        {
-            self.refused.insert(id.to_owned());
-        }
     }
 }

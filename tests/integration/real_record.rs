@@ -32,6 +32,11 @@ macro_rules! releases {
             fn a_command_that_fails_is_no_refusal() {
                 is_no_refusal($release);
             }
+
+            #[test]
+            fn what_the_sandbox_refused_to_a_script_is_told() {
+                is_script_told($release);
+            }
         }
     )+};
 }
@@ -108,6 +113,29 @@ fn is_no_refusal(release: Release) {
     for _ in 0..5 {
         let answer = server.call("codex_chat", &json!({"prompt": "[run exit 3]"}));
         assert_eq!(warnings(&answer), [""; 0], "{answer}");
+    }
+}
+
+/// Newer models run commands and patches from scripts.
+fn is_script_told(release: Release) {
+    let script = |source: &str| Item::custom("exec", source);
+    let model = Model::start(does(vec![
+        script("text(await tools.exec_command({cmd: 'touch one'}));"),
+        script("const r = await tools.exec_command({cmd: 'touch two'}); text(r.output);"),
+        script(
+            "await tools.apply_patch('*** Begin Patch\\n*** Add File: new.txt\\n+a\\n*** End Patch');",
+        ),
+        // It is slow enough for the stream to have it.
+        script("text(await tools.exec_command({cmd: 'sleep 0.5; touch three'}));"),
+        script("text(await tools.exec_command({cmd: 'exit 3'}));"),
+    ]));
+    let home = home(&model.url());
+    let server = quick(&home, release);
+    let ask = json!({"prompt": "Do it.", "sandbox": "read-only", "model": "gpt-5.6-sol"});
+    let answer = server.call("codex_chat", &ask);
+    let [warning] = warnings(&answer)[..] else { panic!("there is one warning: {answer:#}") };
+    for part in ["3 commands and 1 patch of Codex's", "the first: touch one"] {
+        assert!(warning.contains(part), "{part}: {warning}");
     }
 }
 

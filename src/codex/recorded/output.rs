@@ -4,11 +4,21 @@ use serde_json::Value;
 
 /// What a call gave back.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Output {
+pub(in crate::codex) struct Output {
     /// The exit status of a command.
-    pub(super) exit_code: Option<i64>,
+    pub(in crate::codex) exit_code: Option<i64>,
     /// What was printed, or why there is no status.
-    pub(super) printed: String,
+    pub(in crate::codex) printed: String,
+}
+
+/// The texts of an output, which is one or a list of them.
+pub(super) fn parts(output: &Value) -> Vec<String> {
+    let text = |text: &Value| text.as_str().map(str::to_owned);
+    match output {
+        Value::Array(parts) => parts.iter().filter_map(|part| text(&part["text"])).collect(),
+        Value::Object(fields) => fields.get("content").and_then(text).into_iter().collect(),
+        other => text(other).into_iter().collect(),
+    }
 }
 
 /// How the head of an output ends.
@@ -18,16 +28,9 @@ const HEAD_ENDS: &str = "\nOutput:\n";
 const MAX_HEAD: usize = 500;
 
 impl Output {
-    /// Reads an `output`, which is a text or a list of texts.
-    pub(super) fn read(output: &Value) -> Self {
-        let text = match output {
-            Value::String(text) => text.clone(),
-            Value::Array(parts) => {
-                let texts = parts.iter().filter_map(|part| part["text"].as_str());
-                texts.collect::<Vec<_>>().join("\n")
-            }
-            _ => output["content"].as_str().unwrap_or_default().to_owned(),
-        };
+    /// Reads an `output`.
+    pub(in crate::codex) fn read(output: &Value) -> Self {
+        let text = parts(output).join("\n");
         Self::object(&text).unwrap_or_else(|| Self::with_head(&text))
     }
 
