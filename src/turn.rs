@@ -3,6 +3,7 @@
 //! [`Codex`] is the door of the library. Each turn is a task of its own that owns its process and
 //! everything else it needs, and goes on until the process is gone, also when nobody listens.
 
+mod account;
 pub(crate) mod advice;
 pub(crate) mod attempt;
 pub(crate) mod clock;

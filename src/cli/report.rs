@@ -52,7 +52,7 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
 /// Tells why the turn was not completed, and returns the exit status. `signal` is the one that
 /// stopped it.
 pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) -> u8 {
-    let Failure { kind, session_id, partial_reply, working_dir } = failure;
+    let Failure { kind, session_id, partial_reply, working_dir, warnings } = failure;
     let cancelled = matches!(kind, FailureKind::Cancelled { .. });
     let signal = signal.filter(|_| cancelled);
     let message = match signal {
@@ -67,12 +67,18 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         }
         let mut object = about(*session_id, working_dir.as_deref());
         object.insert("error".into(), error);
+        if !warnings.is_empty() {
+            object.insert("warnings".into(), json!(warnings));
+        }
         // The exit status tells of the failure also if this cannot be written.
         drop(print(&Value::Object(object)));
     } else {
         let paint = Paint::for_stderr();
         if let Some(partial) = partial_reply {
             complain(&format!("Codex had said before: {}", clean(partial)));
+        }
+        for warning in warnings {
+            complain(&paint.paint(YELLOW, &format!("warning: {}", clean(warning))));
         }
         let message = format!("error: {}: {}", kind.word(), clean(&message));
         complain(&paint.paint(RED, &message));

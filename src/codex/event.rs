@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::refusal;
 use super::usage::Usage;
 
 /// Something that Codex reported during a turn.
@@ -89,10 +90,14 @@ pub enum Item {
         /// tell, so this is by the words of the system.
         refused: bool,
     },
-    /// Files changed by one patch.
+    /// Files changed by one patch, or not changed by one that failed.
     FileChange {
         /// The paths as Codex wrote them, at most [`MAX_LISTED`].
         paths: Vec<String>,
+        /// Whether they were changed, or are going to be.
+        made: bool,
+        /// Whether the sandbox is why not.
+        refused: bool,
     },
     /// A call of one of Codex's own MCP tools.
     McpToolCall {
@@ -215,16 +220,6 @@ struct RawEvent<'a> {
     item: RawItem<'a>,
 }
 
-/// Whether a command's output has the words with which the system keeps something from it: a write by
-/// bubblewrap, a write by Landlock (up to 0.120), the network (measured on 0.77, 0.153 and 0.171). The
-/// last two are said on other occasions too, so there the command must have failed.
-fn is_refused(output: &str, exit_code: Option<i64>) -> bool {
-    let has = |words: &str| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some();
-    has("Read-only file system")
-        || exit_code.is_some_and(|code| code != 0)
-            && (has("Operation not permitted") || has("Permission denied"))
-}
-
 #[derive(Deserialize, Default)]
 struct RawError<'a> {
     #[serde(borrow, default)]
@@ -246,6 +241,8 @@ struct RawItem<'a> {
     exit_code: Option<i64>,
     #[serde(borrow, default)]
     aggregated_output: Cow<'a, str>,
+    #[serde(borrow, default)]
+    status: Cow<'a, str>,
     #[serde(borrow, default)]
     changes: Vec<RawChange<'a>>,
     #[serde(borrow, default)]
@@ -280,11 +277,13 @@ impl RawItem<'_> {
             "agent_message" => Item::AgentMessage { text: self.text.into_owned() },
             "reasoning" => Item::Reasoning { text: self.text.into_owned() },
             "command_execution" => {
-                let refused = is_refused(&self.aggregated_output, self.exit_code);
+                let refused = refusal::is_of_command(&self.aggregated_output, self.exit_code);
                 let (command, exit_code) = (self.command.into_owned(), self.exit_code);
                 Item::Command { command, exit_code, refused }
             }
             "file_change" => Item::FileChange {
+                made: !matches!(self.status.as_ref(), "failed" | "declined"),
+                refused: refusal::is_of_patch(&self.aggregated_output),
                 paths: self
                     .changes
                     .into_iter()
@@ -336,6 +335,7 @@ impl<'a> RawEvent<'a> {
                 command: text(item, "command"),
                 exit_code: item["exit_code"].as_i64(),
                 aggregated_output: text(item, "aggregated_output"),
+                status: text(item, "status"),
                 changes: list(item, "changes")
                     .map(|change| RawChange { path: text(change, "path") })
                     .collect(),

@@ -65,6 +65,25 @@ pub(crate) fn recognise(message: &str) -> Option<Trouble> {
         .map(|(trouble, _)| *trouble)
 }
 
+/// Whether a command's output has the words with which the sandbox keeps something from it: the
+/// system's for a write by bubblewrap, a write by Landlock (up to 0.120) and the network, and Codex's own
+/// for a command that was to run without the sandbox. The system says the second and third on other
+/// occasions too, so there the command must have failed.
+pub(crate) fn is_of_command(output: &str, exit_code: Option<i64>) -> bool {
+    let has = |words: &str| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some();
+    has("Read-only file system")
+        || exit_code.is_some_and(|code| code != 0)
+            && (has("Operation not permitted") || has("Permission denied"))
+        || exit_code.is_none()
+            && (output.starts_with("approval policy is Never; reject command")
+                || has("rejected by user approval settings"))
+}
+
+/// Whether what came of a patch is that it would write where the sandbox does not let it.
+pub(crate) fn is_of_patch(output: &str) -> bool {
+    memchr::memmem::find(output.as_bytes(), b"patch rejected").is_some()
+}
+
 /// The sentence inside a message: a provider's JSON error is passed on by Codex as it came.
 pub(crate) fn sentence(message: &str) -> String {
     let inner = serde_json::from_str::<Value>(message).ok().and_then(|value| {

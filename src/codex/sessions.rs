@@ -14,7 +14,7 @@
 mod entry;
 mod index;
 mod line;
-mod lines;
+pub(super) mod lines;
 pub(crate) mod list;
 mod look;
 pub(crate) mod places;

@@ -27,10 +27,13 @@ fn item_step(phase: Phase, item: &Item) -> Option<String> {
         Item::Command { command, .. } if begins => {
             Some(head(&format!("running: {}", unwrapped(command))))
         }
-        Item::FileChange { paths } if ends => Some(match &paths[..] {
-            [path] => head(&format!("edited {path}")),
-            paths => format!("edited {} files", paths.len()),
-        }),
+        Item::FileChange { paths, made, .. } if ends => {
+            let what = if *made { "edited" } else { "could not edit" };
+            Some(match &paths[..] {
+                [path] => head(&format!("{what} {path}")),
+                paths => format!("{what} {} files", paths.len()),
+            })
+        }
         Item::TodoList { steps } => {
             let current = steps.iter().position(|step| !step.completed)?;
             let text = &steps[current].text;

@@ -1,14 +1,18 @@
 //! The events of one run of Codex, folded into what an answer needs. No I/O.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::event::{Event, Item, Phase};
 use super::event_stream::Skipped;
-use super::step;
+use super::recorded::{self, Done, Recorded};
+use super::refused::Refused;
 use super::usage::Usage;
 
 /// How many items in progress are told apart. More are not seen in real turns.
 const MAX_OPEN_ITEMS: usize = 1024;
+
+/// How many different commands are counted, to be found again in Codex's record.
+const MAX_COMMANDS: usize = 10_000;
 
 /// How a turn ended, in Codex's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +38,21 @@ pub(crate) struct Transcript {
     pub(crate) longest_skipped: u64,
     /// Whether a line was skipped for its length after the reply that is kept.
     pub(crate) skipped_after_reply: bool,
-    /// How many commands the sandbox kept from something, and the first of them.
-    pub(crate) refused: u64,
-    pub(crate) first_refused: Option<String>,
+    /// What the sandbox refused.
+    pub(crate) refused: Refused,
+    /// How often each command has ended.
+    commands: HashMap<String, usize>,
     open_work: HashSet<String>,
 }
 
 impl Transcript {
+    /// Takes in what Codex has on record of the turn, and returns what it had not told of.
+    pub(crate) fn complete(&mut self, recorded: Recorded) -> Vec<Done> {
+        let (untold, refused) = recorded.beyond(&self.commands);
+        self.refused.join(refused);
+        untold
+    }
+
     /// Takes in one event. After the terminal one nothing changes any more.
     pub(crate) fn record(&mut self, event: &Event) {
         if self.terminal.is_some() {
@@ -81,12 +93,15 @@ impl Transcript {
             self.reply = Some(text.clone());
             self.skipped_after_reply = false;
         }
-        if let (Item::Command { command, refused: true, .. }, Phase::Completed) = (item, phase) {
-            self.refused += 1;
-            self.first_refused.get_or_insert_with(|| step::head(step::unwrapped(command)));
-        }
         match phase {
             Phase::Completed => {
+                self.refused.take(item);
+                if let Item::Command { command, .. } = item {
+                    let key = recorded::key(command);
+                    if self.commands.len() < MAX_COMMANDS || self.commands.contains_key(&key) {
+                        *self.commands.entry(key).or_default() += 1;
+                    }
+                }
                 self.open_work.remove(id);
             }
             Phase::Started | Phase::Updated => {

@@ -104,7 +104,8 @@ impl Activity {
                     format!("the same tool: {server}/{tool}")
                 });
             }
-            Item::FileChange { paths } => {
+            Item::FileChange { made: false, .. } => {}
+            Item::FileChange { paths, .. } => {
                 for path in paths {
                     let path = hash(path);
                     if self.files.len() < MAX_FILES && !self.files.contains(&path) {

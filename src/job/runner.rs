@@ -332,7 +332,7 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
             effective: answer.effective.map(|effective| json!(effective)),
         },
         Err(failure) => {
-            let Failure { kind, session_id, partial_reply, .. } = *failure;
+            let Failure { kind, session_id, partial_reply, warnings, .. } = *failure;
             let status = status(&kind, stopped);
             let error = match status {
                 Status::Interrupted => JobError::interrupted(match stopped {
@@ -349,7 +349,7 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
                 result: None,
                 error: Some(JobError { partial_reply, ..error }),
                 usage: None,
-                warnings: Vec::new(),
+                warnings,
                 output: None,
                 effective: None,
             }

@@ -185,7 +185,16 @@ fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
             }
             Some((kind, fields))
         }
-        Item::FileChange { paths } => text("file_change", paths.join("\n")),
+        Item::FileChange { paths, made, .. } => {
+            let (kind, mut fields) = text("file_change", paths.join("\n"))?;
+            if !made {
+                fields.insert("status".into(), "failed".into());
+                let item: Value = serde_json::from_str(raw).unwrap_or_default();
+                let output = item["item"].get("aggregated_output");
+                fields.extend(output.map(|output| ("output".to_owned(), output.clone())));
+            }
+            Some((kind, fields))
+        }
         Item::McpToolCall { server, tool } => text("mcp_tool_call", format!("{server}/{tool}")),
         Item::CollabToolCall { tool } => text("collab_tool_call", tool),
         Item::WebSearch { query } => text("web_search", query),

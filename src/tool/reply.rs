@@ -72,7 +72,7 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
 
 /// The answer of the tool of this name, whose turn was not completed, or did not begin.
 pub(crate) fn failed(tool: &str, failure: &Failure) -> CallToolResult {
-    let Failure { kind, session_id, partial_reply, working_dir } = failure;
+    let Failure { kind, session_id, partial_reply, working_dir, warnings } = failure;
     let mut text =
         format!("{}: {}.\n\nNext: {}\n", kind.word(), sentence(kind), next(tool, failure));
     if let Some(session) = session_id {
@@ -80,6 +80,9 @@ pub(crate) fn failed(tool: &str, failure: &Failure) -> CallToolResult {
         if let Some(working_dir) = working_dir {
             text += &format!("cwd: {}\n", working_dir.display());
         }
+    }
+    for warning in warnings {
+        text += &format!("\nWarning: {warning}\n");
     }
     if let Some(partial) = partial_reply {
         let (partial, _) = shortened(partial.clone(), MAX_PARTIAL_CHARS);

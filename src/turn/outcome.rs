@@ -43,12 +43,15 @@ pub struct Failure {
     pub partial_reply: Option<String>,
     /// The directory it worked in, once that was settled.
     pub working_dir: Option<PathBuf>,
+    /// What else the caller should know.
+    pub warnings: Vec<String>,
 }
 
 impl Failure {
     /// A failure of which no more is known.
     pub(crate) fn of(kind: FailureKind, session_id: Option<SessionId>) -> Box<Self> {
-        Box::new(Self { kind, session_id, partial_reply: None, working_dir: None })
+        let (partial_reply, working_dir, warnings) = (None, None, Vec::new());
+        Box::new(Self { kind, session_id, partial_reply, working_dir, warnings })
     }
 }
 

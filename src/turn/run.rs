@@ -13,14 +13,13 @@ use super::attempt::{End, Recorder, Running, Watched, Why};
 use super::clock::Clock;
 use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::plan::Plan;
-use super::request::{Limits, Sandbox, SandboxChoice, SessionId, TurnRequest};
+use super::request::{Limits, SandboxChoice, SessionId, TurnRequest};
 use super::tokens::{Before, Count, split};
 use crate::codex::command::{Invocation, Session, told};
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::listing;
 use crate::codex::refusal::{self, Trouble};
-use crate::codex::rollout;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
@@ -160,7 +159,7 @@ impl Call {
                 opened: &mut opened,
             };
             let end = attempt.run(watched).await;
-            let transcript = std::mem::take(&mut attempt.transcript);
+            let mut transcript = std::mem::take(&mut attempt.transcript);
             if let (Some(session), Some(Trouble::ActiveWriter)) =
                 (asked, refused(&end, &transcript))
             {
@@ -175,7 +174,8 @@ impl Call {
                 pause = (pause * 2).min(BUSY_RETRY.1);
                 continue;
             }
-            return self.outcome(end, transcript, plan).await;
+            let effective = self.complete(&mut transcript, &plan, recorder).await;
+            return self.outcome(end, transcript, plan, effective).await;
         }
     }
 
@@ -254,7 +254,9 @@ impl Call {
         end: End,
         transcript: Transcript,
         plan: Plan,
+        effective: Option<Effective>,
     ) -> std::result::Result<Answer, Box<Failure>> {
+        let refusal = self.refusal(&transcript.refused, effective.as_ref(), &plan);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
         let session = self.request.continues().or(opened);
         let tokens = match &end {
@@ -268,13 +270,12 @@ impl Call {
         }
         let kind = match (end, session) {
             (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
-                let effective = self.effective(session_id, &plan).await;
                 match effective.as_ref().and_then(|effective| self.looser(effective, &plan)) {
                     Some(looser) => looser,
                     None => {
                         let stricter = effective.as_ref().and_then(|got| stricter(got, &plan));
                         let mut answer = answer(session_id, transcript, plan, tokens);
-                        answer.warnings.extend(stricter);
+                        answer.warnings.extend(refusal.into_iter().chain(stricter));
                         answer.effective = effective;
                         self.read_output(&mut answer);
                         return Ok(answer);
@@ -308,22 +309,8 @@ impl Call {
             session_id: session.filter(|_| known),
             partial_reply: transcript.reply,
             working_dir: Some(plan.working_dir.as_path().to_owned()),
+            warnings: refusal.into_iter().collect(),
         }))
-    }
-
-    /// What was in force in the turn, from Codex's record of it. A turn may have none; what an earlier
-    /// one had says nothing of it.
-    async fn effective(&self, session: SessionId, plan: &Plan) -> Option<Effective> {
-        let home = self.shared.codex_home.clone()?;
-        // What is known of the original says nothing of its copy.
-        let known = Some(&plan.known).filter(|_| !self.request.fork);
-        let before = known.map_or(0, |known| known.recorded);
-        let record = known.and_then(|known| known.record.clone());
-        let read = move || {
-            let record = record.or_else(|| rollout::find(&home, session))?;
-            rollout::effective(&record, before).ok()?
-        };
-        tokio::task::spawn_blocking(read).await.ok()?
     }
 
     /// What was in force, if it is more than the turn was to have.
@@ -463,15 +450,6 @@ fn answer(
         ));
     } else if transcript.reply.is_none() {
         warnings.push("Codex completed the turn without a message.".into());
-    }
-    if let Some(first) = transcript.first_refused
-        && plan.sandbox != Some(Sandbox::DangerFullAccess)
-    {
-        warnings.push(format!(
-            "The sandbox seems to have kept {} command{} of Codex's from something, the first: {first}",
-            transcript.refused,
-            if transcript.refused == 1 { "" } else { "s" },
-        ));
     }
     Answer {
         session_id,

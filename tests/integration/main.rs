@@ -95,6 +95,8 @@ mod real_policy_folders;
 #[cfg(unix)]
 mod real_private_texts;
 #[cfg(unix)]
+mod real_record;
+#[cfg(unix)]
 mod real_releases;
 #[cfg(unix)]
 mod real_review;

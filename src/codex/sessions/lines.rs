@@ -11,7 +11,7 @@ const MAX_KEPT: usize = 2 << 20;
 const CHUNK: usize = 64 << 10;
 
 /// Reads whole lines. What stands behind the last line ending is still being written, and is left.
-pub(super) struct Lines {
+pub(in crate::codex) struct Lines {
     file: BufReader<File>,
     /// Where the next line begins.
     position: u64,
@@ -19,24 +19,24 @@ pub(super) struct Lines {
 }
 
 /// A line of a record.
-pub(super) struct RawLine<'a> {
+pub(in crate::codex) struct RawLine<'a> {
     /// Where it begins, and where the next one does.
-    pub(super) start: u64,
-    pub(super) end: u64,
+    pub(in crate::codex) start: u64,
+    pub(in crate::codex) end: u64,
     /// The line, or its beginning.
-    pub(super) bytes: &'a [u8],
+    pub(in crate::codex) bytes: &'a [u8],
     /// Whether that is all of it.
-    pub(super) is_whole: bool,
+    pub(in crate::codex) is_whole: bool,
 }
 
 impl Lines {
-    pub(super) fn new(mut file: File, position: u64) -> io::Result<Self> {
+    pub(in crate::codex) fn new(mut file: File, position: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(position))?;
         Ok(Self { file: BufReader::with_capacity(CHUNK, file), position, line: Vec::new() })
     }
 
     /// The next whole line. Gives up when `is_stopped` says so, which is asked for each chunk.
-    pub(super) fn next_line(
+    pub(in crate::codex) fn next_line(
         &mut self,
         is_stopped: &dyn Fn() -> bool,
     ) -> io::Result<Option<RawLine<'_>>> {
@@ -70,7 +70,7 @@ impl Lines {
 }
 
 /// Whether a line begins at this place, or would.
-pub(super) fn is_line_start(file: &mut File, place: u64) -> io::Result<bool> {
+pub(in crate::codex) fn is_line_start(file: &mut File, place: u64) -> io::Result<bool> {
     let Some(before) = place.checked_sub(1) else { return Ok(true) };
     if place > file.metadata()?.len() {
         return Ok(false);

@@ -42,6 +42,8 @@ pub enum Item {
     Shell(String),
     /// A call of a function by its name.
     Call { name: String, arguments: Value },
+    /// A call of a tool that takes a text, such as a patch, by its name.
+    Custom { name: String, input: String },
 }
 
 /// What becomes of the connection.
@@ -217,6 +219,17 @@ impl Item {
         Self::Call { name: name.into(), arguments }
     }
 
+    /// A call of a tool that takes a text.
+    pub fn custom(name: impl Into<String>, input: impl Into<String>) -> Self {
+        Self::Custom { name: name.into(), input: input.into() }
+    }
+
+    /// A patch that adds a file with one line.
+    pub fn patch(path: impl std::fmt::Display) -> Self {
+        let patch = format!("*** Begin Patch\n*** Add File: {path}\n+hello\n*** End Patch\n");
+        Self::custom("apply_patch", patch)
+    }
+
     fn to_json(&self, request: &Request) -> Value {
         match self {
             Self::Message(text) => json!({
@@ -234,6 +247,14 @@ impl Item {
             }),
             Self::Shell(command) => shell_call(&request.tools(), command),
             Self::Call { name, arguments } => function_call(name, arguments),
+            Self::Custom { name, input } => json!({
+                "type": "custom_tool_call",
+                "id": fresh_id("ctc"),
+                "call_id": fresh_id("call"),
+                "status": "completed",
+                "name": name,
+                "input": input,
+            }),
         }
     }
 }

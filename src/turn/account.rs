@@ -1,0 +1,122 @@
+//! What Codex has on record of a turn that has ended: what was in force, and what it did.
+
+use super::attempt::Recorder;
+use super::plan::Plan;
+use super::request::{Sandbox, SandboxChoice, SessionId};
+use super::run::Call;
+use crate::codex::effective::Effective;
+use crate::codex::recorded::{self, Recorded};
+use crate::codex::refused::Refused;
+use crate::codex::rollout;
+use crate::codex::transcript::Transcript;
+use crate::policy;
+
+impl Call {
+    /// Adds to the transcript, and has taken down, what Codex did and did not tell of. Returns what was
+    /// in force in the turn, if the record says so.
+    pub(super) async fn complete(
+        &self,
+        transcript: &mut Transcript,
+        plan: &Plan,
+        recorder: Option<&mut (dyn Recorder + 'static)>,
+    ) -> Option<Effective> {
+        let opened: SessionId = transcript.thread_id.as_ref()?.parse().ok()?;
+        let (effective, recorded) = self.read_record(opened, plan).await?;
+        let untold = transcript.complete(recorded);
+        if let Some(recorder) = recorder {
+            let taken = untold
+                .iter()
+                .try_for_each(|done| recorder.event(&done.event(), done.line().as_bytes()))
+                .and_then(|()| recorder.flush());
+            if let Err(error) = taken {
+                tracing::warn!(%error, "what Codex did not tell of is not taken down");
+            }
+        }
+        effective
+    }
+
+    /// Reads Codex's record of the turn. A turn may have none; what an earlier one had says nothing of
+    /// it.
+    async fn read_record(
+        &self,
+        session: SessionId,
+        plan: &Plan,
+    ) -> Option<(Option<Effective>, Recorded)> {
+        let home = self.shared.codex_home.clone()?;
+        // What is known of the original says nothing of its copy.
+        let known = Some(&plan.known).filter(|_| !self.request.fork);
+        let before = known.map_or(0, |known| known.recorded);
+        let record = known.and_then(|known| known.record.clone());
+        let read = move || {
+            let record = record.or_else(|| rollout::find(&home, session))?;
+            let effective = rollout::effective(&record, before).ok().flatten();
+            let recorded = recorded::read(&record, before).unwrap_or_else(|error| {
+                tracing::debug!(%session, %error, "what Codex did is not read from its record");
+                Recorded::default()
+            });
+            Some((effective, recorded))
+        };
+        tokio::task::spawn_blocking(read).await.ok()?
+    }
+
+    /// A warning, if the sandbox refused something, with how to ask again.
+    pub(super) fn refusal(
+        &self,
+        refused: &Refused,
+        effective: Option<&Effective>,
+        plan: &Plan,
+    ) -> Option<String> {
+        let first = refused.first.as_ref()?;
+        let sandbox = effective.and_then(|effective| effective.sandbox).or(plan.sandbox);
+        let (sandbox, again) = match sandbox {
+            None => ("The sandbox".into(), String::new()),
+            Some(Sandbox::DangerFullAccess) => return None,
+            Some(sandbox) => (
+                format!("The turn ran in the sandbox {}, which", sandbox.as_str()),
+                self.again(sandbox),
+            ),
+        };
+        let count = |count: u64, one: &str, more: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {more}")),
+        };
+        let what = [
+            count(refused.commands, "command", "commands"),
+            count(refused.patches, "patch", "patches"),
+        ];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        Some(format!(
+            "{sandbox} seems to have kept {} of Codex's from something, the first: {first}{again}",
+            what.join(" and "),
+        ))
+    }
+
+    /// How to ask again so that this sandbox is not in the way.
+    fn again(&self, sandbox: Sandbox) -> String {
+        // A guard changes nothing, whatever it is asked.
+        if matches!(self.request.sandbox, SandboxChoice::Once(_)) {
+            return String::new();
+        }
+        let most = self.policy().max_sandbox;
+        let operator = format!("the operator can allow more by {}.", policy::MAX_SANDBOX);
+        match (sandbox, most) {
+            (Sandbox::ReadOnly, Sandbox::ReadOnly) => {
+                format!(". This server allows no other sandbox: {operator}")
+            }
+            (Sandbox::ReadOnly, _) => {
+                ". If Codex is to change files, ask again with sandbox: \"workspace-write\".".into()
+            }
+            (_, Sandbox::DangerFullAccess) => {
+                ". It can write in its cwd and in add_dirs: ask again with these, or with sandbox: \
+                 \"danger-full-access\"."
+                    .into()
+            }
+            (_, _) => {
+                format!(
+                    ". It can write in its cwd and in add_dirs: ask again with these; {operator}"
+                )
+            }
+        }
+    }
+}
