@@ -153,11 +153,12 @@ impl Protected {
         first.as_encoded_bytes().starts_with(b".").then(|| home.join(first))
     }
 
-    /// Whether no turn can have written what lies at `path`, as far as what is protected here says so.
-    /// Symbolic links must be resolved.
+    /// Whether no turn can have written what lies at `path`, or put something there: each folder around
+    /// it is one that no turn gets. Symbolic links must be resolved.
     pub(crate) fn covers(&self, path: &Path) -> bool {
-        let covered = |place: &Place| place.tree && path.starts_with(&place.path);
-        self.places.iter().any(covered) || self.hidden(path).is_some() || !is_writable(path)
+        // If this one is refused, so are those around it.
+        let folder = path.ancestors().find(|path| path.is_dir());
+        folder.is_some_and(|folder| self.refuses(folder).is_some()) || !is_writable(path)
     }
 
     /// Whether something protected lies in `dir`.
@@ -175,12 +176,13 @@ impl Protected {
     }
 
     fn program_folder(&mut self, entry: &Path) -> Option<PathBuf> {
-        let real = entry.is_absolute().then(|| entry.canonicalize().ok())??;
+        let (real, links) = entry.is_absolute().then(|| follow(entry))?;
         if !self.covers(&real) {
-            let tree = self.tools(&real)?;
+            let tree = self.tools(&real).filter(|_| real.is_dir())?;
             self.add(tree, true, "a folder of programs on the PATH");
         }
-        Some(real)
+        let stays = links.iter().filter_map(|link| link.parent()).all(|folder| self.covers(folder));
+        Some(if stays { entry.to_owned() } else { real })
     }
 
     /// The folder that a package manager keeps its programs in, if `path` is in one.
@@ -204,4 +206,67 @@ fn is_writable(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_writable(_path: &Path) -> bool {
     true
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// A home directory with folders as people have them, and links.
+    fn home() -> PathBuf {
+        let home = std::env::temp_dir().join(format!("protected-{}", uuid::Uuid::new_v4()));
+        for folder in [".local/bin", "bin", "work/project/.venv/bin", "work/other", "data/codex"] {
+            fs::create_dir_all(home.join(folder)).expect("a fresh folder");
+        }
+        let home = home.canonicalize().expect("just made");
+        symlink(home.join("data/codex"), home.join("work/other/codex")).expect("it is new");
+        symlink("/usr/bin", home.join("work/project/usr-bin")).expect("it is new");
+        home
+    }
+
+    #[test]
+    fn a_folder_is_refused_for_what_it_is_for_what_it_holds_and_for_where_it_lies() {
+        let home = home();
+        let mut protected = Protected::new(Some(&home));
+        protected.folder(&home.join("work/other/codex"), "Codex's home");
+        let refused = |path: &str| protected.refuses(&home.join(path));
+        for path in ["", ".local", ".local/bin", "data", "data/codex", "data/codex/x", "work/other"]
+        {
+            assert!(refused(path).is_some(), "{path}");
+        }
+        // The second holds the link, but only that.
+        assert!(refused("work").is_some());
+        for path in ["work/project", "work/other/beside", "bin", "data-2"] {
+            assert_eq!(refused(path), None, "{path}");
+        }
+        assert!(refused("work/other").is_some_and(|why| why.contains("Codex's home")));
+        for path in ["/", "/usr", "/usr/bin", "/etc/ssl"] {
+            assert!(protected.refuses(Path::new(path)).is_some(), "{path}");
+        }
+        fs::remove_dir_all(&home).expect("it is there");
+    }
+
+    #[test]
+    fn programs_come_from_folders_in_which_no_turn_writes_and_these_are_protected_then() {
+        let home = home();
+        let mut protected = Protected::new(Some(&home));
+        let mut folder = |path: &Path| protected.program_folder(path);
+        assert_eq!(folder(&home.join(".local/bin")), Some(home.join(".local/bin")));
+        assert_eq!(folder(&home.join("bin")), Some(home.join("bin")));
+        assert_eq!(folder(&home.join("bin/../bin")), Some(home.join("bin/../bin")));
+        assert_eq!(folder(Path::new("/usr/bin")), Some("/usr/bin".into()));
+        // A turn may lead the link elsewhere, but not what it leads to now.
+        let real = Path::new("/usr/bin").canonicalize().expect("it is there");
+        assert_eq!(folder(&home.join("work/project/usr-bin")), Some(real));
+        for unsafe_one in ["work/project/.venv/bin", "work/project", "work/nothing"] {
+            assert_eq!(folder(&home.join(unsafe_one)), None, "{unsafe_one}");
+        }
+        assert_eq!(folder(Path::new("relative")), None);
+        assert_eq!(folder(Path::new("")), None);
+        assert!(protected.refuses(&home.join("bin")).is_some(), "it is on the PATH");
+        assert!(protected.refuses(&home.join("work/project")).is_none());
+        fs::remove_dir_all(&home).expect("it is there");
+    }
 }
