@@ -53,17 +53,12 @@ impl Confinement<'_> {
         for setting in self.excluded {
             set(setting, true.into());
         }
-        let list =
-            |names: &[String]| Value::Array(names.iter().cloned().map(Value::from).collect());
-        set("shell_environment_policy.exclude", list(&self.environment.exclude));
-        if !self.environment.commands.is_empty() {
-            let variables = self.environment.commands.iter().cloned();
-            let variables = variables.map(|(name, value)| (name, value.into())).collect::<Table>();
-            set("shell_environment_policy.set", variables.into());
+        for (key, value) in self.environment.settings() {
+            set(&key, value);
         }
         if self.plain_variables {
-            let names: Vec<String> = PLAIN.iter().map(|&name| name.to_owned()).collect();
-            set("shell_environment_policy.include_only", list(&names));
+            let names = PLAIN.iter().map(|&name| name.into()).collect();
+            set("shell_environment_policy.include_only", Value::Array(names));
         }
         // It hands the whole environment to commands in older versions, and to all what the user's
         // shell sets at its start.
@@ -84,20 +79,20 @@ pub(crate) fn untrusted(dir: &Path) -> Setting {
     ("projects".into(), Value::Table(dirs.collect()))
 }
 
-/// Keeps Codex from starting these MCP servers of its configuration. Names may have dots, so they
-/// cannot be in a key.
-pub(crate) fn without_servers(names: &[String]) -> Option<Setting> {
-    let entry = || Table::from_iter([("enabled".to_owned(), Value::from(false))]);
-    let servers = names.iter().map(|name| (name.clone(), Value::Table(entry())));
-    (!names.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers.collect())))
-}
-
-/// Has Codex start these MCP servers in `dir` and not where the turn works: what starts them, such as
-/// `npx` or `python -m`, takes programs and settings from the directory that it is started in.
-pub(crate) fn servers_in(dir: &Path, names: &[String]) -> Option<Setting> {
-    let entry = || Table::from_iter([("cwd".to_owned(), Value::from(&*dir.to_string_lossy()))]);
-    let servers = names.iter().map(|name| (name.clone(), Value::Table(entry())));
-    (!names.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers.collect())))
+/// Keeps Codex from starting the MCP servers `without` of its configuration, and has it start the others
+/// `in_dir` in that directory and not where the turn works: what starts them, such as `npx` or
+/// `python -m`, takes programs and settings from the directory that it is started in.
+///
+/// All in one setting, as a second one of the same key takes the place of the first; and the names may
+/// have dots, so they cannot be in a key.
+pub(crate) fn servers(without: &[String], in_dir: (&Path, &[String])) -> Option<Setting> {
+    let (dir, others) = in_dir;
+    let dir = Value::from(&*dir.to_string_lossy());
+    let entry = |key: &str, value: Value| Value::Table(Table::from_iter([(key.to_owned(), value)]));
+    let off = without.iter().map(|name| (name.clone(), entry("enabled", false.into())));
+    let moved = others.iter().map(|name| (name.clone(), entry("cwd", dir.clone())));
+    let servers: Table = moved.chain(off).collect();
+    (!servers.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers)))
 }
 
 /// Keeps Codex from starting MCP servers of plugins and connectors, which have no entry to turn off.
@@ -117,11 +112,16 @@ mod tests {
     #[test]
     fn a_name_in_a_table_stays_a_name_whatever_is_in_it() {
         let names = ["a.b", "c\"]\nsandbox_mode = 'x'", "\"\"\"", "ü"].map(str::to_owned);
-        let (key, value) = without_servers(&names).expect("there are some");
+        let (key, value) = servers(&names, (Path::new("/"), &[])).expect("there are some");
         let table: Table = format!("{key}={value}").parse().expect("it is one setting of TOML");
         let servers = table["mcp_servers"].as_table().expect("a table");
         assert_eq!((table.len(), servers.len()), (1, names.len()));
         assert!(names.iter().all(|name| servers[name]["enabled"] == false.into()));
+        let (_, value) = super::servers(&names[..1], (Path::new("/d"), &names[1..])).expect("some");
+        assert_eq!(
+            (&value[&names[0]]["enabled"], &value[&names[3]]["cwd"]),
+            (&false.into(), &"/d".into())
+        );
     }
 
     #[test]

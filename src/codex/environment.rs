@@ -8,7 +8,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use toml::{Table, Value};
+
 use super::configured::EnvironmentPolicy;
+use super::confinement::Setting;
 
 /// The variable that says which repository git works in, and one that there is not: so git runs no
 /// filter, no `core.sshCommand` and no other program that a repository's configuration names.
@@ -97,13 +100,10 @@ impl Environment {
         is_safe: impl Fn(&Path) -> bool,
         configured: &EnvironmentPolicy,
     ) -> Self {
-        let mut kept = Self { exclude: configured.exclude.clone(), ..Self::default() };
+        let mut kept = Self::free(paths, configured);
+        kept.exclude.clone_from(&configured.exclude);
         kept.codex.push((GIT_DIR.into(), Some(NO_REPOSITORY.into())));
         kept.exclude.push(GIT_DIR.into());
-        if let Some(Paths { codex, commands }) = paths {
-            kept.codex.push(("PATH".into(), Some(codex)));
-            kept.for_commands("PATH", commands, configured);
-        }
         for (name, value) in variables {
             let Some(known) = name.to_str() else { continue };
             let value = if known == GIT_DIR {
@@ -122,6 +122,31 @@ impl Environment {
             kept.for_commands(known, value.into_string().ok(), configured);
         }
         kept
+    }
+
+    /// The environment for a turn that is kept in no sandbox: the PATH alone may differ.
+    pub(crate) fn free(paths: Option<Paths>, configured: &EnvironmentPolicy) -> Self {
+        let mut free = Self::default();
+        if let Some(Paths { codex, commands }) = paths {
+            free.codex.push(("PATH".into(), Some(codex)));
+            free.for_commands("PATH", commands, configured);
+        }
+        free
+    }
+
+    /// The settings of Codex's by which commands have what they have.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        if !self.exclude.is_empty() {
+            let names = self.exclude.iter().cloned().map(Value::from).collect();
+            settings.push(("shell_environment_policy.exclude".into(), Value::Array(names)));
+        }
+        if !self.commands.is_empty() {
+            let variables = self.commands.iter().cloned();
+            let variables = variables.map(|(name, value)| (name, value.into())).collect::<Table>();
+            settings.push(("shell_environment_policy.set".into(), variables.into()));
+        }
+        settings
     }
 
     /// Sets a variable for commands, unless the person does so themselves.
@@ -194,9 +219,10 @@ mod tests {
         ];
         let kept = kept(&led, Some(paths));
         assert_eq!(
-            pairs(&kept)[1..],
+            pairs(&kept),
             [
                 ("PATH", Some("/usr/bin")),
+                ("GIT_DIR", Some("/dev/null/none")),
                 ("LD_LIBRARY_PATH", Some("/usr")),
                 ("PYTHONPATH", None),
                 ("NODE_PATH", None),

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::options::{Image, Options, Profile};
+use super::options::{Image, Options, Override, Profile};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use super::roots::{self, Arranged};
@@ -91,6 +91,14 @@ impl Call {
             known.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
         let mut options = self.options(kept_from)?;
+        let configured_environment = configured.environment_policy();
+        let environment = if kept {
+            let is_safe = |path: &Path| protected.covers(path);
+            Environment::kept(std::env::vars_os(), paths, is_safe, &configured_environment)
+        } else {
+            Environment::free(paths, &configured_environment)
+        };
+        program.environment.extend(environment.codex.iter().cloned());
         let version = self.shared.versions.of(&program).await;
         self.check_version(version, kept, &configured, &working_dir)?;
         let mut excluded = if kept { excluded(&protected) } else { Vec::new() };
@@ -110,15 +118,6 @@ impl Call {
                 .into();
             return Err(policy::refused("sandbox", problem, policy::MAX_SANDBOX));
         }
-        let environment = if kept {
-            let is_safe = |path: &Path| protected.covers(path);
-            let variables = std::env::vars_os();
-            let configured = configured.environment_policy();
-            Environment::kept(variables, paths, is_safe, &configured)
-        } else {
-            Environment::default()
-        };
-        program.environment.extend(environment.codex.iter().cloned());
         let (defaults, mut imposed) = self.settings(
             &configured,
             &working_dir,
@@ -133,6 +132,9 @@ impl Call {
             }),
             &mut warnings,
         );
+        if !kept {
+            imposed.extend(environment.settings());
+        }
         imposed.extend(arranged.settings);
         let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
             .map_err(|error| FailureKind::Internal {
@@ -264,19 +266,20 @@ impl Call {
                 ));
             }
         }
-        if confinement.is_some() {
-            let mut names = configured.mcp_servers_there();
-            names.retain(|name| policy.nested_mcp.starts(name));
-            let dir = self.servers_dir();
-            imposed.extend(confinement::servers_in(&dir, &names));
-        }
-        imposed.extend(confinement.iter().flat_map(Confinement::settings));
+        let (mut without, mut moved) = (Vec::new(), Vec::new());
         if policy.nested_mcp != NestedMcp::Inherit {
-            let mut names = configured.mcp_servers();
-            names.retain(|name| !policy.nested_mcp.starts(name));
-            imposed.extend(confinement::without_servers(&names));
+            without = configured.mcp_servers();
+            without.retain(|name| !policy.nested_mcp.starts(name));
             imposed.extend(confinement::without_plugins());
         }
+        // Those that a call may bring, as it says itself what it may do, would be lost.
+        let own = |setting: &Override| setting.key().starts_with("mcp_servers");
+        if confinement.is_some() && !self.request.options.config.iter().any(own) {
+            moved = configured.mcp_servers_there();
+            moved.retain(|name| policy.nested_mcp.starts(name));
+        }
+        imposed.extend(confinement::servers(&without, (&self.servers_dir(), &moved)));
+        imposed.extend(confinement.iter().flat_map(Confinement::settings));
         if !policy.allowed_models.is_empty() {
             imposed.extend(confinement::without_agents());
         }
