@@ -30,6 +30,12 @@ pub(crate) fn follow(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     (real, links)
 }
 
+/// Whether `path` lies in `folder`, and is not the folder itself: whoever may write in the folder can put
+/// something else in its place. The folder itself they cannot, as they may not write around it.
+pub(crate) fn is_within(path: &Path, folder: &Path) -> bool {
+    path != folder && path.starts_with(folder)
+}
+
 /// The components of a path that lead anywhere, the last one first.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let lead = |part: &Component<'_>| !matches!(part, Component::CurDir);

@@ -5,6 +5,7 @@
 //! a sandbox is kept there by [`crate::codex::confinement`], whatever the policy allows other turns.
 //! SECURITY.md lists the ways around a sandbox that are known.
 
+mod allowed;
 pub(crate) mod protected;
 
 use std::fmt;
@@ -400,15 +401,19 @@ impl Policy {
             .map_err(|problem| FailureKind::BadInput { field: field.into(), problem })
     }
 
+    /// The folders that calls may name, as they really are; none is no limit.
+    pub(crate) fn allowed_folders(&self) -> Vec<PathBuf> {
+        allowed::real(&self.allowed_dirs)
+    }
+
     /// Where `path` really is, if that is where calls may go.
     pub(crate) fn within(&self, field: &str, path: &Path) -> Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| FailureKind::BadInput {
             field: field.into(),
             problem: InvalidValue(format!("{} cannot be used ({error})", path.display())),
         })?;
-        let allowed =
-            |dir: &WorkingDir| dir.as_path().canonicalize().is_ok_and(|dir| real.starts_with(dir));
-        if self.allowed_dirs.is_empty() || self.allowed_dirs.iter().any(allowed) {
+        let allowed = |dir: &PathBuf| real.starts_with(dir);
+        if self.allowed_dirs.is_empty() || self.allowed_folders().iter().any(allowed) {
             return Ok(real);
         }
         let dirs: Vec<String> =

@@ -107,7 +107,7 @@ impl Line {
         match self.look_together(now) {
             Ok(starts) => {
                 self.held_up = None;
-                return starts;
+                starts
             }
             Err(problem @ Unavailable::Held) => {
                 let locked = self.table.last_locked();
@@ -117,12 +117,20 @@ impl Line {
                     return Vec::new();
                 }
                 self.warn(&problem);
-                // Commands of a turn can hold it too, since they may read it.
-                return self.calls.decide(&[], now, false);
+                self.alone(false, now)
             }
-            Err(problem) => self.give_up(&problem),
+            Err(problem) => {
+                self.give_up(&problem);
+                self.alone(problem.is_lasting(), now)
+            }
         }
-        self.calls.decide(&[], now, true)
+    }
+
+    /// Decides without the others. A turn that may write waits, unless that will not change: others may
+    /// be there with which it clashes.
+    fn alone(&mut self, lasting: bool, now: Instant) -> Vec<Key> {
+        self.untold = !lasting && self.calls.waiting() > 0;
+        self.calls.decide(&[], now, lasting)
     }
 
     /// A sentence part about what a call waits for, or nothing if that is not known.
@@ -141,7 +149,7 @@ impl Line {
             Some(InFront::Limit(running)) => {
                 return format!("{running} calls are running, which is the limit");
             }
-            None if waits.roots.is_some() && table.is_none() => {
+            None if waits.roots.is_some() && self.held_up.is_some() => {
                 return "another process keeps the line of calls locked".into();
             }
             None if self.untold => return "the line of calls cannot be written".into(),
@@ -167,6 +175,7 @@ impl Line {
     }
 
     fn look_together(&mut self, now: Instant) -> Result<Vec<Key>, Unavailable> {
+        self.untold = false;
         let to_be_read = self.calls.must_read();
         if !to_be_read && !self.calls.have_changed() {
             return Ok(Vec::new());

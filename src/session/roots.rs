@@ -8,6 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::links;
+
 /// The folders in which a turn may write, as they really are. In texts, which the table can hold: of
 /// what is not Unicode, two that differ may be taken for the same, so rather too many turns wait.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,11 +105,8 @@ impl Temp {
     }
 }
 
-/// Whether `name` lies in `folder`, and is not the folder itself: whoever may write in the folder can
-/// put something else in its place. The folder itself they cannot, as they may not write around it.
 fn is_within(name: &str, folder: &str) -> bool {
-    let (name, folder) = (Path::new(name), Path::new(folder));
-    name != folder && name.starts_with(folder)
+    links::is_within(Path::new(name), Path::new(folder))
 }
 
 #[cfg(test)]

@@ -48,6 +48,29 @@ pub(crate) enum Unavailable {
     Broken(#[from] io::Error),
 }
 
+impl Unavailable {
+    /// Whether that is how things are here. Anything else a turn may bring about, which can lock what
+    /// it can read, and fill a disk.
+    pub(crate) fn is_lasting(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::Held => false,
+            Self::NoFolder => true,
+            Self::Broken(error) => {
+                let kinds = [
+                    Kind::AlreadyExists,
+                    Kind::NotADirectory,
+                    Kind::NotFound,
+                    Kind::PermissionDenied,
+                    Kind::ReadOnlyFilesystem,
+                    Kind::Unsupported,
+                ];
+                kinds.contains(&error.kind()) || has_no_locks(error)
+            }
+        }
+    }
+}
+
 /// The table, opened when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -129,12 +152,12 @@ impl Open {
 }
 
 impl Server {
-    fn enter(folder: &Path, who: &Who) -> io::Result<Self> {
+    fn enter(folder: &Path, who: &Who) -> Result<Self, Unavailable> {
         let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
         let path = path_of(folder, &name);
         let mut file = private::open_options().write(true).create_new(true).open(&path)?;
-        file.try_lock()?;
-        file.write_all(&serde_json::to_vec(who)?)?;
+        try_lock(&file)?;
+        file.write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
         Ok(Self { name, path, _file: file })
     }
 }
@@ -286,6 +309,17 @@ fn try_lock(file: &File) -> Result<(), Unavailable> {
         }
     }
     Err(Unavailable::Held)
+}
+
+/// Whether there are no locks where the file lies.
+#[cfg(unix)]
+fn has_no_locks(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::ENOLCK as i32)
+}
+
+#[cfg(not(unix))]
+fn has_no_locks(_error: &io::Error) -> bool {
+    false
 }
 
 #[cfg(unix)]

@@ -16,7 +16,7 @@ use super::request::{InvalidValue, WorkingDir};
 use super::run::Call;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement::Setting;
-use crate::links::follow;
+use crate::links::{follow, is_within};
 use crate::session::roots::{Roots, Temp, Which};
 
 /// All folders for temporary files in which Codex lets commands write, whatever else they may not.
@@ -73,6 +73,7 @@ impl Call {
             add_dirs: options.add_dirs.iter().map(|dir| dir.as_path().to_owned()).collect(),
             configured: configured.writable_roots().iter().map(|dir| real(dir, home)).collect(),
             temp: temporary().into_iter().filter(|temp| !closed(temp.which)).collect(),
+            fixed: self.policy().allowed_folders(),
         };
         let as_configured: Vec<PathBuf> = configured.writable_roots();
         let arrangement = folders.arrange().map_err(|around| {
@@ -105,9 +106,9 @@ impl Call {
             warning: (!arrangement.left_out.is_empty()).then(|| {
                 let left_out: Vec<String> = arrangement.left_out.iter().map(|dir| text(dir)).collect();
                 format!(
-                    "The turn's directory lies in a folder that Codex is configured to let commands write \
-                     in ({}), so that folder was left out: a turn could put a link to anywhere in the \
-                     place of its directory.",
+                    "Codex is configured to let commands write in {}, where the turn's directory or an \
+                     allowed one lies. That was left out: a turn could put a link to anywhere in the \
+                     place of such a directory.",
                     left_out.join(", ")
                 )
             }),
@@ -122,6 +123,8 @@ struct Folders {
     add_dirs: Vec<PathBuf>,
     configured: Vec<PathBuf>,
     temp: Vec<Temp>,
+    /// Folders that the policy names, which must stay where they are.
+    fixed: Vec<PathBuf>,
 }
 
 /// The same without those within others.
@@ -131,7 +134,7 @@ struct Arrangement {
     add_dirs: Vec<PathBuf>,
     configured: Vec<PathBuf>,
     temp: Vec<Temp>,
-    /// Folders of the configuration that lie around the directory.
+    /// Folders of the configuration that lie around the directory, or one that the policy names.
     left_out: Vec<PathBuf>,
     excluded: Vec<Which>,
 }
@@ -140,17 +143,19 @@ impl Folders {
     /// Leaves out what is within others. An added directory around the turn's own is an error, as the
     /// caller named both.
     fn arrange(self) -> Result<Arrangement, PathBuf> {
-        let Self { cwd, add_dirs, configured, temp } = self;
+        let Self { cwd, add_dirs, configured, temp, fixed } = self;
         if let Some(around) = add_dirs.iter().find(|dir| is_within(&cwd, dir)) {
             return Err(around.clone());
         }
-        let (left_out, configured): (Vec<_>, Vec<_>) =
-            configured.into_iter().partition(|dir| is_within(&cwd, dir));
+        let (left_out, configured): (Vec<_>, Vec<_>) = configured
+            .into_iter()
+            .partition(|dir| fixed.iter().chain([&cwd]).any(|it| is_within(it, dir)));
         // One around what the call named would be gone when it is given up.
         let named = || add_dirs.iter().chain([&cwd]);
-        let (around, temp): (Vec<_>, Vec<_>) = temp
-            .into_iter()
-            .partition(|temp| named().any(|dir| is_within(dir, Path::new(&temp.folder))));
+        let (around, temp): (Vec<_>, Vec<_>) = temp.into_iter().partition(|temp| {
+            let mut inner = named().chain(&fixed);
+            inner.any(|dir| is_within(dir, Path::new(&temp.folder)))
+        });
         let mut excluded: Vec<Which> = around.iter().map(|temp| temp.which).collect();
 
         let own: Vec<PathBuf> = named().chain(&configured).cloned().collect();
@@ -204,11 +209,6 @@ fn real(dir: &Path, home: Option<&Path>) -> PathBuf {
     follow(&dir).0
 }
 
-/// Whether `path` lies in `folder`, and is not the folder itself.
-fn is_within(path: &Path, folder: &Path) -> bool {
-    path != folder && path.starts_with(folder)
-}
-
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -232,7 +232,7 @@ mod tests {
 
     fn folders(cwd: &str, add_dirs: &[&str], configured: &[&str], temp: Vec<Temp>) -> Folders {
         let (add_dirs, configured) = (paths(add_dirs), paths(configured));
-        Folders { cwd: cwd.into(), add_dirs, configured, temp }
+        Folders { cwd: cwd.into(), add_dirs, configured, temp, fixed: Vec::new() }
     }
 
     #[test]
@@ -268,6 +268,10 @@ mod tests {
             assert!(in_tmp.roots().temp.is_empty());
             assert_eq!(in_tmp.add_dirs, paths(add_dirs));
         }
+        let mut fixed = folders("/a", &[], &["/b"], vec![slash_tmp()]);
+        fixed.fixed = paths(&["/a", "/b/c", "/tmp/d"]);
+        let fixed = fixed.arrange().expect("no added one is around it");
+        assert_eq!((fixed.left_out, fixed.excluded), (paths(&["/b"]), vec![Which::SlashTmp]));
         let itself = arrange("/tmp", &[], &[]).expect("no added one is around it");
         assert!(itself.excluded.is_empty());
         assert_eq!(itself.roots(), Roots { own: vec!["/tmp".into()], ..Roots::default() });

@@ -218,7 +218,7 @@ fn a_turn_in_a_folder_waits_for_the_one_around_it_and_looks_again_where_that_is(
 #[test]
 fn a_job_and_a_call_wait_for_each_other() {
     let scene = Scene::new();
-    let server = scene.server();
+    let server = real(&scene.home).start();
     let begun = start_with(&server, &writes(&scene.inner, &scene.victim()));
     scene.victim_begun();
     scene.release("swap");
@@ -232,7 +232,7 @@ fn a_job_and_a_call_wait_for_each_other() {
     content(&result_of(&server, &attacker));
 
     let scene = Scene::new();
-    let server = scene.server();
+    let server = real(&scene.home).start();
     let prompt = scene.attacker(Target::CodexHome);
     let attacker = begin(&server, &writes(&scene.outer, &prompt));
     wait_for(&scene.mark("begun"));
@@ -465,4 +465,25 @@ fn folders_are_compared_as_they_really_are() {
     scene.assert_unharmed(Target::CodexHome);
     content(&answer);
     content(&result_of(&server, &attacker));
+}
+
+/// What the operator allows is where it was when they named it, not where a turn leads it.
+#[test]
+fn no_turn_leads_an_allowed_folder_elsewhere() {
+    let scene = Scene::new();
+    let in_tmp = InTmp::new("allowed");
+    let allowed = [&scene.outer, &scene.inner, &in_tmp.0].map(|dir| dir.display().to_string());
+    let server = real(&scene.home).env(DIRS, allowed.join(":")).start();
+    for (folder, moved) in [
+        (&scene.inner, scene.inner.with_extension("moved")),
+        (&in_tmp.0, in_tmp.0.with_extension("moved")),
+    ] {
+        let (folder, moved, to) = (folder.display(), moved.display(), scene.outside.display());
+        let prompt = format!("[run mv {folder} {moved} && ln -s {to} {folder}]");
+        content(&server.call("codex_chat", &writes(&scene.outer, &prompt)));
+        let outside = server.call("codex_chat", &writes(&scene.outside, "[run touch pwned]"));
+        scene.assert_unharmed(Target::Outside);
+        assert!(error_text(&outside).starts_with("not_allowed: cwd "), "{outside}");
+    }
+    content(&server.call("codex_chat", &writes(&in_tmp.0, "it is still there")));
 }

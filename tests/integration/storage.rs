@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::play::{Stage, message, steps};
 use crate::setup::{content, error_text, field};
-use crate::support::client::Server;
+use crate::support::client::{Server, result};
 use crate::support::small_disk::{Means, SmallDisk};
 use crate::wait::wait_until;
 
@@ -135,6 +135,28 @@ fn a_disk_that_somebody_else_fills_stops_a_job_that_says_little() {
         assert_nothing_begins(&stage, &server, &disk, id, &[HARDLY_ANY, 0]);
         disk.make_room();
         assert_goes_on(&stage, &server, id, &job["session_id"]);
+    }
+}
+
+/// A turn could fill the disk itself, to be unseen by others or not to see them.
+#[test]
+fn a_turn_of_which_others_cannot_be_told_waits_for_room_if_it_may_write() {
+    for means in Means::all() {
+        let stage = Stage::new();
+        let (disk, server) = SmallDisk::start(means, DISK, stage.home.state(), stage.server());
+        fs::create_dir_all(disk.folder().join("line")).expect("there is room");
+        disk.fill_but(0);
+        let reads = json!({"prompt": "hello", "sandbox": "read-only"});
+        assert_eq!(field(&server.call("codex_chat", &reads), "reply"), "done");
+        let writes = json!({"prompt": "hello", "sandbox": "workspace-write", "timeout_ms": 3_000});
+        let answer = server.call("codex_chat", &writes);
+        let text = error_text(&answer);
+        assert!(text.starts_with("timed_out: ") && text.contains("cannot be written"), "{text}");
+        assert_eq!(stage.starts().len(), 1);
+        let writes = json!({"prompt": "hello", "sandbox": "workspace-write"});
+        let call = server.begin_call("codex_chat", &writes);
+        disk.make_room();
+        assert_eq!(field(&result(server.answer(&call)), "reply"), "done");
     }
 }
 

@@ -1,0 +1,57 @@
+//! The folders that calls may name (`--allowed-dirs`), as they really are.
+
+use std::path::PathBuf;
+
+use crate::links::{follow, is_within};
+use crate::turn::request::WorkingDir;
+
+/// Where the folders of the setting really are. One that is in another, or is reached through it, counts
+/// for nothing beside that: a turn that works in the other can put a link to anywhere in its place.
+pub(super) fn real(dirs: &[WorkingDir]) -> Vec<PathBuf> {
+    let mut all: Vec<(PathBuf, Vec<PathBuf>)> =
+        dirs.iter().map(|dir| follow(dir.as_path())).collect();
+    // First those that no link leads to, the outermost in front: a link must not outdo one of them.
+    all.sort_by_key(|(real, links)| (!links.is_empty(), real.components().count()));
+    let mut kept: Vec<PathBuf> = Vec::new();
+    for (real, links) in all {
+        let is_inside = |name: &PathBuf| kept.iter().any(|outer| is_within(name, outer));
+        if !links.iter().chain([&real]).any(is_inside) {
+            kept.push(real);
+        }
+    }
+    kept
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_folder_that_a_turn_in_another_could_exchange_counts_for_nothing() {
+        let base = std::env::temp_dir().join(format!("allowed-{}", std::process::id()));
+        fs::create_dir_all(base.join("a/b/c")).expect("writable");
+        fs::create_dir_all(base.join("d")).expect("writable");
+        let base = base.canonicalize().expect("it is there");
+        symlink(&base, base.join("a/up")).expect("writable");
+        symlink(base.join("a"), base.join("to-a")).expect("writable");
+        symlink(base.join("a/b"), base.join("to-b")).expect("writable");
+        for (given, kept) in [
+            (&["a", "d"][..], &["a", "d"][..]),
+            (&["a/b", "a", "a/b/c"], &["a"]),
+            (&["a/up", "a"], &["a"]),
+            (&["to-b", "a"], &["a"]),
+            (&["to-b", "d"], &["d", "a/b"]),
+            (&["to-a", "a/b"], &["a/b", "a"]),
+        ] {
+            let dirs: Vec<WorkingDir> = given
+                .iter()
+                .map(|name| WorkingDir::existing(base.join(name)).expect("it is there"))
+                .collect();
+            let kept: Vec<PathBuf> = kept.iter().map(|name| base.join(name)).collect();
+            assert_eq!(real(&dirs), kept, "{given:?}");
+        }
+        fs::remove_dir_all(&base).expect("it is there");
+    }
+}
