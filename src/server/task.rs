@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::config::Origin;
 use crate::job::{JobId, Jobs, Problem, State, Status};
+use crate::text::shown;
 use crate::tool;
 
 /// How often a client is to ask, in milliseconds.
@@ -70,7 +71,8 @@ pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
 }
 
 fn named(id: &str) -> Result<JobId, ErrorData> {
-    id.parse().map_err(|_| ErrorData::invalid_params(format!("there is no task {id:?}"), None))
+    id.parse()
+        .map_err(|_| ErrorData::invalid_params(format!("there is no task {}", shown(id)), None))
 }
 
 async fn look(

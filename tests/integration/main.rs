@@ -21,6 +21,8 @@ mod doctor;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
+mod hostile_texts;
+#[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
 mod job_limits;
