@@ -25,6 +25,7 @@ use crate::config::{Origin, Settings};
 use crate::job::Retention;
 use crate::log;
 use crate::policy::{self, CommandEnvironment, NestedMcp, Policy};
+use crate::text::shown;
 use crate::turn::request::{Limits, MAX_LIMIT, Model, Sandbox, WorkingDir};
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
@@ -281,6 +282,23 @@ impl Flags {
     }
 }
 
+/// Keeps what was typed, or stands in a variable, from commanding the terminal. Clap quotes it.
+fn tame(message: &mut clap::Error) {
+    let quoted: Vec<(ContextKind, ContextValue)> = message
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(shown(text)))),
+            ContextValue::Strings(texts) => {
+                Some((kind, ContextValue::Strings(texts.iter().map(shown).collect())))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in quoted {
+        message.insert(kind, value);
+    }
+}
+
 /// Adds to clap's message on a wrong value the variable that may be its source: clap names the flag
 /// alone.
 fn name_variable(message: &mut clap::Error) {
@@ -311,6 +329,7 @@ pub fn run() -> ExitCode {
     let (flags, said, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(mut message) => {
+            tame(&mut message);
             name_variable(&mut message);
             let code = u8::try_from(message.exit_code()).unwrap_or(2);
             // Nothing can be done about a standard error that cannot be written.

@@ -44,7 +44,7 @@ use crate::codex::home::codex_home;
 use crate::config::Settings;
 use crate::private::write_whole;
 use crate::reach::Reach;
-use crate::text::head;
+use crate::text::{head, shown};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
 use crate::turn::vet::Vetted;
@@ -79,9 +79,9 @@ pub(crate) enum Problem {
     Refused(Box<FailureKind>),
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
-    #[error("the jobs' folder {} cannot be used: {source}", .path.display())]
+    #[error("the jobs' folder {} cannot be used: {source}", shown(.path.display()))]
     Storage { path: PathBuf, source: io::Error },
-    #[error("the process that would run the job cannot be started: {0}")]
+    #[error("the process that would run the job cannot be started: {}", shown(.0))]
     NotStarted(io::Error),
 }
 

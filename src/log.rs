@@ -1,17 +1,18 @@
 //! The log, on standard error and in a file. Standard output belongs to MCP.
 //!
 //! What is logged never waits for whoever should read it: lines go to a thread that writes them, and
-//! are lost when that one is far behind. Prompts and replies are not logged at all below `trace`,
+//! are lost when that one is far behind. Whatever is in an event, it is one line, of a bounded length,
+//! and commands no terminal. Prompts and replies are not logged at all below `trace`,
 //! which no flag turns on.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::path::Path;
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::layer;
+use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
@@ -19,9 +20,13 @@ use tracing_subscriber::{Layer, registry};
 use tracing::level_filters::LevelFilter;
 
 use crate::private;
+use crate::text::{Lines, shortened, visible};
 
 /// How many lines may wait for their writer.
 const LINES_AHEAD: usize = 1_000;
+
+/// The longest line, in characters.
+const LINE_CHARS: usize = 8_000;
 
 /// Writes what was logged when dropped.
 #[derive(Debug)]
@@ -33,15 +38,16 @@ pub(crate) struct Log {
 /// process.
 pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, String> {
     let mut guards = Vec::new();
-    let mut writer = |output: Box<dyn io::Write + Send>| -> NonBlocking {
+    let mut writer = |output: Box<dyn io::Write + Send>| {
         let (writer, guard) =
             NonBlockingBuilder::default().buffered_lines_limit(LINES_AHEAD).finish(output);
         guards.push(guard);
-        writer
+        Tame(writer)
     };
     let to_stderr = layer()
         .with_writer(writer(Box::new(io::stderr())))
         .with_ansi(false)
+        .with_ansi_sanitization(false)
         .with_target(level >= LevelFilter::DEBUG)
         .with_filter(levels(level));
     let to_file = match file {
@@ -52,6 +58,7 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
                 layer()
                     .with_writer(writer(Box::new(file)))
                     .with_ansi(false)
+                    .with_ansi_sanitization(false)
                     .with_filter(levels(LevelFilter::DEBUG)),
             )
         }
@@ -60,6 +67,33 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
     registry().with(to_stderr).with(to_file).init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(Log { _guards: guards })
+}
+
+/// Makes a line of each event that it is given, which comes whole.
+#[derive(Clone)]
+struct Tame(NonBlocking);
+
+impl Write for Tame {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let shortened = shortened(text, LINE_CHARS);
+        let line = visible(shortened.as_deref().unwrap_or(text), Lines::Escaped);
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Tame {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 /// What is logged of whom. rmcp logs what clients notify of at `info`, and the arguments of tools, and

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::codex::sessions::Store;
 use crate::job::Jobs;
+use crate::text::shown;
 use crate::tool::{self, JobTool, Progress, SessionTool, Tool};
 use crate::turn::outcome::{CancelledBy, Failure, FailureKind};
 use crate::turn::request::TurnRequest;
@@ -186,7 +187,7 @@ impl ServerHandler for Server {
                 &SessionTool::ALL.map(SessionTool::name)[..],
             ];
             let names = names.concat().join(", ");
-            let message = format!("There is no tool {:?}. There are {names}.", params.name);
+            let message = format!("There is no tool {}. There are {names}.", shown(&params.name));
             return Err(ErrorData::invalid_params(message, None));
         };
         if tool == Tool::Chat && self.codex.settings().tasks && task::is_taken(&context) {

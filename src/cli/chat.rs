@@ -11,7 +11,7 @@ use super::command::listening;
 use super::follow::EXIT_STATUS;
 use super::jobs::{Error, finish};
 use super::report;
-use super::words::{DIM, HOLD, Paint, clean, complain};
+use super::words::{DIM, HOLD, tell};
 use crate::codex::event::{Event, Item};
 use crate::codex::step::step;
 use crate::config::Settings;
@@ -170,8 +170,7 @@ async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, jso
 
 /// Tells what Codex does until it has ended or a signal comes, which is returned.
 async fn tell_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Option<Signal> {
-    let paint = Paint::for_stderr();
-    let tell = |step: String| complain(&paint.paint(DIM, &clean(&step)));
+    let tell = |step: String| tell(DIM, &step);
     // What may be the reply, which is told in full later.
     let mut held = None;
     loop {

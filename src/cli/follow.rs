@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::advice::advice;
 use super::jobs::Error;
 use super::words::{
-    BOLD, CYAN, DIM, HOLD, Paint, RED, YELLOW, clean, complain, head, print_reply, status_line,
+    BOLD, CYAN, DIM, HOLD, RED, YELLOW, complain, head, one_line, print_reply, status_line, tell,
 };
 use crate::job::snapshot::snapshot;
 use crate::job::telling::{Told, told};
@@ -84,7 +84,6 @@ fn exit_status(status: Status) -> u8 {
 
 /// What was told so far, as far as it matters for what is told next.
 struct Watch {
-    paint: Paint,
     /// A message that may turn out to be the reply, and when it was read.
     held: Option<(String, Instant)>,
     /// The command that was told last, if nothing was told since.
@@ -96,12 +95,7 @@ struct Watch {
 
 impl Watch {
     fn new() -> Self {
-        let paint = Paint::for_stderr();
-        Self { paint, held: None, running: None, told_error: false, told_stuck: false }
-    }
-
-    fn tell(&self, style: &str, line: &str) {
-        complain(&self.paint.paint(style, line));
+        Self { held: None, running: None, told_error: false, told_stuck: false }
     }
 
     fn entry(&mut self, entry: &Value) -> io::Result<()> {
@@ -124,7 +118,7 @@ impl Watch {
     fn release(&mut self) {
         if let Some((message, _)) = self.held.take() {
             self.running = None;
-            complain(&clean(&message));
+            complain(&message);
         }
     }
 
@@ -137,39 +131,39 @@ impl Watch {
         self.release();
         self.running = None;
         self.told_error = !event["error"].is_null();
-        let text = clean(&told.text);
+        let text = &told.text;
         if event["told"] == false {
-            self.tell(DIM, "stopped for the next prompt");
+            tell(DIM, "stopped for the next prompt");
         } else if self.told_error {
-            self.tell(RED, &format!("error: {text}"));
+            tell(RED, &format!("error: {text}"));
         } else {
-            self.tell(DIM, &text);
+            tell(DIM, text);
         }
         Ok(())
     }
 
     fn step(&mut self, told: &Told) {
-        let text = clean(&told.text);
+        let text = &told.text;
         let before = self.running.take();
         match told.kind.as_str() {
             "running" => {
-                self.tell(CYAN, &text);
+                tell(CYAN, text);
                 self.running = Some(told.text.clone());
             }
-            "job.prompt" => self.tell(BOLD, &format!("prompt: {}", head(&told.text, 400))),
+            "job.prompt" => tell(BOLD, &format!("prompt: {}", head(&told.text, 400))),
             "command_execution" => self.command_ended(told, before.as_deref()),
-            "file_change" => self.tell("", &format!("edited {}", text.replace('\n', ", "))),
-            "todo_list" => self.tell("", &format!("to do:\n{text}")),
-            "mcp_tool_call" | "collab_tool_call" => self.tell("", &format!("called {text}")),
-            "web_search" => self.tell("", &format!("searched: {text}")),
-            "error" => self.tell(RED, &format!("Codex reports: {text}")),
+            "file_change" => tell("", &format!("edited {}", one_line(&text.replace('\n', ", ")))),
+            "todo_list" => tell("", &format!("to do:\n{text}")),
+            "mcp_tool_call" | "collab_tool_call" => tell("", &format!("called {}", one_line(text))),
+            "web_search" => tell("", &format!("searched: {}", one_line(text))),
+            "error" => tell(RED, &format!("Codex reports: {text}")),
             "job.interrupted" => {
                 self.told_error = true;
-                self.tell(RED, &format!("error: interrupted: {text}"));
+                tell(RED, &format!("error: interrupted: {text}"));
             }
-            "job.skipped" => self.tell(DIM, &format!("skipped: {text}")),
-            "reasoning" | "thread.started" | "turn.running" => self.tell(DIM, &text),
-            kind => self.tell(DIM, &head(&format!("{kind} {text}"), 160)),
+            "job.skipped" => tell(DIM, &format!("skipped: {}", one_line(text))),
+            "reasoning" | "thread.started" | "turn.running" => tell(DIM, text),
+            kind => tell(DIM, &head(&format!("{kind} {text}"), 160)),
         }
     }
 
@@ -180,23 +174,23 @@ impl Watch {
         let is_named = before == Some(&format!("running: {command}"));
         let name = if is_named { String::new() } else { format!(": {command}") };
         match told.exit_code {
-            Some(0) => self.tell(DIM, &format!("done{name}")),
-            Some(code) => self.tell(RED, &format!("failed with {code}{name}")),
-            None => self.tell(DIM, &format!("ended{name}")),
+            Some(0) => tell(DIM, &format!("done{name}")),
+            Some(code) => tell(RED, &format!("failed with {code}{name}")),
+            None => tell(DIM, &format!("ended{name}")),
         }
         self.output(&told.output);
     }
 
     /// The last lines of what a command wrote: there the outcome is.
     fn output(&self, output: &str) {
-        let output = clean(output.trim_end());
+        let output = output.trim_end();
         let count = output.lines().count();
         let left_out = count.saturating_sub(OUTPUT_LINES);
         if left_out > 0 {
-            self.tell(DIM, &format!("  … {left_out} lines"));
+            tell(DIM, &format!("  … {left_out} lines"));
         }
         for line in output.lines().skip(left_out) {
-            self.tell(DIM, &format!("  {line}"));
+            tell(DIM, &format!("  {line}"));
         }
     }
 
@@ -208,7 +202,7 @@ impl Watch {
         let stuck = state.activity.stuck(Time::now());
         if let (Some(why), false) = (&stuck, self.told_stuck) {
             self.running = None;
-            self.tell(YELLOW, &format!("looks stuck: {}", clean(why)));
+            tell(YELLOW, &format!("looks stuck: {why}"));
         }
         self.told_stuck = stuck.is_some();
     }
@@ -218,17 +212,16 @@ impl Watch {
         if let Some(error) = &state.error {
             // The log has no end if there was no room for it.
             if !self.told_error {
-                let message = clean(&error.message);
-                self.tell(RED, &format!("error: {}: {message}", error.kind));
+                tell(RED, &format!("error: {}: {}", error.kind, error.message));
             }
             complain(&format!("next: {}", advice(&error.kind, state.session_id)));
         }
         for warning in &state.warnings {
-            self.tell(YELLOW, &format!("warning: {}", clean(warning)));
+            tell(YELLOW, &format!("warning: {warning}"));
         }
         if let Some(session) = state.session_id {
             complain(&format!("session: {session}\nresume: {}", session.resume_command()));
         }
-        self.tell(DIM, &status_line(state));
+        tell(DIM, &status_line(state));
     }
 }

@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status, Time};
 use crate::reach::Reach;
+use crate::text::{Lines, told};
 use crate::turn::outcome::Sort;
 
 /// How much of a job's name tells it from others at the least, in characters.
@@ -245,11 +246,15 @@ fn show(state: &State, json: bool) -> Result<()> {
     for (name, value) in fields {
         let Some(value) = value else { continue };
         // Only the status has a colour, and it is a word of this program's.
-        let value = if name == "status" { value } else { clean(&value).into_owned() };
+        let value = match name {
+            "status" => value,
+            "error" => told(value, Lines::Kept),
+            _ => told(value, Lines::Escaped),
+        };
         writeln!(out, "{}{value}", paint.paint(BOLD, &format!("{name:<11}")))?;
     }
     for warning in &state.warnings {
-        writeln!(out, "{}{}", paint.paint(BOLD, "warning    "), clean(warning))?;
+        writeln!(out, "{}{}", paint.paint(BOLD, "warning    "), told(warning, Lines::Escaped))?;
     }
     writeln!(out, "{}{}", paint.paint(BOLD, "summary    "), status_line(state))?;
     let partial = error.and_then(|error| error.partial_reply.as_deref());

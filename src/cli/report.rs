@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::advice::of_failure;
-use super::words::{DIM, Paint, RED, YELLOW, clean, complain, nobody_reads, print_reply};
+use super::words::{DIM, RED, YELLOW, complain, nobody_reads, print_reply, tell};
 use crate::signals::Signal;
 use crate::turn::outcome::{Answer, Failure, FailureKind, Sort};
 use crate::turn::request::SessionId;
@@ -34,11 +34,10 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
         print_reply(&answer.reply)
     };
     if !json {
-        let paint = Paint::for_stderr();
         for warning in &answer.warnings {
-            complain(&paint.paint(YELLOW, &format!("warning: {}", clean(warning))));
+            tell(YELLOW, &format!("warning: {warning}"));
         }
-        tell_session(paint, session);
+        tell_session(session);
     }
     match printed {
         Err(error) if !nobody_reads(&error) => {
@@ -73,18 +72,16 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         // The exit status tells of the failure also if this cannot be written.
         drop(print(&Value::Object(object)));
     } else {
-        let paint = Paint::for_stderr();
         if let Some(partial) = partial_reply {
-            complain(&format!("Codex had said before: {}", clean(partial)));
+            complain(&format!("Codex had said before: {partial}"));
         }
         for warning in warnings {
-            complain(&paint.paint(YELLOW, &format!("warning: {}", clean(warning))));
+            tell(YELLOW, &format!("warning: {warning}"));
         }
-        let message = format!("error: {}: {}", kind.word(), clean(&message));
-        complain(&paint.paint(RED, &message));
+        tell(RED, &format!("error: {}: {message}", kind.word()));
         complain(&format!("next: {}", of_failure(failure)));
         if let Some(session) = session_id {
-            tell_session(paint, *session);
+            tell_session(*session);
         }
     }
     match kind.sort() {
@@ -95,9 +92,9 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
     }
 }
 
-fn tell_session(paint: Paint, session: SessionId) {
+fn tell_session(session: SessionId) {
     let resume = session.resume_command();
-    complain(&paint.paint(DIM, &format!("session: {session}\nresume: {resume}")));
+    tell(DIM, &format!("session: {session}\nresume: {resume}"));
 }
 
 fn print(value: &Value) -> io::Result<()> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::jobs::{Error, finish};
 use super::table;
-use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head};
+use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head, one_line};
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::job::Time;
 use crate::reach::Reach;
 use crate::session::holder::is_written;
+use crate::text::{Lines, told};
 use crate::turn::request::SessionId;
 
 /// How much of a session's id tells it from others at the least, in characters.
@@ -153,7 +154,7 @@ fn cells(session: &Session, busy: Option<bool>) -> [String; 6] {
         if busy == Some(true) { "now".into() } else { age(summary.updated) },
         summary.turns.to_string(),
         source(session),
-        tail(&clean(&cwd), COLUMN),
+        tail(&cwd, COLUMN),
         head(summary.prompt.as_deref().unwrap_or_default(), COLUMN),
     ]
 }
@@ -281,7 +282,12 @@ fn write_about(
     ];
     for (name, value) in fields {
         let Some(value) = value else { continue };
-        writeln!(out, "{}{}", paint.paint(BOLD, &format!("{name:<12}")), clean(&value))?;
+        writeln!(
+            out,
+            "{}{}",
+            paint.paint(BOLD, &format!("{name:<12}")),
+            told(value, Lines::Escaped)
+        )?;
     }
     Ok(())
 }
@@ -289,8 +295,8 @@ fn write_about(
 fn write_entry(out: &mut impl Write, paint: Paint, entry: &Value) -> io::Result<()> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let exit = entry["exit_code"].as_i64().map(|code| format!(" → {code}")).unwrap_or_default();
-    let title = clean(&format!("{}{exit}", text("type"))).into_owned();
-    writeln!(out, "\n{} {}", paint.paint(BOLD, &title), paint.paint(DIM, &clean(text("at"))))?;
+    let title = one_line(text("type")).into_owned() + &exit;
+    writeln!(out, "\n{} {}", paint.paint(BOLD, &title), paint.paint(DIM, &one_line(text("at"))))?;
     for name in ["text", "output", "diff"] {
         let text = text(name).trim_end();
         if !text.is_empty() {

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use super::words::{BOLD, Paint};
+use super::words::{BOLD, Paint, one_line};
 
 /// How wide a text may be where there is no end of the line, in characters.
 pub(super) const WIDE: usize = 40;
@@ -35,6 +35,9 @@ pub(super) fn print<const N: usize>(
     let mut out = io::stdout().lock();
     let paint = Paint::for_stdout();
     let names = names.map(str::to_owned);
+    // Before their widths are known, of which an escape takes more.
+    let visible = |row: &[String; N]| row.each_ref().map(|cell| one_line(cell).into_owned());
+    let rows: Vec<[String; N]> = rows.iter().map(visible).collect();
     let mut widths: [usize; N] = std::array::from_fn(|column| {
         let all = rows.iter().chain([&names]);
         all.map(|row| row[column].chars().count()).max().unwrap_or_default()

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::{State, Status, Time};
-use crate::text;
+pub(super) use crate::text::line as head;
+use crate::text::{Lines, shortened, visible};
 use crate::turn::outcome::duration;
 
 pub(super) const DIM: &str = "\x1b[2m";
@@ -42,8 +43,14 @@ impl Paint {
         Self(!unwanted && !unable && output.is_terminal())
     }
 
+    /// A text in this style. Nothing else in it commands the terminal.
     pub(super) fn paint(self, style: &str, text: &str) -> String {
-        if self.0 && !style.is_empty() { format!("{style}{text}{RESET}") } else { text.to_owned() }
+        let text = clean(text);
+        if self.0 && !style.is_empty() {
+            format!("{style}{text}{RESET}")
+        } else {
+            text.into_owned()
+        }
     }
 
     pub(super) fn status(self, status: Status) -> String {
@@ -61,19 +68,14 @@ impl Paint {
     }
 }
 
-/// Text of Codex's without what a terminal would obey: it may be anything that a command wrote.
+/// A text of several lines, without what a terminal would obey.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    let harmful = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
-    }
-    let text = text.replace("\r\n", "\n");
-    Cow::Owned(text.chars().map(|char| if harmful(char) { '\u{fffd}' } else { char }).collect())
+    visible(text, Lines::Kept)
 }
 
-/// The beginning of a text, on one line.
-pub(super) fn head(text: &str, chars: usize) -> String {
-    clean(&text::line(text, chars)).into_owned()
+/// A text that must stay one line, without what a terminal would obey.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    visible(text, Lines::Escaped)
 }
 
 /// How long ago something was, in short: `12s`, `5m`, `3h`, `2d`.
@@ -145,8 +147,18 @@ pub(super) fn print_reply(reply: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// The most of one message on standard error, in characters.
+const TOLD: usize = 10_000;
+
 /// Tells a person what is wrong. Nothing can be done about a standard error that cannot be written.
 pub(super) fn complain(message: &str) {
+    tell("", message);
+}
+
+/// Tells a person something beside the output, in this style.
+pub(super) fn tell(style: &str, message: &str) {
+    let shortened = shortened(message, TOLD);
+    let message = Paint::for_stderr().paint(style, shortened.as_deref().unwrap_or(message));
     drop(writeln!(io::stderr(), "{message}"));
 }
 
@@ -160,9 +172,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_can_command_the_terminal() {
-        assert_eq!(clean("a\tb\r\nc\x1b[31m\u{9b}1m\n"), "a\tb\nc\u{fffd}[31m\u{fffd}1m\n");
-        assert_eq!(head("one\n two  three\x07", 9), "one two t…");
+    fn a_style_is_the_only_command_to_the_terminal() {
+        assert_eq!(Paint(true).paint(RED, "a\x1b[2J"), "\x1b[31ma\\u{1b}[2J\x1b[0m");
+        assert_eq!(Paint(false).paint(RED, "a\x1b[2J\n"), "a\\u{1b}[2J\n");
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Configured {
         let (mut harmless, mut others) = (Table::new(), Vec::new());
         // The farthest first, so that the nearest wins.
         for (key, value) in self.project.iter().rev().flatten() {
-            let short = !value.as_str().is_some_and(|text| text.len() > MAX_SETTING);
+            let short = value.as_str().is_none_or(|text| text.len() <= MAX_SETTING);
             let plain = short && !value.is_table() && !value.is_array();
             if plain && PROJECT_SETTINGS.contains(&key.as_str()) {
                 harmless.insert(key.clone(), value.clone());
@@ -274,8 +274,8 @@ mod tests {
         let trusted = |dir: &str| format!("[projects.\"{dir}\"]\ntrust_level = \"trusted\"");
         assert_eq!(here(&trusted("/a/b"), None), Sandbox::WorkspaceWrite);
         assert_eq!(here(&trusted("/a"), None), Sandbox::ReadOnly, "what lies above does not count");
-        let not_here = format!("[projects.\"/a/b\"]\ntrust_level = \"untrusted\"");
-        assert_eq!(here(&not_here, None), Sandbox::ReadOnly);
+        let not_here = "[projects.\"/a/b\"]\ntrust_level = \"untrusted\"";
+        assert_eq!(here(not_here, None), Sandbox::ReadOnly);
         let write = "sandbox_mode = \"workspace-write\"";
         assert_eq!(here(write, None), Sandbox::WorkspaceWrite);
         assert_eq!(here(write, Some("loose")), Sandbox::DangerFullAccess);

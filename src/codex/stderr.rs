@@ -23,7 +23,9 @@ impl StderrTail {
             let mut chunk = vec![0; 4096];
             while let Ok(length @ 1..) = source.read(&mut chunk).await {
                 let text = &chunk[..length];
-                tracing::debug!(pid, text = %String::from_utf8_lossy(text).trim_end(), "codex stderr");
+                for line in String::from_utf8_lossy(text).lines() {
+                    tracing::debug!(pid, text = line, "codex stderr");
+                }
                 let mut tail = shared.lock().unwrap_or_else(PoisonError::into_inner);
                 tail.extend(text);
                 let excess = tail.len().saturating_sub(KEPT);

@@ -11,7 +11,7 @@ pub(crate) fn step(event: &Event, resumed: bool) -> Option<String> {
     match event {
         Event::ThreadStarted { thread_id } => {
             let what = if resumed { "resumed" } else { "started" };
-            Some(format!("session {thread_id} {what}"))
+            Some(format!("session {} {what}", head(thread_id)))
         }
         Event::TurnStarted => Some("thinking".into()),
         Event::Item { phase, item, .. } => item_step(*phase, item),

@@ -9,7 +9,7 @@ use super::log::LogReader;
 use super::record::{JobEvent, Line};
 use crate::codex::event::{Event, Item, Phase};
 use crate::codex::step::unwrapped;
-use crate::text::cut;
+use crate::text::{Lines, cut, shown, told};
 
 /// How much of the log one page looks at, in lines and in bytes: so a page takes milliseconds, also
 /// when what is looked for is rare.
@@ -131,7 +131,8 @@ fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
             Some((kind, fields))
         }
         JobEvent::Running { cwd } => {
-            text("turn.running", format!("turn {} runs in {}", line.turn, cwd.display()))
+            let cwd = told(cwd.display(), Lines::Escaped);
+            text("turn.running", format!("turn {} runs in {cwd}", line.turn))
         }
         JobEvent::Skipped { reason } => text("job.skipped", reason),
         JobEvent::Ended { status, error, .. } => {
@@ -150,7 +151,7 @@ fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
 fn about_turn(event: &Event, raw: &str) -> Option<Shown> {
     match event {
         Event::ThreadStarted { thread_id } => {
-            text("thread.started", format!("session {thread_id}"))
+            text("thread.started", format!("session {}", shown(thread_id)))
         }
         Event::Error { message } => text("error", message),
         Event::Item { phase, item, .. } => about_item(*phase, item, raw),

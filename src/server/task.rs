@@ -9,6 +9,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
 use crate::job::{JobId, Jobs, Problem, State, Status};
+use crate::text::shown;
 use crate::tool;
 use crate::turn::Codex;
 
@@ -70,7 +71,8 @@ pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
 }
 
 fn named(id: &str) -> Result<JobId, ErrorData> {
-    id.parse().map_err(|_| ErrorData::invalid_params(format!("there is no task {id:?}"), None))
+    id.parse()
+        .map_err(|_| ErrorData::invalid_params(format!("there is no task {}", shown(id)), None))
 }
 
 async fn look(

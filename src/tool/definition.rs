@@ -139,7 +139,7 @@ fn chat_own() -> Value {
             WebSearch::ALL.iter().map(|search| search.as_str()),
         ),
         "profile": { "type": "string", "description": "Profile of Codex's configuration." },
-        "config": { "type": "object", "description": "Codex settings by key (codex -c)." },
+        "config": { "type": "object", "description": "Codex settings by key (codex -c): words, numbers, booleans." },
         "approval_policy": words(
             "When Codex asks; nobody answers here, so what it asks for is refused.",
             ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()),

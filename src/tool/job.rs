@@ -10,10 +10,12 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
+use super::reply::said_before;
 use super::{chat, failed};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::prompt::{Part, compose};
 use crate::reach::Reach;
+use crate::text::{Lines, told};
 use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
 use crate::turn::outcome::{Failure, FailureKind};
@@ -235,7 +237,11 @@ pub(crate) async fn begin_chat(
 pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let Some(session) = state.session_id.filter(|_| state.error.is_none()) else {
         let mut text = match &state.error {
-            Some(error) => format!("{}: {}.\n\nNext: {}\n", error.kind, error.message, error.next),
+            Some(error) => {
+                // An older version may have written it down as it came.
+                let message = told(&error.message, Lines::Kept);
+                format!("{}: {message}.\n\nNext: {}\n", error.kind, error.next)
+            }
             None => format!("{}.\n", state.status.as_str()),
         };
         text += &format!("\njob_id: {}\n", state.job_id);
@@ -244,7 +250,7 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
             text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
         }
         if let Some(partial) = state.error.as_ref().and_then(|error| error.partial_reply.as_ref()) {
-            text += &format!("\nWhat Codex had said before:\n{partial}\n");
+            text += &said_before(partial);
         }
         return CallToolResult::error(vec![ContentBlock::text(text)]);
     };

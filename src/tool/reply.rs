@@ -7,7 +7,7 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
 use super::{Tool, verdict};
-use crate::text::{Halves, halves};
+use crate::text::{Halves, Lines, halves, told, visible};
 use crate::turn::advice::{self, Ways};
 use crate::turn::outcome::{Answer, Failure, FailureKind};
 
@@ -78,17 +78,22 @@ pub(crate) fn failed(tool: &str, failure: &Failure) -> CallToolResult {
     if let Some(session) = session_id {
         text += &format!("\nsession_id: {session}\nresume_command: {}\n", session.resume_command());
         if let Some(working_dir) = working_dir {
-            text += &format!("cwd: {}\n", working_dir.display());
+            text += &format!("cwd: {}\n", told(working_dir.display(), Lines::Escaped));
         }
     }
     for warning in warnings {
         text += &format!("\nWarning: {warning}\n");
     }
     if let Some(partial) = partial_reply {
-        let (partial, _) = shortened(partial.clone(), MAX_PARTIAL_CHARS);
-        text += &format!("\nWhat Codex had said before:\n{partial}\n");
+        text += &said_before(partial);
     }
     CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+/// What Codex had said before it went wrong, as an error has it.
+pub(super) fn said_before(partial: &str) -> String {
+    let (partial, _) = shortened(partial.to_owned(), MAX_PARTIAL_CHARS);
+    format!("\nWhat Codex had said before:\n{}\n", visible(&partial, Lines::Kept))
 }
 
 fn sentence(kind: &FailureKind) -> String {

@@ -17,7 +17,16 @@ pub(crate) const COMPACT_PROMPT: &str = "compact_prompt";
 const MAX_LINE_BYTES: usize = 1_024;
 
 /// What a part of a key has, or is, whose value is a text for the model.
-const TEXTS: &[&str] = &["instructions", "prompt", "hint_text", "guidance", "startup_context"];
+const TEXTS: &[&str] = &[
+    "instructions",
+    "prompt",
+    "hint_text",
+    "guidance",
+    "startup_context",
+    "preamble",
+    "template",
+    "reminder",
+];
 const TEXT_NAMES: &[&str] =
     &["description", "policy", "policy_template", "policy_config", "extra_policy"];
 

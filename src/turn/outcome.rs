@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::request::{InvalidValue, SessionId};
 use crate::codex::effective::Effective;
 use crate::codex::usage::Usage;
+use crate::text::{Lines, shown, told};
 
 /// A turn that was completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,8 @@ pub enum CancelledBy {
     Shutdown,
 }
 
-/// Why a turn was not completed. [`FailureKind::word`] gives each a word that does not change.
+/// Why a turn was not completed. [`FailureKind::word`] gives each a word that does not change. As a
+/// message it is bounded, and what is in it from outside commands no terminal; the fields are as they came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -86,7 +88,7 @@ pub enum FailureKind {
         problem: InvalidValue,
     },
     /// The request asks for more than the operator allows.
-    #[error("{field} {problem}. The operator's setting {setting} says so")]
+    #[error("{field} {}. The operator's setting {setting} says so", line(.problem))]
     NotAllowed {
         /// The field's name.
         field: String,
@@ -96,7 +98,7 @@ pub enum FailureKind {
         setting: &'static str,
     },
     /// Codex's own record says that the turn ran with more than the operator allows.
-    #[error("the turn ran with more than this server allows: {breach}")]
+    #[error("the turn ran with more than this server allows: {}", line(.breach))]
     LooserThanAllowed {
         /// What was in force, and what is allowed.
         breach: String,
@@ -119,7 +121,7 @@ pub enum FailureKind {
         found: String,
     },
     /// There is no Codex to start.
-    #[error("there is no program {program} that can be started{}", detail(.reason))]
+    #[error("there is no program {} that can be started{}", line(.program), detail(&line(.reason)))]
     CodexNotFound {
         /// What was looked for.
         program: String,
@@ -127,13 +129,13 @@ pub enum FailureKind {
         reason: String,
     },
     /// Codex is not logged in.
-    #[error("Codex is not logged in, or its login was not accepted: {message}")]
+    #[error("Codex is not logged in, or its login was not accepted: {}", lines(.message))]
     NotLoggedIn {
         /// Codex's words.
         message: String,
     },
     /// The plan, the quota or the rate of requests is used up.
-    #[error("Codex has reached a usage limit: {message}")]
+    #[error("Codex has reached a usage limit: {}", lines(.message))]
     UsageLimit {
         /// Codex's words, often with the time when the limit is lifted.
         message: String,
@@ -145,7 +147,7 @@ pub enum FailureKind {
         session: SessionId,
     },
     /// Somebody who is not in line, such as a person, is working in the session.
-    #[error("the session is in use{}, and was still after {} s", detail(.holder), .waited.as_secs())]
+    #[error("the session is in use{}, and was still after {} s", detail(&line(.holder)), .waited.as_secs())]
     SessionBusy {
         /// What is known of the process that uses it, or empty.
         holder: String,
@@ -153,7 +155,7 @@ pub enum FailureKind {
         waited: Duration,
     },
     /// Codex began another session than the one asked for. It was stopped at once.
-    #[error("Codex answered in session {got} and not in {asked}")]
+    #[error("Codex answered in session {} and not in {asked}", shown(.got))]
     AnotherSession {
         /// The one asked for.
         asked: SessionId,
@@ -161,13 +163,13 @@ pub enum FailureKind {
         got: String,
     },
     /// Codex says that the turn failed.
-    #[error("the turn failed: {message}")]
+    #[error("the turn failed: {}", lines(.message))]
     TurnFailed {
         /// Codex's words.
         message: String,
     },
     /// A limit was reached, and Codex was stopped.
-    #[error("{}", timed_out(.limit, *.started, .in_front))]
+    #[error("{}", timed_out(.limit, *.started, &line(.in_front)))]
     TimedOut {
         /// Which one.
         limit: Limit,
@@ -183,13 +185,13 @@ pub enum FailureKind {
         by: CancelledBy,
     },
     /// What Codex does cannot be recorded, as a job's must be. Codex was stopped.
-    #[error("what Codex does could not be recorded ({reason}), so Codex was stopped")]
+    #[error("what Codex does could not be recorded ({}), so Codex was stopped", line(.reason))]
     NotRecorded {
         /// What the system said.
         reason: String,
     },
     /// Codex is gone and the turn was neither completed nor failed.
-    #[error("Codex ended without a result ({status}){}", detail(.reason))]
+    #[error("Codex ended without a result ({status}){}", detail(&lines(.reason)))]
     NoResult {
         /// How it ended.
         status: String,
@@ -205,7 +207,7 @@ pub enum FailureKind {
         waiting: usize,
     },
     /// Something in here is broken.
-    #[error("internal error: {message}")]
+    #[error("internal error: {}", line(.message))]
     Internal {
         /// What.
         message: String,
@@ -269,6 +271,16 @@ pub(crate) enum Sort {
     TimedOut,
     Cancelled(CancelledBy),
     Failed,
+}
+
+/// What comes from outside, as a message has it.
+fn line(text: &str) -> String {
+    told(text, Lines::Escaped)
+}
+
+/// The same for Codex's words, which may be several lines.
+fn lines(text: &str) -> String {
+    told(text, Lines::Kept)
 }
 
 fn detail(text: &str) -> String {

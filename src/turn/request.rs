@@ -14,7 +14,7 @@ use crate::codex::diff::Diff;
 use crate::config::Settings;
 use crate::policy::Policy;
 use crate::session::last;
-use crate::text::shown;
+use crate::text::{Lines, shown, told};
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.171: more is refused there as
 /// `input_too_large`.
@@ -28,7 +28,7 @@ pub const MAX_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a value cannot be used. The message says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", told(.0, Lines::Escaped))]
 pub struct InvalidValue(pub(crate) String);
 
 /// A session of Codex's (a "thread" in its own words). Always a UUID: Codex takes any other name on

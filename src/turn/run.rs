@@ -26,6 +26,7 @@ use crate::codex::version::Version;
 use crate::policy;
 use crate::session::queue::{Place, Waiting};
 use crate::session::{holder, last};
+use crate::text::{self, Lines};
 
 /// How long to wait before Codex is started again in a session that it refused, at first and at most.
 const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
@@ -441,7 +442,9 @@ fn answer(
     plan: Plan,
     (usage, session_usage): (Option<Usage>, Option<Usage>),
 ) -> Answer {
-    let mut warnings = plan.warnings;
+    // They have names from outside in them.
+    let mut warnings: Vec<String> =
+        plan.warnings.iter().map(|warning| text::told(warning, Lines::Escaped)).collect();
     if transcript.skipped_after_reply {
         warnings.push(format!(
             "Codex printed an event of {} bytes, which is more than is read here. If the reply is not \

@@ -44,11 +44,6 @@ fn limited(stage: &Stage) -> Builder {
     stage.server().env(MODELS, "gpt-5.5").env(DIRS, stage.home.project())
 }
 
-/// The answer to a prompt through each tool, the job's as text.
-fn through_all(server: &Server, prompt: &str) -> Vec<(&'static str, Value)> {
-    through_calls(server, prompt).into_iter().chain([through_a_job(server, prompt)]).collect()
-}
-
 fn through_calls(server: &Server, prompt: &str) -> [(&'static str, Value); 2] {
     [
         ("codex_chat", server.call("codex_chat", &json!({"prompt": prompt, "sandbox": WRITE}))),

@@ -23,6 +23,8 @@ mod fenced;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
+mod hostile_texts;
+#[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
 mod job_limits;

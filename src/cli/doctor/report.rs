@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::check::{Check, Status, count, worst};
-use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, clean, complain};
+use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, tell};
+use crate::text::{Lines, told};
 
 /// The width of the longest mark.
 const MARK: usize = 7;
@@ -34,7 +35,7 @@ impl Report {
     /// Tells a person what takes time now.
     pub(super) fn announce(&self, what: &str) {
         if !self.json {
-            complain(&Paint::for_stderr().paint(DIM, what));
+            tell(DIM, what);
         }
     }
 
@@ -63,7 +64,7 @@ impl Report {
         let mark = self.paint.paint(style, word) + &" ".repeat(MARK - word.len());
         let mut out = io::stdout().lock();
         let Check { id, summary, .. } = check;
-        writeln!(out, "{mark}  {}", clean(&format!("{id}: {summary}")))?;
+        writeln!(out, "{mark}  {}", told(format_args!("{id}: {summary}"), Lines::Escaped))?;
         for (name, value) in &check.details {
             let value = shown(value);
             // What stands above already is for programs.
@@ -71,10 +72,15 @@ impl Report {
                 continue;
             }
             let line = format!("{name}: {value}");
-            writeln!(out, "{:MARK$}    {}", "", self.paint.paint(DIM, &clean(&line)))?;
+            writeln!(
+                out,
+                "{:MARK$}    {}",
+                "",
+                self.paint.paint(DIM, &told(line, Lines::Escaped))
+            )?;
         }
         if let Some(fix) = &check.fix {
-            writeln!(out, "{:MARK$}    fix: {}", "", clean(fix))?;
+            writeln!(out, "{:MARK$}    fix: {}", "", told(fix, Lines::Escaped))?;
         }
         out.flush()
     }

@@ -17,6 +17,7 @@ use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::Time;
 use crate::reach::{Reach, Sight};
+use crate::text::shown;
 use crate::turn::request::{InvalidValue, SessionId};
 
 /// The word that asks for sessions that were begun by a tool of this program.
@@ -289,7 +290,8 @@ impl Listing {
         }
         let sessions = home.map(|home| home.join("sessions"));
         if let Some(sessions) = sessions.filter(|sessions| !sessions.is_dir()) {
-            warnings.push(format!("there is no folder {}: see CODEX_HOME", sessions.display()));
+            warnings
+                .push(format!("there is no folder {}: see CODEX_HOME", shown(sessions.display())));
         }
         warnings
     }
