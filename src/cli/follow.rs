@@ -112,6 +112,8 @@ impl Watch {
                 self.held = Some((told.text, Instant::now()));
             }
             "turn.ended" => self.turn_ended(&entry["event"], &told)?,
+            // The message before it may be the reply all the same.
+            _ if told.is_late => self.step(&told),
             _ => {
                 self.release();
                 self.step(&told);
@@ -158,6 +160,10 @@ impl Watch {
             }
             "job.prompt" => self.tell(BOLD, &format!("prompt: {}", head(&told.text, 400))),
             "command_execution" => self.command_ended(told, before.as_deref()),
+            "file_change" if told.is_failed => {
+                self.tell(RED, &format!("could not edit {}", text.replace('\n', ", ")));
+                self.output(&told.output);
+            }
             "file_change" => self.tell("", &format!("edited {}", text.replace('\n', ", "))),
             "todo_list" => self.tell("", &format!("to do:\n{text}")),
             "mcp_tool_call" | "collab_tool_call" => self.tell("", &format!("called {text}")),

@@ -3,12 +3,13 @@
 //! The user's home is empty here, so that the login shell is fast: then Codex leaves most of the
 //! commands that fail out of its stream.
 
-use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::job_kit::{pages, snapshot, start_with, text, wait};
 use crate::real_kit::obey;
-use crate::setup::{content, home, real_release};
+use crate::setup::{PROGRAM, content, error_text, home, real_release, scratch};
 use crate::support::client::Server;
 use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, Release};
@@ -31,6 +32,11 @@ macro_rules! releases {
             #[test]
             fn a_command_that_fails_is_no_refusal() {
                 is_no_refusal($release);
+            }
+
+            #[test]
+            fn a_job_counts_and_tells_what_the_stream_leaves_out() {
+                is_counted($release);
             }
 
             #[test]
@@ -59,16 +65,18 @@ fn warnings(answer: &Value) -> Vec<&str> {
     warnings.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
+/// A command that no turn here may run, and the file that it would make.
+fn outside() -> (String, String) {
+    let path = scratch().join("outside").display().to_string();
+    (format!("touch {path}"), path)
+}
+
 /// A model that makes these calls, one after the other, and then says that it is done.
 fn does(items: Vec<Item>) -> impl Fn(&Request) -> Response + Send + Sync + 'static {
     move |request| match items.get(request.tool_outputs().len()) {
         Some(item) => Response::items(vec![item.clone()]),
         None => Response::message("Done"),
     }
-}
-
-fn outside(home: &Home) -> PathBuf {
-    home.path().join("outside")
 }
 
 fn is_told(release: Release) {
@@ -87,7 +95,7 @@ fn is_told(release: Release) {
 }
 
 fn is_patch_told(release: Release) {
-    let model = Model::start(does(vec![Item::patch("new.txt"), Item::patch("/outside.txt")]));
+    let model = Model::start(does(vec![Item::patch("new.txt"), Item::patch(outside().1)]));
     let home = home(&model.url());
     let server = quick(&home, release);
     let ask = |sandbox: &str| {
@@ -100,7 +108,7 @@ fn is_patch_told(release: Release) {
     }
     let answer = ask("workspace-write");
     let [warning] = warnings(&answer)[..] else { panic!("there is one warning: {answer:#}") };
-    for part in ["workspace-write", "1 patch of Codex's", "/outside.txt", "MAX_SANDBOX"] {
+    for part in ["workspace-write", "1 patch of Codex's", &outside().1, "MAX_SANDBOX"] {
         assert!(warning.contains(part), "{part}: {warning}");
     }
     assert!(home.project().join("new.txt").exists());
@@ -139,12 +147,126 @@ fn is_script_told(release: Release) {
     }
 }
 
+fn is_counted(release: Release) {
+    let (touch, outside) = outside();
+    let touch = || Item::shell(&*touch);
+    let model = Model::start(does(vec![
+        touch(),
+        touch(),
+        touch(),
+        Item::shell("exit 3"),
+        Item::shell("echo fine"),
+        Item::patch(&outside),
+        Item::patch("new.txt"),
+    ]));
+    let home = home(&model.url());
+    let server = quick(&home, release);
+    let job = start_with(&server, &json!({"prompt": "Do it.", "sandbox": "workspace-write"}));
+    let id = text(&job, "job_id");
+    let (_, cursor) = wait(&server, id, &job["notification_cursor"]);
+    let ended = snapshot(&server, id);
+    let counts = |job: &Value| {
+        ["commands", "commands_failed", "files_changed"].map(|name| job[name].as_u64())
+    };
+    assert_eq!(counts(&ended), [Some(5), Some(4), Some(1)], "{ended:#}");
+    let warning = ended["warnings"][0].as_str().expect("there is a warning");
+    assert!(warning.contains("3 commands and 1 patch of Codex's"), "{warning}");
+
+    let query = json!({"job_id": id, "types": ["command_execution", "file_change"]});
+    let (events, _) = pages(&server, &query, 0);
+    let commands = events.iter().filter(|event| event["type"] == "command_execution");
+    let mut codes: Vec<Option<i64>> = commands.map(|event| event["exit_code"].as_i64()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 1, 1, 1, 3].map(Some), "{events:#?}");
+    let touched = |event: &&Value| event["exit_code"] == 1;
+    for event in events.iter().filter(touched) {
+        assert_eq!(text(event, "text"), format!("touch {outside}"));
+    }
+    let patched = |path: &str| {
+        let is_it =
+            |event: &&Value| event["type"] == "file_change" && text(event, "text").ends_with(path);
+        events.iter().find(is_it).unwrap_or_else(|| panic!("no {path} in {events:#?}"))
+    };
+    assert_eq!(patched(&outside)["status"], "failed");
+    assert!(text(patched(&outside), "output").contains("patch rejected"), "{events:#?}");
+    assert!(patched("new.txt")["status"].is_null(), "{events:#?}");
+
+    // The same holds for a turn that goes on in the session, whose record has the first one too.
+    server.call("job_reply", &json!({"job_id": id, "prompt": "Do it again."}));
+    wait(&server, id, &cursor);
+    let ended = snapshot(&server, id);
+    assert_eq!(counts(&ended), [Some(10), Some(8), Some(1)], "{ended:#}");
+}
+
+#[test]
+fn who_follows_a_job_is_told_what_the_stream_leaves_out() {
+    let (touch, outside) = outside();
+    let model = Model::start(does(vec![Item::shell(&*touch), Item::patch(&outside)]));
+    let home = home(&model.url());
+    let server = quick(&home, Release::Newest);
+    let job = start_with(&server, &json!({"prompt": "Do it.", "sandbox": "read-only"}));
+    let id = text(&job, "job_id");
+    wait(&server, id, &job["notification_cursor"]);
+    let output = Command::new(PROGRAM)
+        .args(["jobs", "follow", id])
+        .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
+        .output()
+        .expect("the program can be started");
+    let told = String::from_utf8_lossy(&output.stderr);
+    let edit = format!("could not edit {outside}");
+    for part in [&*touch, &*edit, "1 command and 1 patch"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("Done"), "the reply is told once: {told}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Done\n");
+}
+
+#[test]
+fn a_turn_that_fails_says_what_the_sandbox_refused() {
+    let model = Model::start(|request| match request.has_tool_output() {
+        false => Response::shell(outside().0),
+        true => Response::failed("server_error", "no more"),
+    });
+    let home = home(&model.url());
+    let server = quick(&home, Release::Newest);
+    let ask = json!({"prompt": "Do it.", "sandbox": "read-only"});
+    let answer = server.call("codex_chat", &ask);
+    let text = error_text(&answer);
+    assert!(text.starts_with("turn_failed: "), "{text}");
+    assert!(text.contains("1 command of Codex's from something, the first: touch "), "{text}");
+    let job = start_with(&server, &ask);
+    let id = self::text(&job, "job_id");
+    wait(&server, id, &job["notification_cursor"]);
+    let ended = snapshot(&server, id);
+    assert_eq!(ended["commands_failed"], 1, "{ended:#}");
+    assert!(ended["warnings"].to_string().contains("1 command of Codex's"), "{ended:#}");
+}
+
+#[test]
+fn a_turn_that_is_stopped_says_what_the_sandbox_refused() {
+    let model = Model::start(|request| match request.has_tool_output() {
+        false => Response::shell(outside().0),
+        true => Response::hang(),
+    });
+    let home = home(&model.url());
+    let server = quick(&home, Release::Newest);
+    let job = start_with(&server, &json!({"prompt": "Do it.", "sandbox": "read-only"}));
+    let id = text(&job, "job_id");
+    model.wait_for(Request::has_tool_output);
+    server.call("job_cancel", &json!({"job_id": id}));
+    wait(&server, id, &job["notification_cursor"]);
+    let ended = snapshot(&server, id);
+    assert_eq!(ended["status"], "cancelled", "{ended:#}");
+    assert_eq!(ended["commands_failed"], 1, "{ended:#}");
+    assert!(ended["warnings"].to_string().contains("1 command of Codex's"), "{ended:#}");
+}
+
 #[test]
 fn what_was_refused_earlier_in_the_session_is_not_told_again() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = quick(&home, Release::Newest);
-    let touch = format!("[run touch {}]", outside(&home).display());
+    let touch = format!("[run touch {}]", home.path().join("outside").display());
     let first = server.call("codex_chat", &json!({"prompt": touch}));
     assert_eq!(warnings(&first).len(), 1, "{first}");
     let session = content(&first)["session_id"].clone();
