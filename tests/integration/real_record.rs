@@ -43,6 +43,11 @@ macro_rules! releases {
             fn what_the_sandbox_refused_to_a_script_is_told() {
                 is_script_told($release);
             }
+
+            #[test]
+            fn a_session_that_is_read_has_what_the_stream_leaves_out() {
+                is_read($release);
+            }
         }
     )+};
 }
@@ -145,6 +150,84 @@ fn is_script_told(release: Release) {
     for part in ["3 commands and 1 patch of Codex's", "the first: touch one"] {
         assert!(warning.contains(part), "{part}: {warning}");
     }
+    let read = read(&server, &content(&answer)["session_id"]);
+    let said: Vec<_> =
+        read.iter().map(|entry| (text(entry, "type"), text(entry, "text"))).collect();
+    let expected = [
+        ("command", "touch one"),
+        ("command", "touch two"),
+        ("change", "add new.txt"),
+        ("command", "sleep 0.5; touch three"),
+        ("command", "exit 3"),
+    ];
+    assert_eq!(said, expected, "{read:#?}");
+}
+
+/// The commands and changes of a session, which are the same in whichever way they are read.
+fn read(server: &Server, session: &Value) -> Vec<Value> {
+    let page = |more: Value| {
+        let mut query = json!({"session_id": session, "include": ["commands", "changes"]});
+        query.as_object_mut().expect("an object").extend(more.as_object().expect("one").clone());
+        content(&server.call("codex_session_read", &query)).clone()
+    };
+    let entries = |page: &Value| page["entries"].as_array().expect("a list").clone();
+    let whole = page(json!({"limit": 200}));
+    assert_eq!(whole["more"], false, "{whole}");
+    let (mut forwards, mut at) = (Vec::new(), json!(0));
+    loop {
+        let next = page(json!({"limit": 1, "cursor": at}));
+        forwards.extend(entries(&next));
+        at = next["cursor"].clone();
+        if next["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(json!(forwards), whole["entries"]);
+    let mut before = page(json!({"limit": 1, "from_end": true}));
+    let mut backwards = entries(&before);
+    while !before["before"].is_null() {
+        before = page(json!({"limit": 1, "before": before["before"]}));
+        backwards.splice(0..0, entries(&before));
+    }
+    assert_eq!(json!(backwards), whole["entries"]);
+    let of = ["command", "change"];
+    forwards.retain(|entry| of.contains(&text(entry, "type")));
+    forwards
+}
+
+fn is_read(release: Release) {
+    let (touch, outside) = outside();
+    let model = Model::start(does(vec![
+        Item::shell(&*touch),
+        Item::shell("exit 3"),
+        Item::patch(&outside),
+        Item::shell("echo fine"),
+        Item::patch("new.txt"),
+        Item::shell(&*touch),
+    ]));
+    let home = home(&model.url());
+    let server = quick(&home, release);
+    let ask = json!({"prompt": "Do it.", "sandbox": "workspace-write"});
+    let answer = server.call("codex_chat", &ask);
+    let read = read(&server, &content(&answer)["session_id"]);
+    let [first, failed, rejected, fine, made, last] = &read[..] else {
+        panic!("there are six: {read:#?}")
+    };
+    for (command, said, code) in
+        [(first, &*touch, 1), (failed, "exit 3", 3), (fine, "echo fine", 0), (last, &*touch, 1)]
+    {
+        assert_eq!(
+            (text(command, "text"), &command["exit_code"]),
+            (said, &json!(code)),
+            "{read:#?}"
+        );
+    }
+    assert_eq!(text(rejected, "text"), format!("add {outside}"));
+    assert_eq!(text(rejected, "status"), "failed");
+    assert!(text(rejected, "diff").contains("+hello"), "{rejected}");
+    assert!(text(rejected, "output").contains("patch rejected"), "{rejected}");
+    assert!(text(made, "text").ends_with("new.txt"), "{made}");
+    assert_eq!(text(made, "status"), "completed");
 }
 
 fn is_counted(release: Release) {
