@@ -106,6 +106,8 @@ impl Watch {
                 self.held = Some((told.text, Instant::now()));
             }
             "turn.ended" => self.turn_ended(&entry["event"], &told)?,
+            // The message before it may be the reply all the same.
+            _ if told.is_late => self.step(&told),
             _ => {
                 self.release();
                 self.step(&told);
@@ -152,6 +154,10 @@ impl Watch {
             }
             "job.prompt" => tell(BOLD, &format!("prompt: {}", head(&told.text, 400))),
             "command_execution" => self.command_ended(told, before.as_deref()),
+            "file_change" if told.is_failed => {
+                tell(RED, &format!("could not edit {}", one_line(&text.replace('\n', ", "))));
+                self.output(&told.output);
+            }
             "file_change" => tell("", &format!("edited {}", one_line(&text.replace('\n', ", ")))),
             "todo_list" => tell("", &format!("to do:\n{text}")),
             "mcp_tool_call" | "collab_tool_call" => tell("", &format!("called {}", one_line(text))),

@@ -8,9 +8,9 @@
 //! What a script of the model's did (the tool `exec` of newer models) is in no call of its own. What the
 //! stream does not tell of it is known as far as the script printed it.
 
-pub(in crate::codex) mod call;
+mod call;
 mod fold;
-pub(in crate::codex) mod output;
+mod output;
 mod script;
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use std::io;
 use std::path::Path;
 
 use memchr::memmem;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::event::{Event, Item, Phase};
 use super::refusal;
@@ -85,6 +85,16 @@ pub(crate) fn key(command: &str) -> String {
     step::unwrapped(command).chars().filter(is_text).collect()
 }
 
+/// What the call of this id did that there is no item for, by the lines from it to its output.
+pub(crate) fn of_call<'a>(lines: impl IntoIterator<Item = &'a Value>, id: &str) -> Vec<Done> {
+    let mut fold = Fold::default();
+    lines.into_iter().for_each(|line| fold.take(line));
+    let mut hidden = fold.finish().hidden;
+    // What a script did has the script's id with a number behind it.
+    hidden.retain(|done| done.id == id || done.id.rsplit_once('-').is_some_and(|(of, _)| of == id));
+    hidden
+}
+
 impl Recorded {
     /// What the stream lacks, which has `told` of each command so often; and what the sandbox refused.
     pub(crate) fn beyond(self, told: &HashMap<String, usize>) -> (Vec<Done>, Refused) {
@@ -131,12 +141,37 @@ impl Done {
                 exit_code: self.exit_code,
                 refused: self.is_refused,
             },
-            What::Patch(paths) => Item::FileChange {
-                paths: paths.clone(),
+            What::Patch(changes) => Item::FileChange {
+                paths: changes.iter().map(|(_, path)| path.clone()).collect(),
                 made: self.is_made,
                 refused: self.is_refused,
             },
         }
+    }
+
+    /// Whether it is a patch, and no command.
+    pub(super) fn is_patch(&self) -> bool {
+        matches!(self.what, What::Patch(_))
+    }
+
+    /// As fields for a person: `text`, `output`, and the `exit_code` of a command or the `status` of a
+    /// patch.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        match &self.what {
+            What::Command(command) | What::Script(command) => {
+                fields.insert("text".into(), command.as_str().into());
+                fields.insert("exit_code".into(), self.exit_code.into());
+            }
+            What::Patch(changes) => {
+                let lines = changes.iter().map(|(kind, path)| format!("{kind} {path}"));
+                fields.insert("text".into(), lines.collect::<Vec<_>>().join("\n").into());
+                let status = if self.is_made { "completed" } else { "failed" };
+                fields.insert("status".into(), status.into());
+            }
+        }
+        fields.insert("output".into(), self.output.as_str().into());
+        fields
     }
 
     /// The same as a line, in the form in which the stream would have it.
@@ -153,9 +188,10 @@ impl Done {
                 item["command"] = command.as_str().into();
                 item["exit_code"] = self.exit_code.into();
             }
-            What::Patch(paths) => {
+            What::Patch(changes) => {
                 item["type"] = "file_change".into();
-                let changes = paths.iter().map(|path| json!({"path": path}));
+                let changes =
+                    changes.iter().map(|(kind, path)| json!({"path": path, "kind": kind}));
                 item["changes"] = changes.collect();
             }
         }

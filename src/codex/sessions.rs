@@ -4,8 +4,8 @@
 //! [`walk`] finds the records, [`lines`] reads them in bounded memory, [`mod@line`] tells what a line
 //! is about, and [`summary`] folds a record into what a list shows. [`index`] remembers that in the
 //! state folder, so that a record is read once; [`look`] goes through all of them, and [`list`] makes
-//! pages of it. [`transcript`] shows one session by its [`entry`]s, and
-//! [`places`] tells where one has been.
+//! pages of it. [`transcript`] shows one session by its [`entry`]s; [`untold`] finds what has none of
+//! its own in the record, and [`places`] tells where a session has been.
 //!
 //! Records are `rollout-….jsonl` (see [`super::rollout`]). Codex 0.153 to 0.171 keep databases
 //! beside them, which are not looked at. From 0.169 on it can compress records (`….jsonl.zst`), if a
@@ -20,6 +20,7 @@ mod look;
 pub(crate) mod places;
 mod summary;
 pub(crate) mod transcript;
+mod untold;
 pub(crate) mod view;
 mod walk;
 

@@ -16,6 +16,10 @@ pub(crate) struct Told {
     /// What a command exited with, and what it wrote.
     pub(crate) exit_code: Option<i64>,
     pub(crate) output: String,
+    /// Whether it is told that it failed.
+    pub(crate) is_failed: bool,
+    /// Whether it is told late, when the turn is over.
+    pub(crate) is_late: bool,
 }
 
 /// Tells an entry; nothing if it means nothing to a person. Unlike in a page of readable events the
@@ -34,6 +38,8 @@ pub(crate) fn told(entry: &Value) -> Option<Told> {
             text: text("text"),
             exit_code: fields["exit_code"].as_i64(),
             output: text("output"),
+            is_failed: fields.get("status").is_some_and(|status| status == "failed"),
+            is_late: fields.get("from").is_some(),
         });
     }
     let running = step(&Event::decode(raw.get().as_bytes())?, false)?;

@@ -163,6 +163,12 @@ fn about_turn(event: &Event, raw: &str) -> Option<Shown> {
     }
 }
 
+/// Says that an event was not in Codex's stream, if it was not. Such events stand behind the others of
+/// their turn.
+fn from_record(event: &Value) -> Option<(String, Value)> {
+    event.get("from").map(|from| ("from".to_owned(), from.clone()))
+}
+
 fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
     if let Item::TodoList { steps } = item {
         let lines: Vec<String> = steps
@@ -180,19 +186,21 @@ fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
         Item::Command { command, exit_code, .. } => {
             let (kind, mut fields) = text("command_execution", unwrapped(command))?;
             fields.insert("exit_code".into(), json!(exit_code));
-            let item: Value = serde_json::from_str(raw).unwrap_or_default();
-            if let Some(output) = item["item"]["aggregated_output"].as_str() {
+            let event: Value = serde_json::from_str(raw).unwrap_or_default();
+            if let Some(output) = event["item"]["aggregated_output"].as_str() {
                 fields.insert("output".into(), output.into());
             }
+            fields.extend(from_record(&event));
             Some((kind, fields))
         }
         Item::FileChange { paths, made, .. } => {
             let (kind, mut fields) = text("file_change", paths.join("\n"))?;
             if !made {
                 fields.insert("status".into(), "failed".into());
-                let item: Value = serde_json::from_str(raw).unwrap_or_default();
-                let output = item["item"].get("aggregated_output");
+                let event: Value = serde_json::from_str(raw).unwrap_or_default();
+                let output = event["item"].get("aggregated_output");
                 fields.extend(output.map(|output| ("output".to_owned(), output.clone())));
+                fields.extend(from_record(&event));
             }
             Some((kind, fields))
         }

@@ -9,24 +9,24 @@ use crate::codex::event::MAX_LISTED;
 
 /// What is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::codex) enum What {
+pub(super) enum What {
     /// A shell command, without the shell around it.
     Command(String),
-    /// A patch of these files.
-    Patch(Vec<String>),
+    /// A patch: whether it is to add, update or delete a file, and which.
+    Patch(Vec<(&'static str, String)>),
     /// A script that may run several of both, or none if it is one that was waited for.
     Script(String),
 }
 
 /// The id by which a call and its output belong together.
-pub(in crate::codex) fn id(payload: &Value) -> Option<&str> {
+pub(super) fn id(payload: &Value) -> Option<&str> {
     payload["call_id"].as_str().or_else(|| payload["id"].as_str())
 }
 
 impl What {
     /// Reads a `function_call`, `custom_tool_call` or `local_shell_call`, if it is one of a command, a
     /// patch or a script.
-    pub(in crate::codex) fn of(payload: &Value) -> Option<Self> {
+    pub(super) fn of(payload: &Value) -> Option<Self> {
         let name = payload["name"].as_str().unwrap_or("local_shell");
         let input = payload["arguments"].as_str().or_else(|| payload["input"].as_str());
         let arguments: Value =
@@ -60,7 +60,7 @@ fn is_patch(command: &str) -> bool {
 }
 
 /// A command without the shell that Codex puts around it.
-pub(in crate::codex) fn command(value: &Value) -> Option<String> {
+pub(super) fn command(value: &Value) -> Option<String> {
     let words: Vec<&str> = match value {
         Value::String(command) => vec![command],
         Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
@@ -74,14 +74,14 @@ pub(in crate::codex) fn command(value: &Value) -> Option<String> {
 }
 
 /// The files of a patch, which may stand in a script as a text.
-pub(super) fn files(patch: &str) -> Vec<String> {
-    ["Add", "Update", "Delete"]
+pub(super) fn files(patch: &str) -> Vec<(&'static str, String)> {
+    [("Add", "add"), ("Update", "update"), ("Delete", "delete")]
         .into_iter()
-        .flat_map(|what| {
+        .flat_map(|(what, kind)| {
             let header = format!("*** {what} File: ");
             let starts: Vec<usize> =
                 memmem::find_iter(patch.as_bytes(), &header).map(|at| at + header.len()).collect();
-            starts.into_iter().map(|at| (at, path(&patch[at..])))
+            starts.into_iter().map(move |at| (at, (kind, path(&patch[at..]))))
         })
         .collect::<BTreeMap<_, _>>()
         .into_values()

@@ -105,8 +105,7 @@ impl Fold {
 
     pub(super) fn finish(mut self) -> Recorded {
         self.join_calls();
-        self.join_results(Done::is_exactly);
-        self.join_results(Done::may_be);
+        self.join_results();
         let mut recorded = Recorded::default();
         for (source, done) in self.entries {
             recorded.refused.take(&done.item());
@@ -143,25 +142,26 @@ impl Fold {
         self.entries.retain(|(source, done)| *source != Source::Call || !items.contains(&done.id));
     }
 
-    /// Has one entry for what a script printed and an item that is `same`.
-    fn join_results(&mut self, same: fn(&Done, &Done) -> bool) {
+    /// Has one entry for what a script printed and the item that tells of the same command.
+    fn join_results(&mut self) {
         let (mut results, mut items) = (Vec::new(), Vec::new());
         for (at, (source, done)) in self.entries.iter().enumerate() {
             match source {
-                Source::Script if done.exit_code.is_some() => results.push(at),
+                Source::Script if !done.is_patch() => results.push(at),
                 Source::Item if done.id.starts_with("exec-") => items.push(at),
                 _ => {}
             }
         }
         let mut joined = HashSet::new();
-        for result in results {
-            let of = &self.entries[result].1;
-            let Some(found) = items.iter().position(|item| same(of, &self.entries[*item].1)) else {
-                continue;
-            };
-            let item = items.remove(found);
-            self.entries[item].1.is_refused |= self.entries[result].1.is_refused;
-            joined.insert(result);
+        for is_same in [Done::is_exactly, Done::may_be] {
+            results.retain(|result| {
+                let of = &self.entries[*result].1;
+                let is_refused = of.is_refused;
+                let same = items.iter().position(|item| is_same(of, &self.entries[*item].1));
+                let Some(found) = same else { return true };
+                self.entries[items.remove(found)].1.is_refused |= is_refused;
+                !joined.insert(*result)
+            });
         }
         let mut at = 0..;
         self.entries.retain(|_| at.next().is_none_or(|at| !joined.contains(&at)));
@@ -170,7 +170,12 @@ impl Fold {
 
 impl Done {
     fn is_exactly(&self, item: &Self) -> bool {
-        self.exit_code == item.exit_code && self.output == item.output
+        self.may_exit_as(item) && self.output == item.output
+    }
+
+    /// Of what is no JSON the exit status is not known, but that it was refused.
+    fn may_exit_as(&self, item: &Self) -> bool {
+        self.exit_code == item.exit_code || self.exit_code.is_none() && item.exit_code != Some(0)
     }
 
     /// Whether this may be what came of the item: either of them may have only a part of the output.
@@ -179,6 +184,101 @@ impl Done {
             || item.output.contains(self.output.trim_end())
             || self.output.contains("truncated")
             || item.output.chars().count() > MAX_OUTPUT;
-        self.exit_code == item.exit_code && is_part
+        self.may_exit_as(item) && is_part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const REFUSED: &str = "touch: cannot touch 'a': Read-only file system\n";
+
+    fn call(id: &str, name: &str, input: &str) -> Value {
+        let kind = if name == "exec" { "custom_tool_call" } else { "function_call" };
+        json!({"ordinal": 1, "type": "response_item", "payload": {
+            "type": kind, "call_id": id, "name": name, "input": input, "arguments": input,
+        }})
+    }
+
+    fn output(id: &str, code: i64, printed: &str) -> Value {
+        let head = format!("Wall time: 0.1 seconds\nProcess exited with code {code}\nOutput:\n");
+        json!({"ordinal": 1, "type": "response_item", "payload": {
+            "type": "function_call_output", "call_id": id, "output": head + printed,
+        }})
+    }
+
+    fn item(id: &str, command: &str, code: i64, printed: &str) -> Value {
+        json!({"ordinal": 1, "type": "event_msg", "payload": {"type": "item_completed", "item": {
+            "type": "CommandExecution", "id": id, "command": ["/bin/bash", "-lc", command],
+            "exit_code": code, "aggregated_output": printed,
+        }}})
+    }
+
+    fn folded(lines: &[Value]) -> Recorded {
+        let mut fold = Fold::default();
+        lines.iter().for_each(|line| fold.take(line));
+        fold.finish()
+    }
+
+    #[test]
+    fn a_command_counts_once_and_is_refused_if_its_item_or_its_output_says_so() {
+        let touch = json!({"cmd": "touch a"}).to_string();
+        for printed in ["", REFUSED] {
+            let recorded = folded(&[
+                call("1", "exec_command", &touch),
+                item("1", "touch a", 1, printed),
+                output("1", 1, REFUSED),
+                call("2", "exec_command", &touch),
+                output("2", 1, REFUSED),
+            ]);
+            assert_eq!(recorded.refused.commands, 2);
+            assert_eq!(recorded.refused.first.as_deref(), Some("touch a"));
+            let hidden: Vec<&str> = recorded.hidden.iter().map(|done| &*done.id).collect();
+            assert_eq!(hidden, ["2"]);
+        }
+    }
+
+    #[test]
+    fn the_stream_s_commands_are_the_record_s_where_that_has_no_items() {
+        let mut lines = Vec::new();
+        for (id, command) in [("1", "echo 'it''s'"), ("2", "false"), ("3", "false")] {
+            lines.push(call(
+                id,
+                "shell",
+                &json!({"command": ["bash", "-lc", command]}).to_string(),
+            ));
+            lines.push(output(id, 1, ""));
+        }
+        lines
+            .iter_mut()
+            .for_each(|line| drop(line.as_object_mut().map(|line| line.remove("ordinal"))));
+        let told = [r#"/bin/bash -lc "echo 'it''s'""#, "/bin/bash -lc false"];
+        let told = told.into_iter().map(|command| (key(command), 1)).collect();
+        let (untold, _) = folded(&lines).beyond(&told);
+        let untold: Vec<&str> = untold.iter().map(|done| &*done.id).collect();
+        assert_eq!(untold, ["3"]);
+    }
+
+    #[test]
+    fn what_a_script_printed_and_its_item_are_one() {
+        let result = |chunk: &str, printed: &str| json!({"chunk_id": chunk, "exit_code": 1, "output": printed});
+        let printed = json!([result("a", REFUSED), result("b", "no\n")]).to_string();
+        let source = "text(await tools.exec_command({cmd}))";
+        let of_script = |text: &str| {
+            json!({"ordinal": 1, "type": "response_item", "payload": {
+                "type": "custom_tool_call_output", "call_id": "1",
+                "output": [{"text": "Script completed\nOutput:\n"}, {"text": text}],
+            }})
+        };
+        for (text, hidden) in [(&*printed, 1), (REFUSED, 0)] {
+            let recorded = folded(&[
+                call("1", "exec", source),
+                item("exec-1", "touch a", 1, REFUSED),
+                of_script(text),
+            ]);
+            assert_eq!((recorded.refused.commands, recorded.hidden.len()), (1, hidden), "{text}");
+        }
     }
 }

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 /// What a call gave back.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::codex) struct Output {
+pub(super) struct Output {
     /// The exit status of a command.
-    pub(in crate::codex) exit_code: Option<i64>,
+    pub(super) exit_code: Option<i64>,
     /// What was printed, or why there is no status.
-    pub(in crate::codex) printed: String,
+    pub(super) printed: String,
 }
 
 /// The texts of an output, which is one or a list of them.
@@ -29,7 +29,7 @@ const MAX_HEAD: usize = 500;
 
 impl Output {
     /// Reads an `output`.
-    pub(in crate::codex) fn read(output: &Value) -> Self {
+    pub(super) fn read(output: &Value) -> Self {
         let text = parts(output).join("\n");
         Self::object(&text).unwrap_or_else(|| Self::with_head(&text))
     }

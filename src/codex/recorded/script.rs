@@ -132,6 +132,6 @@ mod tests {
         let patch =
             r"await tools.apply_patch('*** Begin Patch\n*** Add File: a.txt\n+a\n*** End Patch')";
         let rejected = "Script error:\npatch rejected: no; rejected by user approval settings";
-        assert_eq!(of(patch, &[rejected]), [(What::Patch(vec!["a.txt".into()]), None)]);
+        assert_eq!(of(patch, &[rejected]), [(What::Patch(vec![("add", "a.txt".into())]), None)]);
     }
 }

@@ -1,9 +1,13 @@
 //! A line of a record as a person would read it. Pure.
 
+use std::fs::File;
+use std::io;
+
 use serde_json::{Map, Value};
 
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
+use super::untold::untold;
 use crate::prompt;
 
 /// What is shown beyond the messages.
@@ -37,9 +41,30 @@ impl Include {
 
 type Fields = Map<String, Value>;
 
-/// What a line says, if it is to be shown: `at`, `type`, `text`, and what else there is.
-pub(super) fn entry(line: &RawLine<'_>, include: Include) -> Option<Fields> {
-    let (kind, said) = match Kind::of(line) {
+/// What a line of the record in `file` says that is to be shown: `at`, `type`, `text`, and what else
+/// there is.
+pub(super) fn entries(
+    line: &RawLine<'_>,
+    include: Include,
+    file: &File,
+) -> io::Result<Vec<Fields>> {
+    let kind = Kind::of(line);
+    let said = match kind {
+        Kind::Result if include.commands || include.changes => untold(line, file, include)?,
+        _ => said(line, kind, include).into_iter().collect(),
+    };
+    let entry = |(kind, said): (&str, Fields)| {
+        let mut fields = Fields::new();
+        fields.extend(time(line).map(|time| ("at".into(), time.to_string().into())));
+        fields.insert("type".into(), kind.into());
+        fields.extend(said);
+        fields
+    };
+    Ok(said.into_iter().map(entry).collect())
+}
+
+fn said(line: &RawLine<'_>, kind: Kind, include: Include) -> Option<(&'static str, Fields)> {
+    Some(match kind {
         Kind::User => ("user", user(line)?),
         Kind::Agent => ("agent", text(message(line)?)),
         Kind::Reasoning if include.reasoning => ("reasoning", text(message(line)?)),
@@ -52,12 +77,7 @@ pub(super) fn entry(line: &RawLine<'_>, include: Include) -> Option<Fields> {
         Kind::Aborted => ("interrupted", text(string(&decoded(line)?["payload"]["reason"])?)),
         Kind::Error => ("error", text(message(line)?)),
         _ => return None,
-    };
-    let mut fields = Fields::new();
-    fields.extend(time(line).map(|time| ("at".into(), time.to_string().into())));
-    fields.insert("type".into(), kind.into());
-    fields.extend(said);
-    Some(fields)
+    })
 }
 
 fn text(text: impl Into<String>) -> Fields {

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     /// A call of the model's and what came of it, each in a line of its own (up to 0.120).
     Call,
     Output,
+    /// What came of a call where there are items (from 0.153 on). It may have none.
+    Result,
     Other,
 }
 
@@ -66,6 +68,10 @@ impl Kind {
             "response_item" if !is_numbered => match inner {
                 "function_call" | "custom_tool_call" | "local_shell_call" => Self::Call,
                 "function_call_output" | "custom_tool_call_output" => Self::Output,
+                _ => Self::Other,
+            },
+            "response_item" => match inner {
+                "function_call_output" | "custom_tool_call_output" => Self::Result,
                 _ => Self::Other,
             },
             "event_msg" => match inner {

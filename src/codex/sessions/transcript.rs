@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub(crate) use super::entry::Include;
-use super::entry::entry;
+use super::entry::entries;
 use super::lines::{Lines, RawLine, is_line_start};
 use crate::reverse_lines::ReverseLines;
 use crate::text::cut;
@@ -70,18 +70,20 @@ pub(crate) enum Problem {
 /// Reads a page of the record at `path`.
 pub(crate) fn page(path: &Path, wanted: &Wanted) -> Result<Page, Problem> {
     let mut file = File::open(path)?;
+    // It has a place of its own, so that looking back does not disturb who reads on.
+    let beside = File::open(path)?;
     match wanted.from {
         From::After(cursor) => {
             check(&mut file, "cursor", cursor)?;
-            Ok(forwards(file, cursor, wanted)?)
+            Ok(forwards(file, &beside, cursor, wanted)?)
         }
         From::Before(before) => {
             check(&mut file, "before", before)?;
-            Ok(backwards(file, before, wanted)?)
+            Ok(backwards(file, &beside, before, wanted)?)
         }
         From::End => {
             let end = file.seek(SeekFrom::End(0))?;
-            Ok(backwards(file, end, wanted)?)
+            Ok(backwards(file, &beside, end, wanted)?)
         }
     }
 }
@@ -96,13 +98,13 @@ fn check(file: &mut File, field: &'static str, place: u64) -> Result<(), Problem
     Err(Problem::BadInput { field, problem })
 }
 
-fn forwards(file: File, cursor: u64, wanted: &Wanted) -> io::Result<Page> {
+fn forwards(file: File, beside: &File, cursor: u64, wanted: &Wanted) -> io::Result<Page> {
     let mut page = Page { cursor, ..Page::default() };
     let mut lines = Lines::new(file, cursor)?;
     let mut looked_at = 0;
     while let Some(line) = lines.next_line(&|| false)? {
         let is_enough = looked_at == MAX_LINES || line.start - cursor >= MAX_BYTES;
-        if is_enough || !page.add(&line, wanted) {
+        if is_enough || !page.add(&line, beside, wanted)? {
             page.more = true;
             break;
         }
@@ -112,7 +114,7 @@ fn forwards(file: File, cursor: u64, wanted: &Wanted) -> io::Result<Page> {
     Ok(page)
 }
 
-fn backwards(file: File, end: u64, wanted: &Wanted) -> io::Result<Page> {
+fn backwards(file: File, beside: &File, end: u64, wanted: &Wanted) -> io::Result<Page> {
     let mut page = Page { cursor: end, ..Page::default() };
     let size = file.metadata()?.len();
     let mut lines = ReverseLines::before(file, end);
@@ -128,35 +130,40 @@ fn backwards(file: File, end: u64, wanted: &Wanted) -> io::Result<Page> {
             continue;
         }
         let is_enough = looked_at == MAX_LINES || end - start >= MAX_BYTES;
-        if is_enough || !page.add(&line, wanted) {
+        if is_enough || !page.add(&line, beside, wanted)? {
             break;
         }
         looked_at += 1;
         first = start;
     }
-    page.entries.reverse();
+    // Those of one line are in order already, and stay so.
+    page.entries.sort_by_key(|entry| entry["cursor"].as_u64());
     page.more = page.cursor < size && end < size;
     page.before = Some(first).filter(|first| *first > 0);
     Ok(page)
 }
 
 impl Page {
-    /// Adds what the line says, if that is to be shown. False if there is no room for it.
-    fn add(&mut self, line: &RawLine<'_>, wanted: &Wanted) -> bool {
-        let Some(fields) = entry(line, wanted.include) else { return true };
-        if self.entries.len() == wanted.limit {
-            return false;
-        }
-        let mut shown = Value::Object(fields);
+    /// Adds what a line of the record says, if that is to be shown. False if there is no room for it.
+    /// `beside` is the record too.
+    fn add(&mut self, line: &RawLine<'_>, beside: &File, wanted: &Wanted) -> io::Result<bool> {
         let truncate = if wanted.truncate == 0 { MAX_TEXT } else { wanted.truncate.min(MAX_TEXT) };
-        cut(&mut shown, truncate);
-        shown["cursor"] = line.end.into();
-        let size = shown.to_string().len();
-        if !self.entries.is_empty() && self.shown + size > PAGE_BYTES {
-            return false;
+        let mut all = Vec::new();
+        for fields in entries(line, wanted.include, beside)? {
+            let mut shown = Value::Object(fields);
+            cut(&mut shown, truncate);
+            shown["cursor"] = line.end.into();
+            all.push(shown);
+        }
+        let size: usize = all.iter().map(|shown| shown.to_string().len()).sum();
+        // A line that alone is more than a page has is shown all the same.
+        let is_room =
+            self.entries.len() + all.len() <= wanted.limit && self.shown + size <= PAGE_BYTES;
+        if !all.is_empty() && !self.entries.is_empty() && !is_room {
+            return Ok(false);
         }
         self.shown += size;
-        self.entries.push(shown);
-        true
+        self.entries.extend(all);
+        Ok(true)
     }
 }
