@@ -74,7 +74,7 @@ const OVERRULED_SETTINGS: &[&str] =
 /// Folders that Codex keeps from being written in a folder that can be written (0.153 and later). They
 /// hold what is run without a sandbox: hooks of Git's, settings of Codex's. It keeps them only below the
 /// folder that it is given, so that must not be one of them.
-const PROTECTED: &[&str] = &[".git", ".codex", ".agents", ".aws"];
+pub(crate) const PROTECTED: &[&str] = &[".git", ".codex", ".agents", ".aws"];
 
 /// Arguments of `codex exec` of which the same holds. None has a value.
 const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict-config"];

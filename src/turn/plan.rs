@@ -106,7 +106,7 @@ impl Call {
         if kept && sandbox.expected == Sandbox::WorkspaceWrite {
             arranged = self.arrange(&working_dir, &mut options, &configured, &excluded)?;
             excluded.extend(&arranged.excluded);
-            warnings.extend(arranged.warning);
+            warnings.append(&mut arranged.warnings);
         }
         if sandbox.expected == Sandbox::WorkspaceWrite
             && !excluded.is_empty()

@@ -17,6 +17,7 @@ use super::run::Call;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement::Setting;
 use crate::links::{follow, is_within};
+use crate::policy::PROTECTED;
 use crate::session::roots::{Roots, Temp, Which};
 
 /// All folders for temporary files in which Codex lets commands write, whatever else they may not.
@@ -51,7 +52,7 @@ pub(super) struct Arranged {
     /// Folders for temporary files that are closed for it.
     pub(super) excluded: Vec<&'static str>,
     pub(super) settings: Vec<Setting>,
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Call {
@@ -76,6 +77,8 @@ impl Call {
             fixed: self.policy().allowed_folders(),
         };
         let as_configured: Vec<PathBuf> = configured.writable_roots();
+        let shielded: Vec<PathBuf> =
+            folders.configured.iter().filter(|dir| folders.shield(dir)).cloned().collect();
         let arrangement = folders.arrange().map_err(|around| {
             let problem = format!(
                 "has {}, which the turn's directory {} lies in: its commands could put a link to \
@@ -99,19 +102,27 @@ impl Call {
             // There Codex does not take the settings by which they could be given up.
             roots.own.extend(roots.temp.drain(..).map(|temp| temp.folder));
         }
+        let mut warnings = Vec::new();
+        if !arrangement.left_out.is_empty() {
+            warnings.push(format!(
+                "Codex is configured to let commands write in {}, where the turn's directory or an \
+                 allowed one lies. That was left out: a turn could put a link to anywhere in the \
+                 place of such a directory.",
+                listed(&arrangement.left_out)
+            ));
+        }
+        if !shielded.is_empty() {
+            warnings.push(format!(
+                "Codex is configured to let commands write in {}, which it keeps from being written \
+                 otherwise. That was left out: a turn could put a link to anywhere in its place.",
+                listed(&shielded)
+            ));
+        }
         Ok(Arranged {
             roots: Some(roots),
             excluded: arrangement.excluded.iter().map(|which| closes(*which)).collect(),
             settings,
-            warning: (!arrangement.left_out.is_empty()).then(|| {
-                let left_out: Vec<String> = arrangement.left_out.iter().map(|dir| text(dir)).collect();
-                format!(
-                    "Codex is configured to let commands write in {}, where the turn's directory or an \
-                     allowed one lies. That was left out: a turn could put a link to anywhere in the \
-                     place of such a directory.",
-                    left_out.join(", ")
-                )
-            }),
+            warnings,
         })
     }
 }
@@ -140,6 +151,13 @@ struct Arrangement {
 }
 
 impl Folders {
+    /// Whether a folder lies in one of the turn's, in a part that Codex keeps from being written.
+    fn shield(&self, dir: &Path) -> bool {
+        let parts = self.add_dirs.iter().chain([&self.cwd]);
+        let mut parts = parts.filter_map(|own| dir.strip_prefix(own).ok()).flat_map(Path::iter);
+        parts.any(|part| PROTECTED.iter().any(|name| part == *name))
+    }
+
     /// Leaves out what is within others. An added directory around the turn's own is an error, as the
     /// caller named both.
     fn arrange(self) -> Result<Arrangement, PathBuf> {
@@ -207,6 +225,10 @@ fn real(dir: &Path, home: Option<&Path>) -> PathBuf {
         Err(_) => home.unwrap_or(Path::new("/")).join(dir),
     };
     follow(&dir).0
+}
+
+fn listed(dirs: &[PathBuf]) -> String {
+    dirs.iter().map(|dir| text(dir)).collect::<Vec<_>>().join(", ")
 }
 
 fn text(path: &Path) -> String {

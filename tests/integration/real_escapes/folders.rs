@@ -86,3 +86,26 @@ fn nobody_writes_where_a_link_leads_to_codex_s_home() {
         content(&server.call("codex_chat", &beside));
     }
 }
+
+/// A folder that the person lets all commands write in, within the one that a turn works in, could be
+/// exchanged by the turn.
+#[test]
+fn a_configured_folder_within_the_turn_s_own_is_left_out() {
+    let rig = Rig::new(Release::Newest);
+    repository(rig.project());
+    let git = rig.project().join(".git");
+    rig.home.append_config(&format!("sandbox_workspace_write.writable_roots = [{git:?}]\n"));
+    let made = git.join("made");
+    let prompt = format!("[run touch {}]", made.display());
+    let mut command = rig.by_hand(rig.project());
+    command.args(["-s", "workspace-write", "-"]);
+    ByHand::start(command, &prompt).finish();
+    assert!(made.exists(), "by hand it is written, as configured");
+    fs::remove_file(&made).expect("it was just made");
+    let server = rig.server().start();
+    let write = json!({"prompt": prompt, "sandbox": "workspace-write", "cwd": rig.project()});
+    let answer = server.call("codex_chat", &write);
+    assert!(!made.exists(), "{answer}");
+    let warnings = content(&answer)["warnings"].to_string();
+    assert!(warnings.contains("/.git") && warnings.contains("left out"), "{answer}");
+}
