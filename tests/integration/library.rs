@@ -7,17 +7,22 @@ use crate::support::example;
 use crate::support::model::{Model, echo};
 use crate::support::real_codex;
 
+#[cfg(unix)]
 #[test]
 fn the_documentation_s_example_asks_and_goes_on_in_the_same_session() {
     let model = Model::start(echo);
     let home = home(&model.url());
     // The library finds `codex` on the PATH, as a user's program does.
-    let codex = real_codex::install().script.parent().expect("a file is in a directory");
+    let user = home.project().with_file_name("user");
+    let programs = user.join(".local/bin");
+    std::fs::create_dir_all(&programs).expect("the test's folder can be written");
+    let script = &real_codex::install().script;
+    std::os::unix::fs::symlink(script, programs.join("codex")).expect("it is new");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path =
-        std::env::join_paths(std::iter::once(codex.to_owned()).chain(std::env::split_paths(&path)));
+    let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path)));
     let output = Command::new(example("ask"))
         .env("PATH", path.expect("these paths were in a PATH before"))
+        .env("HOME", &user)
         .env("CODEX_HOME", home.path())
         .env("XDG_STATE_HOME", home.state())
         .current_dir(home.project())
