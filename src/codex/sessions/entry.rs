@@ -1,4 +1,5 @@
-//! A line of a record as a person would read it. Pure.
+//! A line of a record as a person would read it. Pure, but for the look back that the output of a call
+//! needs.
 
 use std::io;
 
