@@ -123,6 +123,13 @@ impl Configured {
         [named, permissions].into_iter().flatten().min().unwrap_or(default)
     }
 
+    /// Whether a permission profile of the person's own is in force, which is no sandbox by name.
+    pub(crate) fn has_own_permissions(&self) -> bool {
+        let profile =
+            self.tables(false).find_map(|table| table.get("default_permissions")?.as_str());
+        profile.is_some_and(|profile| !profile.starts_with(':'))
+    }
+
     /// The model that Codex asks if nothing else is said, if anything says which.
     pub(crate) fn model(&self) -> Option<&str> {
         self.tables(true).find_map(|table| table.get("model")?.as_str())

@@ -79,9 +79,17 @@ pub(crate) fn is_of_command(output: &str, exit_code: Option<i64>) -> bool {
                 || has("rejected by user approval settings"))
 }
 
-/// Whether what came of a patch is that it would write where the sandbox does not let it.
+/// Whether what came of a patch is that the sandbox did not let it be written: Codex saw that before, or
+/// tried it all the same, as through a link, and does not say why it failed.
 pub(crate) fn is_of_patch(output: &str) -> bool {
-    memchr::memmem::find(output.as_bytes(), b"patch rejected").is_some()
+    const WORDS: [&str; 5] = [
+        "patch rejected",
+        "Failed to write file ",
+        "Failed to create parent directories ",
+        "Failed to delete file ",
+        "Failed to remove original ",
+    ];
+    WORDS.iter().any(|words| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some())
 }
 
 /// The sentence inside a message: a provider's JSON error is passed on by Codex as it came.

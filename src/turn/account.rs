@@ -21,6 +21,10 @@ impl Call {
         recorder: Option<&mut (dyn Recorder + 'static)>,
     ) -> Option<Effective> {
         let opened: SessionId = transcript.thread_id.as_ref()?.parse().ok()?;
+        // What another session than the one asked for has on record is nothing of this turn's.
+        if self.request.continues().is_some_and(|asked| asked != opened) {
+            return None;
+        }
         let (effective, recorded) = self.read_record(opened, plan).await?;
         let untold = transcript.complete(recorded);
         if let Some(recorder) = recorder {

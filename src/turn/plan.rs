@@ -192,12 +192,19 @@ impl Call {
             SandboxChoice::Inherit => known.sandbox,
         };
         if policy.is_open() {
-            let expected = match wanted {
-                Some(sandbox) => sandbox,
-                None if Policy::asks_for_more(&self.request.options) => Sandbox::DangerFullAccess,
-                None => configured.sandbox(),
+            return match wanted {
+                Some(sandbox) => Choice { named: wanted, expected: sandbox },
+                None if Policy::asks_for_more(&self.request.options) => {
+                    Choice { named: None, expected: Sandbox::DangerFullAccess }
+                }
+                // Where a project is not trusted Codex takes another default (measured on 0.153, 0.169
+                // and 0.171), so it must be named, unless a profile of the person's own is in force.
+                None => {
+                    let expected = configured.sandbox();
+                    let own = configured.has_own_permissions();
+                    Choice { named: Some(expected).filter(|_| !own), expected }
+                }
             };
-            return Choice { named: wanted, expected };
         }
         let asked = wanted.unwrap_or_else(|| configured.sandbox());
         let (sandbox, less) = policy.settle(asked);

@@ -113,6 +113,8 @@ mod real_tasks;
 #[cfg(unix)]
 mod real_vetting;
 #[cfg(unix)]
+mod recorded;
+#[cfg(unix)]
 mod scale;
 #[cfg(unix)]
 mod sessions;

@@ -3,6 +3,7 @@
 //! The user's home is empty here, so that the login shell is fast: then Codex leaves most of the
 //! commands that fail out of its stream.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::job_kit::{pages, snapshot, start_with, text, wait};
 use crate::real_kit::obey;
 use crate::setup::{PROGRAM, content, error_text, home, real_release, scratch};
-use crate::support::client::Server;
+use crate::support::client::{Builder, Server};
 use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, Release};
 
@@ -60,9 +61,13 @@ releases! {
 
 /// A server whose Codex has a fast login shell.
 fn quick(home: &Home, release: Release) -> Server {
+    builder(home, release).start()
+}
+
+fn builder(home: &Home, release: Release) -> Builder {
     let empty = home.path().with_file_name("person");
     std::fs::create_dir_all(&empty).expect("writable");
-    real_release(home, release).env("HOME", empty).start()
+    real_release(home, release).env("HOME", empty)
 }
 
 fn warnings(answer: &Value) -> Vec<&str> {
@@ -100,20 +105,26 @@ fn is_told(release: Release) {
 }
 
 fn is_patch_told(release: Release) {
-    let model = Model::start(does(vec![Item::patch("new.txt"), Item::patch(outside().1)]));
+    let model = Model::start(does(vec![
+        Item::patch("new.txt"),
+        Item::patch(outside().1),
+        // Codex does not see that this one leads out before it tries.
+        Item::patch("link/outside"),
+    ]));
     let home = home(&model.url());
+    symlink(scratch(), home.project().join("link")).expect("the project is empty");
     let server = quick(&home, release);
     let ask = |sandbox: &str| {
         server.call("codex_chat", &json!({"prompt": "Make the change.", "sandbox": sandbox}))
     };
     let answer = ask("read-only");
     let [warning] = warnings(&answer)[..] else { panic!("there is one warning: {answer:#}") };
-    for part in ["read-only", "2 patches of Codex's", "new.txt", "sandbox: \"workspace-write\""] {
+    for part in ["read-only", "3 patches of Codex's", "new.txt", "sandbox: \"workspace-write\""] {
         assert!(warning.contains(part), "{part}: {warning}");
     }
     let answer = ask("workspace-write");
     let [warning] = warnings(&answer)[..] else { panic!("there is one warning: {answer:#}") };
-    for part in ["workspace-write", "1 patch of Codex's", &outside().1, "MAX_SANDBOX"] {
+    for part in ["workspace-write", "2 patches of Codex's", &outside().1, "MAX_SANDBOX"] {
         assert!(warning.contains(part), "{part}: {warning}");
     }
     assert!(home.project().join("new.txt").exists());
@@ -240,9 +251,11 @@ fn is_counted(release: Release) {
         Item::shell("exit 3"),
         Item::shell("echo fine"),
         Item::patch(&outside),
+        Item::patch("link/outside"),
         Item::patch("new.txt"),
     ]));
     let home = home(&model.url());
+    symlink(scratch(), home.project().join("link")).expect("the project is empty");
     let server = quick(&home, release);
     let job = start_with(&server, &json!({"prompt": "Do it.", "sandbox": "workspace-write"}));
     let id = text(&job, "job_id");
@@ -253,7 +266,7 @@ fn is_counted(release: Release) {
     };
     assert_eq!(counts(&ended), [Some(5), Some(4), Some(1)], "{ended:#}");
     let warning = ended["warnings"][0].as_str().expect("there is a warning");
-    assert!(warning.contains("3 commands and 1 patch of Codex's"), "{warning}");
+    assert!(warning.contains("3 commands and 2 patches of Codex's"), "{warning}");
 
     let query = json!({"job_id": id, "types": ["command_execution", "file_change"]});
     let (events, _) = pages(&server, &query, 0);
@@ -272,6 +285,7 @@ fn is_counted(release: Release) {
     };
     assert_eq!(patched(&outside)["status"], "failed");
     assert!(text(patched(&outside), "output").contains("patch rejected"), "{events:#?}");
+    assert_eq!(patched("/link/outside")["status"], "failed");
     assert!(patched("new.txt")["status"].is_null(), "{events:#?}");
 
     // The same holds for a turn that goes on in the session, whose record has the first one too.
@@ -342,6 +356,42 @@ fn a_turn_that_is_stopped_says_what_the_sandbox_refused() {
     assert_eq!(ended["status"], "cancelled", "{ended:#}");
     assert_eq!(ended["commands_failed"], 1, "{ended:#}");
     assert!(ended["warnings"].to_string().contains("1 command of Codex's"), "{ended:#}");
+}
+
+#[test]
+fn the_warning_says_how_to_ask_again_as_far_as_that_is_allowed() {
+    const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
+    let (touch, _) = outside();
+    let model = Model::start(does(vec![Item::shell(&*touch)]));
+    let home = home(&model.url());
+    let told = |most: &str, tool: &str, ask: &Value| {
+        let server = builder(&home, Release::Newest).env(MAX_SANDBOX, most).start();
+        let answer = server.call(tool, ask);
+        let warnings = warnings(&answer);
+        let told = warnings.iter().find(|warning| warning.contains("1 command of Codex's"));
+        told.unwrap_or_else(|| panic!("no refusal is told: {answer:#}")).to_string()
+    };
+    let ask = |sandbox: &str| json!({"prompt": "Do it.", "sandbox": sandbox});
+    let (full, write, read) = ("danger-full-access", "workspace-write", "read-only");
+    // Without a word of it, Codex's own default is what the turn runs in.
+    let default = json!({"prompt": "Do it."});
+    for (most, ask, sandbox, has, has_not) in [
+        (full, ask(read), read, "sandbox: \"workspace-write\"", MAX_SANDBOX),
+        (write, default.clone(), read, "sandbox: \"workspace-write\"", MAX_SANDBOX),
+        (read, default, read, MAX_SANDBOX, "ask again"),
+        (full, ask(write), write, "sandbox: \"danger-full-access\"", MAX_SANDBOX),
+        (write, ask(write), write, MAX_SANDBOX, "sandbox:"),
+    ] {
+        let told = told(most, "codex_chat", &ask);
+        assert!(
+            told.starts_with(&format!("The turn ran in the sandbox {sandbox}, ")),
+            "{most}, {ask}: {told}"
+        );
+        assert!(told.contains(has) && !told.contains(has_not), "{most}: {told}");
+    }
+    // A guard changes nothing, and is not to be asked again for that.
+    let told = told(full, "codex_guard_final", &json!({"change_summary": "It is done."}));
+    assert!(told.contains("read-only") && !told.contains("again"), "{told}");
 }
 
 #[test]

@@ -73,6 +73,17 @@ pub(super) fn command(value: &Value) -> Option<String> {
     }
 }
 
+/// The files of an item.
+pub(super) fn changes(changes: &Value) -> Vec<(&'static str, String)> {
+    let kind = |change: &Value| match change["type"].as_str() {
+        Some("add") => "add",
+        Some("delete") => "delete",
+        _ => "update",
+    };
+    let changes = changes.as_object().into_iter().flatten();
+    changes.map(|(path, change)| (kind(change), path.clone())).take(MAX_LISTED).collect()
+}
+
 /// The files of a patch, which may stand in a script as a text.
 pub(super) fn files(patch: &str) -> Vec<(&'static str, String)> {
     [("Add", "add"), ("Update", "update"), ("Delete", "delete")]

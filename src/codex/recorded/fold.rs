@@ -1,6 +1,6 @@
 //! The lines of a turn's record, folded into what it did. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -11,6 +11,9 @@ use super::{Done, MAX_OUTPUT, Recorded, key};
 
 /// How many calls are kept that wait for their output, and how many commands and patches in all.
 const MAX_CALLS: usize = 4_000;
+
+/// How far from what a script printed the item of the same command is looked for, in entries.
+const NEAR: usize = 200;
 
 /// Folds the lines of a record, the first one first.
 #[derive(Default)]
@@ -87,12 +90,16 @@ impl Fold {
         let Some(id) = item["id"].as_str() else { return };
         let what = match item["type"].as_str() {
             Some("CommandExecution") => call::command(&item["command"]).map(What::Command),
-            // Its paths are in the stream.
-            Some("FileChange") => Some(What::Patch(Vec::new())),
+            Some("FileChange") => Some(What::Patch(call::changes(&item["changes"]))),
             _ => None,
         };
         let Some(what) = what else { return };
-        let printed = item["aggregated_output"].as_str().unwrap_or_default().to_owned();
+        let outputs = ["aggregated_output", "stderr"].map(|name| item[name].as_str());
+        let printed = match what {
+            What::Command(_) | What::Script(_) => outputs[0],
+            What::Patch(_) => outputs[1],
+        };
+        let printed = printed.unwrap_or_default().to_owned();
         let exit_code = item["exit_code"].as_i64();
         self.push(Source::Item, Done::of(id, what, Output { exit_code, printed }));
     }
@@ -144,24 +151,42 @@ impl Fold {
 
     /// Has one entry for what a script printed and the item that tells of the same command.
     fn join_results(&mut self) {
-        let (mut results, mut items) = (Vec::new(), Vec::new());
-        for (at, (source, done)) in self.entries.iter().enumerate() {
-            match source {
-                Source::Script if !done.is_patch() => results.push(at),
-                Source::Item if done.id.starts_with("exec-") => items.push(at),
-                _ => {}
+        let mut joined = HashSet::new();
+        let mut items = BTreeSet::new();
+        let mut exact: HashMap<(Option<i64>, &str), Vec<usize>> = HashMap::new();
+        for (at, (source, done)) in self.entries.iter().enumerate().rev() {
+            if *source == Source::Item && done.id.starts_with("exec-") {
+                items.insert(at);
+                exact.entry((done.exit_code, &done.output)).or_default().push(at);
             }
         }
-        let mut joined = HashSet::new();
-        for is_same in [Done::is_exactly, Done::may_be] {
-            results.retain(|result| {
-                let of = &self.entries[*result].1;
-                let is_refused = of.is_refused;
-                let same = items.iter().position(|item| is_same(of, &self.entries[*item].1));
-                let Some(found) = same else { return true };
-                self.entries[items.remove(found)].1.is_refused |= is_refused;
-                !joined.insert(*result)
-            });
+        let mut pairs = Vec::new();
+        let is_result = |source: Source, done: &Done| source == Source::Script && !done.is_patch();
+        for (at, (source, done)) in self.entries.iter().enumerate() {
+            if is_result(*source, done)
+                && let Some(same) = exact.get_mut(&(done.exit_code, &done.output))
+                && let Some(item) = same.pop()
+            {
+                items.remove(&item);
+                pairs.push((at, item));
+                joined.insert(at);
+            }
+        }
+        for (at, (source, done)) in self.entries.iter().enumerate() {
+            if is_result(*source, done) && !joined.contains(&at) {
+                let near = items.range(at.saturating_sub(NEAR)..at + NEAR);
+                if let Some(&item) =
+                    near.into_iter().find(|&&item| done.may_be(&self.entries[item].1))
+                {
+                    items.remove(&item);
+                    pairs.push((at, item));
+                    joined.insert(at);
+                }
+            }
+        }
+        for (result, item) in pairs {
+            let is_refused = self.entries[result].1.is_refused;
+            self.entries[item].1.is_refused |= is_refused;
         }
         let mut at = 0..;
         self.entries.retain(|_| at.next().is_none_or(|at| !joined.contains(&at)));
@@ -169,22 +194,16 @@ impl Fold {
 }
 
 impl Done {
-    fn is_exactly(&self, item: &Self) -> bool {
-        self.may_exit_as(item) && self.output == item.output
-    }
-
-    /// Of what is no JSON the exit status is not known, but that it was refused.
-    fn may_exit_as(&self, item: &Self) -> bool {
-        self.exit_code == item.exit_code || self.exit_code.is_none() && item.exit_code != Some(0)
-    }
-
-    /// Whether this may be what came of the item: either of them may have only a part of the output.
+    /// Whether this, which a script printed, may be what came of the item: either may have only a part
+    /// of the output, and of what is no JSON the exit status is not known, but that it was refused.
     fn may_be(&self, item: &Self) -> bool {
+        let may_exit = self.exit_code == item.exit_code
+            || self.exit_code.is_none() && item.exit_code != Some(0);
         let is_part = item.output.is_empty()
+            || item.output.len() > MAX_OUTPUT
             || item.output.contains(self.output.trim_end())
-            || self.output.contains("truncated")
-            || item.output.chars().count() > MAX_OUTPUT;
-        self.may_exit_as(item) && is_part
+            || self.output.contains("truncated");
+        may_exit && is_part
     }
 }
 

@@ -1,13 +1,13 @@
-//! A line of a record as a person would read it. Pure.
+//! A line of a record as a person would read it. Pure, but for the look back that the output of a call
+//! needs.
 
-use std::fs::File;
 use std::io;
 
 use serde_json::{Map, Value};
 
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
-use super::untold::untold;
+use super::untold::Calls;
 use crate::prompt;
 
 /// What is shown beyond the messages.
@@ -41,16 +41,15 @@ impl Include {
 
 type Fields = Map<String, Value>;
 
-/// What a line of the record in `file` says that is to be shown: `at`, `type`, `text`, and what else
-/// there is.
+/// What a line says that is to be shown: `at`, `type`, `text`, and what else there is.
 pub(super) fn entries(
     line: &RawLine<'_>,
     include: Include,
-    file: &File,
+    calls: &mut Calls,
 ) -> io::Result<Vec<Fields>> {
     let kind = Kind::of(line);
     let said = match kind {
-        Kind::Result if include.commands || include.changes => untold(line, file, include)?,
+        Kind::Result if include.commands || include.changes => calls.untold(line, include)?,
         _ => said(line, kind, include).into_iter().collect(),
     };
     let entry = |(kind, said): (&str, Fields)| {

@@ -10,6 +10,7 @@ use serde_json::Value;
 pub(crate) use super::entry::Include;
 use super::entry::entries;
 use super::lines::{Lines, RawLine, is_line_start};
+use super::untold::Calls;
 use crate::reverse_lines::ReverseLines;
 use crate::text::cut;
 use crate::turn::request::InvalidValue;
@@ -71,19 +72,19 @@ pub(crate) enum Problem {
 pub(crate) fn page(path: &Path, wanted: &Wanted) -> Result<Page, Problem> {
     let mut file = File::open(path)?;
     // It has a place of its own, so that looking back does not disturb who reads on.
-    let beside = File::open(path)?;
+    let mut calls = Calls::new(File::open(path)?);
     match wanted.from {
         From::After(cursor) => {
             check(&mut file, "cursor", cursor)?;
-            Ok(forwards(file, &beside, cursor, wanted)?)
+            Ok(forwards(file, &mut calls, cursor, wanted)?)
         }
         From::Before(before) => {
             check(&mut file, "before", before)?;
-            Ok(backwards(file, &beside, before, wanted)?)
+            Ok(backwards(file, &mut calls, before, wanted)?)
         }
         From::End => {
             let end = file.seek(SeekFrom::End(0))?;
-            Ok(backwards(file, &beside, end, wanted)?)
+            Ok(backwards(file, &mut calls, end, wanted)?)
         }
     }
 }
@@ -98,13 +99,13 @@ fn check(file: &mut File, field: &'static str, place: u64) -> Result<(), Problem
     Err(Problem::BadInput { field, problem })
 }
 
-fn forwards(file: File, beside: &File, cursor: u64, wanted: &Wanted) -> io::Result<Page> {
+fn forwards(file: File, calls: &mut Calls, cursor: u64, wanted: &Wanted) -> io::Result<Page> {
     let mut page = Page { cursor, ..Page::default() };
     let mut lines = Lines::new(file, cursor)?;
     let mut looked_at = 0;
     while let Some(line) = lines.next_line(&|| false)? {
         let is_enough = looked_at == MAX_LINES || line.start - cursor >= MAX_BYTES;
-        if is_enough || !page.add(&line, beside, wanted)? {
+        if is_enough || !page.add(&line, calls, wanted)? {
             page.more = true;
             break;
         }
@@ -114,7 +115,7 @@ fn forwards(file: File, beside: &File, cursor: u64, wanted: &Wanted) -> io::Resu
     Ok(page)
 }
 
-fn backwards(file: File, beside: &File, end: u64, wanted: &Wanted) -> io::Result<Page> {
+fn backwards(file: File, calls: &mut Calls, end: u64, wanted: &Wanted) -> io::Result<Page> {
     let mut page = Page { cursor: end, ..Page::default() };
     let size = file.metadata()?.len();
     let mut lines = ReverseLines::before(file, end);
@@ -130,7 +131,7 @@ fn backwards(file: File, beside: &File, end: u64, wanted: &Wanted) -> io::Result
             continue;
         }
         let is_enough = looked_at == MAX_LINES || end - start >= MAX_BYTES;
-        if is_enough || !page.add(&line, beside, wanted)? {
+        if is_enough || !page.add(&line, calls, wanted)? {
             break;
         }
         looked_at += 1;
@@ -145,11 +146,10 @@ fn backwards(file: File, beside: &File, end: u64, wanted: &Wanted) -> io::Result
 
 impl Page {
     /// Adds what a line of the record says, if that is to be shown. False if there is no room for it.
-    /// `beside` is the record too.
-    fn add(&mut self, line: &RawLine<'_>, beside: &File, wanted: &Wanted) -> io::Result<bool> {
+    fn add(&mut self, line: &RawLine<'_>, calls: &mut Calls, wanted: &Wanted) -> io::Result<bool> {
         let truncate = if wanted.truncate == 0 { MAX_TEXT } else { wanted.truncate.min(MAX_TEXT) };
         let mut all = Vec::new();
-        for fields in entries(line, wanted.include, beside)? {
+        for fields in entries(line, wanted.include, calls)? {
             let mut shown = Value::Object(fields);
             cut(&mut shown, truncate);
             shown["cursor"] = line.end.into();

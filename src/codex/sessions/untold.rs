@@ -17,19 +17,68 @@ use crate::reverse_lines::ReverseLines;
 const MAX_LINES: usize = 2_000;
 const MAX_BYTES: u64 = 8 << 20;
 
-/// What is to be shown of the call whose output `line` is: the `type` and the other fields.
-pub(super) fn untold(
-    line: &RawLine<'_>,
-    file: &File,
-    include: Include,
-) -> io::Result<Vec<(&'static str, Map<String, Value>)>> {
-    let Some(output) = decoded(line) else { return Ok(Vec::new()) };
-    let Some(id) = output["payload"]["call_id"].as_str() else { return Ok(Vec::new()) };
-    let Some(lines) = since_call(file, line.start, id)? else { return Ok(Vec::new()) };
-    let call = &lines[0]["payload"];
-    let patch = call["input"].as_str().filter(|_| call["name"] == "apply_patch");
-    let done = of_call(lines.iter().chain([&output]), id);
-    Ok(done.iter().filter_map(|done| shown(done, patch, include)).collect())
+/// How much is read for one page in all, in bytes.
+const MAX_PAGE_BYTES: u64 = 64 << 20;
+
+/// Looks for calls in a record.
+pub(super) struct Calls {
+    file: File,
+    /// How much may still be read.
+    left: u64,
+}
+
+impl Calls {
+    /// In a file that nobody else reads from.
+    pub(super) fn new(file: File) -> Self {
+        Self { file, left: MAX_PAGE_BYTES }
+    }
+
+    /// What is to be shown of the call whose output `line` is: the `type` and the other fields.
+    pub(super) fn untold(
+        &mut self,
+        line: &RawLine<'_>,
+        include: Include,
+    ) -> io::Result<Vec<(&'static str, Map<String, Value>)>> {
+        let Some(output) = decoded(line) else { return Ok(Vec::new()) };
+        let Some(id) = output["payload"]["call_id"].as_str() else { return Ok(Vec::new()) };
+        let Some(lines) = self.since_call(line.start, id)? else { return Ok(Vec::new()) };
+        let call = &lines[0]["payload"];
+        let patch = call["input"].as_str().filter(|_| call["name"] == "apply_patch");
+        let done = of_call(lines.iter().chain([&output]), id);
+        Ok(done.iter().filter_map(|done| shown(done, patch, include)).collect())
+    }
+
+    /// The lines from the call of this id to `end` that may say what came of it. `None` if it has an
+    /// item, which says that, or is not found.
+    fn since_call(&mut self, end: u64, id: &str) -> io::Result<Option<Vec<Value>>> {
+        let mut back = ReverseLines::before(self.file.try_clone()?, end);
+        let most = self.left.min(MAX_BYTES);
+        let mut lines = Vec::new();
+        let mut found = None;
+        for _ in 0..MAX_LINES {
+            if end - back.start() > most {
+                break;
+            }
+            let Some(bytes) = back.next_line()? else { break };
+            let has = |words: &[u8]| memmem::find(bytes, words).is_some();
+            if !has(b"\"call_id\"") && !has(b"\"item_completed\"") {
+                continue;
+            }
+            let line: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            if line["payload"]["item"]["id"] == id {
+                break;
+            }
+            let is_call = line["payload"]["call_id"] == id;
+            lines.push(line);
+            if is_call {
+                lines.reverse();
+                found = Some(lines);
+                break;
+            }
+        }
+        self.left = self.left.saturating_sub(end - back.start());
+        Ok(found)
+    }
 }
 
 fn shown(
@@ -46,32 +95,4 @@ fn shown(
         fields.insert("diff".into(), patch.into());
     }
     is_included.then_some((kind, fields))
-}
-
-/// The lines from the call of this id to `end` that may say what came of it. `None` if it has an item,
-/// which says that, or is not found.
-fn since_call(file: &File, end: u64, id: &str) -> io::Result<Option<Vec<Value>>> {
-    let mut back = ReverseLines::before(file.try_clone()?, end);
-    let mut lines = Vec::new();
-    for _ in 0..MAX_LINES {
-        let Some(bytes) = back.next_line()? else { break };
-        let has = |words: &[u8]| memmem::find(bytes, words).is_some();
-        if has(b"\"call_id\"") || has(b"\"item_completed\"") {
-            let line: Value = serde_json::from_slice(bytes).unwrap_or_default();
-            let payload = &line["payload"];
-            if payload["item"]["id"] == id {
-                return Ok(None);
-            }
-            let is_it = payload["call_id"] == id;
-            lines.push(line);
-            if is_it {
-                lines.reverse();
-                return Ok(Some(lines));
-            }
-        }
-        if end - back.start() > MAX_BYTES {
-            break;
-        }
-    }
-    Ok(None)
 }

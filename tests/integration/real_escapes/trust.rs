@@ -74,12 +74,16 @@ fn a_new_session_gets_no_more_than_codex_would_give_it() {
         repository(&inner);
         trust(&rig, &around);
         let server = rig.server().start();
+        let open = rig.server().env(MOST, "danger-full-access").start();
         for (dir, sandbox) in [(&around, "workspace-write"), (&inner, "read-only")] {
             let mut command = rig.by_hand(dir);
             command.arg("-");
             ByHand::start(command, "by hand").finish();
-            let answer = server.call("codex_chat", &json!({"prompt": "hello", "cwd": dir}));
-            assert_eq!(content(&answer)["effective"]["sandbox"], sandbox, "{release:?} {answer}");
+            for server in [&server, &open] {
+                let answer = server.call("codex_chat", &json!({"prompt": "hello", "cwd": dir}));
+                let effective = &content(&answer)["effective"];
+                assert_eq!(effective["sandbox"], sandbox, "{release:?} {answer}");
+            }
             let by_hand = sessions_in(&server, dir);
             for session in by_hand {
                 assert_eq!(last_turn(&rig.home, &session).1, sandbox, "{release:?}");
@@ -92,6 +96,6 @@ fn a_new_session_gets_no_more_than_codex_would_give_it() {
 fn sessions_in(server: &Server, dir: &Path) -> Vec<String> {
     let all = server.call("codex_sessions", &json!({"cwd": dir}));
     let all = content(&all)["sessions"].as_array().cloned().unwrap_or_default();
-    assert_eq!(all.len(), 2, "one by hand and one by the server: {all:?}");
+    assert_eq!(all.len(), 3, "one by hand and one by each server: {all:?}");
     all.iter().filter_map(|one| one["session_id"].as_str().map(str::to_owned)).collect()
 }
