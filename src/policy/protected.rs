@@ -176,6 +176,10 @@ impl Protected {
     }
 
     fn program_folder(&mut self, entry: &Path) -> Option<PathBuf> {
+        if cfg!(not(unix)) {
+            // Untried there: what a user may write is not known.
+            return Some(entry.to_owned());
+        }
         let (real, links) = entry.is_absolute().then(|| follow(entry))?;
         if !self.covers(&real) {
             let tree = self.tools(&real).filter(|_| real.is_dir())?;

@@ -80,6 +80,8 @@ impl Call {
         let kept = self.is_guard() || sandbox.expected < Sandbox::DangerFullAccess;
         let kept_from = match sandbox.expected {
             _ if !kept => Kept::No,
+            // What a profile of the person's own lets be written is not known.
+            _ if sandbox.named.is_none() => Kept::Writing(&protected),
             Sandbox::WorkspaceWrite => Kept::Writing(&protected),
             Sandbox::ReadOnly | Sandbox::DangerFullAccess => Kept::Reading,
         };
