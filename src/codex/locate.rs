@@ -18,7 +18,7 @@ pub(crate) struct Program {
     pub(crate) helpers: Option<PathBuf>,
     /// What stands for Codex: the path by which it was found.
     pub(crate) named: PathBuf,
-    /// The folder with all packages of the npm installation that it is a part of.
+    /// The folder with all that it is installed with, if it is not a program alone.
     pub(crate) packages: Option<PathBuf>,
 }
 
@@ -34,11 +34,20 @@ pub(crate) fn locate(codex_bin: &OsStr, folders: Option<&[PathBuf]>) -> Option<P
     };
     Some(native(&path).unwrap_or_else(|| Program {
         named: path.clone(),
+        packages: packages(&path),
         path,
         environment: Vec::new(),
         helpers: None,
-        packages: None,
     }))
+}
+
+/// The folder with all that a native program is installed with: that of npm's packages, or the one in
+/// which it has its `bin` beside other parts, such as the program that makes the sandbox.
+fn packages(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let npm = path.ancestors().find(|folder| folder.ends_with("node_modules/@openai"));
+    let own = || path.parent()?.parent().filter(|root| root.join("codex-resources").is_dir());
+    npm.or_else(own).map(Path::to_owned)
 }
 
 impl Program {

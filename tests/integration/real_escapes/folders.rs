@@ -21,6 +21,8 @@ fn ruling(rig: &Rig) -> Vec<PathBuf> {
         rig.user.join("bin"),
         rig.user.join("bin/below"),
         packages.to_owned(),
+        packages.join("codex"),
+        native.ancestors().nth(2).expect("it lies deep").join("codex-resources"),
         native.parent().expect("a folder").to_owned(),
         packages.ancestors().nth(2).expect("it lies deep").to_owned(),
         own.to_owned(),
@@ -52,6 +54,10 @@ fn nobody_writes_where_programs_and_settings_lie() {
             }
         }
     }
+    // Also where nothing on the PATH lies in it.
+    let plain = rig.server().start();
+    let refused = plain.call("codex_chat", &with(write.clone(), "cwd", rig.user.to_str()));
+    assert!(error_text(&refused).starts_with("not_allowed: cwd "), "{refused}");
     assert!(rig.model.requests().is_empty(), "nothing was started");
     // Another folder of the home directory is where people work.
     let work = rig.user.join("work");
