@@ -160,14 +160,15 @@ fn native(packages: &Path) -> Result<PathBuf, String> {
         })
 }
 
-/// A directory for Codex's configuration and sessions, and one to work in. Both are removed when
-/// this is dropped.
+/// A directory for Codex's configuration and sessions, one to work in, and one for the person. They
+/// are removed when this is dropped.
 #[derive(Debug)]
 pub struct Home {
     directory: PathBuf,
     path: PathBuf,
     project: PathBuf,
     state: PathBuf,
+    user: PathBuf,
 }
 
 impl Home {
@@ -183,11 +184,12 @@ impl Home {
             path: directory.join("codex"),
             project: directory.join("project"),
             state: directory.join("state"),
+            user: directory.join("user"),
             directory,
         };
         // What a killed process of the same id left behind.
         let _nothing_there = fs::remove_dir_all(&home.directory);
-        for directory in [&home.path, &home.project] {
+        for directory in [&home.path, &home.project, &home.user] {
             fs::create_dir_all(directory)
                 .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         }
@@ -219,6 +221,11 @@ impl Home {
     /// The server's state folder, which it makes.
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// An empty home directory for the person: no shell files, and no settings of other programs.
+    pub fn user(&self) -> &Path {
+        &self.user
     }
 
     /// Adds lines to `config.toml`. Keys of the top level come first, tables after them.
