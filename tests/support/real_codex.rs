@@ -3,6 +3,7 @@
 //! This file needs nothing but the standard library, so that any program can include it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -123,10 +124,22 @@ fn stamp(directory: &Path) -> PathBuf {
     directory.join("node_modules/.installed-lock")
 }
 
+/// Runs it in the person's own environment, which may know of a proxy and has a cache; and if that does
+/// not go, as where their home directory cannot be written, with a cache that is removed.
 fn run_npm_ci(directory: &Path) -> Result<(), String> {
+    let cache = directory.join("node_modules.cache");
+    try_npm_ci(directory, &[]).or_else(|problem| {
+        let outcome = try_npm_ci(directory, &[OsStr::new("--cache"), cache.as_os_str()]);
+        let _never_made = fs::remove_dir_all(&cache);
+        outcome.map_err(|_| problem)
+    })
+}
+
+fn try_npm_ci(directory: &Path, more: &[&OsStr]) -> Result<(), String> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(npm)
         .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .args(more)
         .current_dir(directory)
         .output();
     match output {
