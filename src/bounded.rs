@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn only_a_regular_file_of_a_bounded_length_is_read() {
-        let dir = std::env::temp_dir().join(format!("bounded-{}", std::process::id()));
+        let dir = crate::testing::scratch().join(format!("bounded-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("writable");
         let file = dir.join("file");
         std::fs::write(&file, "12345").expect("writable");

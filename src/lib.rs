@@ -27,6 +27,8 @@ mod reverse_lines;
 mod server;
 mod session;
 mod signals;
+#[cfg(test)]
+mod testing;
 mod text;
 mod tool;
 mod transport;

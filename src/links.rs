@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn every_link_on_the_way_is_named_also_to_what_is_not_there() {
-        let base = std::env::temp_dir().join(format!("links-{}", std::process::id()));
+        let base = crate::testing::scratch().join(format!("links-{}", std::process::id()));
         fs::create_dir_all(base.join("a/b")).expect("writable");
         let base = base.canonicalize().expect("it is there");
         symlink(base.join("a"), base.join("to-a")).expect("writable");

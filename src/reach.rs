@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_gone_is_where_it_was() {
-        let folder = std::env::temp_dir().join(format!("reach-{}", uuid::Uuid::new_v4()));
+        let folder = crate::testing::scratch().join(format!("reach-{}", uuid::Uuid::new_v4()));
         let folder = {
             fs::create_dir_all(folder.join("in/deep")).expect("a fresh folder");
             folder.canonicalize().expect("just made")

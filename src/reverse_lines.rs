@@ -103,7 +103,8 @@ mod tests {
     use std::io::Write;
 
     fn reversed(content: &[u8]) -> Vec<Vec<u8>> {
-        let path = std::env::temp_dir().join(format!("reverse-lines-{}", uuid::Uuid::new_v4()));
+        let path =
+            crate::testing::scratch().join(format!("reverse-lines-{}", uuid::Uuid::new_v4()));
         let mut file = File::create_new(&path).expect("a fresh name");
         file.write_all(content).expect("there is room");
         let mut lines = ReverseLines::new(File::open(&path).expect("just made")).expect("seekable");

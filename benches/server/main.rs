@@ -14,6 +14,8 @@ mod server;
 mod stream;
 mod table;
 
+#[path = "../../tests/support/environment.rs"]
+mod environment;
 #[path = "../../tests/support/model.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests use all of it")]
 mod model;

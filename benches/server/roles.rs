@@ -2,10 +2,13 @@
 
 use std::env;
 use std::io::{self, BufRead, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use uuid::Uuid;
+
+use crate::SCRATCH;
+use crate::environment::clean;
 
 /// The variable that gives a process its role.
 pub const ROLE: &str = "CODEX_PERSISTENT_MCP_BENCH_ROLE";
@@ -54,7 +57,7 @@ pub fn program() -> PathBuf {
 /// The scripted Codex with the arguments that the server would give it.
 pub fn codex_command() -> Command {
     let mut command = Command::new(program());
-    command
+    clean(&mut command, Path::new(SCRATCH))
         .args(["exec", "--skip-git-repo-check", "--json", "-C", "/", "-"])
         .env(ROLE, "codex")
         .stdin(Stdio::piped())

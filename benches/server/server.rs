@@ -6,7 +6,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::roles;
+use crate::environment::clean;
+use crate::{SCRATCH, roles};
 
 /// What is to be started.
 pub struct Setup(Command);
@@ -15,7 +16,7 @@ impl Setup {
     /// The process that the server is compared with.
     pub fn echo() -> Self {
         let mut command = Command::new(roles::program());
-        command.env(roles::ROLE, "echo");
+        clean(&mut command, Path::new(SCRATCH)).env(roles::ROLE, "echo");
         Self(command)
     }
 
@@ -29,7 +30,7 @@ impl Setup {
     /// The server, with this Codex and this home for it.
     pub fn with_codex(codex: &Path, home: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_codex-persistent-mcp"));
-        command
+        clean(&mut command, home)
             .env("CODEX_BIN", codex)
             .env("CODEX_HOME", home)
             .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.join("state"))

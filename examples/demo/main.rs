@@ -8,6 +8,8 @@ mod screen;
 mod stage;
 mod story;
 
+#[path = "../../tests/support/environment.rs"]
+mod environment;
 #[path = "../../tests/support/model.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
 mod model;

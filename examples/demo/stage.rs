@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::client::Result;
+use crate::environment::clean;
 use crate::model::Model;
 use crate::real_codex::{self, Home};
 use crate::screen::Screen;
@@ -60,19 +61,12 @@ impl Stage {
         // Sessions begin in the current directory.
         command.env_remove("CODEX_MCP_CWD");
         if let (Some(codex), Some((_, home))) = (&self.codex, &self.made) {
-            // Settings that the user has made for the server's daily work are not for this.
-            for (name, _) in env::vars_os() {
-                let text = name.to_string_lossy();
-                if text.starts_with("CODEX") || text.starts_with("OPENAI") {
-                    command.env_remove(name);
-                }
-            }
-            command
+            // Settings that the user has made for the server's daily work, and what their shell files
+            // say, are not for this.
+            clean(&mut command, home.user())
                 .env("CODEX_BIN", codex)
                 .env("CODEX_HOME", home.path())
                 .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
-                .env("NO_PROXY", "127.0.0.1")
-                .env("no_proxy", "127.0.0.1")
                 .current_dir(home.project());
         }
         command

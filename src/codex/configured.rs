@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_nearest_setting_wins_and_without_one_it_is_a_matter_of_trust() {
-        let home = std::env::temp_dir().join(format!("configured-{}", std::process::id()));
+        let home = crate::testing::scratch().join(format!("configured-{}", std::process::id()));
         fs::create_dir_all(&home).expect("writable");
         let here = |config: &str, profile: Option<&str>| {
             fs::write(home.join("config.toml"), config).expect("writable");

@@ -136,7 +136,7 @@ mod tests {
 
     /// A home with this record in it.
     fn home_with(session: SessionId, record: &[u8]) -> (PathBuf, PathBuf) {
-        let home = std::env::temp_dir().join(format!("listing-{}", Uuid::new_v4()));
+        let home = crate::testing::scratch().join(format!("listing-{}", Uuid::new_v4()));
         let folder = home.join("sessions/2026/01/01");
         std::fs::create_dir_all(&folder).expect("a fresh folder");
         let path = folder.join(format!("rollout-2026-01-01T00-00-00-{session}.jsonl"));

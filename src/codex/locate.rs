@@ -159,7 +159,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_package_with_its_own_binary_takes_that_and_not_one_further_out() {
-        let root = std::env::temp_dir().join(format!("locate-{}", std::process::id()));
+        let root = crate::testing::scratch().join(format!("locate-{}", std::process::id()));
         let (platform, triple) = platform().expect("Codex is there for this machine");
         let outer = root.join("node_modules/@openai").join(platform).join("vendor");
         let package = root.join("old/node_modules/@openai/codex");

@@ -299,7 +299,7 @@ mod tests {
 
     impl Log {
         fn new(count: u64) -> Self {
-            let path = std::env::temp_dir().join(format!("job-log-{}", uuid::Uuid::new_v4()));
+            let path = crate::testing::scratch().join(format!("job-log-{}", uuid::Uuid::new_v4()));
             let mut writer = LogWriter::open(&path, 0).expect("writable");
             for line in 1..=count {
                 let length = if line % 97 == 0 { 200_000 } else { 100 };

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn all_that_is_recorded_of_a_job_must_be_inside_and_something_must_be() {
-        let base = std::env::temp_dir().join(format!("job-reach-{}", uuid::Uuid::new_v4()));
+        let base = crate::testing::scratch().join(format!("job-reach-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(base.join("in")).expect("a fresh folder");
         let base = base.canonicalize().expect("just made");
         let (inside, outside) = (base.join("in"), base.join("out"));

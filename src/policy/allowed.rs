@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_a_turn_in_another_could_exchange_counts_for_nothing() {
-        let base = std::env::temp_dir().join(format!("allowed-{}", std::process::id()));
+        let base = crate::testing::scratch().join(format!("allowed-{}", std::process::id()));
         fs::create_dir_all(base.join("a/b/c")).expect("writable");
         fs::create_dir_all(base.join("d")).expect("writable");
         let base = base.canonicalize().expect("it is there");

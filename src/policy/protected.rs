@@ -220,7 +220,7 @@ mod tests {
 
     /// A home directory with folders as people have them, and links.
     fn home() -> PathBuf {
-        let home = std::env::temp_dir().join(format!("protected-{}", uuid::Uuid::new_v4()));
+        let home = crate::testing::scratch().join(format!("protected-{}", uuid::Uuid::new_v4()));
         for folder in [".local/bin", "bin", "work/project/.venv/bin", "work/other", "data/codex"] {
             fs::create_dir_all(home.join(folder)).expect("a fresh folder");
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::setup::{content, error_text, field, home, scripted};
+use crate::setup::{content, error_text, field, home, scripted, slash_tmp_is_closed};
 use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
@@ -265,14 +265,18 @@ fn full_access_is_there_once_the_operator_allowed_it() {
     assert!(argv(&start).join(" ").contains(" -s danger-full-access "), "{start}");
 }
 
-/// What is said in every turn that is kept in its sandbox, settings by their keys.
-const KEPT: [&str; 5] = [
-    "--ignore-rules",
-    "projects",
-    "approval_policy",
-    "default_permissions",
-    "shell_environment_policy.exclude",
-];
+/// The first thing that is said in every turn that is kept in its sandbox.
+const KEEP: &str = "--ignore-rules";
+
+/// All that is said there, settings by their keys.
+fn kept() -> Vec<&'static str> {
+    let mut words = vec![KEEP, "projects", "approval_policy", "default_permissions"];
+    if slash_tmp_is_closed() {
+        words.push("sandbox_workspace_write.exclude_slash_tmp");
+    }
+    words.push("shell_environment_policy.exclude");
+    words
+}
 
 /// What is said in that of a guard, too.
 const GUARDED: [&str; 2] = ["shell_environment_policy.include_only", "features.shell_snapshot"];
@@ -283,7 +287,7 @@ fn words(start: &Value) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut rest = argv_but_schema(start).into_iter();
     while let Some(word) = rest.next() {
-        if word != "-c" || !words.iter().any(|word| word == KEPT[0]) {
+        if word != "-c" || !words.iter().any(|word| word == KEEP) {
             words.push(word.to_owned());
             continue;
         }
@@ -307,7 +311,7 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
     let begin = ["exec", "--skip-git-repo-check", "--json", "-C", project];
 
     let plain = stage.start_of("codex_chat", &json!({"prompt": "distinctive"}));
-    assert_eq!(words(&plain), [&begin[..], &["-s", "read-only"], &KEPT, &["-"]].concat());
+    assert_eq!(words(&plain), [&begin[..], &["-s", "read-only"], &kept(), &["-"]].concat());
     assert!(plain["stdin"].as_str().is_some_and(|prompt| prompt.contains("distinctive")));
 
     let elsewhere = &elsewhere(&stage);
@@ -326,7 +330,7 @@ fn the_command_line_is_these_words_and_never_the_prompt() {
         &begin[..4],
         &[elsewhere, "-s", "workspace-write", "-m", "vendor/gpt-5.5:fast"],
         &["-c", "model_reasoning_effort=\"high\""],
-        &KEPT,
+        &kept(),
         &["resume", SESSION, "-"],
     ];
     assert_eq!(words(&start), expected.concat());
@@ -351,13 +355,13 @@ fn a_session_goes_on_in_its_directory_and_sandbox_and_a_guard_does_not_change_th
     let guard = json!({"change_summary": "x", "session_id": session, "cwd": other});
     let guarded = stage.start_of("codex_guard_final", &guard);
     let begin = ["exec", "--skip-git-repo-check", "--json", "-C", other, "-s", "read-only"];
-    let expected = [&begin[..], &KEPT, &GUARDED, &["resume", session, "-"]].concat();
+    let expected = [&begin[..], &kept(), &GUARDED, &["resume", session, "-"]].concat();
     assert_eq!(words(&guarded), expected);
 
     let after = stage.start_of("codex_chat", &json!({"prompt": "go on", "session_id": session}));
     let begin =
         ["exec", "--skip-git-repo-check", "--json", "-C", elsewhere, "-s", "workspace-write"];
-    assert_eq!(words(&after), [&begin[..], &KEPT, &["resume", session, "-"]].concat());
+    assert_eq!(words(&after), [&begin[..], &kept(), &["resume", session, "-"]].concat());
 }
 
 #[test]

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::setup::{PROGRAM, home, scratch, script};
+use crate::support::environment::clean;
 use crate::support::model::{Model, echo};
 use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
@@ -79,9 +80,14 @@ type Client = RunningService<RoleClient, Listener>;
 
 /// The server as a process of rmcp's own transport.
 fn server(home: &Home, codex: &Path) -> TokioChildProcess {
-    let mut command = tokio::process::Command::new(PROGRAM);
-    command.env("CODEX_BIN", codex).env("CODEX_HOME", home.path()).current_dir(home.project());
-    let process = TokioChildProcess::builder(command).stderr(Stdio::null()).spawn();
+    let mut command = std::process::Command::new(PROGRAM);
+    clean(&mut command, home.user())
+        .env("CODEX_BIN", codex)
+        .env("CODEX_HOME", home.path())
+        .current_dir(home.project());
+    let process = TokioChildProcess::builder(tokio::process::Command::from(command))
+        .stderr(Stdio::null())
+        .spawn();
     process.expect("the program starts").0
 }
 
@@ -184,7 +190,7 @@ fn hanging(stopped: &Path) -> Value {
 fn run_sdk(home: &Home, codex: &Path, plan: &Value) -> Value {
     install_npm("sdk");
     let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/client.mjs");
-    let output = Command::new("node")
+    let output = clean(&mut Command::new("node"), home.user())
         .args([client, PROGRAM, &plan.to_string()])
         .env("CODEX_BIN", codex)
         .env("CODEX_HOME", home.path())

@@ -274,7 +274,7 @@ fn write(path: &Path, text: &str) {
 fn what_clients_have_is_told_with_what_is_missing_and_without_secrets() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.169.0");
-    let home = stage.home.path();
+    let home = stage.home.user();
     let this = crate::setup::PROGRAM;
     let server = |timeout: Value| {
         json!({"type": "stdio", "command": this, "args": ["--debug"],
@@ -336,7 +336,7 @@ fn what_clients_have_is_told_with_what_is_missing_and_without_secrets() {
 fn files_that_cannot_be_read_are_named_and_nothing_of_them_is_shown() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.169.0");
-    let home = stage.home.path();
+    let home = stage.home.user();
     write(&home.join(".claude.json"), "{\"a\": \"hush-1\"\n \"b\": }");
     stage.home.append_config("key = \"hush-2");
     let pipe = Command::new("mkfifo").arg(stage.file(".mcp.json")).status();

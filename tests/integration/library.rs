@@ -3,26 +3,24 @@
 use std::process::Command;
 
 use crate::setup::home;
+use crate::support::environment::clean;
 use crate::support::example;
 use crate::support::model::{Model, echo};
 use crate::support::real_codex;
 
-#[cfg(unix)]
 #[test]
 fn the_documentation_s_example_asks_and_goes_on_in_the_same_session() {
     let model = Model::start(echo);
     let home = home(&model.url());
-    // The library finds `codex` on the PATH, as a user's program does.
-    let user = home.project().with_file_name("user");
-    let programs = user.join(".local/bin");
-    std::fs::create_dir_all(&programs).expect("the test's folder can be written");
-    let script = &real_codex::install().script;
-    std::os::unix::fs::symlink(script, programs.join("codex")).expect("it is new");
+    // The library finds `codex` on the PATH, as a user's program does, where no turn can have put it.
+    let bin = home.user().join(".local/bin");
+    std::fs::create_dir_all(&bin).expect("the home directory is the test's own");
+    std::os::unix::fs::symlink(&real_codex::install().script, bin.join("codex"))
+        .expect("it is new");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path)));
-    let output = Command::new(example("ask"))
+    let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&path)));
+    let output = clean(&mut Command::new(example("ask")), home.user())
         .env("PATH", path.expect("these paths were in a PATH before"))
-        .env("HOME", &user)
         .env("CODEX_HOME", home.path())
         .env("XDG_STATE_HOME", home.state())
         .current_dir(home.project())
@@ -38,7 +36,6 @@ fn the_documentation_s_example_asks_and_goes_on_in_the_same_session() {
     assert!(asked.user_texts().contains(&"What is in this directory?".into()));
 }
 
-#[cfg(unix)]
 mod listeners {
     use std::time::Duration;
 

@@ -8,6 +8,7 @@ mod support;
 
 mod setup;
 
+#[cfg(unix)]
 mod library;
 
 #[cfg(unix)]

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::setup::PROGRAM;
 use crate::support::client::{MARKER, descendants_of};
+use crate::support::environment::clean;
 use crate::support::real_codex::Home;
 use crate::wait::{WAIT, wait_until};
 
@@ -39,11 +40,8 @@ impl From<Output> for Ran {
 /// A command in the home's project, with nothing on standard input.
 pub fn command(home: &Home, codex: &Path, program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command
+    clean(&mut command, home.user())
         .args(arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home.path())
         .env("CODEX_BIN", codex)
         .env("CODEX_HOME", home.path())
         .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())

@@ -11,21 +11,12 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::play::Stage;
-use crate::setup::{content, error_text};
+use crate::setup::{content, error_text, git, git_command};
 use crate::support::client::{Call, Left, Server};
 use crate::wait::{WAIT, wait_for};
 
 /// A commit that is nowhere.
 const NOWHERE: &str = "commit:1234567890123456789012345678901234567890";
-
-/// Runs git in a directory, as a person does.
-fn git(dir: &Path, arguments: &[&str]) -> String {
-    let identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
-    let done = Command::new("git").arg("-C").arg(dir).args(identity).args(arguments).output();
-    let done = done.expect("git is installed");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).expect("git writes text").trim().to_owned()
-}
 
 /// A repository with one commit on `main`.
 fn repository(dir: &Path) {
@@ -307,9 +298,7 @@ fn an_object_as_large_as_the_memory_is_not_read() {
     repository(project);
     // Well formed, and small on the disk.
     let tree = git(project, &["rev-parse", "HEAD^{tree}"]);
-    let mut writer = Command::new("git")
-        .arg("-C")
-        .arg(project)
+    let mut writer = git_command(project)
         .args(["hash-object", "-t", "commit", "-w", "--stdin"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

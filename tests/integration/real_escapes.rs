@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::play::with;
 use crate::real_kit::{ByHand, last_turn, obey};
-use crate::setup::{content, field, home, real_release};
+use crate::setup::{content, field, git, home, real_release};
 use crate::support::client::{Builder, Server};
 use crate::support::model::Model;
 use crate::support::real_codex::{Home, Release};
@@ -43,8 +43,7 @@ impl Rig {
     pub(crate) fn new(release: Release) -> Self {
         let model = Model::start(obey);
         let home = home(&model.url());
-        let user = home.project().with_file_name("user");
-        fs::create_dir(&user).expect("it is new");
+        let user = home.user().to_owned();
         Self { model, home, release, user }
     }
 
@@ -66,7 +65,7 @@ impl Rig {
     /// `codex exec` as a person starts it, in `dir`.
     pub(crate) fn by_hand(&self, dir: &Path) -> Command {
         let mut command = ByHand::command(&self.home, self.release);
-        command.env("HOME", &self.user).current_dir(dir);
+        command.current_dir(dir);
         command
     }
 
@@ -79,7 +78,7 @@ impl Rig {
     }
 
     pub(crate) fn server(&self) -> Builder {
-        real_release(&self.home, self.release).env("HOME", &self.user)
+        real_release(&self.home, self.release)
     }
 
     /// Tries it through all tools that a server has, on one with the default policy and on one that
@@ -123,27 +122,13 @@ impl Rig {
     }
 }
 
-/// Runs a program, which must succeed.
-pub(crate) fn run(dir: &Path, program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(dir)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .unwrap_or_else(|error| panic!("{program}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
 /// Makes a repository of git's with one commit.
 pub(crate) fn repository(dir: &Path) {
     fs::create_dir_all(dir).expect("the test's folder can be written");
-    run(dir, "git", &["init", "-q"]);
+    git(dir, &["init", "-q"]);
     fs::write(dir.join("file"), "one\n").expect("writable");
-    run(dir, "git", &["add", "."]);
-    let who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-    run(dir, "git", &[&who[..], &["commit", "-q", "-m", "one"]].concat());
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "-q", "-m", "one"]);
 }
 
 /// Writes a file, and the folders around it.

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::environment::clean;
 use crate::support::model::{Request, Response, echo};
 use crate::support::real_codex::{self, Home, Release};
 
@@ -68,11 +69,8 @@ impl ByHand {
     /// `codex exec` as it is started here, for a test that has more to say.
     pub fn command(home: &Home, release: Release) -> Command {
         let mut command = Command::new(&real_codex::install_release(release).native);
-        command
+        clean(&mut command, home.user())
             .args(["exec", "--skip-git-repo-check", "--json"])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home.path())
             .env("CODEX_HOME", home.path())
             .current_dir(home.project());
         command

@@ -13,6 +13,7 @@ use crate::play::session_of;
 use crate::real_kit::{ByHand, obey, record};
 use crate::setup::{content, field, home, real};
 use crate::support::client::{Builder, Server};
+use crate::support::environment::clean;
 use crate::support::model::Model;
 use crate::support::real_codex::{Home, install};
 use crate::wait::{wait_for, wait_until};
@@ -37,12 +38,10 @@ impl Picker {
         let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
         let terminal = openpty(Some(&size), None).expect("the system has terminals");
         let end = || Stdio::from(terminal.slave.try_clone().expect("it can be shared"));
-        let codex = Command::new(&install().native)
+        let mut codex = Command::new(&install().native);
+        let codex = clean(&mut codex, home.user())
             .arg("resume")
             .args(arguments)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home.path())
             .env("CODEX_HOME", home.path())
             .env("TERM", "xterm-256color")
             .current_dir(home.project())

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::job_kit::{pages, snapshot, start_with, text, wait};
 use crate::real_kit::obey;
 use crate::setup::{PROGRAM, content, error_text, home, real_release, scratch};
-use crate::support::client::{Builder, Server};
+use crate::support::client::Server;
+use crate::support::environment::clean;
 use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, Release};
 
@@ -59,15 +60,9 @@ releases! {
     v0_153: Release::V0_153;
 }
 
-/// A server whose Codex has a fast login shell.
+/// A server whose Codex has a fast login shell, as its home directory is empty.
 fn quick(home: &Home, release: Release) -> Server {
-    builder(home, release).start()
-}
-
-fn builder(home: &Home, release: Release) -> Builder {
-    let empty = home.path().with_file_name("person");
-    std::fs::create_dir_all(&empty).expect("writable");
-    real_release(home, release).env("HOME", empty)
+    real_release(home, release).start()
 }
 
 fn warnings(answer: &Value) -> Vec<&str> {
@@ -304,7 +299,7 @@ fn who_follows_a_job_is_told_what_the_stream_leaves_out() {
     let job = start_with(&server, &json!({"prompt": "Do it.", "sandbox": "read-only"}));
     let id = text(&job, "job_id");
     wait(&server, id, &job["notification_cursor"]);
-    let output = Command::new(PROGRAM)
+    let output = clean(&mut Command::new(PROGRAM), home.user())
         .args(["jobs", "follow", id])
         .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
         .output()
@@ -365,7 +360,7 @@ fn the_warning_says_how_to_ask_again_as_far_as_that_is_allowed() {
     let model = Model::start(does(vec![Item::shell(&*touch)]));
     let home = home(&model.url());
     let told = |most: &str, tool: &str, ask: &Value| {
-        let server = builder(&home, Release::Newest).env(MAX_SANDBOX, most).start();
+        let server = real_release(&home, Release::Newest).env(MAX_SANDBOX, most).start();
         let answer = server.call(tool, ask);
         let warnings = warnings(&answer);
         let told = warnings.iter().find(|warning| warning.contains("1 command of Codex's"));

@@ -1,24 +1,14 @@
 //! Reviews by the guards: the verdict beside the text, and the work as git knows it.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::setup::{content, error_text, field, home, real};
+use crate::setup::{content, error_text, field, git, home, real};
 use crate::support::model::{Model, Response};
 
 /// A model whose review is this.
 fn reviewer(review: &Value) -> Model {
     let review = review.to_string();
     Model::start(move |_| Response::message(review.clone()))
-}
-
-fn git(dir: &Path, arguments: &[&str]) {
-    let identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
-    let done = Command::new("git").arg("-C").arg(dir).args(identity).args(arguments).output();
-    let done = done.expect("git is installed");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]

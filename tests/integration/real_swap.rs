@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::job_kit::{snapshot, start_with, text, wait};
 use crate::play::{begin, result_of, with};
 use crate::real_kit::ByHand;
-use crate::setup::{content, error_text, field, home, real_release};
+use crate::setup::{content, error_text, field, home, real_release, slash_tmp_is_closed};
 use crate::support::client::{Builder, Server};
 use crate::support::model::{Model, Request, Response};
 use crate::support::real_codex::{Home, Release};
@@ -170,7 +170,9 @@ fn by_hand_a_turn_leads_another_one_elsewhere() {
             let scene = Scene::new();
             let codex = |cwd: &Path, prompt: &str| {
                 let cwd = cwd.to_str().expect("test paths are text");
-                let arguments = ["-C", cwd, "-s", "workspace-write", "-"];
+                // Below `/tmp` all of this would be one folder to Codex.
+                let no_tmp = "sandbox_workspace_write.exclude_slash_tmp=true";
+                let arguments = ["-C", cwd, "-s", "workspace-write", "-c", no_tmp, "-"];
                 ByHand::exec_release(&scene.home, release, &arguments, prompt)
             };
             let victim = codex(&scene.inner, &scene.victim());
@@ -231,7 +233,7 @@ fn a_turn_in_a_folder_waits_for_the_one_around_it_and_looks_again_where_that_is(
 /// The same with a job, whose process is none of the server's, and for its later turns.
 #[test]
 fn a_job_and_a_call_wait_for_each_other() {
-    RELEASES.map(a_job_and_a_call_wait_for_each_other_on);
+    RELEASES.into_iter().for_each(a_job_and_a_call_wait_for_each_other_on);
 }
 
 fn a_job_and_a_call_wait_for_each_other_on(release: Release) {
@@ -325,7 +327,9 @@ fn alone(scene: &Scene, folder: &Path) -> String {
 
 #[test]
 fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere() {
-    RELEASES.map(a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on);
+    RELEASES
+        .into_iter()
+        .for_each(a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on);
 }
 
 fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on(release: Release) {
@@ -395,10 +399,9 @@ fn a_turn_in_a_folder_for_temporary_files_writes_in_its_own_folder_alone() {
         assert!(field(&answer, "reply").contains("Read-only"), "{answer}");
         assert!(cwd.join("inside").exists() && !around.exists());
     }
-    let answer = server.call(
-        "codex_chat",
-        &with(writes(&scene.outer, "[run touch /tmp/x]"), "add_dirs", json!([own.0])),
-    );
+    let prompt = format!("[run touch {}]", own.0.with_extension("beside").display());
+    let with_own = with(writes(&scene.outer, &prompt), "add_dirs", json!([own.0]));
+    let answer = server.call("codex_chat", &with_own);
     assert!(field(&answer, "reply").contains("Read-only"), "{answer}");
 }
 
@@ -414,7 +417,9 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_do_without_
     let answer = server.call("codex_chat", &writes(&scene.outer, &elsewhere));
     assert!(field(&answer, "reply").contains("Read-only"), "{answer}");
     assert!(scene.mark("done").exists(), "it worked beside the other");
-    assert!(is_warned(&answer, &["/tmp", "another one works"]), "{answer}");
+    // Where `/tmp` is closed for all turns, there is nothing to do without.
+    let closed = slash_tmp_is_closed();
+    assert_eq!(is_warned(&answer, &["/tmp", "another one works"]), !closed, "{answer}");
     scene.release("go");
     content(&result_of(&server, &first));
     // And with nobody there it is as ever.
@@ -422,7 +427,8 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_do_without_
     let free = one.0.join("free");
     let prompt = format!("[run touch {}]", free.display());
     let answer = server.call("codex_chat", &writes(&scene.outer, &prompt));
-    assert!(free.exists() && !is_warned(&answer, &["/tmp"]), "{answer}");
+    assert_eq!(free.exists(), !closed, "{answer}");
+    assert!(!is_warned(&answer, &["/tmp", "another one works"]), "{answer}");
 }
 
 #[test]
@@ -440,9 +446,15 @@ fn a_turn_in_a_folder_for_temporary_files_waits_for_those_who_may_write_there() 
     scene.release("swap");
     content(&result_of(&server, &attacker));
     scene.release("go");
-    let refused = result_of(&server, &victim);
+    let answer = result_of(&server, &victim);
     scene.assert_unharmed(Target::CodexHome);
-    assert!(error_text(&refused).starts_with("not_allowed: cwd "), "{refused}");
+    if slash_tmp_is_closed() {
+        // Then nobody else may write there, and the folder stays where it is.
+        content(&answer);
+        assert!(own.0.join("deep/pwned").exists(), "{answer}");
+    } else {
+        assert!(error_text(&answer).starts_with("not_allowed: cwd "), "{answer}");
+    }
 }
 
 #[test]
@@ -492,7 +504,7 @@ fn folders_are_compared_as_they_really_are() {
 /// What the operator allows is where it was when they named it, not where a turn leads it.
 #[test]
 fn no_turn_leads_an_allowed_folder_elsewhere() {
-    RELEASES.map(no_turn_leads_an_allowed_folder_elsewhere_on);
+    RELEASES.into_iter().for_each(no_turn_leads_an_allowed_folder_elsewhere_on);
 }
 
 fn no_turn_leads_an_allowed_folder_elsewhere_on(release: Release) {

@@ -11,6 +11,7 @@ use crate::play::Stage;
 use crate::setup::{PROGRAM, content, error_text};
 use crate::store::{Made, VERSIONS, put_recorded, untouched};
 use crate::support::client::Server;
+use crate::support::environment::clean;
 use crate::support::real_codex::Home;
 
 fn list(server: &Server, arguments: &Value) -> Value {
@@ -466,10 +467,9 @@ struct Ran {
 
 /// Runs the program as a person does.
 fn run(stage: &Stage, arguments: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } = Command::new(PROGRAM)
+    let mut program = Command::new(PROGRAM);
+    let Output { status, stdout, stderr } = clean(&mut program, stage.home.user())
         .args(arguments)
-        .env_clear()
-        .env("HOME", stage.home.path())
         .env("CODEX_HOME", stage.home.path())
         .env("CODEX_PERSISTENT_MCP_STATE_DIR", stage.home.state())
         .current_dir(stage.home.project())

@@ -4,11 +4,13 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 #[cfg(unix)]
 use crate::support::client::{Builder, Server};
+use crate::support::environment::clean;
 use crate::support::real_codex::Home;
 #[cfg(unix)]
 use crate::support::real_codex::{Release, install_release};
@@ -21,6 +23,14 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_codex-persistent-mcp");
 /// Where tests may write. Not in the system's temporary directory, which Codex warns about.
 pub fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Whether something that no turn may write lies in `/tmp`, as it does where the checkout or its target
+/// folder is there. Then the server has Codex close `/tmp` in all turns.
+pub fn slash_tmp_is_closed() -> bool {
+    let real = |path: &Path| path.canonicalize().expect("it is there");
+    let tmp = real(Path::new("/tmp"));
+    [scratch(), Path::new(PROGRAM)].iter().any(|path| real(path).starts_with(&tmp))
 }
 
 /// A home for the real Codex, with its model at `model_url`. The user's own shell files are not read:
@@ -46,7 +56,7 @@ pub fn real_release(home: &Home, release: Release) -> Builder {
 /// A server that runs the real Codex by this program.
 #[cfg(unix)]
 pub fn real_with(home: &Home, codex: &Path) -> Builder {
-    Server::builder(PROGRAM)
+    Server::builder(PROGRAM, home.user())
         .env("CODEX_BIN", codex)
         .env("CODEX_HOME", home.path())
         .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
@@ -64,6 +74,28 @@ pub fn scripted(home: &Home) -> Builder {
 pub fn skipped(why: &str) {
     let mut stderr = std::io::stderr();
     writeln!(stderr, "SKIPPED: {why}").expect("standard error can be written");
+}
+
+/// Runs git in a directory, as a person does who has no settings of git's own.
+///
+/// # Panics
+/// When it does not succeed.
+pub fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = git_command(dir).args(arguments).output().expect("git is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("git writes text").trim().to_owned()
+}
+
+/// The command that [`git`] runs, without the arguments.
+pub fn git_command(dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    clean(&mut command, scratch())
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .args(["-c", "user.name=A", "-c", "user.email=a@example.org"])
+        .arg("-C")
+        .arg(dir);
+    command
 }
 
 /// A prompt by which the scripted Codex plays these steps.

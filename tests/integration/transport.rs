@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::setup::{PROGRAM, content, field, home, script, scripted, skipped};
 use crate::support::client::{Builder, Call, Server};
+use crate::support::environment::clean;
 use crate::support::real_codex::Home;
 use crate::support::scripted_codex;
 use crate::wait::{WAIT, wait_for};
@@ -326,7 +327,7 @@ fn a_file_of_requests_makes_a_file_of_answers() {
     let lines = [initialize, initialized, call(2, "hello"), call(3, " "), call(4, "hello")]
         .map(|line| line.to_string());
     fs::write(&requests, lines.join("\n")).expect("the home can be written");
-    let status = Command::new(PROGRAM)
+    let status = clean(&mut Command::new(PROGRAM), home.user())
         .env("CODEX_BIN", scripted_codex())
         .env("CODEX_HOME", home.path())
         .current_dir(home.project())

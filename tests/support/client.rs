@@ -12,7 +12,7 @@ mod output;
 #[path = "client/process.rs"]
 mod process;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
@@ -25,6 +25,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::environment::clean;
 pub use builder::Builder;
 use inbox::Inbox;
 use output::Output;
@@ -55,10 +56,10 @@ pub struct Call {
 }
 
 impl Server {
-    /// Describes how to start a server. It inherits the environment of the tests, but no variable
-    /// of Codex's own.
-    pub fn builder(program: impl Into<PathBuf>) -> Builder {
-        Builder::new(program.into())
+    /// Describes how to start a server, for a person with this home directory. It has an environment
+    /// of its own, as [`clean`] gives it.
+    pub fn builder(program: impl Into<PathBuf>, user: &Path) -> Builder {
+        Builder::new(program.into(), user)
     }
 
     /// Asks for a protocol version, says that it is initialized, and returns the result.

@@ -8,6 +8,7 @@
 
 #[cfg(unix)]
 pub mod client;
+pub mod environment;
 pub mod model;
 pub mod real_codex;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 //! This file needs nothing but the standard library, so that any program can include it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -123,10 +124,22 @@ fn stamp(directory: &Path) -> PathBuf {
     directory.join("node_modules/.installed-lock")
 }
 
+/// Runs it in the person's own environment, which may know of a proxy and has a cache; and if that does
+/// not go, as where their home directory cannot be written, with a cache that is removed.
 fn run_npm_ci(directory: &Path) -> Result<(), String> {
+    let cache = directory.join("node_modules.cache");
+    try_npm_ci(directory, &[]).or_else(|problem| {
+        let outcome = try_npm_ci(directory, &[OsStr::new("--cache"), cache.as_os_str()]);
+        let _never_made = fs::remove_dir_all(&cache);
+        outcome.map_err(|_| problem)
+    })
+}
+
+fn try_npm_ci(directory: &Path, more: &[&OsStr]) -> Result<(), String> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(npm)
         .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .args(more)
         .current_dir(directory)
         .output();
     match output {
@@ -160,14 +173,15 @@ fn native(packages: &Path) -> Result<PathBuf, String> {
         })
 }
 
-/// A directory for Codex's configuration and sessions, and one to work in. Both are removed when
-/// this is dropped.
+/// A directory for Codex's configuration and sessions, one to work in, and one for the person. They
+/// are removed when this is dropped.
 #[derive(Debug)]
 pub struct Home {
     directory: PathBuf,
     path: PathBuf,
     project: PathBuf,
     state: PathBuf,
+    user: PathBuf,
 }
 
 impl Home {
@@ -183,11 +197,12 @@ impl Home {
             path: directory.join("codex"),
             project: directory.join("project"),
             state: directory.join("state"),
+            user: directory.join("user"),
             directory,
         };
         // What a killed process of the same id left behind.
         let _nothing_there = fs::remove_dir_all(&home.directory);
-        for directory in [&home.path, &home.project] {
+        for directory in [&home.path, &home.project, &home.user] {
             fs::create_dir_all(directory)
                 .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         }
@@ -219,6 +234,11 @@ impl Home {
     /// The server's state folder, which it makes.
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// An empty home directory for the person: no shell files, and no settings of other programs.
+    pub fn user(&self) -> &Path {
+        &self.user
     }
 
     /// Adds lines to `config.toml`. Keys of the top level come first, tables after them.

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn overlong_lines_lose_their_tails_and_half_lines_are_left() {
-        let path = std::env::temp_dir().join(format!("record-lines-{}", uuid::Uuid::new_v4()));
+        let path = crate::testing::scratch().join(format!("record-lines-{}", uuid::Uuid::new_v4()));
         let mut file = File::create_new(&path).expect("a fresh name");
         let long = vec![b'o'; 3 * MAX_KEPT];
         file.write_all(&[b"one", &long[..], b"", b"last", b"hal"].join(&b'\n')).expect("room");

@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_look_that_is_stopped_anywhere_is_gone_on_with_by_the_next() {
-        let folder = std::env::temp_dir().join(format!("sessions-{}", Uuid::new_v4()));
+        let folder = crate::testing::scratch().join(format!("sessions-{}", Uuid::new_v4()));
         let home = folder.join("codex");
         let ids: Vec<SessionId> = (0..50).map(|_| record(&home, 3)).collect();
         let store = Store { home: Some(home), state_dir: Some(folder.join("state")) };

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_on_as_it_grows_and_anew_if_it_is_another() {
-        let home = std::env::temp_dir().join(format!("places-{}", Uuid::new_v4()));
+        let home = crate::testing::scratch().join(format!("places-{}", Uuid::new_v4()));
         let day = home.join("sessions/2026/01/01");
         fs::create_dir_all(&day).expect("a fresh folder");
         let id: SessionId = Uuid::now_v7().to_string().parse().expect("a UUID");

@@ -6,7 +6,7 @@ use super::*;
 type Plant = fn(&Rig, &Path);
 
 fn config(dir: &Path, key: &str, value: &str) {
-    run(dir, "git", &["config", key, value]);
+    git(dir, &["config", key, value]);
 }
 
 fn filter(rig: &Rig, project: &Path) {
@@ -42,7 +42,7 @@ fn lazy_fetch(rig: &Rig, project: &Path) {
     config(project, "remote.origin.promisor", "true");
     config(project, "remote.origin.url", &project.display().to_string());
     config(project, "remote.origin.uploadpack", &program.display().to_string());
-    let head = run(project, "git", &["rev-parse", "HEAD"]);
+    let head = git(project, &["rev-parse", "HEAD"]);
     let object = project.join(".git/objects").join(&head[..2]).join(&head[2..]);
     fs::remove_file(object).expect("the commit is a file of its own");
 }
@@ -80,14 +80,14 @@ fn commands_have_their_git() {
         repository(rig.project());
         let other = rig.project().with_file_name("other");
         repository(&other);
-        run(&other, "git", &["checkout", "-q", "-b", "another"]);
+        git(&other, &["checkout", "-q", "-b", "another"]);
         let ask = |server: &Server| {
             let prompt = "[run git branch --show-current; git status --short]";
             let answer = server.call("codex_chat", &json!({"prompt": prompt}));
             field(&answer, "reply").to_owned()
         };
         write(&rig.project().join("new"), "");
-        let branch = run(rig.project(), "git", &["branch", "--show-current"]);
+        let branch = git(rig.project(), &["branch", "--show-current"]);
         let said = ask(&rig.server().start());
         assert!(said.contains(&branch) && said.contains("?? new"), "{release:?}: {said}");
         // A repository that the client names is theirs too.

@@ -19,7 +19,7 @@ fn a_linked_worktree_of_a_trusted_repository() {
         let rig = Rig::new(release);
         let main = rig.project().join("main");
         repository(&main);
-        run(&main, "git", &["worktree", "add", "-q", "../worktree"]);
+        git(&main, &["worktree", "add", "-q", "../worktree"]);
         trust(&rig, &main);
         let worktree = rig.project().join("worktree");
         for dir in [worktree.clone(), worktree.join("below")] {
@@ -53,7 +53,7 @@ fn the_rules_of_a_trusted_project() {
         let rig = Rig::new(release);
         let main = rig.project().join("main");
         repository(&main);
-        run(&main, "git", &["worktree", "add", "-q", "../worktree"]);
+        git(&main, &["worktree", "add", "-q", "../worktree"]);
         trust(&rig, &main);
         let worktree = rig.project().join("worktree");
         let rule = "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n";

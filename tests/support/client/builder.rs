@@ -1,7 +1,6 @@
 //! How a server is started.
 
-use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 use super::inbox::Inbox;
 use super::output::Output;
-use super::{Server, process};
+use super::{Server, clean, process};
 
 const PROTOCOL: &str = "2025-06-18";
 
@@ -26,13 +25,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(program: PathBuf) -> Self {
+    pub(super) fn new(program: PathBuf, user: &Path) -> Self {
         let mut command = Command::new(program);
-        for (name, _) in env::vars_os() {
-            if is_codex_variable(&name) {
-                command.env_remove(name);
-            }
-        }
+        clean(&mut command, user);
         Self { command, marker: Uuid::new_v4().to_string() }
     }
 
@@ -62,12 +57,12 @@ impl Builder {
     pub fn through(mut self, command: &[&str]) -> Self {
         let (program, arguments) = command.split_first().expect("a command has a program");
         let mut outer = Command::new(program);
+        outer.env_clear();
         outer.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => outer.env(name, value),
-                None => outer.env_remove(name),
-            };
+            if let Some(value) = value {
+                outer.env(name, value);
+            }
         }
         if let Some(directory) = self.command.get_current_dir() {
             outer.current_dir(directory);
@@ -122,11 +117,6 @@ impl Builder {
             marker: self.marker,
         }
     }
-}
-
-fn is_codex_variable(name: &OsString) -> bool {
-    let name = name.to_string_lossy();
-    ["CODEX", "OPENAI", "SCRIPTED_CODEX"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Ends when the channel is closed. After an error the rest is thrown away, since a test may well
