@@ -182,7 +182,9 @@ async fn read(mut arguments: Arguments, store: &Store, reach: Reach) -> Answer {
         reach.session("session_id", session, Some(&path))?;
         let page = transcript::page(&path, &wanted).map_err(|problem| match problem {
             transcript::Problem::BadInput { field, problem } => invalid(field, problem),
-            transcript::Problem::Io(error) => FailureKind::Internal { message: error.to_string() },
+            unreadable @ transcript::Problem::Io(_) => {
+                FailureKind::Internal { message: unreadable.to_string() }
+            }
         })?;
         Ok(shown(session, page, store, &path))
     };

@@ -117,6 +117,8 @@ mod scale;
 #[cfg(unix)]
 mod sessions;
 #[cfg(target_os = "linux")]
+mod special_files;
+#[cfg(target_os = "linux")]
 mod storage;
 #[cfg(unix)]
 mod store;
