@@ -126,6 +126,8 @@ mod store;
 mod stream;
 #[cfg(unix)]
 mod transport;
+#[cfg(target_os = "linux")]
+mod unread_log;
 #[cfg(unix)]
 mod versions;
 #[cfg(unix)]
