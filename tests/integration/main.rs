@@ -20,6 +20,8 @@ mod commands;
 mod doctor;
 #[cfg(unix)]
 mod fenced;
+#[cfg(target_os = "linux")]
+mod helper_programs;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
