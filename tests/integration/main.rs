@@ -12,6 +12,8 @@ mod library;
 
 #[cfg(unix)]
 mod arguments;
+#[cfg(target_os = "linux")]
+mod bounds;
 #[cfg(unix)]
 mod clients;
 #[cfg(unix)]
