@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bounded::read_bytes;
+
+/// The longest file that is read whole. A prompt or a result of Codex's is a few megabytes at most.
+const MAX_WHOLE_BYTES: u64 = 256 << 20;
+
 /// Where state is kept if no setting says: `$XDG_STATE_HOME/codex-persistent-mcp`, which is
 /// `~/.local/state/codex-persistent-mcp` where the variable is not set (XDG Base Directory
 /// Specification 0.8, which also says that a relative path is to be ignored). On Windows
@@ -40,7 +45,7 @@ pub(crate) fn open_options() -> OpenOptions {
 
 /// Reads a file that was written whole.
 pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
+    Ok(serde_json::from_slice(&read_bytes(path, MAX_WHOLE_BYTES)?)?)
 }
 
 /// Writes a file so that others see the old one or the new one, whole.

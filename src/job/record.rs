@@ -82,6 +82,8 @@ pub(crate) enum JobEvent {
         result: Option<String>,
         error: Option<JobError>,
         usage: Option<Usage>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_usage: Option<Usage>,
         #[serde(default)]
         warnings: Vec<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -153,6 +153,9 @@ pub(crate) struct State {
     pub(crate) warnings: Vec<String>,
     /// Tokens of all turns of the job, as far as Codex said.
     pub(crate) usage: Option<Usage>,
+    /// Tokens of its session, as of its last turn that was completed.
+    #[serde(default)]
+    pub(crate) session_usage: Option<Usage>,
     pub(crate) activity: Activity,
     /// The number of the last line of the log that is folded in here, and how many bytes that is.
     pub(crate) cursor: u64,
@@ -194,6 +197,7 @@ impl State {
             error: None,
             warnings: Vec::new(),
             usage: None,
+            session_usage: None,
             activity: Activity::default(),
             cursor: 0,
             log_bytes: 0,
@@ -260,6 +264,7 @@ impl State {
                 result,
                 error,
                 usage,
+                session_usage,
                 warnings,
                 output,
                 effective,
@@ -278,6 +283,7 @@ impl State {
                 self.effective.clone_from(effective);
                 self.error.clone_from(error);
                 self.warnings.clone_from(warnings);
+                self.session_usage = session_usage.or(self.session_usage);
                 self.usage = match (self.usage, usage) {
                     (Some(before), Some(usage)) => Some(before.plus(*usage)),
                     (before, usage) => usage.or(before),

@@ -46,8 +46,7 @@ fn write(state_dir: &Path, dir: &Path, session_id: SessionId) -> io::Result<()> 
 /// The last session in `dir`, if there was one.
 pub(crate) fn find(state_dir: &Path, dir: &Path) -> Option<SessionId> {
     let dir = real(dir);
-    let last: Last =
-        serde_json::from_slice(&fs::read(file(&folder(state_dir), &dir)).ok()?).ok()?;
+    let last: Last = private::read_whole(&file(&folder(state_dir), &dir)).ok()?;
     (last.cwd == dir).then_some(last.session_id)
 }
 

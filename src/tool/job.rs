@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
+use super::fit::structured;
 use super::reply::said_before;
 use super::{chat, failed};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
@@ -101,7 +102,7 @@ impl JobTool {
             Err(problem) => Err(problem.into()),
         };
         match answer {
-            Ok(content) => CallToolResult::structured(Value::Object(content)),
+            Ok(content) => structured(content),
             Err(trouble) => CallToolResult::error(vec![ContentBlock::text(self.text(&trouble))]),
         }
     }
@@ -218,7 +219,11 @@ pub(crate) async fn begin_chat(
         let chat = Tool::Chat;
         let arguments = Arguments::new(chat, arguments)?;
         let origin = &codex.settings().origin;
-        let (request, text) = chat::request_of(arguments, chat.name(), origin)?;
+        let (mut request, text) = chat::request_of(arguments, chat.name(), origin)?;
+        // It is a call, whoever does its work.
+        let limits = codex.settings().limits;
+        request.total.get_or_insert(limits.total);
+        request.idle.get_or_insert(limits.idle);
         let request = codex.vet(request, None).await?;
         let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
         until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
@@ -259,10 +264,19 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let mut content = Map::new();
     content.insert("session_id".into(), session.to_string().into());
     content.insert("reply".into(), reply);
-    for field in ["output", "resume_command", "cwd", "effective", "usage", "warnings", "job_id"] {
+    for field in [
+        "output",
+        "resume_command",
+        "cwd",
+        "effective",
+        "usage",
+        "session_usage",
+        "warnings",
+        "job_id",
+    ] {
         content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
     }
-    CallToolResult::structured(Value::Object(content))
+    structured(content)
 }
 
 fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {

@@ -101,7 +101,7 @@ impl Call {
             Environment::free(paths, &configured_environment)
         };
         program.environment.extend(environment.codex.iter().cloned());
-        let version = self.shared.versions.of(&program).await;
+        let version = self.shared.versions.of(&program, &self.shared.watchdog).await;
         self.check_version(version, kept, &configured, &working_dir)?;
         let mut excluded = if kept { excluded(&protected) } else { Vec::new() };
         let mut arranged = Arranged::default();

@@ -15,6 +15,7 @@ use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::plan::Plan;
 use super::request::{Limits, SandboxChoice, SessionId, TurnRequest};
 use super::tokens::{Before, Count, split};
+use crate::bounded::blocking;
 use crate::codex::command::{Invocation, Session, told};
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
@@ -30,6 +31,12 @@ use crate::text::{self, Lines};
 
 /// How long to wait before Codex is started again in a session that it refused, at first and at most.
 const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// How long a place is kept for a session to be put into Codex's list.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long an error waits for who is in the way.
+const HOLDER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A call, with all it needs.
 pub(crate) struct Call {
@@ -67,7 +74,7 @@ impl Call {
             }
         }
         // Before it waits, so that nothing is told of who else is in the session.
-        if let Err(kind) = self.check_session().await {
+        if let Err(kind) = self.wait(&clock, self.check_session()).await.flatten() {
             return drop(answer.send(Err(Failure::of(kind, None))));
         }
         let place = match &recorder {
@@ -115,12 +122,17 @@ impl Call {
         if !self.shared.settings.list_sessions || self.request.continues().is_some() {
             return;
         }
-        let is_written = move |home: &Path| holder::is_written(home, session) == Some(true);
+        // Once it was given up, somebody else may have the session's place.
+        let given_up = CancellationToken::new();
+        let _guard = given_up.clone().drop_guard();
+        let is_written = move |home: &Path| {
+            given_up.is_cancelled() || holder::is_written(home, session) == Some(true)
+        };
         let list = move || listing::list(&home, session, || is_written(&home));
-        match tokio::task::spawn_blocking(list).await {
-            Ok(Ok(())) => tracing::debug!(%session, "the session is in Codex's list"),
-            Ok(Err(reason)) => tracing::debug!(%session, %reason, "the session is not listed"),
-            Err(error) => tracing::debug!(%session, %error, "the session is not listed"),
+        match blocking(LIST_WITHIN, list).await {
+            Some(Ok(())) => tracing::debug!(%session, "the session is in Codex's list"),
+            Some(Err(reason)) => tracing::debug!(%session, %reason, "the session is not listed"),
+            None => tracing::debug!(%session, "the session is not listed in time"),
         }
     }
 
@@ -167,9 +179,7 @@ impl Call {
                 *running = None;
                 tracing::debug!(%session, "another process has the session open");
                 if Instant::now() + pause > busy_until {
-                    let home = self.shared.codex_home.as_deref();
-                    let holder = home.map(|home| holder::describe_writer(home, session));
-                    return Err(failure(self.busy(holder.unwrap_or_default())));
+                    return Err(failure(self.busy(self.holder(session).await)));
                 }
                 self.wait(clock, sleep(pause)).await.map_err(failure)?;
                 pause = (pause * 2).min(BUSY_RETRY.1);
@@ -178,6 +188,13 @@ impl Call {
             let effective = self.complete(&mut transcript, &plan, recorder).await;
             return self.outcome(end, transcript, plan, effective).await;
         }
+    }
+
+    /// A sentence part about who has the session open, if that can be found out soon.
+    async fn holder(&self, session: SessionId) -> String {
+        let Some(home) = self.shared.codex_home.clone() else { return String::new() };
+        let describe = move || holder::describe_writer(&home, session);
+        blocking(HOLDER_WITHIN, describe).await.unwrap_or_default()
     }
 
     /// Waits for something, unless the call is cancelled.

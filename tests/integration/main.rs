@@ -13,6 +13,8 @@ mod library;
 
 #[cfg(unix)]
 mod arguments;
+#[cfg(target_os = "linux")]
+mod bounds;
 #[cfg(unix)]
 mod clients;
 #[cfg(unix)]
@@ -21,6 +23,8 @@ mod commands;
 mod doctor;
 #[cfg(unix)]
 mod fenced;
+#[cfg(target_os = "linux")]
+mod helper_programs;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
@@ -120,6 +124,8 @@ mod scale;
 #[cfg(unix)]
 mod sessions;
 #[cfg(target_os = "linux")]
+mod special_files;
+#[cfg(target_os = "linux")]
 mod storage;
 #[cfg(unix)]
 mod store;
@@ -127,6 +133,8 @@ mod store;
 mod stream;
 #[cfg(unix)]
 mod transport;
+#[cfg(target_os = "linux")]
+mod unread_log;
 #[cfg(unix)]
 mod versions;
 #[cfg(unix)]
