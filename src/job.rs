@@ -42,7 +42,6 @@ pub(crate) use time::Time;
 
 use crate::codex::home::codex_home;
 use crate::config::Settings;
-use crate::private::write_whole;
 use crate::reach::Reach;
 use crate::text::{head, shown};
 use crate::turn::outcome::FailureKind;
@@ -300,20 +299,31 @@ impl Jobs {
             return Ok(());
         }
         // It was meant for a turn that is over.
-        drop(fs::remove_file(folder.cancel()));
+        folder.forget_stop().map_err(storage)?;
         let mut writer = store.writer(folder, state, lock).map_err(storage)?;
         let process = self.start_runner(folder, runner, writer.state())?;
         writer.hand_over(process).map_err(storage)
     }
 
-    /// Tells a job to stop. [`Jobs::look`] tells when it has.
+    /// Tells a job to stop, unless it has ended. [`Jobs::look`] tells when it has.
     pub(crate) fn cancel(&self, job: JobId) -> Result<State> {
         let state = self.look(job)?;
         let store = self.store()?;
-        if !state.status.has_ended() {
-            let cancel = store.folder(job).cancel();
-            write_whole(&cancel, &"cancel").map_err(|error| storage(store, error))?;
+        if state.status.has_ended() {
+            return Ok(state);
         }
+        let folder = store.folder(job);
+        if let Err(error) = folder.ask_to_stop() {
+            if !folder.path().is_dir() {
+                return Err(Problem::NotFound(job));
+            }
+            tracing::warn!(%job, %error, "the job cannot be told by a file to stop: signalling it");
+            if !state.runner.as_ref().is_some_and(ProcessId::ask_to_leave) {
+                return Err(storage(store, error));
+            }
+        }
+        // It may have ended meanwhile, and then nobody else takes the wish back.
+        store.forget_stop_of_ended(&folder);
         Ok(state)
     }
 

@@ -29,10 +29,28 @@ impl ProcessId {
         Self { pid, start: start_of(pid).unwrap_or_default() }
     }
 
+    /// Asks it to leave. `false` if it is gone, or cannot be asked.
+    pub(crate) fn ask_to_leave(&self) -> bool {
+        self.is_alive() && terminate(self.pid)
+    }
+
     /// Whether it is still there, and not only waits to be reaped.
     pub(crate) fn is_alive(&self) -> bool {
         start_of(self.pid).is_some_and(|start| start == self.start)
     }
+}
+
+#[cfg(unix)]
+fn terminate(pid: u32) -> bool {
+    use nix::sys::signal::{Signal, kill};
+
+    i32::try_from(pid)
+        .is_ok_and(|pid| kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).is_ok())
+}
+
+#[cfg(not(unix))]
+fn terminate(_pid: u32) -> bool {
+    false
 }
 
 /// The boot of the system and the ticks from there to the start, which no other process with the same

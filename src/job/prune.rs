@@ -10,7 +10,7 @@ use super::id::JobId;
 use super::state::State;
 use super::store::{REMNANT, Store};
 use super::time::Time;
-use crate::private::read_whole;
+use crate::private::{read_whole, remove_unfinished};
 
 /// How long, and how many, ended jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(crate) fn prune(
     let mut kept = 0;
     for job in store.names()? {
         let folder = store.folder(job);
+        remove_unfinished(folder.path());
+        remove_unfinished(&folder.inbox());
         let state = match store.look(job) {
             Ok(Some(state)) => state,
             Ok(None) | Err(_) => continue,

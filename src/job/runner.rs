@@ -65,6 +65,8 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
         }
         let leaving = work.leaving;
         drop(work);
+        // Somebody may have wished it when all was over.
+        store.forget_stop_of_ended(&folder);
         if leaving || status != 0 || folder.asks().map_or(true, |asks| asks.is_empty()) {
             break;
         }
@@ -156,7 +158,7 @@ impl Work {
             self.give_up(&error).await?;
             return Err(error);
         }
-        drop(fs::remove_file(self.folder.cancel()));
+        self.folder.forget_stop()?;
         self.writer.lock().sync()
     }
 
@@ -273,13 +275,12 @@ impl Work {
 
     /// Stops everything if the job was cancelled, also what was not begun.
     fn look_for_cancel(&mut self) -> io::Result<()> {
-        let cancel = self.folder.cancel();
-        if !cancel.exists() {
+        if !self.folder.is_to_stop() {
             return Ok(());
         }
         // What is asked from now on is asked anew.
         self.take_asks()?;
-        fs::remove_file(cancel)?;
+        self.folder.forget_stop()?;
         for (_, path) in self.folder.asks()? {
             fs::remove_file(path)?;
         }

@@ -159,6 +159,18 @@ impl Store {
         if state.cursor == 0 { Err(missing()) } else { Ok(state) }
     }
 
+    /// Takes the wish back to stop a job, if it has ended and nobody runs it.
+    pub(crate) fn forget_stop_of_ended(&self, folder: &Folder) {
+        if !folder.is_to_stop() {
+            return;
+        }
+        let Ok(Some(_lock)) = folder.try_lock() else { return };
+        let over = |state: &State| state.status.has_ended() && !state.starting;
+        if read_whole::<State>(&folder.state()).is_ok_and(|state| over(&state)) {
+            drop(folder.forget_stop());
+        }
+    }
+
     /// The one who writes a job, and goes on where its `state` ends.
     pub(crate) fn writer(
         &self,

@@ -17,7 +17,7 @@ use super::state::{State, Status};
 use super::time::Time;
 use crate::codex::event::Event;
 use crate::codex::event_stream::Skipped;
-use crate::private::write_whole;
+use crate::private::write_often;
 use crate::turn::attempt::Recorder;
 
 /// How often the state is written while events come.
@@ -155,7 +155,7 @@ impl Writer {
     fn save(&mut self) -> io::Result<()> {
         self.log.flush()?;
         self.state.log_bytes = self.log.bytes();
-        write_whole(&self.folder.state(), &self.state)?;
+        write_often(&self.folder.state(), &self.state)?;
         self.saved = Instant::now();
         self.unsaved = false;
         Ok(())

@@ -24,6 +24,8 @@ mod fenced;
 mod hostile;
 #[cfg(unix)]
 mod hostile_texts;
+#[cfg(target_os = "linux")]
+mod job_ends;
 #[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
