@@ -52,9 +52,13 @@ use process::{ProcessId, Runner, this_program};
 use reach::Began;
 use record::JobEvent;
 use store::Store;
+use uuid::Uuid;
 
 /// How many jobs may wait and run at a time.
 pub(crate) const MAX_UNFINISHED: usize = 256;
+
+/// How many prompts of one job may wait.
+pub(crate) const MAX_WAITING: usize = 64;
 
 /// How often something is looked at that another process changes.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -78,6 +82,8 @@ pub(crate) enum Problem {
     Refused(Box<FailureKind>),
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
+    #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
+    TooManyPrompts,
     #[error("the jobs' folder {} cannot be used: {source}", shown(.path.display()))]
     Storage { path: PathBuf, source: io::Error },
     #[error("the process that would run the job cannot be started: {}", shown(.0))]
@@ -261,11 +267,14 @@ impl Jobs {
         let mut ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
         ask.interrupt = interrupt && !state.status.has_ended();
         let runner = self.runner()?;
-        let id = folder.put(&ask).map_err(storage)?;
+        let id = self.put(&folder, job, &ask).map_err(|problem| match problem {
+            Problem::Storage { .. } if !folder.path().is_dir() => Problem::NotFound(job),
+            problem => problem,
+        })?;
         let until = Instant::now() + LOCK_WITHIN;
         loop {
             let state = self.look(job)?;
-            let taken = state.last_prompt == Some(id)
+            let taken = state.has_taken(id)
                 || !folder.asks().map_err(storage)?.iter().any(|(waiting, _)| *waiting == id);
             if taken {
                 return Ok(state);
@@ -283,6 +292,22 @@ impl Jobs {
         }
     }
 
+    /// Puts a prompt into the inbox, unless too many are waiting.
+    fn put(&self, folder: &Folder, job: JobId, ask: &Ask) -> Result<Uuid> {
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        let _lock = folder.lock_inbox().map_err(storage)?;
+        // In this order one that is taken meanwhile is seen at least once.
+        let asks = folder.asks().map_err(storage)?;
+        let waiting = self.look(job)?.waiting;
+        let untaken =
+            asks.iter().filter(|(id, _)| waiting.iter().all(|prompt| prompt.id != *id)).count();
+        if waiting.len() + untaken >= MAX_WAITING {
+            return Err(Problem::TooManyPrompts);
+        }
+        folder.put(ask).map_err(storage)
+    }
+
     fn run_again(
         &self,
         store: &Store,
@@ -297,6 +322,9 @@ impl Jobs {
         if state.starting && state.runner.as_ref().is_some_and(ProcessId::is_alive) {
             // Somebody else's reply was a moment earlier. That process only waits for the lock.
             return Ok(());
+        }
+        if state.is_settled() {
+            folder.remove_unaccepted().map_err(storage)?;
         }
         // It was meant for a turn that is over.
         folder.forget_stop().map_err(storage)?;

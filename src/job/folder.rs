@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::LOCK_WITHIN;
 use super::ask::Ask;
 use super::id::JobId;
 use crate::private::{self, write_whole};
@@ -147,6 +148,22 @@ impl Folder {
 
     fn ask(&self, id: Uuid) -> PathBuf {
         self.inbox().join(format!("{id}.json"))
+    }
+
+    /// Makes sure that nobody else puts a prompt into the inbox meanwhile.
+    pub(crate) fn lock_inbox(&self) -> io::Result<Option<File>> {
+        private::lock_within(&self.path.join("inbox.lock"), LOCK_WITHIN)
+    }
+
+    /// Removes prompts whose askers were killed before they could say that they were accepted. Only
+    /// for the holder of the lock of a job that has ended: all that were accepted have ended too.
+    pub(crate) fn remove_unaccepted(&self) -> io::Result<()> {
+        for (_, path) in self.asks()? {
+            if !private::read_whole::<Ask>(&path).is_ok_and(|ask| ask.is_alive()) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// The prompts in the inbox, in order.

@@ -32,6 +32,9 @@ pub(crate) struct Notification {
     pub(crate) status: Status,
     pub(crate) at: Time,
     pub(crate) turn: u64,
+    /// The beginning of what was asked.
+    #[serde(default)]
+    pub(crate) prompt: Option<String>,
     pub(crate) session_id: Option<SessionId>,
     pub(crate) result: Option<String>,
     pub(crate) error: Option<JobError>,
@@ -49,6 +52,7 @@ impl Notification {
             status,
             at: Time::now(),
             turn: state.turns,
+            prompt: state.last_end.as_ref().and_then(|end| end.prompt.clone()),
             session_id: state.session_id,
             result: state.result.as_ref().filter(|_| state.error.is_none()).map(head),
             error: state.error.clone().map(|error| JobError {

@@ -130,6 +130,10 @@ impl JobTool {
                 "too_many_jobs",
                 "wait for jobs to end with job_wait, or stop some with job_cancel.".into(),
             ),
+            Problem::TooManyPrompts => (
+                "too_many_prompts",
+                "wait for turns of the job to end with job_wait, or stop it with job_cancel.".into(),
+            ),
             Problem::NoStateDir => ("storage", format!("{OTHER_FOLDER}.")),
             Problem::Storage { source, .. } => {
                 let cure = match source.kind() {
