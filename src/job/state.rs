@@ -202,6 +202,9 @@ pub(crate) struct State {
     pub(crate) to_announce: u64,
     /// The process that runs the job, or did.
     pub(crate) runner: Option<ProcessId>,
+    /// The Codex of its last turn, so that whoever finds the job's process gone can stop it.
+    #[serde(default)]
+    pub(crate) codex: Option<ProcessId>,
     /// Whether that process was started and has not begun: it will take what is in the inbox.
     #[serde(default)]
     pub(crate) starting: bool,
@@ -241,6 +244,7 @@ impl State {
             announced: 0,
             to_announce: 0,
             runner: None,
+            codex: None,
             starting: false,
             codex_home: None,
             lasting: Lasting::default(),

@@ -114,6 +114,10 @@ impl Store {
         if state.runner.as_ref().is_some_and(super::process::ProcessId::is_alive) {
             return Ok(state);
         }
+        // The watchdog usually has. But it may have been killed together with the job's process.
+        if let Some(codex) = &state.codex {
+            codex.stop_group();
+        }
         let error = JobError {
             partial_reply: last_message(folder, state.turns).unwrap_or_default(),
             ..JobError::interrupted(GONE)

@@ -83,6 +83,12 @@ impl Writer {
         self.save()
     }
 
+    /// Says which process is the Codex of the running turn.
+    fn launched(&mut self, codex: ProcessId) -> io::Result<()> {
+        self.state.codex = Some(codex);
+        self.save()
+    }
+
     /// Writes down something about the job, at once.
     pub(crate) fn note(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
         self.append(turn, event)?;
@@ -252,6 +258,10 @@ impl Recorder for TurnRecorder {
             writer.note(self.turn, JobEvent::Running { cwd, prompt: Some(self.prompt) })?;
         }
         Ok(())
+    }
+
+    fn launched(&mut self, pid: u32) -> io::Result<()> {
+        self.writer.lock().launched(ProcessId::of(pid))
     }
 
     fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()> {

@@ -8,12 +8,14 @@ use crate::job_kit::{
     folder, gate, nothing_left, reply, runner, snapshot, start, start_with, text, told, wait_begun,
     wait_told,
 };
+use crate::life::watchdog_of;
 use crate::play::{Stage, result_of, steps, turn};
-use crate::real_kit::obey;
+use crate::real_kit::{obey, record};
 use crate::real_tasks::meta;
 use crate::setup::{content, error_text, home, real};
 use crate::support::client::{Server, result};
 use crate::support::model::Model;
+use crate::wait::wait_until;
 
 /// How many prompts may wait in one job.
 const MOST: usize = 64;
@@ -191,4 +193,34 @@ fn a_job_that_is_cancelled_by_many_at_once_is_cancelled_for_each() {
         nothing_waits(&folder(&home, id));
         assert_eq!(told(&server, id).len(), 1);
     }
+}
+
+#[test]
+fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job_is_told_to_be_over()
+ {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).start();
+    let (path, prompt) = gate(&home, "gate");
+    let job = start(&server, &prompt);
+    let (id, session) = (text(&job, "job_id"), text(&job, "session_id"));
+    wait_begun(&path);
+    let runner = runner(&home, id);
+    let parent = u32::try_from(runner.as_raw()).expect("a process id");
+    let watchdog = watchdog_of(parent).expect("it has one");
+    let watchdog = nix::unistd::Pid::from_raw(i32::try_from(watchdog).expect("a process id"));
+    for process in [watchdog, runner] {
+        kill(process, Signal::SIGSTOP).expect("it runs");
+    }
+    for process in [watchdog, runner] {
+        kill(process, Signal::SIGKILL).expect("it runs");
+    }
+    wait_until("the end to be told", || !told(&server, id).is_empty());
+    let left = server.descendants().expect("Linux tells");
+    assert!(left.is_empty(), "{left:?}");
+    nothing_left(&home, &server);
+    let aborted = |line: &Value| line.to_string().contains("turn_aborted");
+    assert!(record(&home, session).iter().any(aborted), "it could say so in its session");
+    reply(&server, id, "go on");
+    assert_eq!(text(&wait_told(&server, id, 2)[1], "status"), "completed");
 }
