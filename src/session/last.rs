@@ -39,6 +39,7 @@ fn write(state_dir: &Path, dir: &Path, session_id: SessionId) -> io::Result<()> 
     let path = file(&folder, &dir);
     if !path.exists() {
         forget_old(&folder);
+        private::remove_unfinished(&folder);
     }
     private::write_whole(&path, &Last { cwd: dir, session_id })
 }

@@ -3,6 +3,8 @@
 mod definition;
 mod wait;
 
+use std::io::ErrorKind;
+
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool as Definition};
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
@@ -31,6 +33,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// The longest label, in characters.
 const MAX_LABEL: usize = 200;
+
+/// What helps whenever the jobs' folder cannot be used.
+const OTHER_FOLDER: &str = "a person must name another folder by CODEX_PERSISTENT_MCP_STATE_DIR. \
+                            codex_chat works without it";
 
 /// The most entries of one answer: events, notifications, jobs.
 const MAX_ENTRIES: u64 = 200;
@@ -125,12 +131,23 @@ impl JobTool {
                 "too_many_jobs",
                 "wait for jobs to end with job_wait, or stop some with job_cancel.".into(),
             ),
-            Problem::NoStateDir | Problem::Storage { .. } => (
-                "storage",
-                "a person must make room there, or the folder writable, or name another one by \
-                 CODEX_PERSISTENT_MCP_STATE_DIR. codex_chat works without it."
-                    .into(),
+            Problem::TooManyPrompts => (
+                "too_many_prompts",
+                "wait for turns of the job to end with job_wait, or stop it with job_cancel.".into(),
             ),
+            Problem::NoStateDir => ("storage", format!("{OTHER_FOLDER}.")),
+            Problem::Storage { source, .. } => {
+                let cure = match source.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                        "a person must make room there, or else "
+                    }
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                        "a person must make the folder writable, or else "
+                    }
+                    _ => "call it again; if that does not help, ",
+                };
+                ("storage", format!("{cure}{OTHER_FOLDER}."))
+            }
             Problem::NotStarted(_) => ("internal", format!("call {name} again, or codex_chat.")),
         };
         let message = trouble.0.to_string();
@@ -370,9 +387,13 @@ async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
 async fn cancel(mut arguments: Arguments, jobs: &Jobs) -> Answer {
     let job = job_id(&mut arguments)?;
     arguments.end();
-    blocking(jobs, move |jobs| jobs.cancel(job)).await?;
+    let before = blocking(jobs, move |jobs| jobs.cancel(job)).await?;
     let state = until(jobs, Jobs::look, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
-    Ok(snapshot(&state))
+    let mut content = snapshot(&state);
+    if before.status.has_ended() {
+        content.insert("had_ended".into(), true.into());
+    }
+    Ok(content)
 }
 
 fn job_id(arguments: &mut Arguments) -> Result<JobId, FailureKind> {

@@ -162,6 +162,12 @@ impl Call {
             }
             let attempt = running.insert(self.start(&plan, clock).map_err(failure)?);
             let pid = attempt.pid();
+            if let Some(recorder) = &mut recorder
+                && let Err(error) = recorder.launched(pid)
+            {
+                *running = None;
+                return Err(failure(FailureKind::NotRecorded { reason: error.to_string() }));
+            }
             let mut opened = |session| self.opened(session, place, &plan, pid);
             let watched = Watched {
                 clock,

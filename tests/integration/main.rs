@@ -29,6 +29,8 @@ mod helper_programs;
 mod hostile;
 #[cfg(unix)]
 mod hostile_texts;
+#[cfg(target_os = "linux")]
+mod job_ends;
 #[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]

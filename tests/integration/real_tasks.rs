@@ -11,7 +11,7 @@ use crate::support::model::Model;
 use crate::wait::{WAIT, wait_until};
 
 /// What a request carries of a client that takes tasks, or does not.
-fn meta(takes_tasks: bool) -> Value {
+pub fn meta(takes_tasks: bool) -> Value {
     let tasks = json!({"io.modelcontextprotocol/tasks": {}});
     json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
