@@ -78,7 +78,8 @@ impl Versions {
         {
             return *version;
         }
-        let version = ask(program).await;
+        // A system that has no room for a process now may have some later.
+        let version = ask(program).await.ok()?;
         self.lock().insert(program.path.clone(), (stamp, version));
         version
     }
@@ -88,12 +89,13 @@ impl Versions {
     }
 }
 
-async fn ask(program: &Program) -> Option<Version> {
+/// What the program says, if it can be started.
+async fn ask(program: &Program) -> std::io::Result<Option<Version>> {
     let mut command = Command::new(&program.path);
     set_variables(&mut command, program);
     let answer = command.arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(ANSWER_WITHIN, answer).await.ok()?.ok()?;
-    Version::parse(&String::from_utf8_lossy(&output.stdout))
+    let Ok(output) = tokio::time::timeout(ANSWER_WITHIN, answer).await else { return Ok(None) };
+    Ok(Version::parse(&String::from_utf8_lossy(&output?.stdout)))
 }
 
 #[cfg(test)]

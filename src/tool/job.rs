@@ -130,7 +130,14 @@ impl JobTool {
                  CODEX_PERSISTENT_MCP_STATE_DIR. codex_chat works without it."
                     .into(),
             ),
-            Problem::NotStarted(_) => ("internal", format!("call {name} again, or codex_chat.")),
+            Problem::NotStarted(_) => (
+                "cannot_start",
+                format!(
+                    "call {name} again when fewer programs run on this machine, or codex_chat. If it \
+                     goes on, a person must raise the limits of this server (open files, processes, \
+                     memory)."
+                ),
+            ),
         };
         let message = trouble.0.to_string();
         let nothing = match self {

@@ -140,7 +140,8 @@ fn what_may_be_any_text_arrives_as_it_is() {
         let mut arguments = json!({"prompt": text, "base_instructions": text});
         if !long {
             arguments["config"] = json!({"compact_prompt": text});
-            arguments["output_schema"] = json!({text.as_str(): text});
+            arguments["output_schema"] = json!({"type": "object", "additionalProperties": false});
+            arguments["output_schema"][text.as_str()] = text.as_str().into();
         }
         let answer = server.call("codex_chat", &arguments);
         let kind = answer["content"][0]["text"].as_str().unwrap_or_default();

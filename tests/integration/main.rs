@@ -111,6 +111,8 @@ mod real_swap;
 #[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
+mod real_troubles;
+#[cfg(unix)]
 mod real_vetting;
 #[cfg(unix)]
 mod recorded;
