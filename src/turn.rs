@@ -15,8 +15,10 @@ pub(crate) mod request;
 mod roots;
 pub(crate) mod run;
 mod settle;
+mod strict;
 mod surroundings;
 pub(crate) mod tokens;
+mod trouble;
 pub(crate) mod vet;
 
 use std::path::PathBuf;

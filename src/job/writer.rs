@@ -129,6 +129,7 @@ impl Writer {
             result: None,
             error,
             usage: None,
+            session_usage: None,
             warnings: Vec::new(),
             output: None,
             effective: None,

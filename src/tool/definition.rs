@@ -136,7 +136,7 @@ fn chat_own() -> Value {
         "add_dirs": list("Further absolute directories to write in (workspace-write)."),
         "output_schema": {
             "type": "object",
-            "description": "JSON Schema of the final message; the answer then has output, parsed.",
+            "description": "JSON Schema of the final message, strict: every object closed, all fields required. The answer then has output, parsed.",
         },
         "web_search": words(
             "Where the model searches the web. Default: as Codex is configured.",

@@ -148,7 +148,14 @@ impl JobTool {
                 };
                 ("storage", format!("{cure}{OTHER_FOLDER}."))
             }
-            Problem::NotStarted(_) => ("internal", format!("call {name} again, or codex_chat.")),
+            Problem::NotStarted(_) => (
+                "cannot_start",
+                format!(
+                    "call {name} again when fewer programs run on this machine, or codex_chat. If it \
+                     goes on, a person must raise the limits of this server (open files, processes, \
+                     memory)."
+                ),
+            ),
         };
         let message = trouble.0.to_string();
         let nothing = match self {

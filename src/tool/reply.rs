@@ -115,6 +115,7 @@ fn starts_with_a_field(kind: &FailureKind) -> bool {
         FailureKind::BadInput { .. }
             | FailureKind::NotAllowed { .. }
             | FailureKind::NeedsNewerCodex { .. }
+            | FailureKind::CannotStart { .. }
     )
 }
 

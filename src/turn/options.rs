@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::command_line::{self, check_argument, check_setting};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
+use super::strict;
 use crate::bounded::open_file;
 use crate::text::shown;
 
@@ -351,17 +352,21 @@ impl Image {
 pub struct OutputSchema(Map<String, Value>);
 
 impl OutputSchema {
-    /// Checks its size. What it means is a matter between Codex and the model's provider.
+    /// Checks its size, and the rules of strict schemas, which the model's provider would refuse it
+    /// for. What else it means is a matter between Codex and the provider.
     ///
     /// # Errors
     ///
-    /// If it is too large.
+    /// If it is too large, or breaks such a rule.
     pub fn new(schema: Map<String, Value>) -> Result<Self, InvalidValue> {
         let schema = Self(schema);
         if schema.to_json().len() > MAX_OPTION_BYTES {
             return Err(InvalidValue(format!("must have {MAX_OPTION_BYTES} bytes at most")));
         }
-        Ok(schema)
+        match strict::broken_rule(&schema.0) {
+            Some(problem) => Err(InvalidValue(problem)),
+            None => Ok(schema),
+        }
     }
 
     pub(crate) fn to_json(&self) -> String {

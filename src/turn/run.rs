@@ -15,12 +15,13 @@ use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::plan::Plan;
 use super::request::{Limits, SandboxChoice, SessionId, TurnRequest};
 use super::tokens::{Before, Count, split};
+use super::trouble;
 use crate::bounded::blocking;
 use crate::codex::command::{Invocation, Session, told};
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::listing;
-use crate::codex::refusal::{self, Trouble};
+use crate::codex::refusal::Trouble;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
@@ -148,6 +149,7 @@ impl Call {
         let failure = |kind| Failure::of(kind, asked);
         let busy_until = Instant::now() + self.shared.settings.busy_wait;
         let mut pause = BUSY_RETRY.0;
+        let mut locked_out = false;
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
             let checked = self.wait(clock, self.check_session()).await.map_err(failure)?;
@@ -179,9 +181,15 @@ impl Call {
             };
             let end = attempt.run(watched).await;
             let mut transcript = std::mem::take(&mut attempt.transcript);
-            if let (Some(session), Some(Trouble::ActiveWriter)) =
-                (asked, refused(&end, &transcript))
-            {
+            let refused = trouble::refused(&end, &transcript);
+            if refused == Some(Trouble::DatabaseLocked) && !locked_out {
+                *running = None;
+                locked_out = true;
+                tracing::debug!("another Codex has the database locked");
+                self.wait(clock, sleep(pause)).await.map_err(failure)?;
+                continue;
+            }
+            if let (Some(session), Some(Trouble::ActiveWriter)) = (asked, refused) {
                 *running = None;
                 tracing::debug!(%session, "another process has the session open");
                 if Instant::now() + pause > busy_until {
@@ -250,12 +258,8 @@ impl Call {
         tracing::debug!(%program, arguments = told(&arguments), "starting Codex");
         clock.event(Instant::now(), false);
         let watchdog = &self.shared.watchdog;
-        Running::start(&plan.program, &arguments, &self.request.prompt, watchdog).map_err(|error| {
-            FailureKind::CodexNotFound {
-                program: plan.program.path.display().to_string(),
-                reason: error.to_string(),
-            }
-        })
+        Running::start(&plan.program, &arguments, &self.request.prompt, watchdog)
+            .map_err(|error| trouble::not_started(&plan.program, &error))
     }
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
@@ -310,7 +314,9 @@ impl Call {
                 status: "it completed a turn".into(),
                 reason: "it did not say in which session".into(),
             },
-            (End::Terminal(Terminal::Failed { message }), _) => failed(&message),
+            (End::Terminal(Terminal::Failed { message }), session) => {
+                trouble::failed(&message, self.known(session))
+            }
             (End::Stopped(Why::Limit(limit)), _) => {
                 FailureKind::TimedOut { limit, started: true, in_front: String::new() }
             }
@@ -323,8 +329,8 @@ impl Call {
                 message: format!("Codex answered in session {got}, and none was asked for"),
             },
             (End::Exited { status, stderr }, session) => {
-                let session = session.or(self.request.session);
-                exited(status, &stderr, transcript.last_error.as_deref(), session)
+                let known = self.known(session.or(self.request.session));
+                trouble::exited(status, &stderr, transcript.last_error.as_deref(), known)
             }
         };
         let known = !matches!(kind, FailureKind::SessionNotFound { .. });
@@ -335,6 +341,10 @@ impl Call {
             working_dir: Some(plan.working_dir.as_path().to_owned()),
             warnings: refusal.into_iter().collect(),
         }))
+    }
+
+    fn known(&self, session: Option<SessionId>) -> trouble::Known<'_> {
+        trouble::Known { session, codex_home: self.shared.codex_home.as_deref() }
     }
 
     /// What was in force, if it is more than the turn was to have.
@@ -404,45 +414,6 @@ impl Call {
 
     fn busy(&self, holder: String) -> FailureKind {
         FailureKind::SessionBusy { holder, waited: self.shared.settings.busy_wait }
-    }
-}
-
-/// What Codex refused, if it left without beginning anything.
-fn refused(end: &End, transcript: &Transcript) -> Option<Trouble> {
-    match end {
-        End::Exited { stderr, .. } if transcript.thread_id.is_none() => refusal::recognise(stderr),
-        _ => None,
-    }
-}
-
-fn failed(message: &str) -> FailureKind {
-    let sentence = refusal::sentence(message);
-    match refusal::recognise(message) {
-        Some(Trouble::NotLoggedIn) => FailureKind::NotLoggedIn { message: sentence },
-        Some(Trouble::UsageLimit) => FailureKind::UsageLimit { message: sentence },
-        Some(Trouble::ActiveWriter | Trouble::SessionNotFound) | None => {
-            FailureKind::TurnFailed { message: sentence }
-        }
-    }
-}
-
-fn exited(
-    status: String,
-    stderr: &str,
-    last_error: Option<&str>,
-    session: Option<SessionId>,
-) -> FailureKind {
-    let mut reason = refusal::reason(stderr);
-    if reason.is_empty() {
-        reason = last_error.map(refusal::sentence).unwrap_or_default();
-    }
-    match (refusal::recognise(&reason), session) {
-        (Some(Trouble::NotLoggedIn), _) => FailureKind::NotLoggedIn { message: reason },
-        (Some(Trouble::UsageLimit), _) => FailureKind::UsageLimit { message: reason },
-        (Some(Trouble::SessionNotFound), Some(session)) => FailureKind::SessionNotFound { session },
-        (Some(Trouble::SessionNotFound | Trouble::ActiveWriter), _) | (None, _) => {
-            FailureKind::NoResult { status, reason }
-        }
     }
 }
 

@@ -118,6 +118,8 @@ mod real_swap;
 #[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
+mod real_troubles;
+#[cfg(unix)]
 mod real_vetting;
 #[cfg(unix)]
 mod recorded;
