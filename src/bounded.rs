@@ -1,9 +1,10 @@
 //! Reading files that somebody else may have put there: only regular files, never waiting for one, and
-//! no more of it than a bound.
+//! no more of it than a bound. And waiting no longer than a bound for a disk that does not answer.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 /// The longest configuration file that is read, in bytes. Codex's own are a few kilobytes.
 pub(crate) const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -26,18 +27,38 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     }
 }
 
+/// A file's content, which is at most `max` bytes long.
+///
+/// # Errors
+///
+/// As [`open_file`], and if it is longer.
+pub(crate) fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_file(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too long"));
+    }
+    Ok(bytes)
+}
+
 /// The text of a file that is at most `max` bytes long.
 ///
 /// # Errors
 ///
 /// As [`open_file`], and if it is longer, or no UTF-8.
 pub(crate) fn read_text(path: &Path, max: u64) -> io::Result<String> {
-    let mut text = String::new();
-    open_file(path)?.take(max + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too long"));
-    }
-    Ok(text)
+    let text = String::from_utf8(read_bytes(path, max)?);
+    text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Does what blocks on files, and waits for it so long: a network's disk may never answer. `None` if it
+/// was not done by then, or broke off. It may still be done later.
+pub(crate) async fn blocking<T: Send + 'static>(
+    within: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let work = tokio::task::spawn_blocking(work);
+    tokio::time::timeout(within, work).await.ok()?.ok()
 }
 
 #[cfg(all(test, unix))]

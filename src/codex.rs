@@ -13,6 +13,7 @@ pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod event_stream;
 pub(crate) mod git;
+mod helper;
 pub(crate) mod home;
 pub(crate) mod listing;
 pub(crate) mod locate;

@@ -42,7 +42,6 @@ pub(crate) use time::Time;
 
 use crate::codex::home::codex_home;
 use crate::config::Settings;
-use crate::private::write_whole;
 use crate::reach::Reach;
 use crate::text::{head, shown};
 use crate::turn::outcome::FailureKind;
@@ -53,9 +52,13 @@ use process::{ProcessId, Runner, this_program};
 use reach::Began;
 use record::JobEvent;
 use store::Store;
+use uuid::Uuid;
 
 /// How many jobs may wait and run at a time.
 pub(crate) const MAX_UNFINISHED: usize = 256;
+
+/// How many prompts of one job may wait.
+pub(crate) const MAX_WAITING: usize = 64;
 
 /// How often something is looked at that another process changes.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -79,6 +82,8 @@ pub(crate) enum Problem {
     Refused(Box<FailureKind>),
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
+    #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
+    TooManyPrompts,
     #[error("the jobs' folder {} cannot be used: {source}", shown(.path.display()))]
     Storage { path: PathBuf, source: io::Error },
     #[error("the process that would run the job cannot be started: {}", shown(.0))]
@@ -262,11 +267,14 @@ impl Jobs {
         let mut ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
         ask.interrupt = interrupt && !state.status.has_ended();
         let runner = self.runner()?;
-        let id = folder.put(&ask).map_err(storage)?;
+        let id = self.put(&folder, job, &ask).map_err(|problem| match problem {
+            Problem::Storage { .. } if !folder.path().is_dir() => Problem::NotFound(job),
+            problem => problem,
+        })?;
         let until = Instant::now() + LOCK_WITHIN;
         loop {
             let state = self.look(job)?;
-            let taken = state.last_prompt == Some(id)
+            let taken = state.has_taken(id)
                 || !folder.asks().map_err(storage)?.iter().any(|(waiting, _)| *waiting == id);
             if taken {
                 return Ok(state);
@@ -284,6 +292,22 @@ impl Jobs {
         }
     }
 
+    /// Puts a prompt into the inbox, unless too many are waiting.
+    fn put(&self, folder: &Folder, job: JobId, ask: &Ask) -> Result<Uuid> {
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        let _lock = folder.lock_inbox().map_err(storage)?;
+        // In this order one that is taken meanwhile is seen at least once.
+        let asks = folder.asks().map_err(storage)?;
+        let waiting = self.look(job)?.waiting;
+        let untaken =
+            asks.iter().filter(|(id, _)| waiting.iter().all(|prompt| prompt.id != *id)).count();
+        if waiting.len() + untaken >= MAX_WAITING {
+            return Err(Problem::TooManyPrompts);
+        }
+        folder.put(ask).map_err(storage)
+    }
+
     fn run_again(
         &self,
         store: &Store,
@@ -299,21 +323,35 @@ impl Jobs {
             // Somebody else's reply was a moment earlier. That process only waits for the lock.
             return Ok(());
         }
+        if state.is_settled() {
+            folder.remove_unaccepted().map_err(storage)?;
+        }
         // It was meant for a turn that is over.
-        drop(fs::remove_file(folder.cancel()));
+        folder.forget_stop().map_err(storage)?;
         let mut writer = store.writer(folder, state, lock).map_err(storage)?;
         let process = self.start_runner(folder, runner, writer.state())?;
         writer.hand_over(process).map_err(storage)
     }
 
-    /// Tells a job to stop. [`Jobs::look`] tells when it has.
+    /// Tells a job to stop, unless it has ended. [`Jobs::look`] tells when it has.
     pub(crate) fn cancel(&self, job: JobId) -> Result<State> {
         let state = self.look(job)?;
         let store = self.store()?;
-        if !state.status.has_ended() {
-            let cancel = store.folder(job).cancel();
-            write_whole(&cancel, &"cancel").map_err(|error| storage(store, error))?;
+        if state.status.has_ended() {
+            return Ok(state);
         }
+        let folder = store.folder(job);
+        if let Err(error) = folder.ask_to_stop() {
+            if !folder.path().is_dir() {
+                return Err(Problem::NotFound(job));
+            }
+            tracing::warn!(%job, %error, "the job cannot be told by a file to stop: signalling it");
+            if !state.runner.as_ref().is_some_and(ProcessId::ask_to_leave) {
+                return Err(storage(store, error));
+            }
+        }
+        // It may have ended meanwhile, and then nobody else takes the wish back.
+        store.forget_stop_of_ended(&folder);
         Ok(state)
     }
 

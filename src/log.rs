@@ -5,12 +5,14 @@
 //! and commands no terminal. Prompts and replies are not logged at all below `trace`,
 //! which no flag turns on.
 
+mod queue;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,28 +23,37 @@ use tracing::level_filters::LevelFilter;
 
 use crate::private;
 use crate::text::{Lines, shortened, visible};
+use queue::Queue;
 
-/// How many lines may wait for their writer.
-const LINES_AHEAD: usize = 1_000;
+/// How long whoever leaves waits for what was logged to be written.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(250);
 
 /// The longest line, in characters.
 const LINE_CHARS: usize = 8_000;
 
-/// Writes what was logged when dropped.
+/// Waits a moment, when it is dropped, for what was logged to be written.
 #[derive(Debug)]
 pub(crate) struct Log {
-    _guards: Vec<WorkerGuard>,
+    queues: Vec<Queue>,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let until = Instant::now() + WRITTEN_WITHIN;
+        for queue in &self.queues {
+            queue.flush(until.saturating_duration_since(Instant::now()));
+        }
+    }
 }
 
 /// Starts the log, with what is at least of this level on standard error. Can be done once in a
 /// process.
 pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, String> {
-    let mut guards = Vec::new();
+    let mut queues = Vec::new();
     let mut writer = |output: Box<dyn io::Write + Send>| {
-        let (writer, guard) =
-            NonBlockingBuilder::default().buffered_lines_limit(LINES_AHEAD).finish(output);
-        guards.push(guard);
-        Tame(writer)
+        let queue = Queue::new(output);
+        queues.push(queue.clone());
+        Tame(queue)
     };
     let to_stderr = layer()
         .with_writer(writer(Box::new(io::stderr())))
@@ -66,12 +77,12 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
     };
     registry().with(to_stderr).with(to_file).init();
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Log { _guards: guards })
+    Ok(Log { queues })
 }
 
 /// Makes a line of each event that it is given, which comes whole.
 #[derive(Clone)]
-struct Tame(NonBlocking);
+struct Tame(Queue);
 
 impl Write for Tame {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
@@ -79,12 +90,12 @@ impl Write for Tame {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let shortened = shortened(text, LINE_CHARS);
         let line = visible(shortened.as_deref().unwrap_or(text), Lines::Escaped);
-        self.0.write_all(format!("{line}\n").as_bytes())?;
+        self.0.push(format!("{line}\n").into_bytes());
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
 }
 

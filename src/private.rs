@@ -1,11 +1,23 @@
 //! Files and folders that only their owner can read, and where the user's state lies.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// How the name of a file ends that is still being written, and after how long nobody writes it any
+/// more.
+const UNFINISHED: &str = "new";
+pub(crate) const ABANDONED_AFTER: Duration = Duration::from_mins(1);
+
+use crate::bounded::read_bytes;
+
+/// The longest file that is read whole. A prompt or a result of Codex's is a few megabytes at most.
+const MAX_WHOLE_BYTES: u64 = 256 << 20;
 
 /// Where state is kept if no setting says: `$XDG_STATE_HOME/codex-persistent-mcp`, which is
 /// `~/.local/state/codex-persistent-mcp` where the variable is not set (XDG Base Directory
@@ -40,17 +52,61 @@ pub(crate) fn open_options() -> OpenOptions {
 
 /// Reads a file that was written whole.
 pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
+    Ok(serde_json::from_slice(&read_bytes(path, MAX_WHOLE_BYTES)?)?)
 }
 
-/// Writes a file so that others see the old one or the new one, whole.
+/// Writes a file so that others see the old one or the new one, whole, also after a power failure.
 pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    replace(path, content, File::sync_all)
+}
+
+/// The same for what can be made anew: others see it whole, but a power failure may lose it.
+pub(crate) fn write_often(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    replace(path, content, |_| Ok(()))
+}
+
+fn replace(
+    path: &Path,
+    content: &impl Serialize,
+    settle: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(content)?;
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = open_options().write(true).create(true).truncate(true).open(&new)?;
-    let written = file.write_all(&bytes).and_then(|()| fs::rename(&new, path));
+    // Two threads of one process may write the same file at once.
+    let new = path.with_extension(format!("{}.{UNFINISHED}", Uuid::new_v4()));
+    let mut file = open_options().write(true).create_new(true).open(&new)?;
+    let written =
+        file.write_all(&bytes).and_then(|()| settle(&file)).and_then(|()| fs::rename(&new, path));
     if written.is_err() {
         drop(fs::remove_file(new));
     }
     written
+}
+
+/// Removes files from a folder whose writers were killed before they were whole.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_one = path.extension().is_some_and(|kind| kind == UNFINISHED);
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_one && age().is_some_and(|age| age >= ABANDONED_AFTER) {
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// Locks a file, which is made for that, and waits so long for whoever has it locked. `None` if that
+/// takes longer. Blocks. The lock is given back when the file is dropped.
+pub(crate) fn lock_within(path: &Path, bound: Duration) -> io::Result<Option<File>> {
+    let file = open_options().write(true).create(true).truncate(false).open(path)?;
+    let until = Instant::now() + bound;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }

@@ -153,9 +153,9 @@ impl ServerHandler for Server {
         let turns = Tool::ALL.map(Tool::definition);
         let jobs = JobTool::ALL.map(JobTool::definition);
         let sessions = SessionTool::ALL.map(SessionTool::definition);
-        let policy = &self.codex.settings().policy;
+        let settings = self.codex.settings();
         let all = turns.into_iter().chain(jobs).chain(sessions);
-        let all = all.map(|definition| tool::under(policy, definition));
+        let all = all.map(|definition| tool::under(settings, definition));
         Ok(ListToolsResult::with_all_items(all.collect()))
     }
 

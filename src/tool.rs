@@ -3,6 +3,7 @@
 mod arguments;
 mod chat;
 mod definition;
+mod fit;
 mod guard;
 mod job;
 mod progress;
@@ -12,14 +13,13 @@ mod verdict;
 
 use rmcp::model::{JsonObject, Tool as Definition};
 
-use crate::config::Origin;
-use crate::policy::Policy;
+use crate::config::{Origin, Settings};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::TurnRequest;
 pub(crate) use job::{JobTool, begin_chat, blocking, chat_result};
-/// What clients are told of a tool under the operator's policy.
-pub(crate) fn under(policy: &Policy, definition: &Definition) -> Definition {
-    definition::under(policy, definition)
+/// What clients are told of a tool under the operator's settings.
+pub(crate) fn under(settings: &Settings, definition: &Definition) -> Definition {
+    definition::under(settings, definition)
 }
 
 pub(crate) use progress::Progress;

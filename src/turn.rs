@@ -15,8 +15,10 @@ pub(crate) mod request;
 mod roots;
 pub(crate) mod run;
 mod settle;
+mod strict;
 mod surroundings;
 pub(crate) mod tokens;
+mod trouble;
 pub(crate) mod vet;
 
 use std::path::PathBuf;
@@ -93,8 +95,8 @@ impl Codex {
         self.start_with(request, None)
     }
 
-    /// Starts a turn that is taken down, or puts it in line, where it waits as long as it takes;
-    /// `in_front` of all others that wait for its session, if that is wanted.
+    /// Starts a turn that is taken down, or puts it in line, where it waits as long as it takes and
+    /// whoever else waits: whether there is room for it was decided when it was accepted; `in_front` of all others that wait for its session, if that is wanted.
     pub(crate) fn start_recorded(
         &self,
         mut request: TurnRequest,
@@ -119,7 +121,12 @@ impl Codex {
             drop(answer.send(Err(failure)));
             return turn;
         }
-        match self.0.queue.enter(request.continues(), request.in_front) {
+        let (session, in_front) = (request.continues(), request.in_front);
+        let entered = match &recorder {
+            Some(_) => Ok(self.0.queue.enter_in_any_case(session, in_front)),
+            None => self.0.queue.enter(session, in_front),
+        };
+        match entered {
             Ok(waiting) => {
                 let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
                 self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));

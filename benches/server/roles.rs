@@ -86,6 +86,9 @@ fn echo() -> io::Result<()> {
 }
 
 fn codex() -> io::Result<()> {
+    if env::args().any(|argument| argument == "--version") {
+        return writeln!(io::stdout(), "codex-cli 0.171.0");
+    }
     io::stdin().lock().read_to_end(&mut Vec::new())?;
     let mut out = io::stdout().lock();
     writeln!(out, r#"{{"type":"thread.started","thread_id":"{}"}}"#, Uuid::new_v4())?;

@@ -28,6 +28,31 @@ pub(super) fn advice(kind: &str, session: Option<SessionId>) -> String {
              CODEX_BIN"
                 .into()
         }
+        "cannot_start" => {
+            "ask again when fewer programs run; if it goes on, raise the limits (ulimit -a)".into()
+        }
+        "storage" => "make room in the state folder or make it writable, or name another one by \
+                      --state-dir"
+            .into(),
+        "config_not_loaded" => {
+            format!("mend what it names in Codex's config.toml or profile, and then: {go_on}")
+        }
+        "mcp_server_failed" => format!(
+            "mend that server, take `required` from it in Codex's config.toml, or leave it out by \
+             --nested-mcp; and then: {go_on}"
+        ),
+        "codex_home_unusable" => {
+            format!(
+                "make that folder writable, or make room on its disk, or name another by CODEX_HOME; \
+                 and then: {go_on}"
+            )
+        }
+        "refresh_token_used" => format!("{go_on}; only if it fails again, run `codex login`"),
+        "context_full" => {
+            format!("this session cannot go on: {new}, with a summary of what matters")
+        }
+        "schema_refused" => "correct the schema, or ask with another model".into(),
+        "picture_refused" => format!("this session cannot go on with this model: {new}"),
         "not_logged_in" => {
             format!("run `codex login`, or give Codex its API key, and then: {go_on}")
         }

@@ -7,23 +7,15 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-#[cfg(windows)]
-use process_wrap::tokio::JobObject;
-#[cfg(unix)]
-use process_wrap::tokio::ProcessGroup;
-use process_wrap::tokio::{ChildWrapper, CommandWrap};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
 
-use super::watchdog::{Watch, Watchdog};
+use super::helper::{self, Answer};
+use super::watchdog::Watchdog;
 
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The most that git may write on either output, in bytes. What is asked here is answered in a line.
-const MAX_ANSWER: usize = 64 << 10;
 
 /// The most memory that git may take at a time: an object of some kilobytes can be one of gigabytes
 /// when it is unpacked. No commit is that long.
@@ -69,80 +61,31 @@ impl Git<'_> {
         dir: &Path,
         arguments: &[&str],
     ) -> io::Result<Result<String, String>> {
-        let answer = Running::start(self, dir, arguments)?.answer();
-        let (status, stdout, stderr) = tokio::time::timeout(ANSWER_WITHIN, answer)
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "git does not answer"))??;
+        let command = self.command(dir, arguments);
+        let answer = helper::ask(command, self.watchdog, ANSWER_WITHIN).await;
+        let Answer { status, stdout, stderr } =
+            answer.map_err(|error| io::Error::new(error.kind(), format!("git: {error}")))?;
         let said = if status.success() { Ok(stdout) } else { Err(stderr) };
         Ok(said.map(trimmed).map_err(trimmed))
+    }
+
+    fn command(&self, dir: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.program);
+        // Of a hook, of a person's terminal, or of whoever started the client: they can put
+        // another repository, other settings, and other programs in the place of git's own.
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        for name in inherited.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")) {
+            command.env_remove(name);
+        }
+        command.envs(VARIABLES.iter().copied()).arg("-C").arg(dir).arg("--no-pager");
+        for setting in OVERRULED {
+            command.args(["-c", setting]);
+        }
+        command.args(arguments).current_dir("/");
+        command
     }
 }
 
 fn trimmed(text: String) -> String {
     text.trim().to_owned()
-}
-
-/// A git at work. When it is dropped, all of its group is killed.
-struct Running {
-    child: Box<dyn ChildWrapper>,
-    _watch: Watch,
-}
-
-impl Running {
-    fn start(git: &Git<'_>, dir: &Path, arguments: &[&str]) -> io::Result<Self> {
-        let mut command = CommandWrap::with_new(git.program, |command| {
-            // Of a hook, of a person's terminal, or of whoever started the client: they can put
-            // another repository, other settings, and other programs in the place of git's own.
-            let inherited = std::env::vars_os().map(|(name, _)| name);
-            for name in inherited.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")) {
-                command.env_remove(name);
-            }
-            command.envs(VARIABLES.iter().copied()).arg("-C").arg(dir).arg("--no-pager");
-            for setting in OVERRULED {
-                command.args(["-c", setting]);
-            }
-            command.args(arguments).current_dir("/");
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        });
-        #[cfg(unix)]
-        command.wrap(ProcessGroup::leader());
-        #[cfg(windows)]
-        command.wrap(JobObject);
-        let child = command.spawn()?;
-        let pid = child.id().expect("a process that was just started has an id");
-        Ok(Self { child, _watch: git.watchdog.watch(pid) })
-    }
-
-    /// How it ended, and what it wrote on standard output and standard error.
-    async fn answer(mut self) -> io::Result<(ExitStatus, String, String)> {
-        let stdout = self.child.stdout().take().expect("stdout is piped");
-        let stderr = self.child.stderr().take().expect("stderr is piped");
-        let ended = async {
-            let status = self.child.wait().await?;
-            // What it left behind may hold its outputs open.
-            self.kill();
-            Ok(status)
-        };
-        tokio::try_join!(ended, read(stdout), read(stderr))
-    }
-
-    /// That nobody is left to be killed is no error.
-    fn kill(&mut self) {
-        drop(self.child.start_kill());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-async fn read(output: impl AsyncRead + Unpin) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    output.take(MAX_ANSWER as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() > MAX_ANSWER {
-        return Err(io::Error::other("git says more than is read here"));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

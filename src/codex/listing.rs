@@ -56,7 +56,10 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NOFOLLOW);
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK,
+    );
     let is_file = path.symlink_metadata()?.is_file();
     let file = if is_file { options.open(path)? } else { return Err(not_a_file()) };
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file()) }

@@ -113,6 +113,17 @@ impl Process {
     }
 }
 
+/// Whether an error of starting is about the file that was to be started. All others are about what the
+/// system has left for another process: files, processes, memory, room for arguments.
+pub(crate) fn is_of_program(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    #[cfg(unix)]
+    let is_no_program = error.raw_os_error() == Some(nix::errno::Errno::ENOEXEC as i32);
+    #[cfg(not(unix))]
+    let is_no_program = false;
+    is_no_program || matches!(error.kind(), NotFound | PermissionDenied | NotADirectory)
+}
+
 /// Gives a command the environment that its program wants.
 pub(crate) fn set_variables(command: &mut Command, program: &Program) {
     for (name, value) in program.variables() {

@@ -14,7 +14,6 @@ mod output;
 mod script;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -26,6 +25,7 @@ use super::refusal;
 use super::refused::Refused;
 use super::sessions::lines::Lines;
 use super::step;
+use crate::bounded::open_file;
 use crate::text::cut;
 use call::What;
 use fold::Fold;
@@ -62,7 +62,7 @@ pub(crate) struct Done {
 
 /// Reads what was done after the first `before` bytes of the record at `path`.
 pub(crate) fn read(path: &Path, before: u64) -> io::Result<Recorded> {
-    let mut lines = Lines::new(File::open(path)?, before)?;
+    let mut lines = Lines::new(open_file(path)?, before)?;
     let mut fold = Fold::default();
     while let Some(line) = lines.next_line(&|| false)? {
         if line.start - before > MAX_BYTES {

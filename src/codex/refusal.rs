@@ -12,18 +12,61 @@ pub(crate) enum Trouble {
     ActiveWriter,
     /// There is no such session.
     SessionNotFound,
+    /// Its configuration cannot be loaded, or what the call adds to it.
+    Config,
+    /// An MCP server that is required does not start.
+    McpServer,
+    /// Its own folder cannot be written.
+    Home,
+    /// Its database is in use by another Codex for longer than it waits.
+    DatabaseLocked,
+    /// What the session holds is more than the model takes.
+    ContextFull,
+    /// The model does not take the schema for its answer.
+    Schema,
+    /// The model does not take a picture in the session.
+    Picture,
+    /// Somebody else has renewed the login at the same moment.
+    RefreshTokenUsed,
     /// Codex is not logged in, or its login is not accepted.
     NotLoggedIn,
     /// The plan, the quota or the rate of requests is used up.
     UsageLimit,
 }
 
+/// In this order: a server that does not start may say itself that nobody is logged in, and so may all
+/// the others.
 const WORDS: &[(Trouble, &[&str])] = &[
     (Trouble::ActiveWriter, &["already has an active writer"]),
     (
         Trouble::SessionNotFound,
         &["no rollout found for thread id", "no rollout found for conversation id"],
     ),
+    (Trouble::McpServer, &["required mcp servers failed to initialize"]),
+    (Trouble::Config, &["error loading config", "is no longer supported; remove this setting"]),
+    (Trouble::Home, &["error finding codex home", "codex cannot access session files at"]),
+    (Trouble::DatabaseLocked, &["database is locked", "database table is locked"]),
+    (
+        Trouble::ContextFull,
+        &[
+            "ran out of room in the model's context window",
+            "context_length_exceeded",
+            "exceeds the context window",
+            "maximum context length",
+        ],
+    ),
+    (Trouble::Schema, &["invalid_json_schema", "invalid schema for response_format"]),
+    (
+        Trouble::Picture,
+        &[
+            "invalid image in your last message",
+            "does not represent a valid image",
+            "does not support image",
+            "image input is not supported",
+            "images are not supported",
+        ],
+    ),
+    (Trouble::RefreshTokenUsed, &["refresh token was already used", "refresh_token_reused"]),
     (
         Trouble::UsageLimit,
         &[
@@ -56,9 +99,32 @@ const WORDS: &[(Trouble, &[&str])] = &[
     ),
 ];
 
+/// What Codex does in its own folder before a turn begins, and what the system may say to that. It says
+/// other things as well, such as that too many files are open.
+const STEPS_AT_HOME: &[&str] = &[
+    "failed to initialize in-process app-server client: ",
+    "failed to initialize session: thread-store internal error: ",
+];
+const HOME_IS_CLOSED: &[&str] = &[
+    "permission denied",
+    "read-only file system",
+    "no space left on device",
+    "disk quota exceeded",
+    "is a directory",
+    "not a directory",
+    "file exists",
+];
+
 /// Recognises what a message is about.
 pub(crate) fn recognise(message: &str) -> Option<Trouble> {
     let message = message.to_lowercase();
+    let is_closed = |step: &&str| {
+        let rest = message.split_once(*step).map(|(_, rest)| rest);
+        rest.is_some_and(|rest| HOME_IS_CLOSED.iter().any(|why| rest.starts_with(why)))
+    };
+    if STEPS_AT_HOME.iter().any(is_closed) {
+        return Some(Trouble::Home);
+    }
     WORDS
         .iter()
         .find(|(_, words)| words.iter().any(|word| message.contains(word)))
@@ -160,6 +226,31 @@ mod tests {
             "thread/resume: thread/resume failed: no rollout found for thread id 01a1 (code -32600)"
         );
         assert_eq!(recognise(stderr), Some(Trouble::SessionNotFound));
+    }
+
+    #[test]
+    fn what_went_wrong_first_is_what_it_is_about() {
+        for (words, trouble) in [
+            (
+                "required MCP servers failed to initialize: a: 401 Unauthorized, log in again",
+                Some(Trouble::McpServer),
+            ),
+            (
+                "your refresh token was already used. Please log out and sign in again.",
+                Some(Trouble::RefreshTokenUsed),
+            ),
+            (
+                "failed to initialize in-process app-server client: Permission denied (os error 13)",
+                Some(Trouble::Home),
+            ),
+            (
+                "failed to initialize in-process app-server client: Too many open files (os error 24)",
+                None,
+            ),
+            ("Your session has ended. Please log in again.", Some(Trouble::NotLoggedIn)),
+        ] {
+            assert_eq!(recognise(words), trouble, "{words}");
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //! turn differs between versions. The file is read from its end, so that the cost does not grow with
 //! the session.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use super::effective::{Effective, sandbox};
 use super::usage::Usage;
+use crate::bounded::open_file;
 use crate::reverse_lines::ReverseLines;
 use crate::turn::request::{Sandbox, SessionId};
 
@@ -55,7 +55,7 @@ fn newest_first(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 /// Reads the record at `path`. `is_one_off` tells from a user's message whether its turn leaves the
 /// session's directory and sandbox as they were.
 pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Record> {
-    let mut lines = ReverseLines::new(File::open(path)?)?;
+    let mut lines = ReverseLines::new(open_file(path)?)?;
     let mut fold = Fold::default();
     while let Some(line) = lines.next_line()? {
         if let Some(line) = Line::decode(line) {
@@ -105,7 +105,7 @@ fn last<T>(
     mark: &[u8],
     read: impl Fn(&Value) -> Option<T>,
 ) -> io::Result<Option<T>> {
-    let mut lines = ReverseLines::after(File::open(path)?, before)?;
+    let mut lines = ReverseLines::after(open_file(path)?, before)?;
     while let Some(line) = lines.next_line()? {
         // Most lines are long and are something else, and are not worth being read as JSON.
         if memchr::memmem::find(line, mark).is_none() {

@@ -35,7 +35,8 @@ impl Scratch {
         let temporary = std::env::temp_dir;
         let all = state_dir.map_or_else(temporary, Path::to_owned).join("scratch");
         let folder = all.join(Uuid::new_v4().to_string());
-        private::create_folder(&folder)?;
+        private::create_folder(&folder)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", all.display())))?;
         remove_left_behind(&all);
         let mut scratch = Self { folder: Some(folder), files: Files::default() };
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::process::Command;
 
+use super::helper;
 use super::locate::Program;
 use super::process::set_variables;
+use super::watchdog::Watchdog;
 
 /// How long the answer may take. It takes some 10 ms, through the npm package's script 100 ms.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -70,7 +71,7 @@ type Stamp = (u64, Option<SystemTime>);
 
 impl Versions {
     /// The version of a program, if it says.
-    pub(crate) async fn of(&self, program: &Program) -> Option<Version> {
+    pub(crate) async fn of(&self, program: &Program, watchdog: &Watchdog) -> Option<Version> {
         let file = std::fs::metadata(&program.path).ok()?;
         let stamp = (file.len(), file.modified().ok());
         if let Some((asked, version)) = self.lock().get(&program.path)
@@ -78,7 +79,8 @@ impl Versions {
         {
             return *version;
         }
-        let version = ask(program).await;
+        // Whoever does not answer now may do so the next time.
+        let version = ask(program, watchdog).await?;
         self.lock().insert(program.path.clone(), (stamp, version));
         version
     }
@@ -88,12 +90,22 @@ impl Versions {
     }
 }
 
-async fn ask(program: &Program) -> Option<Version> {
+/// What the program says its version is, which may make no sense. `None` if it says nothing.
+async fn ask(program: &Program, watchdog: &Watchdog) -> Option<Option<Version>> {
     let mut command = Command::new(&program.path);
     set_variables(&mut command, program);
-    let answer = command.arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(ANSWER_WITHIN, answer).await.ok()?.ok()?;
-    Version::parse(&String::from_utf8_lossy(&output.stdout))
+    command.arg("--version");
+    match helper::ask(command, watchdog, ANSWER_WITHIN).await {
+        Ok(answer) if answer.status.success() => Some(Version::parse(&answer.stdout)),
+        Ok(answer) => {
+            tracing::debug!(status = %answer.status, "Codex does not tell its version");
+            None
+        }
+        Err(error) => {
+            tracing::debug!(%error, "Codex does not tell its version");
+            None
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::process::ProcessId;
 use crate::policy::Policy;
 use crate::turn::options::Options;
 use crate::turn::outcome::FailureKind;
@@ -27,6 +28,9 @@ pub(crate) struct Ask {
     #[serde(default)]
     pub(crate) fork: bool,
     pub(crate) lasting: Lasting,
+    /// Who asks: it has not been accepted before this process has said so.
+    #[serde(default)]
+    asker: Option<ProcessId>,
     /// What whoever asks is allowed: a job's process may have been started by somebody else.
     policy: Policy,
 }
@@ -63,6 +67,7 @@ impl Ask {
                 }
             },
             fork: request.fork,
+            asker: Some(ProcessId::this()),
             policy: policy.clone(),
             lasting: Lasting {
                 options: request.options.clone(),
@@ -70,6 +75,11 @@ impl Ask {
                 idle_timeout_ms: request.idle.map(millis),
             },
         }
+    }
+
+    /// Whether whoever asks can still say that it was accepted.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.asker.as_ref().is_some_and(ProcessId::is_alive)
     }
 
     /// The turn to run, checked anew: a directory may be gone by now.

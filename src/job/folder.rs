@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::LOCK_WITHIN;
 use super::ask::Ask;
 use super::id::JobId;
 use crate::private::{self, write_whole};
@@ -48,9 +49,38 @@ impl Folder {
         self.path.join("inbox")
     }
 
-    /// Is there if the job is to be cancelled.
-    pub(crate) fn cancel(&self) -> PathBuf {
+    /// Says that the job is to be stopped. That takes no room on the disk: the file that says so was
+    /// there before, under another name.
+    pub(crate) fn ask_to_stop(&self) -> io::Result<()> {
+        match fs::rename(self.no_stop(), self.stop()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.is_dir() => {
+                // Somebody else was a moment earlier, or an older version made the folder.
+                let mut options = private::open_options();
+                options.write(true).create(true).truncate(false).open(self.stop()).map(drop)
+            }
+            renamed => renamed,
+        }
+    }
+
+    /// Whether the job is to be stopped.
+    pub(crate) fn is_to_stop(&self) -> bool {
+        self.stop().exists()
+    }
+
+    /// Takes the wish back to stop the job.
+    pub(crate) fn forget_stop(&self) -> io::Result<()> {
+        match fs::rename(self.stop(), self.no_stop()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed,
+        }
+    }
+
+    fn stop(&self) -> PathBuf {
         self.inbox().join("cancel")
+    }
+
+    fn no_stop(&self) -> PathBuf {
+        self.path.join("cancel")
     }
 
     fn reserve(&self) -> PathBuf {
@@ -65,6 +95,7 @@ impl Folder {
     /// Makes the folder, and sees whether there is room.
     pub(crate) fn create(&self) -> io::Result<()> {
         private::create_folder(&self.inbox())?;
+        private::open_options().write(true).create(true).truncate(false).open(self.no_stop())?;
         self.keep_reserve()
     }
 
@@ -117,6 +148,22 @@ impl Folder {
 
     fn ask(&self, id: Uuid) -> PathBuf {
         self.inbox().join(format!("{id}.json"))
+    }
+
+    /// Makes sure that nobody else puts a prompt into the inbox meanwhile.
+    pub(crate) fn lock_inbox(&self) -> io::Result<Option<File>> {
+        private::lock_within(&self.path.join("inbox.lock"), LOCK_WITHIN)
+    }
+
+    /// Removes prompts whose askers were killed before they could say that they were accepted. Only
+    /// for the holder of the lock of a job that has ended: all that were accepted have ended too.
+    pub(crate) fn remove_unaccepted(&self) -> io::Result<()> {
+        for (_, path) in self.asks()? {
+            if !private::read_whole::<Ask>(&path).is_ok_and(|ask| ask.is_alive()) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// The prompts in the inbox, in order.

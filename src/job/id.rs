@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,6 +18,12 @@ impl JobId {
     /// A name that no other job has.
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When the name was made.
+    pub(crate) fn made_at(self) -> Option<SystemTime> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What is told of all jobs: a line for each turn that ended. Its numbers are the cursors of
 //! `job_notifications` and `job_wait`.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub(crate) struct Notification {
     pub(crate) status: Status,
     pub(crate) at: Time,
     pub(crate) turn: u64,
+    /// The beginning of what was asked.
+    #[serde(default)]
+    pub(crate) prompt: Option<String>,
     pub(crate) session_id: Option<SessionId>,
     pub(crate) result: Option<String>,
     pub(crate) error: Option<JobError>,
@@ -49,6 +52,7 @@ impl Notification {
             status,
             at: Time::now(),
             turn: state.turns,
+            prompt: state.last_end.as_ref().and_then(|end| end.prompt.clone()),
             session_id: state.session_id,
             result: state.result.as_ref().filter(|_| state.error.is_none()).map(head),
             error: state.error.clone().map(|error| JobError {
@@ -167,20 +171,7 @@ impl Notifications {
     }
 
     fn lock(&self) -> io::Result<File> {
-        let file = private::open_options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.path.with_extension("lock"))?;
-        let until = Instant::now() + LOCK_WITHIN;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let lock = private::lock_within(&self.path.with_extension("lock"), LOCK_WITHIN)?;
+        lock.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 }

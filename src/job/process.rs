@@ -4,11 +4,24 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use nix::sys::signal::{Signal, killpg};
 use process_wrap::tokio::CommandWrap;
 #[cfg(unix)]
 use process_wrap::tokio::ProcessSession;
 use serde::{Deserialize, Serialize};
+
+/// How a Codex is stopped whose owner is gone: as its watchdog would, which is given a moment for that.
+#[cfg(unix)]
+const STOP_LADDER: &[(Option<Signal>, Duration)] = &[
+    (None, Duration::from_millis(200)),
+    (Some(Signal::SIGINT), Duration::from_millis(700)),
+    (Some(Signal::SIGTERM), Duration::from_millis(500)),
+    (Some(Signal::SIGKILL), Duration::from_millis(500)),
+];
 
 /// A process, also after its id was given to another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +42,51 @@ impl ProcessId {
         Self { pid, start: start_of(pid).unwrap_or_default() }
     }
 
+    /// Stops the process group that it leads, unless it leaves by itself. Blocks: usually for a tenth
+    /// of a second, and for 2 s if nothing but SIGKILL helps.
+    #[cfg(unix)]
+    pub(crate) fn stop_group(&self) {
+        let Ok(group) = i32::try_from(self.pid).map(nix::unistd::Pid::from_raw) else { return };
+        for &(signal, grace) in STOP_LADDER {
+            if !self.is_alive() {
+                return;
+            }
+            if let Some(signal) = signal {
+                tracing::info!(pid = self.pid, signal = signal.as_str(), "stopping a Codex");
+                let _gone = killpg(group, signal);
+            }
+            let until = Instant::now() + grace;
+            while self.is_alive() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    /// The system has ended it together with the process that had started it.
+    #[cfg(not(unix))]
+    pub(crate) fn stop_group(&self) {}
+
+    /// Asks it to leave. `false` if it is gone, or cannot be asked.
+    pub(crate) fn ask_to_leave(&self) -> bool {
+        self.is_alive() && terminate(self.pid)
+    }
+
     /// Whether it is still there, and not only waits to be reaped.
     pub(crate) fn is_alive(&self) -> bool {
         start_of(self.pid).is_some_and(|start| start == self.start)
     }
+}
+
+#[cfg(unix)]
+fn terminate(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).is_ok()
+    })
+}
+
+#[cfg(not(unix))]
+fn terminate(_pid: u32) -> bool {
+    false
 }
 
 /// The boot of the system and the ticks from there to the start, which no other process with the same

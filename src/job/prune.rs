@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::Folder;
@@ -10,7 +10,7 @@ use super::id::JobId;
 use super::state::State;
 use super::store::{REMNANT, Store};
 use super::time::Time;
-use crate::private::read_whole;
+use crate::private::{ABANDONED_AFTER, read_whole, remove_unfinished};
 
 /// How long, and how many, ended jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +47,15 @@ pub(crate) fn prune(
     let mut kept = 0;
     for job in store.names()? {
         let folder = store.folder(job);
+        remove_unfinished(folder.path());
+        remove_unfinished(&folder.inbox());
         let state = match store.look(job) {
             Ok(Some(state)) => state,
-            Ok(None) | Err(_) => continue,
+            Ok(None) => {
+                remove_unborn(&folder, job);
+                continue;
+            }
+            Err(_) => continue,
         };
         let Some(ended_at) = state.ended_at.filter(|_| state.status.has_ended()) else { continue };
         let bytes = size(folder.path());
@@ -73,10 +79,25 @@ pub(crate) fn prune(
     Ok(pruned)
 }
 
+/// Removes the folder of what never became a job: whoever made it was killed before it had a state.
+/// Its prompt was not accepted.
+fn remove_unborn(folder: &Folder, job: JobId) {
+    let age = job.made_at().and_then(|made_at| made_at.elapsed().ok());
+    if age.is_some_and(|age| age < ABANDONED_AFTER) || !folder.path().is_dir() {
+        return;
+    }
+    let Ok(Some(_lock)) = folder.try_lock() else { return };
+    let is_empty = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len()) == 0;
+    if is_empty(folder.state()) && is_empty(folder.log()) {
+        drop(remove(folder.path()));
+    }
+}
+
 /// Whether nothing of a job is left to do, for whoever has its lock.
 fn is_over(folder: &Folder) -> bool {
-    let ended = read_whole::<State>(&folder.state()).is_ok_and(|state| state.status.has_ended());
-    ended && folder.asks().is_ok_and(|asks| asks.is_empty())
+    let ended = read_whole::<State>(&folder.state()).is_ok_and(|state| state.is_settled());
+    // What was accepted has ended too.
+    ended && folder.remove_unaccepted().is_ok() && folder.asks().is_ok_and(|asks| asks.is_empty())
 }
 
 /// Removes a job's folder. To others it is gone at once, and never there by half.

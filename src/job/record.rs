@@ -66,14 +66,22 @@ pub(crate) enum JobEvent {
     Prompt { id: Uuid, text: String, interrupt: bool },
     /// Its turn has its place, and Codex is started in this directory.
     #[serde(rename = "turn.running")]
-    Running { cwd: PathBuf },
+    Running {
+        cwd: PathBuf,
+        /// The prompt of the turn. An older version did not write it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt: Option<Uuid>,
+    },
     /// A line of Codex's was no event, or too long to be kept.
     #[serde(rename = "job.skipped")]
     Skipped { reason: String },
-    /// The turn has ended.
+    /// The turn has ended, or a prompt without having become one.
     #[serde(rename = "turn.ended")]
     Ended {
         status: Status,
+        /// The prompt of the turn. An older version did not write it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt: Option<Uuid>,
         /// Whether it is told as a notification.
         told: bool,
         /// Whether turns of the job are still to come or running.
@@ -82,6 +90,8 @@ pub(crate) enum JobEvent {
         result: Option<String>,
         error: Option<JobError>,
         usage: Option<Usage>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_usage: Option<Usage>,
         #[serde(default)]
         warnings: Vec<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,7 +25,7 @@ use super::prune::{Retention, prune};
 use super::record::JobEvent;
 use super::state::{JobError, Status};
 use super::store::Store;
-use super::writer::{SharedWriter, TurnRecorder};
+use super::writer::{Dismissed, SharedWriter, TurnRecorder};
 use crate::config::Settings;
 use crate::private::read_whole;
 use crate::signals::Signals;
@@ -34,6 +34,9 @@ use crate::turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
 
 /// How long whoever started this process may keep the lock.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why the turns of a job end that is not cancelled.
+const TOLD_TO_LEAVE: &str = "the process that ran the job was told to leave";
 
 /// How long Codex may take to leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(15);
@@ -65,6 +68,8 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
         }
         let leaving = work.leaving;
         drop(work);
+        // Somebody may have wished it when all was over.
+        store.forget_stop_of_ended(&folder);
         if leaving || status != 0 || folder.asks().map_or(true, |asks| asks.is_empty()) {
             break;
         }
@@ -156,7 +161,10 @@ impl Work {
             self.give_up(&error).await?;
             return Err(error);
         }
-        drop(fs::remove_file(self.folder.cancel()));
+        if self.leaving {
+            self.dismiss_asks(|| (Status::Interrupted, JobError::not_begun(TOLD_TO_LEAVE)))?;
+        }
+        self.folder.forget_stop()?;
         self.writer.lock().sync()
     }
 
@@ -188,8 +196,22 @@ impl Work {
         Ok(())
     }
 
+    /// Writes down that the prompts in the inbox are not begun.
+    fn dismiss_asks(&self, why: impl Fn() -> (Status, JobError)) -> io::Result<()> {
+        let mut writer = self.writer.lock();
+        let asks = self.folder.asks()?;
+        for (at, (id, path)) in asks.iter().enumerate() {
+            let text = read_whole::<Ask>(path).map(|ask| ask.text).unwrap_or_default();
+            let (status, error) = why();
+            let more = !self.active.is_empty() || at + 1 < asks.len();
+            writer.dismiss(Dismissed { id: *id, text, status, error }, more)?;
+            fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+
     /// Stops what runs, because it cannot be written down, and writes down that with what was set
-    /// aside. Prompts that were not taken stay where they are.
+    /// aside.
     async fn give_up(&mut self, error: &io::Error) -> io::Result<()> {
         let trouble = self.trouble.insert(error.to_string()).clone();
         for active in &self.active {
@@ -199,12 +221,14 @@ impl Work {
             let (id, outcome) = ended.map_err(io::Error::other)?;
             self.ended(id, outcome)?;
         }
+        let not_recorded = FailureKind::NotRecorded { reason: trouble };
+        self.dismiss_asks(|| (Status::Failed, JobError::of(&not_recorded)))?;
         let mut writer = self.writer.lock();
         if writer.state().status.has_ended() {
             return Ok(());
         }
-        let failure = Failure::of(FailureKind::NotRecorded { reason: trouble }, None);
-        writer.end(0, ending(Err(failure), None, false))
+        let failure = Failure::of(not_recorded, None);
+        writer.end(0, ending(None, Err(failure), None, false))
     }
 
     /// Starts, or puts in line, what was asked since.
@@ -219,11 +243,16 @@ impl Work {
                 Ok(ask) => ask,
                 Err(error) => {
                     tracing::error!(%error, "a prompt cannot be read");
+                    let message = format!("the prompt cannot be read: {error}");
+                    let error = JobError::of(&FailureKind::Internal { message });
+                    let prompt =
+                        Dismissed { id, text: String::new(), status: Status::Failed, error };
+                    self.writer.lock().dismiss(prompt, !self.active.is_empty())?;
                     fs::remove_file(path)?;
                     continue;
                 }
             };
-            let is_new = self.writer.lock().state().last_prompt != Some(id);
+            let is_new = !self.writer.lock().state().has_taken(id);
             if is_new {
                 let event =
                     JobEvent::Prompt { id, text: ask.text.clone(), interrupt: ask.interrupt };
@@ -248,7 +277,7 @@ impl Work {
         ask.fork &= session.is_none();
         let interrupt = ask.interrupt;
         let number = Arc::default();
-        let recorder = TurnRecorder::new(self.writer.clone(), Arc::clone(&number));
+        let recorder = TurnRecorder::new(self.writer.clone(), Arc::clone(&number), id);
         let mut active = Active { id, number, cancel: CancellationToken::new(), stopped: None };
         match ask.into_request() {
             Ok(request) => {
@@ -273,16 +302,14 @@ impl Work {
 
     /// Stops everything if the job was cancelled, also what was not begun.
     fn look_for_cancel(&mut self) -> io::Result<()> {
-        let cancel = self.folder.cancel();
-        if !cancel.exists() {
+        if !self.folder.is_to_stop() {
             return Ok(());
         }
         // What is asked from now on is asked anew.
         self.take_asks()?;
-        fs::remove_file(cancel)?;
-        for (_, path) in self.folder.asks()? {
-            fs::remove_file(path)?;
-        }
+        self.folder.forget_stop()?;
+        let cancelled = FailureKind::Cancelled { by: CancelledBy::Caller };
+        self.dismiss_asks(|| (Status::Cancelled, JobError::of(&cancelled)))?;
         for active in &mut self.active {
             active.stop(Stopped::Cancelled);
         }
@@ -293,18 +320,19 @@ impl Work {
         let at = self.active.iter().position(|active| active.id == id);
         let active = self.active.swap_remove(at.expect("only what is active ends"));
         let waiting = self.folder.asks().is_ok_and(|asks| !asks.is_empty());
-        let goes_on = !self.leaving && self.trouble.is_none();
-        let more = goes_on && (!self.active.is_empty() || waiting);
+        // When it is left, or nothing can be written, these are told of at the very end.
+        let more = !self.active.is_empty() || waiting;
         let event = match (outcome, &self.trouble) {
             (Err(mut failure), Some(reason))
                 if matches!(failure.kind, FailureKind::Cancelled { .. }) =>
             {
                 failure.kind = FailureKind::NotRecorded { reason: reason.clone() };
-                ending(Err(failure), None, more)
+                ending(Some(id), Err(failure), None, more)
             }
-            (outcome, _) => ending(outcome, active.stopped, more),
+            (outcome, _) => ending(Some(id), outcome, active.stopped, more),
         };
         let number = active.number.load(Ordering::Relaxed);
+        let event = if number == 0 { not_begun(event) } else { event };
         self.writer.lock().end(number, event)
     }
 }
@@ -316,17 +344,32 @@ impl Active {
     }
 }
 
+/// The end of a prompt whose turn had not begun: Codex knows nothing of it.
+fn not_begun(mut event: JobEvent) -> JobEvent {
+    if let JobEvent::Ended { status: Status::Interrupted, error, .. } = &mut event {
+        *error = Some(JobError::not_begun(TOLD_TO_LEAVE));
+    }
+    event
+}
+
 /// How a turn of a job ended.
-fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
+fn ending(
+    prompt: Option<Uuid>,
+    outcome: Outcome,
+    stopped: Option<Stopped>,
+    more: bool,
+) -> JobEvent {
     match outcome {
         Ok(answer) => JobEvent::Ended {
             status: Status::Completed,
+            prompt,
             told: true,
             more,
             session_id: Some(answer.session_id),
             result: Some(answer.reply),
             error: None,
             usage: answer.usage,
+            session_usage: answer.session_usage,
             warnings: answer.warnings,
             output: answer.output,
             effective: answer.effective.map(|effective| json!(effective)),
@@ -337,18 +380,20 @@ fn ending(outcome: Outcome, stopped: Option<Stopped>, more: bool) -> JobEvent {
             let error = match status {
                 Status::Interrupted => JobError::interrupted(match stopped {
                     Some(_) => "the turn was interrupted for the next prompt",
-                    None => "the process that ran the job was told to leave",
+                    None => TOLD_TO_LEAVE,
                 }),
                 _ => JobError::of(&kind),
             };
             JobEvent::Ended {
                 status,
+                prompt,
                 told: stopped != Some(Stopped::ForReply),
                 more,
                 session_id,
                 result: None,
                 error: Some(JobError { partial_reply, ..error }),
                 usage: None,
+                session_usage: None,
                 warnings,
                 output: None,
                 effective: None,

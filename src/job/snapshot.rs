@@ -49,6 +49,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         ("error", json!(error)),
         ("warnings", json!((!state.warnings.is_empty()).then_some(&state.warnings))),
         ("usage", json!(state.usage)),
+        ("session_usage", json!(state.session_usage)),
         ("commands", json!(activity.commands)),
         ("commands_failed", json!(activity.commands_failed)),
         ("files_changed", json!(activity.files_changed)),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::TITLE_CHARS;
 use super::activity::Activity;
 use super::ask::Lasting;
 use super::id::JobId;
@@ -16,6 +17,7 @@ use super::record::JobEvent;
 use super::time::Time;
 use crate::codex::event::Event;
 use crate::codex::usage::Usage;
+use crate::text::head;
 use crate::turn::advice::{self, Ways};
 use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, SessionId};
@@ -122,6 +124,32 @@ impl JobError {
             partial_reply: None,
         }
     }
+
+    /// The same happened to the job before the turn of a prompt had begun.
+    pub(crate) fn not_begun(why: &str) -> Self {
+        Self {
+            kind: Status::Interrupted.as_str().into(),
+            message: format!("this prompt was not begun: {why}"),
+            next: "Codex never saw it: send it again with job_reply.".into(),
+            partial_reply: None,
+        }
+    }
+}
+
+/// A prompt that was taken out of the inbox.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Prompted {
+    pub(crate) id: Uuid,
+    /// Its beginning, for people.
+    pub(crate) text: String,
+}
+
+/// How the last turn, or the last prompt that became none, ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LastEnd {
+    pub(crate) status: Status,
+    /// The beginning of the prompt.
+    pub(crate) prompt: Option<String>,
 }
 
 /// All that is known of a job.
@@ -153,18 +181,33 @@ pub(crate) struct State {
     pub(crate) warnings: Vec<String>,
     /// Tokens of all turns of the job, as far as Codex said.
     pub(crate) usage: Option<Usage>,
+    /// Tokens of its session, as of its last turn that was completed.
+    #[serde(default)]
+    pub(crate) session_usage: Option<Usage>,
     pub(crate) activity: Activity,
     /// The number of the last line of the log that is folded in here, and how many bytes that is.
     pub(crate) cursor: u64,
     pub(crate) log_bytes: u64,
     /// The last prompt that was taken out of the inbox.
     pub(crate) last_prompt: Option<Uuid>,
+    /// The prompts that were taken and whose turns have not begun, in order.
+    #[serde(default)]
+    pub(crate) waiting: Vec<Prompted>,
+    /// The prompt of the turn that runs.
+    #[serde(default)]
+    pub(crate) at_work: Option<Prompted>,
+    /// What ended last, and how.
+    #[serde(default)]
+    pub(crate) last_end: Option<LastEnd>,
     /// The turns that were told of as notifications, up to this line of the log.
     pub(crate) announced: u64,
     /// The last line of the log that is to be told of.
     pub(crate) to_announce: u64,
     /// The process that runs the job, or did.
     pub(crate) runner: Option<ProcessId>,
+    /// The Codex of its last turn, so that whoever finds the job's process gone can stop it.
+    #[serde(default)]
+    pub(crate) codex: Option<ProcessId>,
     /// Whether that process was started and has not begun: it will take what is in the inbox.
     #[serde(default)]
     pub(crate) starting: bool,
@@ -194,13 +237,18 @@ impl State {
             error: None,
             warnings: Vec::new(),
             usage: None,
+            session_usage: None,
             activity: Activity::default(),
             cursor: 0,
             log_bytes: 0,
             last_prompt: None,
+            waiting: Vec::new(),
+            at_work: None,
+            last_end: None,
             announced: 0,
             to_announce: 0,
             runner: None,
+            codex: None,
             starting: false,
             codex_home: None,
             lasting: Lasting::default(),
@@ -235,6 +283,7 @@ impl State {
             }
             JobEvent::Prompt { id, text, interrupt: _ } => {
                 self.last_prompt = Some(*id);
+                self.waiting.push(Prompted { id: *id, text: head(text, TITLE_CHARS) });
                 if self.status.has_ended() {
                     self.status = Status::Queued;
                     self.ended_at = None;
@@ -243,7 +292,8 @@ impl State {
                     self.activity.note(at, "waiting to start");
                 }
             }
-            JobEvent::Running { cwd } => {
+            JobEvent::Running { cwd, prompt } => {
+                self.at_work = self.take_waiting(*prompt);
                 self.status = Status::Running;
                 self.started_at.get_or_insert(at);
                 self.turns += 1;
@@ -254,12 +304,14 @@ impl State {
             JobEvent::Skipped { .. } => self.activity.last_activity_at = at,
             JobEvent::Ended {
                 status,
+                prompt,
                 told,
                 more,
                 session_id,
                 result,
                 error,
                 usage,
+                session_usage,
                 warnings,
                 output,
                 effective,
@@ -268,16 +320,28 @@ impl State {
                 if !told {
                     self.announced = cursor;
                 }
-                self.status = if *more { Status::Queued } else { *status };
+                let is_turn = self.end_prompt(*prompt, *status);
+                self.status = match (more, &self.at_work) {
+                    (false, _) => *status,
+                    (true, None) => Status::Queued,
+                    (true, Some(_)) => Status::Running,
+                };
                 self.ended_at = (!more).then_some(at);
+                self.error.clone_from(error);
+                if !is_turn {
+                    if self.at_work.is_none() {
+                        self.activity.turn_ends(at, status.as_str());
+                    }
+                    return;
+                }
                 self.session_id = session_id.or(self.session_id);
                 if result.is_some() {
                     self.result.clone_from(result);
                     self.output.clone_from(output);
                 }
                 self.effective.clone_from(effective);
-                self.error.clone_from(error);
                 self.warnings.clone_from(warnings);
+                self.session_usage = session_usage.or(self.session_usage);
                 self.usage = match (self.usage, usage) {
                     (Some(before), Some(usage)) => Some(before.plus(*usage)),
                     (before, usage) => usage.or(before),
@@ -286,12 +350,49 @@ impl State {
             }
             JobEvent::Interrupted { error } => {
                 self.to_announce = cursor;
+                self.end_prompt(None, Status::Interrupted);
                 self.status = Status::Interrupted;
                 self.ended_at = Some(at);
                 self.error = Some(error.clone());
                 self.activity.turn_ends(at, "interrupted");
             }
         }
+    }
+
+    /// Takes a prompt out of those that wait; the first one if it is not known which.
+    fn take_waiting(&mut self, id: Option<Uuid>) -> Option<Prompted> {
+        let at = match id {
+            Some(id) => self.waiting.iter().position(|waiting| waiting.id == id)?,
+            None if self.waiting.is_empty() => return None,
+            None => 0,
+        };
+        Some(self.waiting.remove(at))
+    }
+
+    /// Takes note of the end of a prompt; of that of the running turn if it is not known which. Says
+    /// whether it had become a turn.
+    fn end_prompt(&mut self, id: Option<Uuid>, status: Status) -> bool {
+        let is_turn = match (&self.at_work, id) {
+            (Some(at_work), Some(id)) => at_work.id == id,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let ended = if is_turn { self.at_work.take() } else { self.take_waiting(id) };
+        self.last_end = Some(LastEnd { status, prompt: ended.map(|prompt| prompt.text) });
+        is_turn || id.is_none()
+    }
+
+    /// Whether a prompt was taken out of the inbox and has not ended.
+    pub(crate) fn has_taken(&self, id: Uuid) -> bool {
+        let mut open = self.waiting.iter().chain(&self.at_work);
+        self.last_prompt == Some(id) || open.any(|prompt| prompt.id == id)
+    }
+
+    /// Whether nothing is left to find out about a job that has ended: nobody is on the way to run
+    /// it, all its prompts have ended, and all ends were told.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_over = self.status.has_ended() && !self.starting;
+        is_over && self.waiting.is_empty() && !self.is_unannounced()
     }
 
     /// Whether there is an ending that nobody was told of.

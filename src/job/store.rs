@@ -7,19 +7,24 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::ask::Ask;
 use super::folder::{Folder, WriteLock};
 use super::id::JobId;
 use super::log::LogReader;
 use super::notifications::Notifications;
 use super::record::{JobEvent, Line};
-use super::state::{JobError, State};
-use super::writer::Writer;
+use super::state::{JobError, Prompted, State, Status};
+use super::writer::{Dismissed, Writer};
 use crate::codex::event::{Event, Item, Phase};
 use crate::private::{self, read_whole};
 use crate::reverse_lines::ReverseLines;
 
 /// How the name of a job's folder ends that is being removed.
 pub(crate) const REMNANT: &str = "gone";
+
+/// Why the turns of a job ended whose process is not there.
+const GONE: &str =
+    "the process that ran the job is gone: it was killed, or the machine was started anew";
 
 /// The jobs below one state folder. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -91,8 +96,9 @@ impl Store {
                 }
             },
         };
-        let settled = state.status.has_ended() && !state.is_unannounced();
-        if settled || state.runner.as_ref().is_some_and(super::process::ProcessId::is_alive) {
+        if state.is_settled()
+            || state.runner.as_ref().is_some_and(super::process::ProcessId::is_alive)
+        {
             return Ok(Some(state));
         }
         self.bury(&folder, state).map(Some)
@@ -108,25 +114,19 @@ impl Store {
         if state.runner.as_ref().is_some_and(super::process::ProcessId::is_alive) {
             return Ok(state);
         }
+        // The watchdog usually has. But it may have been killed together with the job's process.
+        if let Some(codex) = &state.codex {
+            codex.stop_group();
+        }
         let error = JobError {
             partial_reply: last_message(folder, state.turns).unwrap_or_default(),
-            ..JobError::interrupted(
-                "the process that ran the job is gone: it was killed, or the machine was started \
-                 anew",
-            )
+            ..JobError::interrupted(GONE)
         };
         let mut gone = state.clone();
-        let written = self.writer(folder, state, lock).and_then(|mut writer| {
-            if writer.state().status.has_ended() {
-                let status = writer.state().status;
-                writer.announce(status, true)?;
-            } else {
-                tracing::info!(job = %seen.job_id, "the job's process is gone");
-                let turn = writer.state().turns;
-                writer.end(turn, JobEvent::Interrupted { error: error.clone() })?;
-            }
-            Ok(writer.state().clone())
-        });
+        let written = self
+            .writer(folder, state, lock)
+            .and_then(|mut writer| end_all(folder, &mut writer, &error).map(|()| writer))
+            .map(|writer| writer.state().clone());
         written.or_else(|problem| {
             // Then the next one who looks finds the same.
             tracing::warn!(job = %seen.job_id, error = %problem, "the job's end cannot be written");
@@ -159,6 +159,18 @@ impl Store {
         if state.cursor == 0 { Err(missing()) } else { Ok(state) }
     }
 
+    /// Takes the wish back to stop a job, if it has ended and nobody runs it.
+    pub(crate) fn forget_stop_of_ended(&self, folder: &Folder) {
+        if !folder.is_to_stop() {
+            return;
+        }
+        let Ok(Some(_lock)) = folder.try_lock() else { return };
+        let over = |state: &State| state.status.has_ended() && !state.starting;
+        if read_whole::<State>(&folder.state()).is_ok_and(|state| over(&state)) {
+            drop(folder.forget_stop());
+        }
+    }
+
     /// The one who writes a job, and goes on where its `state` ends.
     pub(crate) fn writer(
         &self,
@@ -176,6 +188,45 @@ impl Store {
             lock => lock,
         }
     }
+}
+
+/// Writes down and tells how everything ended that a job's process, which is gone, was to do: the turn
+/// that ran, and each prompt that waited.
+fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError) -> io::Result<()> {
+    if writer.state().is_unannounced() {
+        writer.announce(true)?;
+    }
+    let mut asks = folder.asks()?;
+    let state = writer.state();
+    let is_idle = state.waiting.is_empty() && asks.is_empty();
+    if state.status == Status::Running || (is_idle && !state.status.has_ended()) {
+        tracing::info!(job = %state.job_id, "the job's process is gone");
+        let turn = state.turns;
+        writer.end(turn, JobEvent::Interrupted { error: error.clone() })?;
+    }
+    asks.retain(|(id, path)| {
+        // It was taken, and the process was killed before it could remove the file.
+        let is_taken = writer.state().has_taken(*id);
+        if is_taken {
+            drop(fs::remove_file(path));
+        }
+        !is_taken
+    });
+    let mut left = writer.state().waiting.len() + asks.len();
+    let mut dismiss = |writer: &mut Writer, id, text| {
+        left -= 1;
+        let error = JobError::not_begun(GONE);
+        writer.dismiss(Dismissed { id, text, status: Status::Interrupted, error }, left > 0)
+    };
+    for Prompted { id, text } in writer.state().waiting.clone() {
+        dismiss(writer, id, text)?;
+    }
+    for (id, path) in asks {
+        let text = read_whole::<Ask>(&path).map(|ask| ask.text).unwrap_or_default();
+        dismiss(writer, id, text)?;
+        drop(fs::remove_file(path));
+    }
+    if writer.state().starting { writer.take_back() } else { Ok(()) }
 }
 
 /// What Codex said last in a turn, from the job's log.

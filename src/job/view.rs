@@ -130,7 +130,7 @@ fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
             }
             Some((kind, fields))
         }
-        JobEvent::Running { cwd } => {
+        JobEvent::Running { cwd, .. } => {
             let cwd = told(cwd.display(), Lines::Escaped);
             text("turn.running", format!("turn {} runs in {cwd}", line.turn))
         }

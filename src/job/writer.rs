@@ -7,21 +7,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::folder::{Folder, WriteLock};
 use super::log::LogWriter;
 use super::notifications::{Notification, Notifications};
 use super::process::ProcessId;
 use super::record::{JobEvent, Line};
-use super::state::{State, Status};
+use super::state::{JobError, State, Status};
 use super::time::Time;
 use crate::codex::event::Event;
 use crate::codex::event_stream::Skipped;
-use crate::private::write_whole;
+use crate::private::write_often;
 use crate::turn::attempt::Recorder;
 
 /// How often the state is written while events come.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
+
+/// A prompt that is not to be begun, and why.
+#[derive(Debug)]
+pub(crate) struct Dismissed {
+    pub(crate) id: Uuid,
+    /// Its beginning, for people.
+    pub(crate) text: String,
+    pub(crate) status: Status,
+    pub(crate) error: JobError,
+}
 
 /// Writes a job's files.
 #[derive(Debug)]
@@ -59,10 +70,22 @@ impl Writer {
         self.save()
     }
 
+    /// Says that no process is on its way to run the job.
+    pub(crate) fn take_back(&mut self) -> io::Result<()> {
+        self.state.starting = false;
+        self.save()
+    }
+
     /// Says that this process runs the job from now on.
     pub(crate) fn take_over(&mut self) -> io::Result<()> {
         self.state.runner = Some(ProcessId::this());
         self.state.starting = false;
+        self.save()
+    }
+
+    /// Says which process is the Codex of the running turn.
+    fn launched(&mut self, codex: ProcessId) -> io::Result<()> {
+        self.state.codex = Some(codex);
         self.save()
     }
 
@@ -81,22 +104,49 @@ impl Writer {
 
     /// Writes down how a turn ended, also when there is hardly any room, and tells of it.
     pub(crate) fn end(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
-        let status = match &event {
-            JobEvent::Ended { status, .. } => *status,
-            _ => Status::Interrupted,
+        self.write(turn, &event)?;
+        self.in_any_case(|writer, _| writer.save())?;
+        if !self.state.is_unannounced() {
+            return Ok(());
+        }
+        self.in_any_case(Self::announce)
+    }
+
+    /// Writes down that a prompt ends that was never begun, and tells of it. It may not even have been
+    /// taken out of the inbox.
+    pub(crate) fn dismiss(&mut self, prompt: Dismissed, more: bool) -> io::Result<()> {
+        let Dismissed { id, text, status, error } = prompt;
+        if !self.state.has_taken(id) {
+            self.write(0, &JobEvent::Prompt { id, text, interrupt: false })?;
+        }
+        let error = Some(error);
+        let event = JobEvent::Ended {
+            status,
+            prompt: Some(id),
+            told: true,
+            more,
+            session_id: None,
+            result: None,
+            error,
+            usage: None,
+            session_usage: None,
+            warnings: Vec::new(),
+            output: None,
+            effective: None,
         };
+        self.end(0, event)
+    }
+
+    /// Writes something about the job into the log, also when there is hardly any room.
+    fn write(&mut self, turn: u64, event: &JobEvent) -> io::Result<()> {
         let at = Time::now();
         let line = Line::of_job(at, turn, event.clone());
         let cursor = self.in_any_case(|writer, _| {
             let cursor = writer.log.append(&line)?;
             writer.log.flush().map(|()| cursor)
         })?;
-        self.state.take(cursor, at, &event);
-        self.in_any_case(|writer, _| writer.save())?;
-        if !self.state.is_unannounced() {
-            return Ok(());
-        }
-        self.in_any_case(|writer, again| writer.announce(status, again))
+        self.state.take(cursor, at, event);
+        Ok(())
     }
 
     /// Writes; if that cannot be done, once more with the room that was set aside.
@@ -112,7 +162,8 @@ impl Writer {
     }
 
     /// Tells of the last ending, if nobody did.
-    pub(crate) fn announce(&mut self, status: Status, maybe_told: bool) -> io::Result<()> {
+    pub(crate) fn announce(&mut self, maybe_told: bool) -> io::Result<()> {
+        let status = self.state.last_end.as_ref().map_or(self.state.status, |end| end.status);
         self.notifications.tell(&Notification::of(&self.state, status), maybe_told)?;
         self.state.announced = self.state.to_announce;
         self.save()
@@ -155,7 +206,7 @@ impl Writer {
     fn save(&mut self) -> io::Result<()> {
         self.log.flush()?;
         self.state.log_bytes = self.log.bytes();
-        write_whole(&self.folder.state(), &self.state)?;
+        write_often(&self.folder.state(), &self.state)?;
         self.saved = Instant::now();
         self.unsaved = false;
         Ok(())
@@ -187,12 +238,13 @@ pub(crate) struct TurnRecorder {
     pub(crate) writer: SharedWriter,
     /// Which turn of the job this is, once it has begun, for whoever holds the other end too.
     number: Arc<AtomicU64>,
+    prompt: Uuid,
     turn: u64,
 }
 
 impl TurnRecorder {
-    pub(crate) fn new(writer: SharedWriter, number: Arc<AtomicU64>) -> Self {
-        Self { writer, number, turn: 0 }
+    pub(crate) fn new(writer: SharedWriter, number: Arc<AtomicU64>, prompt: Uuid) -> Self {
+        Self { writer, number, prompt, turn: 0 }
     }
 }
 
@@ -204,9 +256,13 @@ impl Recorder for TurnRecorder {
             self.turn = writer.state.turns + 1;
             self.number.store(self.turn, Ordering::Relaxed);
             let cwd = PathBuf::from(working_dir.to_string_lossy().into_owned());
-            writer.note(self.turn, JobEvent::Running { cwd })?;
+            writer.note(self.turn, JobEvent::Running { cwd, prompt: Some(self.prompt) })?;
         }
         Ok(())
+    }
+
+    fn launched(&mut self, pid: u32) -> io::Result<()> {
+        self.writer.lock().launched(ProcessId::of(pid))
     }
 
     fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()> {

@@ -39,6 +39,7 @@ fn write(state_dir: &Path, dir: &Path, session_id: SessionId) -> io::Result<()> 
     let path = file(&folder, &dir);
     if !path.exists() {
         forget_old(&folder);
+        private::remove_unfinished(&folder);
     }
     private::write_whole(&path, &Last { cwd: dir, session_id })
 }
@@ -46,8 +47,7 @@ fn write(state_dir: &Path, dir: &Path, session_id: SessionId) -> io::Result<()> 
 /// The last session in `dir`, if there was one.
 pub(crate) fn find(state_dir: &Path, dir: &Path) -> Option<SessionId> {
     let dir = real(dir);
-    let last: Last =
-        serde_json::from_slice(&fs::read(file(&folder(state_dir), &dir)).ok()?).ok()?;
+    let last: Last = private::read_whole(&file(&folder(state_dir), &dir)).ok()?;
     (last.cwd == dir).then_some(last.session_id)
 }
 

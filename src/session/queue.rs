@@ -77,15 +77,20 @@ impl Queue {
     /// Gets in line at once, so that the order of calls is the order of places. `front` is before all
     /// others that wait for the session.
     pub(crate) fn enter(&self, session: Option<SessionId>, front: bool) -> Result<Waiting, Full> {
+        let waiting = self.enter_in_any_case(session, front);
+        let full = self.lock().is_full_before(waiting.key);
+        full.map_or(Ok(waiting), Err)
+    }
+
+    /// The same, however many wait: for what was accepted before it comes here.
+    pub(crate) fn enter_in_any_case(&self, session: Option<SessionId>, front: bool) -> Waiting {
         let (call_in, called_in) = oneshot::channel();
         let mut key = 0;
         self.change(|state| {
             key = state.line.join(session, front, state.max_running);
             state.waiting.insert(key, call_in);
         });
-        let waiting = Waiting { queue: self.clone(), key, called_in, placed: false };
-        let full = self.lock().is_full_before(key);
-        full.map_or(Ok(waiting), Err)
+        Waiting { queue: self.clone(), key, called_in, placed: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

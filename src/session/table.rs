@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::line::PATIENCE;
+use crate::bounded::open_file;
 use crate::private;
 
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
@@ -230,7 +231,7 @@ pub(crate) struct Sight {
 /// The slots and the servers that are alive, for one who is none of them and writes nothing. `None` if
 /// there is no table. One that is held is waited for, but not for ever.
 pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
-    let file = match File::open(folder.join(TABLE)) {
+    let file = match open_file(&folder.join(TABLE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
@@ -246,7 +247,7 @@ pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
     let files = folder.read_dir()?.flatten().map(|entry| entry.path());
     let alive = files.filter_map(|path| {
         let name = path.file_name()?.to_str()?.strip_suffix(".server")?.to_owned();
-        File::open(&path).ok()?.try_lock().is_err().then(|| {
+        open_file(&path).ok()?.try_lock().is_err().then(|| {
             let pid = name.split('-').next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
             let who = read_who(&path).unwrap_or(Who { pid, origin: String::new() });
             (name, who)
@@ -276,13 +277,13 @@ fn slots_in(file: &File) -> io::Result<Vec<u8>> {
 
 fn read_who(server: &Path) -> Option<Who> {
     let mut text = String::new();
-    File::open(server).ok()?.take(SLOT as u64).read_to_string(&mut text).ok()?;
+    open_file(server).ok()?.take(SLOT as u64).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 
 /// Whether a server's file is that of one that is alive. That of another is removed.
 fn remains(server: &Path) -> bool {
-    let is_alive = match File::open(server) {
+    let is_alive = match open_file(server) {
         Ok(file) => file.try_lock().is_err(),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     };

@@ -43,7 +43,7 @@ impl Arguments {
     pub(super) fn of(
         tool: &'static str,
         definition: &Definition,
-        arguments: JsonObject,
+        mut arguments: JsonObject,
     ) -> Result<Self> {
         let schema = &definition.input_schema;
         let known = schema.get("properties").and_then(Value::as_object);
@@ -52,6 +52,12 @@ impl Arguments {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             let problem = format!("is not a parameter of {tool}; it has {}", names.join(", "));
             return Err(bad(&shown(unknown), problem));
+        }
+        arguments.retain(|_, value| value.as_str() != Some(""));
+        for (name, value) in &mut arguments {
+            if let Some(meant) = meant(value, &known[name]) {
+                *value = meant;
+            }
         }
         Ok(Self { tool, rest: arguments })
     }
@@ -260,6 +266,26 @@ impl Arguments {
     fn take(&mut self, name: &str) -> Option<Value> {
         self.rest.shift_remove(name).filter(|value| !value.is_null())
     }
+}
+
+/// What a text stands for where the tool's schema wants none: models send numbers, lists and objects as
+/// texts that hold their JSON (Claude Code passes them on so). `None` if it does not stand for what is
+/// wanted.
+fn meant(value: &Value, schema: &Value) -> Option<Value> {
+    let (text, wanted) = (value.as_str()?, schema.get("type")?.as_str()?);
+    if wanted == "string" {
+        return None;
+    }
+    let meant: Value = serde_json::from_str(text).ok()?;
+    let fits = match &meant {
+        Value::Null => true,
+        Value::Bool(_) => wanted == "boolean",
+        Value::Number(_) => wanted == "integer",
+        Value::Array(_) => wanted == "array",
+        Value::Object(_) => wanted == "object",
+        Value::String(_) => false,
+    };
+    fits.then_some(meant)
 }
 
 /// A whole number. Some clients write every number as a float.

@@ -9,15 +9,19 @@ use std::sync::{Arc, LazyLock};
 use rmcp::model::{JsonObject, MetaObject, Tool as Definition, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
-use super::Tool;
 use super::arguments::MAX_TEXT_CHARS;
 use super::verdict::VERDICTS;
-use crate::policy::Policy;
+use super::{JobTool, Tool};
+use crate::config::Settings;
 use crate::turn::options::{ApprovalPolicy, WebSearch};
+use crate::turn::outcome::duration;
 use crate::turn::request::{MAX_LIMIT, Sandbox};
 
 /// What Claude Code lets through of a reply, in characters: the most it takes.
 const MAX_RESULT_CHARS: u64 = 500_000;
+
+/// Stands in a description for the limit that holds if a call sets none.
+const DEFAULT_LIMIT: &str = "{limit}";
 
 pub(super) fn of(tool: Tool) -> &'static Definition {
     static ALL: LazyLock<[Definition; Tool::ALL.len()]> = LazyLock::new(|| Tool::ALL.map(make));
@@ -132,7 +136,7 @@ fn chat_own() -> Value {
         "add_dirs": list("Further absolute directories to write in (workspace-write)."),
         "output_schema": {
             "type": "object",
-            "description": "JSON Schema of the final message; the answer then has output, parsed.",
+            "description": "JSON Schema of the final message, strict: every object closed, all fields required. The answer then has output, parsed.",
         },
         "web_search": words(
             "Where the model searches the web. Default: as Codex is configured.",
@@ -157,12 +161,12 @@ fn words<'a>(about: &str, words: impl Iterator<Item = &'a str>) -> Value {
     json!({ "type": "string", "enum": words.collect::<Vec<_>>(), "description": about })
 }
 
-/// What `codex_chat` takes, with limits of its own.
-pub(super) fn chat_properties(total: &str, idle: &str) -> Value {
+/// What `codex_chat` takes, for a turn of a job.
+pub(super) fn turn_properties() -> Value {
     let mut all = merged(chat_own(), common());
-    all["timeout_ms"]["description"] = total.into();
-    all["idle_timeout_ms"]["description"] =
-        format!("Limit for silence of Codex in ms, 1 to 86400000. Default {idle}.").into();
+    let limit = |about: &str| format!("{about} in ms, 1 to 86400000. Default {DEFAULT_LIMIT}.");
+    all["timeout_ms"]["description"] = limit("Limit for a turn").into();
+    all["idle_timeout_ms"]["description"] = limit("Limit for silence of Codex").into();
     all
 }
 
@@ -187,8 +191,8 @@ fn common() -> Value {
             "type": "string",
             "description": "low, medium, high or what else the model offers. Default: Codex's.",
         },
-        "timeout_ms": limit("Limit for the whole call in ms. Default 30 minutes."),
-        "idle_timeout_ms": limit("Limit for silence of Codex in ms. Default 10 minutes."),
+        "timeout_ms": limit(&format!("Limit for the whole call in ms. Default {DEFAULT_LIMIT}.")),
+        "idle_timeout_ms": limit(&format!("Limit for silence of Codex in ms. Default {DEFAULT_LIMIT}.")),
     })
 }
 
@@ -240,16 +244,33 @@ fn output(tool: Tool) -> Value {
     })
 }
 
-/// The definition as it is under the operator's policy: without sandboxes that are not allowed, and
-/// told as read-only where nothing can be changed.
-pub(super) fn under(policy: &Policy, definition: &Definition) -> Definition {
+/// The definition as it is under the operator's settings: with the limits that hold, without sandboxes
+/// that are not allowed, and told as read-only where nothing can be changed.
+pub(super) fn under(settings: &Settings, definition: &Definition) -> Definition {
+    let policy = &settings.policy;
     let mut definition = definition.clone();
     let mut schema = (*definition.input_schema).clone();
+    let limits = match JobTool::named(&definition.name) {
+        Some(_) => settings.job_limits,
+        None => settings.limits,
+    };
+    for (name, limit) in [("timeout_ms", limits.total), ("idle_timeout_ms", limits.idle)] {
+        let field = schema.get_mut("properties").and_then(|fields| fields.get_mut(name));
+        let described = field.and_then(|field| field.get_mut("description"));
+        if let Some(Value::String(text)) = described {
+            *text = text.replace(DEFAULT_LIMIT, &duration(limit));
+        }
+    }
     let sandbox = schema.get_mut("properties").and_then(|fields| fields.get_mut("sandbox"));
-    let Some(sandbox) = sandbox else { return definition };
-    let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= policy.max_sandbox);
-    sandbox["enum"] = allowed.map(Sandbox::as_str).collect();
+    let has_sandbox = sandbox.is_some();
+    if let Some(sandbox) = sandbox {
+        let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= policy.max_sandbox);
+        sandbox["enum"] = allowed.map(Sandbox::as_str).collect();
+    }
     definition.input_schema = Arc::new(schema);
+    if !has_sandbox {
+        return definition;
+    }
     if policy.max_sandbox == Sandbox::ReadOnly {
         let hints = definition.annotations.take().unwrap_or_default();
         definition.annotations = Some(hints.read_only(true).destructive(false));

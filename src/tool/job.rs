@@ -3,6 +3,8 @@
 mod definition;
 mod wait;
 
+use std::io::ErrorKind;
+
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool as Definition};
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
@@ -10,6 +12,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
+use super::fit::structured;
 use super::reply::said_before;
 use super::{chat, failed};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
@@ -30,6 +33,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// The longest label, in characters.
 const MAX_LABEL: usize = 200;
+
+/// What helps whenever the jobs' folder cannot be used.
+const OTHER_FOLDER: &str = "a person must name another folder by CODEX_PERSISTENT_MCP_STATE_DIR. \
+                            codex_chat works without it";
 
 /// The most entries of one answer: events, notifications, jobs.
 const MAX_ENTRIES: u64 = 200;
@@ -101,7 +108,7 @@ impl JobTool {
             Err(problem) => Err(problem.into()),
         };
         match answer {
-            Ok(content) => CallToolResult::structured(Value::Object(content)),
+            Ok(content) => structured(content),
             Err(trouble) => CallToolResult::error(vec![ContentBlock::text(self.text(&trouble))]),
         }
     }
@@ -124,13 +131,31 @@ impl JobTool {
                 "too_many_jobs",
                 "wait for jobs to end with job_wait, or stop some with job_cancel.".into(),
             ),
-            Problem::NoStateDir | Problem::Storage { .. } => (
-                "storage",
-                "a person must make room there, or the folder writable, or name another one by \
-                 CODEX_PERSISTENT_MCP_STATE_DIR. codex_chat works without it."
-                    .into(),
+            Problem::TooManyPrompts => (
+                "too_many_prompts",
+                "wait for turns of the job to end with job_wait, or stop it with job_cancel.".into(),
             ),
-            Problem::NotStarted(_) => ("internal", format!("call {name} again, or codex_chat.")),
+            Problem::NoStateDir => ("storage", format!("{OTHER_FOLDER}.")),
+            Problem::Storage { source, .. } => {
+                let cure = match source.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                        "a person must make room there, or else "
+                    }
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                        "a person must make the folder writable, or else "
+                    }
+                    _ => "call it again; if that does not help, ",
+                };
+                ("storage", format!("{cure}{OTHER_FOLDER}."))
+            }
+            Problem::NotStarted(_) => (
+                "cannot_start",
+                format!(
+                    "call {name} again when fewer programs run on this machine, or codex_chat. If it \
+                     goes on, a person must raise the limits of this server (open files, processes, \
+                     memory)."
+                ),
+            ),
         };
         let message = trouble.0.to_string();
         let nothing = match self {
@@ -218,7 +243,11 @@ pub(crate) async fn begin_chat(
         let chat = Tool::Chat;
         let arguments = Arguments::new(chat, arguments)?;
         let origin = &codex.settings().origin;
-        let (request, text) = chat::request_of(arguments, chat.name(), origin)?;
+        let (mut request, text) = chat::request_of(arguments, chat.name(), origin)?;
+        // It is a call, whoever does its work.
+        let limits = codex.settings().limits;
+        request.total.get_or_insert(limits.total);
+        request.idle.get_or_insert(limits.idle);
         let request = codex.vet(request, None).await?;
         let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
         until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
@@ -259,10 +288,19 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let mut content = Map::new();
     content.insert("session_id".into(), session.to_string().into());
     content.insert("reply".into(), reply);
-    for field in ["output", "resume_command", "cwd", "effective", "usage", "warnings", "job_id"] {
+    for field in [
+        "output",
+        "resume_command",
+        "cwd",
+        "effective",
+        "usage",
+        "session_usage",
+        "warnings",
+        "job_id",
+    ] {
         content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
     }
-    CallToolResult::structured(Value::Object(content))
+    structured(content)
 }
 
 fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {
@@ -356,9 +394,13 @@ async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
 async fn cancel(mut arguments: Arguments, jobs: &Jobs) -> Answer {
     let job = job_id(&mut arguments)?;
     arguments.end();
-    blocking(jobs, move |jobs| jobs.cancel(job)).await?;
+    let before = blocking(jobs, move |jobs| jobs.cancel(job)).await?;
     let state = until(jobs, Jobs::look, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
-    Ok(snapshot(&state))
+    let mut content = snapshot(&state);
+    if before.status.has_ended() {
+        content.insert("had_ended".into(), true.into());
+    }
+    Ok(content)
 }
 
 fn job_id(arguments: &mut Arguments) -> Result<JobId, FailureKind> {

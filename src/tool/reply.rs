@@ -4,8 +4,9 @@
 //! Claude Code: the text of an error), so each is complete in itself.
 
 use rmcp::model::{CallToolResult, ContentBlock};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
+use super::fit::structured;
 use super::{Tool, verdict};
 use crate::text::{Halves, Lines, halves, told, visible};
 use crate::turn::advice::{self, Ways};
@@ -67,7 +68,7 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     if !warnings.is_empty() {
         content.insert("warnings".into(), warnings.into());
     }
-    CallToolResult::structured(Value::Object(content))
+    structured(content)
 }
 
 /// The answer of the tool of this name, whose turn was not completed, or did not begin.
@@ -114,6 +115,7 @@ fn starts_with_a_field(kind: &FailureKind) -> bool {
         FailureKind::BadInput { .. }
             | FailureKind::NotAllowed { .. }
             | FailureKind::NeedsNewerCodex { .. }
+            | FailureKind::CannotStart { .. }
     )
 }
 

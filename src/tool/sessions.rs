@@ -12,6 +12,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
 
 use super::arguments::{Arguments, invalid};
+use super::fit::structured;
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Cursor, Query, Store};
@@ -76,7 +77,7 @@ impl SessionTool {
             answer = answer => answer,
         };
         match answer {
-            Ok(content) => CallToolResult::structured(Value::Object(content)),
+            Ok(content) => structured(content),
             Err(trouble) => CallToolResult::error(vec![ContentBlock::text(self.text(&trouble))]),
         }
     }
@@ -182,7 +183,9 @@ async fn read(mut arguments: Arguments, store: &Store, reach: Reach) -> Answer {
         reach.session("session_id", session, Some(&path))?;
         let page = transcript::page(&path, &wanted).map_err(|problem| match problem {
             transcript::Problem::BadInput { field, problem } => invalid(field, problem),
-            transcript::Problem::Io(error) => FailureKind::Internal { message: error.to_string() },
+            unreadable @ transcript::Problem::Io(_) => {
+                FailureKind::Internal { message: unreadable.to_string() }
+            }
         })?;
         Ok(shown(session, page, store, &path))
     };

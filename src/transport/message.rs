@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::MAX_LINE;
 use super::salvage::{Salvaged, salvage};
 
+/// How many values a message has at most. The longest lists of a call have some hundreds.
+const MAX_VALUES: usize = 100_000;
+
 /// What is to be done about a message.
 #[derive(Debug)]
 pub(super) enum Decoded {
@@ -21,6 +24,9 @@ pub(super) enum Decoded {
 /// Reads a line. A batch, which the version 2025-03-26 of the protocol allows, is taken apart.
 pub(super) fn decode(line: &[u8]) -> Vec<Decoded> {
     let line = line.trim_ascii();
+    if has_too_many_values(line) {
+        return vec![too_many_values(line)];
+    }
     match line.first() {
         None => vec![],
         Some(b'[') => match from_slice::<Vec<Value>>(line) {
@@ -41,6 +47,30 @@ pub(super) fn too_long(length: u64, salvaged: Salvaged) -> Decoded {
          file and name the file."
     );
     refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
+}
+
+/// Whether decoding would make more of the line than a message has use for: a value of a byte or two
+/// takes a hundred in memory. Counts what stands between values.
+fn has_too_many_values(line: &[u8]) -> bool {
+    let (mut values, mut in_string, mut escaped) = (0, false, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+        if values > MAX_VALUES {
+            return true;
+        }
+    }
+    false
+}
+
+fn too_many_values(line: &[u8]) -> Decoded {
+    let message = format!("The message has more than {MAX_VALUES} values, which are read at most.");
+    refuse(salvage(line), ErrorCode::INVALID_REQUEST, message)
 }
 
 /// Reads JSON, if need be with lone surrogates replaced: JavaScript writes those when it cuts a text

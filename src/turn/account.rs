@@ -1,15 +1,21 @@
 //! What Codex has on record of a turn that has ended: what was in force, and what it did.
 
+use std::time::Duration;
+
 use super::attempt::Recorder;
 use super::plan::Plan;
 use super::request::{Sandbox, SandboxChoice, SessionId};
 use super::run::Call;
+use crate::bounded::blocking;
 use crate::codex::effective::Effective;
 use crate::codex::recorded::{self, Recorded};
 use crate::codex::refused::Refused;
 use crate::codex::rollout;
 use crate::codex::transcript::Transcript;
 use crate::policy;
+
+/// How long an answer waits for the record of its turn, of which some megabytes are read.
+const RECORD_WITHIN: Duration = Duration::from_secs(10);
 
 impl Call {
     /// Adds to the transcript, and has taken down, what Codex did and did not tell of. Returns what was
@@ -60,7 +66,11 @@ impl Call {
             });
             Some((effective, recorded))
         };
-        tokio::task::spawn_blocking(read).await.ok()?
+        let done = blocking(RECORD_WITHIN, read).await;
+        if done.is_none() {
+            tracing::warn!(%session, "Codex's record of the turn could not be read in time");
+        }
+        done?
     }
 
     /// A warning, if the sandbox refused something, with how to ask again.

@@ -21,6 +21,11 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
             "ask with another {field}, or have the person who runs this server allow it. Nothing \
              was started."
         ),
+        FailureKind::NeedsNewerCodex { only_with, .. } if !only_with.is_empty() => {
+            "have a person update Codex (npm install -g @openai/codex), or take away what makes it \
+             necessary. Nothing was started."
+                .into()
+        }
         FailureKind::NeedsNewerCodex { field, .. } => format!(
             "{again} without {field}, or have a person update Codex (npm install -g @openai/codex). \
              Nothing was started."
@@ -41,6 +46,49 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
              the operator name the program by CODEX_BIN. Nothing was started."
                 .into()
         }
+        FailureKind::CannotStart { .. } => format!(
+            "{again} when fewer programs run on this machine, or with fewer and shorter options if it \
+             says that the argument list is too long. If it goes on, a person must raise the limits of \
+             this server (open files, processes, memory). Nothing was started."
+        ),
+        FailureKind::Storage { .. } => {
+            "a person must make room there, or the folder writable, or name another one by \
+             CODEX_PERSISTENT_MCP_STATE_DIR. codex_chat works without it as long as it has no \
+             output_schema, base_instructions or compact_prompt. Nothing was started."
+                .into()
+        }
+        FailureKind::ConfigNotLoaded { .. } => format!(
+            "a person must mend what it names in Codex's config.toml or profile; or, if it is a \
+             setting of this call (config, profile, extra_arguments), {again} without it. The model \
+             was not asked."
+        ),
+        FailureKind::McpServerFailed { .. } => format!(
+            "a person must mend that server, or take `required` from it in Codex's config.toml, or \
+             have this server start Codex without it: --nested-mcp none, or the names of those that \
+             are wanted. Then {again}. The model was not asked."
+        ),
+        FailureKind::CodexHomeUnusable { .. } => format!(
+            "a person must make that folder, and all in it, writable for whoever runs this server, or \
+             make room on its disk, or name another one by CODEX_HOME. Then {again}. The model was not \
+             asked."
+        ),
+        FailureKind::RefreshTokenUsed { .. } => format!(
+            "{resume}: other calls with the same login go on. Only if it fails again must a person \
+             run `codex login`."
+        ),
+        FailureKind::ContextFull { .. } => format!(
+            "this session cannot go on, and a fork of it neither: begin a new one ({again} without \
+             session_id) with a summary of what matters. If it was new, the prompt is too long: put \
+             the material into files and name them."
+        ),
+        FailureKind::SchemaRefused { .. } => format!(
+            "correct output_schema as the message says and {again}. A guard has a schema of its own: \
+             if one is refused, ask with another model."
+        ),
+        FailureKind::PictureRefused { .. } => format!(
+            "the picture stays in the session, which cannot go on with this model: begin a new one \
+             ({again} without session_id), without that picture or with another model."
+        ),
         FailureKind::NotLoggedIn { .. } => format!(
             "a person must run `codex login`, or give Codex its API key: some clients do not pass \
              CODEX_HOME or OPENAI_API_KEY on to their servers. Then {resume}."

@@ -63,6 +63,8 @@ pub(crate) enum Why {
 pub(crate) trait Recorder: Send {
     /// Codex was started, and works in this directory.
     fn started(&mut self, working_dir: &Path) -> io::Result<()>;
+    /// Its process is there, and has not been given the prompt.
+    fn launched(&mut self, pid: u32) -> io::Result<()>;
     /// An event, and its line as Codex wrote it: JSON, but perhaps not all of it UTF-8.
     fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()>;
     /// A line that is no event.

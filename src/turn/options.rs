@@ -2,7 +2,6 @@
 //! a job's are, and are checked anew when they are read.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +12,8 @@ use serde_json::{Map, Value};
 use super::command_line::{self, check_argument, check_setting};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
+use super::strict;
+use crate::bounded::open_file;
 use crate::text::shown;
 
 /// The most entries of a list: directories, images, overrides, arguments.
@@ -323,11 +324,12 @@ impl Image {
         let unreadable =
             |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
         // A pipe would be waited for, and a terminal read from.
-        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        let is_file = std::fs::metadata(path).map_err(unreadable)?.is_file();
+        if !is_file {
             return Err(InvalidValue(format!("has {shown}, which is not a file")));
         }
         let mut head = Vec::new();
-        File::open(path)
+        open_file(path)
             .and_then(|file| file.take(16).read_to_end(&mut head))
             .map_err(unreadable)?;
         let known: [&[u8]; 3] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8"];
@@ -350,17 +352,21 @@ impl Image {
 pub struct OutputSchema(Map<String, Value>);
 
 impl OutputSchema {
-    /// Checks its size. What it means is a matter between Codex and the model's provider.
+    /// Checks its size, and the rules of strict schemas, which the model's provider would refuse it
+    /// for. What else it means is a matter between Codex and the provider.
     ///
     /// # Errors
     ///
-    /// If it is too large.
+    /// If it is too large, or breaks such a rule.
     pub fn new(schema: Map<String, Value>) -> Result<Self, InvalidValue> {
         let schema = Self(schema);
         if schema.to_json().len() > MAX_OPTION_BYTES {
             return Err(InvalidValue(format!("must have {MAX_OPTION_BYTES} bytes at most")));
         }
-        Ok(schema)
+        match strict::broken_rule(&schema.0) {
+            Some(problem) => Err(InvalidValue(problem)),
+            None => Ok(schema),
+        }
     }
 
     pub(crate) fn to_json(&self) -> String {

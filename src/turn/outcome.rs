@@ -111,10 +111,12 @@ pub enum FailureKind {
         excess: String,
     },
     /// This Codex is too old for what is asked.
-    #[error("{field} needs Codex {needed} or newer, and this one is {found}")]
+    #[error("{field} needs Codex {needed} or newer{}, and this one is {found}", spaced(.only_with))]
     NeedsNewerCodex {
         /// The field's name.
         field: String,
+        /// What makes it need that here, if it does not always: a clause, or empty.
+        only_with: String,
         /// The lowest version on which it was seen to work.
         needed: String,
         /// The version that there is.
@@ -128,9 +130,50 @@ pub enum FailureKind {
         /// What the system said, if it was found and did not start.
         reason: String,
     },
+    /// There is a Codex, and the system would not start it: it has no room for another process, or the
+    /// command line is too long for it.
+    #[error("{} could not be started: {}", line(.program), line(.reason))]
+    CannotStart {
+        /// What was to be started.
+        program: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// What Codex reads as a file, such as the schema of a review, cannot be written.
+    #[error("the files that Codex reads in this turn cannot be written: {}", line(.reason))]
+    Storage {
+        /// Where, and what the system said.
+        reason: String,
+    },
+    /// Codex cannot load its configuration, or what the call adds to it.
+    #[error("Codex cannot load its configuration: {}", lines(.message))]
+    ConfigNotLoaded {
+        /// Codex's words.
+        message: String,
+    },
+    /// An MCP server of Codex's own that is required does not start.
+    #[error("an MCP server that Codex is configured to require did not start: {}", lines(.message))]
+    McpServerFailed {
+        /// Codex's words, which name it.
+        message: String,
+    },
+    /// Codex cannot write in its own folder, or there is none.
+    #[error("Codex cannot use its folder {}: {}", line(.home), lines(.message))]
+    CodexHomeUnusable {
+        /// The folder, as far as it is known.
+        home: String,
+        /// Codex's words.
+        message: String,
+    },
     /// Codex is not logged in.
     #[error("Codex is not logged in, or its login was not accepted: {}", lines(.message))]
     NotLoggedIn {
+        /// Codex's words.
+        message: String,
+    },
+    /// Somebody else, such as another Codex, renewed the login at the same moment.
+    #[error("Codex could not renew its login, because somebody else had just done so: {}", lines(.message))]
+    RefreshTokenUsed {
         /// Codex's words.
         message: String,
     },
@@ -161,6 +204,24 @@ pub enum FailureKind {
         asked: SessionId,
         /// The one that Codex announced.
         got: String,
+    },
+    /// What the session holds, or the prompt alone, is more than the model can take.
+    #[error("the model's context window is full: {}", lines(.message))]
+    ContextFull {
+        /// Codex's words.
+        message: String,
+    },
+    /// The model does not take the schema that its answer is to have.
+    #[error("the model does not take the schema for its answer: {}", lines(.message))]
+    SchemaRefused {
+        /// The provider's words.
+        message: String,
+    },
+    /// The model does not take a picture in the session.
+    #[error("the model does not take a picture in this session: {}", lines(.message))]
+    PictureRefused {
+        /// Codex's words.
+        message: String,
     },
     /// Codex says that the turn failed.
     #[error("the turn failed: {}", lines(.message))]
@@ -225,7 +286,16 @@ impl FailureKind {
             | Self::LooserThanAsked { .. }
             | Self::NeedsNewerCodex { .. }
             | Self::CodexNotFound { .. }
+            | Self::CannotStart { .. }
+            | Self::Storage { .. }
+            | Self::ConfigNotLoaded { .. }
+            | Self::McpServerFailed { .. }
+            | Self::CodexHomeUnusable { .. }
             | Self::NotLoggedIn { .. }
+            | Self::RefreshTokenUsed { .. }
+            | Self::ContextFull { .. }
+            | Self::SchemaRefused { .. }
+            | Self::PictureRefused { .. }
             | Self::UsageLimit { .. }
             | Self::SessionNotFound { .. }
             | Self::SessionBusy { .. }
@@ -247,7 +317,16 @@ impl FailureKind {
             Self::LooserThanAllowed { .. } => "looser_than_allowed",
             Self::LooserThanAsked { .. } => "looser_than_asked",
             Self::CodexNotFound { .. } => "codex_not_found",
+            Self::CannotStart { .. } => "cannot_start",
+            Self::Storage { .. } => "storage",
+            Self::ConfigNotLoaded { .. } => "config_not_loaded",
+            Self::McpServerFailed { .. } => "mcp_server_failed",
+            Self::CodexHomeUnusable { .. } => "codex_home_unusable",
             Self::NotLoggedIn { .. } => "not_logged_in",
+            Self::RefreshTokenUsed { .. } => "refresh_token_used",
+            Self::ContextFull { .. } => "context_full",
+            Self::SchemaRefused { .. } => "schema_refused",
+            Self::PictureRefused { .. } => "picture_refused",
             Self::UsageLimit { .. } => "usage_limit",
             Self::SessionNotFound { .. } => "session_not_found",
             Self::SessionBusy { .. } => "session_busy",
@@ -276,6 +355,11 @@ pub(crate) enum Sort {
 /// What comes from outside, as a message has it.
 fn line(text: &str) -> String {
     told(text, Lines::Escaped)
+}
+
+/// A clause after a space, if there is one.
+fn spaced(clause: &str) -> String {
+    if clause.is_empty() { String::new() } else { format!(" {clause}") }
 }
 
 /// The same for Codex's words, which may be several lines.

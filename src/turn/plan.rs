@@ -101,7 +101,7 @@ impl Call {
             Environment::free(paths, &configured_environment)
         };
         program.environment.extend(environment.codex.iter().cloned());
-        let version = self.shared.versions.of(&program).await;
+        let version = self.shared.versions.of(&program, &self.shared.watchdog).await;
         self.check_version(version, kept, &configured, &working_dir)?;
         let mut excluded = if kept { excluded(&protected) } else { Vec::new() };
         let mut arranged = Arranged::default();
@@ -139,9 +139,7 @@ impl Call {
         }
         imposed.extend(arranged.settings);
         let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
-            .map_err(|error| FailureKind::Internal {
-                message: format!("the files for Codex cannot be written: {error}"),
-            })?;
+            .map_err(|error| FailureKind::Storage { reason: error.to_string() })?;
         let inherits =
             self.request.working_dir.is_none() || self.request.sandbox == SandboxChoice::Inherit;
         if self.request.session.is_some() && !known.settled && inherits {
@@ -333,20 +331,23 @@ impl Call {
     ) -> Result<()> {
         let options = &self.request.options;
         let home = self.shared.codex_home.as_deref();
-        let needs = |field: &str, needed: Version| match version {
+        let needs = |field: &str, only_with: &str, needed: Version| match version {
             Some(found) if found < needed => Err(FailureKind::NeedsNewerCodex {
                 field: field.into(),
+                only_with: only_with.into(),
                 needed: needed.to_string(),
                 found: found.to_string(),
             }),
             _ => Ok(()),
         };
         if self.request.fork {
-            needs("fork", Version::FORK)?;
+            needs("fork", "", Version::FORK)?;
         }
         let ruled = || home.is_some_and(|home| configured.has_rules(home, working_dir.as_path()));
         if kept && ruled() {
-            needs("a sandbox that Codex's rules cannot open", Version::IGNORE_RULES)?;
+            let with =
+                "where there are rules of Codex's (rules/*.rules), which let commands out of it";
+            needs("sandbox", with, Version::IGNORE_RULES)?;
         }
         // Codex takes a profile that is not there for an empty one.
         if let (Some(profile), Some(home)) = (&options.profile, home)

@@ -15,11 +15,13 @@ use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 use super::plan::Plan;
 use super::request::{Limits, SandboxChoice, SessionId, TurnRequest};
 use super::tokens::{Before, Count, split};
+use super::trouble;
+use crate::bounded::blocking;
 use crate::codex::command::{Invocation, Session, told};
 use crate::codex::effective::Effective;
 use crate::codex::event::Event;
 use crate::codex::listing;
-use crate::codex::refusal::{self, Trouble};
+use crate::codex::refusal::Trouble;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::usage::Usage;
 use crate::codex::version::Version;
@@ -30,6 +32,12 @@ use crate::text::{self, Lines};
 
 /// How long to wait before Codex is started again in a session that it refused, at first and at most.
 const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// How long a place is kept for a session to be put into Codex's list.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long an error waits for who is in the way.
+const HOLDER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A call, with all it needs.
 pub(crate) struct Call {
@@ -67,7 +75,7 @@ impl Call {
             }
         }
         // Before it waits, so that nothing is told of who else is in the session.
-        if let Err(kind) = self.check_session().await {
+        if let Err(kind) = self.wait(&clock, self.check_session()).await.flatten() {
             return drop(answer.send(Err(Failure::of(kind, None))));
         }
         let place = match &recorder {
@@ -115,12 +123,17 @@ impl Call {
         if !self.shared.settings.list_sessions || self.request.continues().is_some() {
             return;
         }
-        let is_written = move |home: &Path| holder::is_written(home, session) == Some(true);
+        // Once it was given up, somebody else may have the session's place.
+        let given_up = CancellationToken::new();
+        let _guard = given_up.clone().drop_guard();
+        let is_written = move |home: &Path| {
+            given_up.is_cancelled() || holder::is_written(home, session) == Some(true)
+        };
         let list = move || listing::list(&home, session, || is_written(&home));
-        match tokio::task::spawn_blocking(list).await {
-            Ok(Ok(())) => tracing::debug!(%session, "the session is in Codex's list"),
-            Ok(Err(reason)) => tracing::debug!(%session, %reason, "the session is not listed"),
-            Err(error) => tracing::debug!(%session, %error, "the session is not listed"),
+        match blocking(LIST_WITHIN, list).await {
+            Some(Ok(())) => tracing::debug!(%session, "the session is in Codex's list"),
+            Some(Err(reason)) => tracing::debug!(%session, %reason, "the session is not listed"),
+            None => tracing::debug!(%session, "the session is not listed in time"),
         }
     }
 
@@ -136,6 +149,7 @@ impl Call {
         let failure = |kind| Failure::of(kind, asked);
         let busy_until = Instant::now() + self.shared.settings.busy_wait;
         let mut pause = BUSY_RETRY.0;
+        let mut locked_out = false;
         loop {
             // Anew for each attempt: whoever had the session may have changed what it is like.
             let checked = self.wait(clock, self.check_session()).await.map_err(failure)?;
@@ -150,6 +164,12 @@ impl Call {
             }
             let attempt = running.insert(self.start(&plan, clock).map_err(failure)?);
             let pid = attempt.pid();
+            if let Some(recorder) = &mut recorder
+                && let Err(error) = recorder.launched(pid)
+            {
+                *running = None;
+                return Err(failure(FailureKind::NotRecorded { reason: error.to_string() }));
+            }
             let mut opened = |session| self.opened(session, place, &plan, pid);
             let watched = Watched {
                 clock,
@@ -161,15 +181,19 @@ impl Call {
             };
             let end = attempt.run(watched).await;
             let mut transcript = std::mem::take(&mut attempt.transcript);
-            if let (Some(session), Some(Trouble::ActiveWriter)) =
-                (asked, refused(&end, &transcript))
-            {
+            let refused = trouble::refused(&end, &transcript);
+            if refused == Some(Trouble::DatabaseLocked) && !locked_out {
+                *running = None;
+                locked_out = true;
+                tracing::debug!("another Codex has the database locked");
+                self.wait(clock, sleep(pause)).await.map_err(failure)?;
+                continue;
+            }
+            if let (Some(session), Some(Trouble::ActiveWriter)) = (asked, refused) {
                 *running = None;
                 tracing::debug!(%session, "another process has the session open");
                 if Instant::now() + pause > busy_until {
-                    let home = self.shared.codex_home.as_deref();
-                    let holder = home.map(|home| holder::describe_writer(home, session));
-                    return Err(failure(self.busy(holder.unwrap_or_default())));
+                    return Err(failure(self.busy(self.holder(session).await)));
                 }
                 self.wait(clock, sleep(pause)).await.map_err(failure)?;
                 pause = (pause * 2).min(BUSY_RETRY.1);
@@ -178,6 +202,13 @@ impl Call {
             let effective = self.complete(&mut transcript, &plan, recorder).await;
             return self.outcome(end, transcript, plan, effective).await;
         }
+    }
+
+    /// A sentence part about who has the session open, if that can be found out soon.
+    async fn holder(&self, session: SessionId) -> String {
+        let Some(home) = self.shared.codex_home.clone() else { return String::new() };
+        let describe = move || holder::describe_writer(&home, session);
+        blocking(HOLDER_WITHIN, describe).await.unwrap_or_default()
     }
 
     /// Waits for something, unless the call is cancelled.
@@ -227,12 +258,8 @@ impl Call {
         tracing::debug!(%program, arguments = told(&arguments), "starting Codex");
         clock.event(Instant::now(), false);
         let watchdog = &self.shared.watchdog;
-        Running::start(&plan.program, &arguments, &self.request.prompt, watchdog).map_err(|error| {
-            FailureKind::CodexNotFound {
-                program: plan.program.path.display().to_string(),
-                reason: error.to_string(),
-            }
-        })
+        Running::start(&plan.program, &arguments, &self.request.prompt, watchdog)
+            .map_err(|error| trouble::not_started(&plan.program, &error))
     }
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
@@ -287,7 +314,9 @@ impl Call {
                 status: "it completed a turn".into(),
                 reason: "it did not say in which session".into(),
             },
-            (End::Terminal(Terminal::Failed { message }), _) => failed(&message),
+            (End::Terminal(Terminal::Failed { message }), session) => {
+                trouble::failed(&message, self.known(session))
+            }
             (End::Stopped(Why::Limit(limit)), _) => {
                 FailureKind::TimedOut { limit, started: true, in_front: String::new() }
             }
@@ -300,8 +329,8 @@ impl Call {
                 message: format!("Codex answered in session {got}, and none was asked for"),
             },
             (End::Exited { status, stderr }, session) => {
-                let session = session.or(self.request.session);
-                exited(status, &stderr, transcript.last_error.as_deref(), session)
+                let known = self.known(session.or(self.request.session));
+                trouble::exited(status, &stderr, transcript.last_error.as_deref(), known)
             }
         };
         let known = !matches!(kind, FailureKind::SessionNotFound { .. });
@@ -312,6 +341,10 @@ impl Call {
             working_dir: Some(plan.working_dir.as_path().to_owned()),
             warnings: refusal.into_iter().collect(),
         }))
+    }
+
+    fn known(&self, session: Option<SessionId>) -> trouble::Known<'_> {
+        trouble::Known { session, codex_home: self.shared.codex_home.as_deref() }
     }
 
     /// What was in force, if it is more than the turn was to have.
@@ -381,45 +414,6 @@ impl Call {
 
     fn busy(&self, holder: String) -> FailureKind {
         FailureKind::SessionBusy { holder, waited: self.shared.settings.busy_wait }
-    }
-}
-
-/// What Codex refused, if it left without beginning anything.
-fn refused(end: &End, transcript: &Transcript) -> Option<Trouble> {
-    match end {
-        End::Exited { stderr, .. } if transcript.thread_id.is_none() => refusal::recognise(stderr),
-        _ => None,
-    }
-}
-
-fn failed(message: &str) -> FailureKind {
-    let sentence = refusal::sentence(message);
-    match refusal::recognise(message) {
-        Some(Trouble::NotLoggedIn) => FailureKind::NotLoggedIn { message: sentence },
-        Some(Trouble::UsageLimit) => FailureKind::UsageLimit { message: sentence },
-        Some(Trouble::ActiveWriter | Trouble::SessionNotFound) | None => {
-            FailureKind::TurnFailed { message: sentence }
-        }
-    }
-}
-
-fn exited(
-    status: String,
-    stderr: &str,
-    last_error: Option<&str>,
-    session: Option<SessionId>,
-) -> FailureKind {
-    let mut reason = refusal::reason(stderr);
-    if reason.is_empty() {
-        reason = last_error.map(refusal::sentence).unwrap_or_default();
-    }
-    match (refusal::recognise(&reason), session) {
-        (Some(Trouble::NotLoggedIn), _) => FailureKind::NotLoggedIn { message: reason },
-        (Some(Trouble::UsageLimit), _) => FailureKind::UsageLimit { message: reason },
-        (Some(Trouble::SessionNotFound), Some(session)) => FailureKind::SessionNotFound { session },
-        (Some(Trouble::SessionNotFound | Trouble::ActiveWriter), _) | (None, _) => {
-            FailureKind::NoResult { status, reason }
-        }
     }
 }
 

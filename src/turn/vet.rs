@@ -3,15 +3,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::outcome::FailureKind;
-use super::request::TurnRequest;
+use super::request::{Limits, TurnRequest};
 use super::run::Call;
 use super::{Codex, Shared};
 use crate::policy::Policy;
 use crate::reach::Reach;
+
+/// How long that may take: longer than Codex and git take together that do not answer.
+const VET_WITHIN: Duration = Duration::from_secs(30);
 
 /// A turn that could run when it was looked at. It is looked at again when it does.
 #[derive(Debug)]
@@ -43,8 +48,10 @@ impl Codex {
         request.find_last(&shared.settings)?;
         let cancel = shared.shutdown.child_token();
         let call = Call { shared: Arc::clone(shared), request, began: Instant::now(), cancel };
-        call.check_session().await?;
-        call.plan().await?;
+        let limits = Limits { total: VET_WITHIN, idle: VET_WITHIN };
+        let clock = Clock::new(limits, call.began);
+        call.wait(&clock, call.check_session()).await.flatten()?;
+        call.wait(&clock, call.plan()).await.flatten()?;
         Ok(Vetted(call.request))
     }
 

@@ -137,20 +137,20 @@ fn refused(tool: &str, stage: &Stage) -> Vec<(Value, &'static str, &'static str)
         all.push((with(name, json!("x".repeat(1_000_001))), name, "1000000"));
         all.push((with(name, json!("é".repeat(1_000_001))), name, "1000000"));
     }
-    for wrong in ["", "last", "--last", "0199a213-81c0-7800-8aa1", "0199a213 81c0 7800"] {
+    for wrong in [" ", "null", "last", "--last", "0199a213-81c0-7800-8aa1", "0199a213 81c0 7800"] {
         all.push((with("session_id", json!(wrong)), "session_id", "UUID"));
     }
     all.push((with("session_id", json!(1)), "session_id", "must be a text"));
-    for wrong in ["", ".", "src", "~", "--help"] {
+    for wrong in [" ", ".", "src", "~", "--help"] {
         all.push((with("cwd", json!(wrong)), "cwd", "absolute"));
     }
     all.push((with("cwd", json!(missing)), "cwd", "existing directory"));
     all.push((with("cwd", json!(file)), "cwd", "not a directory"));
     all.push((with("cwd", json!(["/"])), "cwd", "must be a text"));
-    for wrong in ["", "--help", "-m", "a b", "a\"b", "a\nb", &"m".repeat(129)] {
+    for wrong in [" ", "--help", "-m", "a b", "a\"b", "a\nb", &"m".repeat(129)] {
         all.push((with("model", json!(wrong)), "model", "letters"));
     }
-    for wrong in ["", "--help", "high\"", "high\" x=\"1", "very high", &"e".repeat(129)] {
+    for wrong in [" ", "--help", "high\"", "high\" x=\"1", "very high", &"e".repeat(129)] {
         all.push((with("reasoning_effort", json!(wrong)), "reasoning_effort", "high"));
     }
     all.push((with("reasoning_effort", json!(3)), "reasoning_effort", "must be a text"));
@@ -162,7 +162,12 @@ fn refused(tool: &str, stage: &Stage) -> Vec<(Value, &'static str, &'static str)
             json!(86_400_001),
             json!(1e300),
             json!(u64::MAX),
-            json!("1000"),
+            json!("0"),
+            json!("1.5"),
+            json!("one minute"),
+            json!("60_000"),
+            json!("true"),
+            json!("\"1000\""),
             json!(true),
         ] {
             all.push((with(name, wrong), name, "1 to 86400000"));
@@ -171,7 +176,7 @@ fn refused(tool: &str, stage: &Stage) -> Vec<(Value, &'static str, &'static str)
     all.push((with("sesion_id", json!(SESSION)), "sesion_id", "session_id"));
     all.push((with("-c", json!("x")), "-c", "session_id"));
     if tool == "codex_chat" {
-        for wrong in ["", "none", "Read-Only", "--help"] {
+        for wrong in [" ", "none", "Read-Only", "--help"] {
             all.push((with("sandbox", json!(wrong)), "sandbox", "workspace-write"));
         }
     } else {
@@ -255,6 +260,96 @@ fn null_is_as_good_as_left_out_and_whole_floats_are_numbers() {
     }
     let arguments = json!({"prompt": "hello", "timeout_ms": 60_000.0, "idle_timeout_ms": 6e4});
     stage.start_of("codex_chat", &arguments);
+}
+
+#[test]
+fn an_empty_text_is_as_good_as_left_out() {
+    let stage = Stage::with(&["--allow-extra-arguments=true"]);
+    let names = |tool: &str| {
+        let tools = stage.server.request("tools/list", &json!({}));
+        let tools = tools["result"]["tools"].as_array().expect("a list").clone();
+        let tool = tools.iter().find(|listed| listed["name"] == tool).expect("it is there");
+        let names = tool["inputSchema"]["properties"].as_object().expect("an object").clone();
+        names.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    for tool in TOOLS {
+        let left_out = argv_but_schema(&stage.start_of(tool, &minimal(tool))).join(" ");
+        let mut arguments = minimal(tool);
+        for name in names(tool) {
+            if arguments[&name].is_null() {
+                arguments[&name] = "".into();
+            }
+        }
+        let empty = argv_but_schema(&stage.start_of(tool, &arguments)).join(" ");
+        assert_eq!(empty, left_out);
+    }
+    for tool in ["job_list", "job_wait", "job_notifications", "codex_sessions"] {
+        let arguments: Value = names(tool).into_iter().map(|name| (name, json!(""))).collect();
+        let arguments = match tool {
+            "job_wait" => json!({"timeout_ms": 1, "cursor": "", "job_ids": ""}),
+            _ => arguments,
+        };
+        content(&stage.server.call(tool, &arguments));
+    }
+}
+
+#[test]
+fn what_is_no_text_may_come_as_one_that_holds_its_json() {
+    let stage = Stage::with(&["--allow-extra-arguments=true"]);
+    let project = stage.project().display();
+    let schema = json!({"type": "object", "additionalProperties": false});
+    let plain = json!({
+        "prompt": "[1]",
+        "session_id": SESSION,
+        "sandbox": "workspace-write",
+        "timeout_ms": 60_000,
+        "idle_timeout_ms": 50_000,
+        "fork": true,
+        "continue_last": false,
+        "add_dirs": [],
+        "config": {"model_verbosity": "low", "model_context_window": 1_000_000},
+        "extra_arguments": ["--ephemeral", "--strict-config"],
+        "output_schema": schema,
+    });
+    let mut texts = plain.clone();
+    for (_, value) in texts.as_object_mut().expect("it is an object") {
+        if !value.is_string() {
+            *value = value.to_string().into();
+        }
+    }
+    texts["add_dirs"] = " [ ] ".into();
+    texts["timeout_ms"] = "60000.0".into();
+    let typed = stage.start_of("codex_chat", &plain);
+    let written = stage.start_of("codex_chat", &texts);
+    assert_eq!(argv_but_schema(&written), argv_but_schema(&typed));
+    let prompt = written["stdin"].as_str().expect("there was a prompt");
+    assert_eq!(fenced(prompt, "request"), "[1]", "a text stays one");
+
+    // What is no JSON of the kind that is wanted stays what it is, and is refused by its name.
+    for (name, wrong, wanted) in [
+        ("images", json!(format!("{project}/a.png")), "list"),
+        ("images", json!("[a.png]"), "list"),
+        ("images", json!("{}"), "list"),
+        ("images", json!("[1]"), "list"),
+        ("config", json!("[]"), "object"),
+        ("config", json!("model_verbosity=low"), "object"),
+        ("output_schema", json!("{"), "object"),
+        ("fork", json!("yes"), "true or false"),
+        ("fork", json!("1"), "true or false"),
+        ("continue_last", json!(0), "true or false"),
+    ] {
+        let mut arguments = minimal("codex_chat");
+        arguments[name] = wrong.clone();
+        let refused = stage.server.call("codex_chat", &arguments);
+        let text = error_text(&refused);
+        assert!(text.starts_with(&format!("bad_input: {name} ")), "{wrong}: {text}");
+        assert!(text.contains(wanted), "{wrong}: {text}");
+    }
+    let listed = content(&stage.server.call("job_list", &json!({"limit": "3"}))).clone();
+    assert_eq!(listed["jobs"], json!([]));
+    let read = json!({"session_id": SESSION, "include": "[\"commands\"]", "limit": "2", "from_end": "true"});
+    let read = stage.server.call("codex_session_read", &read);
+    assert!(error_text(&read).starts_with("session_not_found: "), "{read}");
 }
 
 #[test]

@@ -350,7 +350,7 @@ fn files_that_cannot_be_read_are_named_and_nothing_of_them_is_shown() {
     let files: Vec<&str> = files.map(|check| text(check, "summary")).collect();
     assert_eq!(files.len(), 2, "{report:#}");
     assert!(files[0].contains(".claude.json is not JSON, line 2"), "{files:?}");
-    assert!(files[1].contains(".mcp.json cannot be read: it is no file"), "{files:?}");
+    assert!(files[1].contains(".mcp.json cannot be read: it is not a regular file"), "{files:?}");
     assert!(!report.to_string().contains("hush"), "{report:#}");
 }
 

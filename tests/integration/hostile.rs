@@ -104,6 +104,8 @@ fn each_text_of_a_call_is_refused_by_name_or_stays_what_it_is() {
             }
             let (mut argv, _) = last_start(&stage);
             match field {
+                // As good as left out.
+                _ if arguments[field] == "" => {}
                 "model" => take(&mut argv, "-m", |value| value == text),
                 // A path is written in its shortest form.
                 "add_dirs" => take(&mut argv, "--add-dir", |value| {
@@ -140,7 +142,8 @@ fn what_may_be_any_text_arrives_as_it_is() {
         let mut arguments = json!({"prompt": text, "base_instructions": text});
         if !long {
             arguments["config"] = json!({"compact_prompt": text});
-            arguments["output_schema"] = json!({text.as_str(): text});
+            arguments["output_schema"] = json!({"type": "object", "additionalProperties": false});
+            arguments["output_schema"][text.as_str()] = text.as_str().into();
         }
         let answer = server.call("codex_chat", &arguments);
         let kind = answer["content"][0]["text"].as_str().unwrap_or_default();
@@ -224,7 +227,8 @@ fn names_and_lists_that_make_no_sense_are_refused_or_find_nothing() {
             if answer["isError"] == true {
                 assert_names(&answer, field, &shown(&text));
             } else {
-                assert_eq!(field, "model", "{tool} {} was not refused: {answer}", shown(&text));
+                let is_fine = field == "model" || text.is_empty();
+                assert!(is_fine, "{tool} {} was not refused: {answer}", shown(&text));
             }
         }
         for (tool, field) in [("job_wait", "job_ids"), ("job_notifications", "job_ids")] {

@@ -1,6 +1,8 @@
 //! Which jobs are removed, when, and what is left of them.
 
 use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use crate::person::parsed;
 use crate::play::{Stage, result_of, steps, steps_in, turn};
 use crate::setup::{content, error_text, script};
 use crate::support::client::{Builder, Server};
-use crate::wait::wait_until;
+use crate::wait::{WAIT, wait_until};
 
 const KEEP_HOURS: &str = "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS";
 const KEEP_MB: &str = "CODEX_PERSISTENT_MCP_JOB_KEEP_MB";
@@ -172,6 +174,92 @@ fn a_person_removes_old_jobs_or_all_ended_ones() {
     assert!(!remnant.exists());
     assert_eq!(removed(&["jobs", "prune", "--json", "--all"]), 0);
     unfinished.end(&stage, &last);
+}
+
+/// What is left by a server that was killed while it started a job, with the prompt: its name says
+/// that this was long ago.
+fn begun(stage: &Stage, name: &str) -> PathBuf {
+    let folder = folder(&stage.home, name);
+    fs::create_dir_all(folder.join("inbox")).expect("there is room");
+    fs::write(folder.join("inbox/01900000-0000-7000-8000-00000000000a.json"), "{}")
+        .expect("there is room");
+    folder
+}
+
+/// A file that somebody wrote who was killed long ago.
+fn half_written(path: PathBuf) -> PathBuf {
+    let file = fs::File::create(&path).expect("there is room");
+    let long_ago = SystemTime::now() - Duration::from_hours(1);
+    file.set_modified(long_ago).expect("it is ours");
+    path
+}
+
+#[test]
+fn what_killed_servers_left_behind_is_removed_by_a_person_and_when_a_job_ends() {
+    let stage = Stage::new();
+    let server = stage.server().env(KEEP_HOURS, "0").start();
+    let names = ["01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002"];
+    for (round, by_person) in [true, false].into_iter().enumerate() {
+        let keeps = stage.server().start();
+        let kept = ended(&stage, &keeps, &json!({"prompt": "to be kept"}));
+        let prompted = ended(&stage, &keeps, &json!({"prompt": "one"}));
+        let prompt = folder(&stage.home, &prompted).join("inbox");
+        fs::write(prompt.join("01900000-0000-7000-8000-00000000000b.json"), "{}")
+            .expect("there is room");
+        let begun = begun(&stage, names[round]);
+        let halves = ["state.4711.new", "inbox/01900000.4711.new"]
+            .map(|name| half_written(folder(&stage.home, &kept).join(name)));
+        let young = folder(&stage.home, &kept).join("state.4712.new");
+        fs::write(&young, "").expect("there is room");
+        if by_person {
+            // The job itself is not old.
+            assert_eq!(run(&stage, &["jobs", "prune"]).status, Some(0));
+            assert!(folder(&stage.home, &kept).exists());
+            halves.iter().for_each(|half| assert!(!half.exists(), "{half:?}"));
+            assert!(young.exists(), "somebody may be at it");
+            assert!(!begun.exists());
+            assert_eq!(run(&stage, &["jobs", "prune", "--all"]).status, Some(0));
+            assert!(!folder(&stage.home, &prompted).exists());
+        } else {
+            start_with(&server, &json!({"prompt": "the next"}));
+            for left in [begun, folder(&stage.home, &prompted), folder(&stage.home, &kept)] {
+                wait_until("what was left to be removed", || !left.exists());
+            }
+        }
+        nothing_left(&stage.home, &server);
+    }
+    assert_eq!(stage.started(&["to be kept", "one", "the next"]).len(), 5);
+}
+
+#[test]
+fn servers_that_are_killed_while_they_start_jobs_leave_nothing_that_stays() {
+    let stage = Stage::new();
+    for round in 0..ROUNDS {
+        let server = stage.server().start();
+        let _call = server.begin_call("job_start", &json!({"prompt": "hello"}));
+        // Between nothing and a job that runs.
+        std::thread::sleep(Duration::from_millis(round as u64));
+        server.kill();
+        server.wait_exit(WAIT);
+        wait_until("its processes to be gone", || {
+            server.descendants().expect("Linux tells").is_empty()
+        });
+    }
+    let jobs = stage.home.state().join("jobs");
+    let all = || fs::read_dir(&jobs).into_iter().flatten().flatten();
+    // The age of what never was a job is told by its name alone.
+    for job in all() {
+        let name = job.file_name().into_string().expect("a name of ours");
+        let old = jobs.join(format!("01900000{}", &name[8..]));
+        let log = job.path().join("events.jsonl").metadata();
+        let is_job = log.is_ok_and(|log| log.len() > 0);
+        if !is_job {
+            fs::rename(job.path(), old).expect("nobody is at it");
+        }
+    }
+    assert_eq!(run(&stage, &["jobs", "prune", "--all"]).status, Some(0));
+    let left: Vec<_> = all().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

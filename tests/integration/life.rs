@@ -50,9 +50,13 @@ fn assert_nothing_left(server: &Server, bound: Duration) {
     }
 }
 
-/// The watchdog of a server, by its parent and its name.
 fn watchdog(server: &Server) -> Option<u32> {
-    let parent = format!(" {} ", server.pid());
+    watchdog_of(server.pid())
+}
+
+/// The watchdog of a process, by its parent and its name.
+pub fn watchdog_of(pid: u32) -> Option<u32> {
+    let parent = format!(" {pid} ");
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
         let after_name = stat.rsplit_once(')')?.1;

@@ -13,6 +13,8 @@ mod library;
 
 #[cfg(unix)]
 mod arguments;
+#[cfg(target_os = "linux")]
+mod bounds;
 #[cfg(unix)]
 mod clients;
 #[cfg(unix)]
@@ -21,10 +23,14 @@ mod commands;
 mod doctor;
 #[cfg(unix)]
 mod fenced;
+#[cfg(target_os = "linux")]
+mod helper_programs;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
 mod hostile_texts;
+#[cfg(target_os = "linux")]
+mod job_ends;
 #[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
@@ -112,6 +118,8 @@ mod real_swap;
 #[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
+mod real_troubles;
+#[cfg(unix)]
 mod real_vetting;
 #[cfg(unix)]
 mod recorded;
@@ -120,6 +128,8 @@ mod scale;
 #[cfg(unix)]
 mod sessions;
 #[cfg(target_os = "linux")]
+mod special_files;
+#[cfg(target_os = "linux")]
 mod storage;
 #[cfg(unix)]
 mod store;
@@ -127,6 +137,8 @@ mod store;
 mod stream;
 #[cfg(unix)]
 mod transport;
+#[cfg(target_os = "linux")]
+mod unread_log;
 #[cfg(unix)]
 mod versions;
 #[cfg(unix)]

@@ -257,11 +257,35 @@ fn schemas_are_plain_objects_and_say_their_limits_in_words_too() {
         {
             assert!(fields.contains_key(common), "{} takes {common}", tool["name"]);
         }
-        assert!(fields["timeout_ms"]["description"].to_string().contains("30 minutes"));
-        assert!(fields["idle_timeout_ms"]["description"].to_string().contains("10 minutes"));
+        assert!(fields["timeout_ms"]["description"].to_string().contains("Default 30 min."));
+        assert!(fields["idle_timeout_ms"]["description"].to_string().contains("Default 10 min."));
         let sandbox = fields.get("sandbox").map(|field| &field["enum"]);
         let all = json!(["read-only", "workspace-write"]);
         assert_eq!(sandbox, (tool["name"] == "codex_chat").then_some(&all));
+    }
+}
+
+#[test]
+fn the_limits_that_are_told_are_the_operator_s() {
+    let home = offline_home();
+    let server = scripted(&home)
+        .env("CODEX_PERSISTENT_MCP_TIMEOUT_MS", "90000")
+        .env("CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", "7000")
+        .env("CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", "7200000")
+        .env("CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", "60000")
+        .start();
+    let tools = result(server.request("tools/list", &json!({})))["tools"].clone();
+    for tool in tools.as_array().expect("a list") {
+        let fields = &tool["inputSchema"]["properties"];
+        let (total, idle) = match tool["name"].as_str().expect("a tool has a name") {
+            "job_start" => ("Default 2 h.", "Default 1 min."),
+            name if name.starts_with("codex_session") || name.starts_with("job_") => continue,
+            _ => ("Default 1 min 30 s.", "Default 7 s."),
+        };
+        for (field, limit) in [("timeout_ms", total), ("idle_timeout_ms", idle)] {
+            let told = fields[field]["description"].as_str().expect("it is described");
+            assert!(told.contains(limit), "{}: {told}", tool["name"]);
+        }
     }
 }
 

@@ -152,8 +152,9 @@ fn a_broken_configuration_is_told_by_what_is_wrong_in_it() {
     let server = real(&home).start();
     let result = server.call("codex_chat", &json!({"prompt": "hello"}));
     let text = error_text(&result);
-    assert!(text.starts_with("no_result: "), "{text}");
+    assert!(text.starts_with("config_not_loaded: "), "{text}");
     assert!(text.contains("config.toml") && text.contains("sandbox_mode"), "{text}");
+    assert!(text.contains("a person must mend"), "{text}");
     assert_readable(text);
 }
 

@@ -30,6 +30,10 @@ fn two(home: &Home) -> [Server; 2] {
 }
 
 fn two_left(home: &Home, servers: &[Server; 2]) {
+    // Either may have started the job's process: only when both have none is nothing locked.
+    wait_until("all processes to be gone", || {
+        servers.iter().all(|server| server.descendants().expect("Linux tells").is_empty())
+    });
     servers.iter().for_each(|server| nothing_left(home, server));
 }
 

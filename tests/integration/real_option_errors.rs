@@ -33,6 +33,13 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
     symlink(home.project().join("gone"), &nowhere).expect("a link");
     let missing = home.project().join("missing");
     let long = "x".repeat(70_000);
+    let item = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
+    let unrequired = json!({
+        "type": "object",
+        "properties": {"list": {"type": "array", "items": item}},
+        "required": ["list"],
+        "additionalProperties": false,
+    });
     let many = vec![picture.clone(); 51];
     let settings: Value = (0..51).map(|n| (format!("k{n}"), json!(1))).collect();
     vec![
@@ -61,12 +68,14 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
         ("profile", json!("missing"), "missing.config.toml"),
         ("profile", json!("../config"), "letters"),
         ("profile", json!("--yolo"), "letters"),
-        ("profile", json!(""), "letters"),
         ("web_search", json!("dead"), "live"),
         ("web_search", json!(true), "text"),
         ("approval_policy", json!("always"), "never"),
-        ("output_schema", json!("{}"), "object"),
+        ("output_schema", json!("{}"), "at its root"),
         ("output_schema", json!({"title": long}), "65536"),
+        ("output_schema", json!({"title": "x"}), "at its root"),
+        ("output_schema", json!({"type": "object"}), "additionalProperties"),
+        ("output_schema", unrequired, "a in \"required\" at properties.list.items"),
         ("config", json!([]), "object"),
         ("config", json!({"model_verbosity": null}), "null"),
         ("config", json!({"a": [1, null]}), "null"),
@@ -146,7 +155,8 @@ fn what_codex_itself_refuses_is_told_in_its_words() {
     ] {
         let failed = server.call("codex_chat", &with(json!({"prompt": "hello"}), name, value));
         let text = error_text(&failed);
-        assert!(text.starts_with("no_result: ") && text.contains(word), "{name}: {text}");
+        assert!(text.starts_with("config_not_loaded: "), "{name}: {text}");
+        assert!(text.contains(word) && text.contains("without it"), "{name}: {text}");
     }
     assert!(model.requests().is_empty());
 }

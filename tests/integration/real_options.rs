@@ -126,7 +126,7 @@ fn a_schema_shapes_the_answer_which_comes_parsed() {
 #[test]
 fn a_reply_that_is_no_json_is_told_and_is_there() {
     let (model, _home, server) = rig(echo);
-    let options = json!({"output_schema": {"type": "object"}});
+    let options = json!({"output_schema": {"type": "object", "additionalProperties": false}});
     for Asked { way, answer, .. } in each_way(&model, &server, &options) {
         assert!(answer["output"].is_null(), "{way}: {answer}");
         assert!(answer["warnings"].to_string().contains("output_schema"), "{way}: {answer}");
@@ -276,7 +276,7 @@ fn further_arguments_reach_codex() {
     let arguments = json!({"prompt": "hello", "extra_arguments": ["--strict-config"]});
     let strict = server.call("codex_chat", &arguments);
     let text = crate::setup::error_text(&strict);
-    assert!(text.starts_with("no_result: ") && text.contains("no_such_setting"), "{text}");
+    assert!(text.starts_with("config_not_loaded: ") && text.contains("no_such_setting"), "{text}");
     content(&server.call("codex_chat", &json!({"prompt": "hello"})));
 }
 
@@ -307,7 +307,7 @@ fn what_codex_reads_from_files_is_for_its_owner_alone_and_gone_afterwards() {
     let scratch = home.state().join("scratch");
     let arguments = json!({
         "prompt": "[hang]",
-        "output_schema": {"type": "object", "title": "secret"},
+        "output_schema": {"type": "object", "title": "secret", "additionalProperties": false},
         "base_instructions": "secret",
     });
     let files = || -> Vec<_> {

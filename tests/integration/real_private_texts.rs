@@ -39,7 +39,7 @@ fn no_text_for_the_model_is_on_a_command_line_or_in_the_log() {
         let arguments = json!({
             "prompt": format!("[hang] {WORD}"),
             "base_instructions": format!("{WORD} one"),
-            "output_schema": {"type": "object", "title": WORD},
+            "output_schema": {"type": "object", "title": WORD, "additionalProperties": false},
             "config": {
                 "compact_prompt": format!("{WORD} two"),
                 "model_verbosity": "low",

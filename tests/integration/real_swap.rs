@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::job_kit::{snapshot, start_with, text, wait};
 use crate::play::{begin, result_of, with};
 use crate::real_kit::ByHand;
-use crate::setup::{content, error_text, field, home, real, slash_tmp_is_closed};
-use crate::support::client::Server;
+use crate::setup::{content, error_text, field, home, real_release, slash_tmp_is_closed};
+use crate::support::client::{Builder, Server};
 use crate::support::model::{Model, Request, Response};
 use crate::support::real_codex::{Home, Release};
 use crate::wait::{wait_for, wait_until};
@@ -43,7 +43,11 @@ struct Scene {
     outer: PathBuf,
     inner: PathBuf,
     outside: PathBuf,
+    release: Release,
 }
+
+/// The releases with which the attacks are tried through the server, too.
+const RELEASES: [Release; 2] = [Release::Newest, Release::V0_169];
 
 /// Where the folder is to lead.
 #[derive(Clone, Copy)]
@@ -56,6 +60,10 @@ const TARGETS: [Target; 2] = [Target::CodexHome, Target::Outside];
 
 impl Scene {
     fn new() -> Self {
+        Self::on(Release::Newest)
+    }
+
+    fn on(release: Release) -> Self {
         let model = Model::start(in_steps);
         let home = home(&model.url());
         let project = home.project().canonicalize().expect("it is there");
@@ -64,7 +72,7 @@ impl Scene {
         for folder in [&inner, &outside] {
             fs::create_dir_all(folder).expect("the project can be written");
         }
-        Self { model, home, outer, inner, outside }
+        Self { model, home, outer, inner, outside, release }
     }
 
     fn target(&self, target: Target) -> &Path {
@@ -74,8 +82,12 @@ impl Scene {
         }
     }
 
+    fn builder(&self) -> Builder {
+        real_release(&self.home, self.release)
+    }
+
     fn server(&self) -> Server {
-        real(&self.home).env(DIRS, &self.outer).start()
+        self.builder().env(DIRS, &self.outer).start()
     }
 
     /// Something that a turn waits for, or that it does.
@@ -177,8 +189,8 @@ fn by_hand_a_turn_leads_another_one_elsewhere() {
 
 #[test]
 fn a_turn_around_a_folder_waits_for_the_one_that_works_in_it() {
-    for target in TARGETS {
-        let scene = Scene::new();
+    for (target, release) in TARGETS.into_iter().zip(RELEASES) {
+        let scene = Scene::on(release);
         let [first, second] = [scene.server(), scene.server()];
         let victim = begin(&first, &writes(&scene.inner, &scene.victim()));
         scene.victim_begun();
@@ -198,9 +210,11 @@ fn a_turn_around_a_folder_waits_for_the_one_that_works_in_it() {
 
 #[test]
 fn a_turn_in_a_folder_waits_for_the_one_around_it_and_looks_again_where_that_is() {
-    for (target, setting) in [(Target::CodexHome, "CODEX_PERSISTENT_MCP"), (Target::Outside, DIRS)]
-    {
-        let scene = Scene::new();
+    for (target, setting, release) in [
+        (Target::CodexHome, "CODEX_PERSISTENT_MCP", Release::V0_169),
+        (Target::Outside, DIRS, Release::Newest),
+    ] {
+        let scene = Scene::on(release);
         let [first, second] = [scene.server(), scene.server()];
         let attacker = begin(&first, &writes(&scene.outer, &scene.attacker(target)));
         wait_for(&scene.mark("begun"));
@@ -219,8 +233,12 @@ fn a_turn_in_a_folder_waits_for_the_one_around_it_and_looks_again_where_that_is(
 /// The same with a job, whose process is none of the server's, and for its later turns.
 #[test]
 fn a_job_and_a_call_wait_for_each_other() {
-    let scene = Scene::new();
-    let server = real(&scene.home).start();
+    RELEASES.into_iter().for_each(a_job_and_a_call_wait_for_each_other_on);
+}
+
+fn a_job_and_a_call_wait_for_each_other_on(release: Release) {
+    let scene = Scene::on(release);
+    let server = scene.builder().start();
     let begun = start_with(&server, &writes(&scene.inner, &scene.victim()));
     scene.victim_begun();
     scene.release("swap");
@@ -233,8 +251,8 @@ fn a_job_and_a_call_wait_for_each_other() {
     assert_eq!(ended["status"], "completed", "{ended}");
     content(&result_of(&server, &attacker));
 
-    let scene = Scene::new();
-    let server = real(&scene.home).start();
+    let scene = Scene::on(release);
+    let server = scene.builder().start();
     let prompt = scene.attacker(Target::CodexHome);
     let attacker = begin(&server, &writes(&scene.outer, &prompt));
     wait_for(&scene.mark("begun"));
@@ -290,7 +308,7 @@ fn readers_and_turns_in_the_same_folder_or_beside_it_wait_for_nobody() {
     let guard = json!({"requirements": "x", "plan": "y", "cwd": scene.inner});
     content(&server.call("codex_guard_plan", &guard));
     content(&server.call("codex_chat", &writes(&scene.outer, "the same")));
-    let beside = real(&scene.home).start();
+    let beside = scene.builder().start();
     content(&beside.call("codex_chat", &writes(&scene.outside, "beside")));
     scene.release("swap");
     content(&result_of(&server, &attacker));
@@ -309,22 +327,28 @@ fn alone(scene: &Scene, folder: &Path) -> String {
 
 #[test]
 fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere() {
+    RELEASES
+        .into_iter()
+        .for_each(a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on);
+}
+
+fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on(release: Release) {
     let folder_of = |scene: &Scene| {
         let tmpdir = scene.outer.join("a/deep");
         fs::create_dir_all(&tmpdir).expect("the folder can be written");
         tmpdir
     };
-    let scene = Scene::new();
+    let scene = Scene::on(release);
     let tmpdir = folder_of(&scene);
     let cwd = scene.outer.to_str().expect("test paths are text");
-    let mut codex = ByHand::command(&scene.home, Release::Newest);
+    let mut codex = ByHand::command(&scene.home, release);
     codex.args(["-C", cwd, "-s", "workspace-write", "-"]).env("TMPDIR", &tmpdir);
     ByHand::start(codex, &alone(&scene, &scene.outer.join("a"))).finish();
     assert!(scene.home.path().join("pwned").exists(), "Codex has closed it");
 
-    let scene = Scene::new();
+    let scene = Scene::on(release);
     let tmpdir = folder_of(&scene);
-    let server = real(&scene.home).env("TMPDIR", &tmpdir).start();
+    let server = scene.builder().env("TMPDIR", &tmpdir).start();
     let used = format!("[run touch {}/used]", tmpdir.display());
     content(&server.call("codex_chat", &writes(&scene.outer, &used)));
     assert!(tmpdir.join("used").exists(), "it is a part of the turn's own folder");
@@ -334,7 +358,7 @@ fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere() {
     // By a link in its folder, the turn could lead it anywhere too.
     let linked = scene.outer.join("linked");
     symlink(&scene.outside, &linked).expect("the folder can be written");
-    let server = real(&scene.home).env("TMPDIR", &linked).start();
+    let server = scene.builder().env("TMPDIR", &linked).start();
     let target = scene.home.path().display();
     let link = linked.display();
     let prompt = format!("[run rm {link}; ln -s {target} {link}] [run touch {target}/pwned]");
@@ -366,7 +390,7 @@ impl Drop for InTmp {
 fn a_turn_in_a_folder_for_temporary_files_writes_in_its_own_folder_alone() {
     let scene = Scene::new();
     let own = InTmp::new("own");
-    let server = real(&scene.home).start();
+    let server = scene.builder().start();
     for cwd in [own.0.clone(), own.0.join("deep")] {
         let around = own.0.with_extension("around");
         let command =
@@ -385,7 +409,7 @@ fn a_turn_in_a_folder_for_temporary_files_writes_in_its_own_folder_alone() {
 fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_do_without_it() {
     let scene = Scene::new();
     let [one, two] = ["one", "two"].map(InTmp::new);
-    let server = real(&scene.home).start();
+    let server = scene.builder().start();
     let first = begin(&server, &writes(&one.0, &scene.victim()));
     scene.victim_begun();
     content(&server.call("codex_chat", &writes(&two.0, "beside")));
@@ -411,7 +435,7 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_do_without_
 fn a_turn_in_a_folder_for_temporary_files_waits_for_those_who_may_write_there() {
     let scene = Scene::new();
     let own = InTmp::new("own");
-    let server = real(&scene.home).start();
+    let server = scene.builder().start();
     let prompt = format!("attacker {}", alone(&scene, &own.0));
     let prompt =
         prompt.replacen("[run ", "[run touch begun; until test -e swap; do sleep 0.02; done; ", 1);
@@ -436,7 +460,7 @@ fn a_turn_in_a_folder_for_temporary_files_waits_for_those_who_may_write_there() 
 #[test]
 fn a_folder_around_the_directory_is_refused_or_left_out() {
     let scene = Scene::new();
-    let server = real(&scene.home).start();
+    let server = scene.builder().start();
     for around in [&scene.outer, &scene.outer.join("../outer"), scene.home.project()] {
         let arguments = with(writes(&scene.inner, "hello"), "add_dirs", json!([around]));
         let answer = server.call("codex_chat", &arguments);
@@ -464,7 +488,7 @@ fn folders_are_compared_as_they_really_are() {
     let scene = Scene::new();
     let link = scene.outside.join("to-inner");
     symlink(&scene.inner, &link).expect("the folder can be written");
-    let server = real(&scene.home).start();
+    let server = scene.builder().start();
     let victim = begin(&server, &writes(&link, &scene.victim()));
     scene.victim_begun();
     scene.release("swap");
@@ -480,10 +504,14 @@ fn folders_are_compared_as_they_really_are() {
 /// What the operator allows is where it was when they named it, not where a turn leads it.
 #[test]
 fn no_turn_leads_an_allowed_folder_elsewhere() {
-    let scene = Scene::new();
+    RELEASES.into_iter().for_each(no_turn_leads_an_allowed_folder_elsewhere_on);
+}
+
+fn no_turn_leads_an_allowed_folder_elsewhere_on(release: Release) {
+    let scene = Scene::on(release);
     let in_tmp = InTmp::new("allowed");
     let allowed = [&scene.outer, &scene.inner, &in_tmp.0].map(|dir| dir.display().to_string());
-    let server = real(&scene.home).env(DIRS, allowed.join(":")).start();
+    let server = scene.builder().env(DIRS, allowed.join(":")).start();
     for (folder, moved) in [
         (&scene.inner, scene.inner.with_extension("moved")),
         (&in_tmp.0, in_tmp.0.with_extension("moved")),

@@ -11,7 +11,7 @@ use crate::support::model::Model;
 use crate::wait::{WAIT, wait_until};
 
 /// What a request carries of a client that takes tasks, or does not.
-fn meta(takes_tasks: bool) -> Value {
+pub fn meta(takes_tasks: bool) -> Value {
     let tasks = json!({"io.modelcontextprotocol/tasks": {}});
     json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -93,4 +93,24 @@ fn a_client_that_takes_no_tasks_gets_none_nor_does_anybody_if_the_operator_says_
     assert!(chat(&server, "hello", false)["structuredContent"]["session_id"].is_string());
     let without = real(&home).env("CODEX_PERSISTENT_MCP_TASKS", "false").spawn();
     assert!(chat(&without, "hello", true)["structuredContent"]["session_id"].is_string());
+}
+
+#[test]
+fn a_task_has_the_limit_and_the_tokens_of_a_call() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).env("CODEX_PERSISTENT_MCP_TIMEOUT_MS", "6000").spawn();
+    let task = chat(&server, "hello", true);
+    let id = task["taskId"].as_str().map(str::to_owned);
+    let answer = match &id {
+        Some(id) => wait_for_status(&server, id, "completed")["result"].clone(),
+        // It was quick.
+        None => task,
+    };
+    let content = &answer["structuredContent"];
+    assert!(content["session_usage"]["input_tokens"].is_u64(), "{answer}");
+    let task = chat(&server, "[hang]", true);
+    let id = task["taskId"].as_str().expect("a task has an id");
+    let late = wait_for_status(&server, id, "completed")["result"].clone();
+    assert!(late["content"][0]["text"].to_string().contains("longer than 6 s"), "{late}");
 }

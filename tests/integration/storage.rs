@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::play::{Stage, message, steps};
-use crate::setup::{content, error_text, field};
+use crate::setup::{content, error_text, field, script};
 use crate::support::client::{Server, result};
 use crate::support::small_disk::{Means, SmallDisk};
 use crate::wait::wait_until;
@@ -37,6 +37,9 @@ fn assert_storage(server: &Server, tool: &str, arguments: &Value, nothing: &str)
     let error = error_text(&answer);
     assert!(error.starts_with("storage: ") && error.contains(nothing), "{tool}: {error}");
     assert!(error.contains("CODEX_PERSISTENT_MCP_STATE_DIR"), "{tool}: {error}");
+    // Room helps where there is none.
+    let is_full = error.contains("No space left on device");
+    assert_eq!(error.contains("make room"), is_full, "{tool}: {error}");
 }
 
 /// The names of all jobs' folders.
@@ -135,6 +138,39 @@ fn a_disk_that_somebody_else_fills_stops_a_job_that_says_little() {
         assert_nothing_begins(&stage, &server, &disk, id, &[HARDLY_ANY, 0]);
         disk.make_room();
         assert_goes_on(&stage, &server, id, &job["session_id"]);
+    }
+}
+
+#[test]
+fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
+    for means in Means::all() {
+        let stage = Stage::new();
+        let (disk, server) = SmallDisk::start(means, DISK, stage.home.state(), stage.server());
+        let quiet = json!([{"started": {}}, {"touch": "up"}, {"hang": {}}]);
+        let job = content(&server.call("job_start", &steps(&quiet))).clone();
+        let id = job["job_id"].as_str().expect("an id");
+        stage.wait_for("up");
+        disk.fill_but(0);
+        for _ in 0..2 {
+            let cancelled = server.call("job_cancel", &json!({"job_id": id}));
+            assert_eq!(field(&cancelled, "status"), "cancelled");
+        }
+        nothing_left(&server);
+        let told = told(&server, id, &job["notification_cursor"]);
+        assert_eq!(told["status"], "cancelled");
+        let inbox = disk.folder().join("jobs").join(id).join("inbox");
+        assert_eq!(fs::read_dir(inbox).expect("it has one").count(), 0);
+        // And once more, after it went on.
+        disk.make_room();
+        let again = json!({"job_id": id, "prompt": script(&quiet)});
+        fs::remove_file(stage.file("up")).expect("it was made");
+        let reply = content(&server.call("job_reply", &again)).clone();
+        stage.wait_for("up");
+        disk.fill_but(0);
+        let cancelled = server.call("job_cancel", &json!({"job_id": id}));
+        assert_eq!(field(&cancelled, "status"), "cancelled");
+        nothing_left(&server);
+        assert_eq!(self::told(&server, id, &reply["notification_cursor"])["status"], "cancelled");
     }
 }
 

@@ -60,7 +60,12 @@ fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_told() {
     let old = "codex-cli 0.77.0";
     let server = stage.server().env("SCRIPTED_CODEX_VERSION", old).start();
     let refused = chat(&server, &json!({"prompt": "hello"}));
-    assert!(error_text(&refused).starts_with("needs_newer_codex: "), "{refused}");
+    let text = error_text(&refused);
+    assert!(
+        text.starts_with("needs_newer_codex: sandbox needs Codex 0.153 or newer where"),
+        "{text}"
+    );
+    assert!(text.contains("rules/*.rules") && !text.contains("again without"), "{text}");
     assert_eq!(asked_and_started(&stage).1, 0);
     let most = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
     let open =

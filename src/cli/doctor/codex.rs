@@ -8,6 +8,7 @@ use super::ask::{Answer, Silence, ask};
 use super::check::Check;
 use crate::cli::advice::advice;
 use crate::codex::locate::{Program, locate};
+use crate::codex::process::is_of_program;
 use crate::codex::version::Version;
 use crate::policy::protected::Protected;
 
@@ -71,6 +72,10 @@ fn judge(
     };
     let answer = match answer {
         Ok(answer) => answer,
+        Err(Silence::NotStarted(error)) if !is_of_program(&error) => {
+            let summary = format!("{} cannot be started: {error}", named.display());
+            return (Check::problem(ID, summary, advice("cannot_start", None)), None);
+        }
         Err(silence) => return broken(silence.to_string()),
     };
     let said = answer.stdout.trim();

@@ -1,12 +1,13 @@
 //! Configuration files of others: read whole, if they are files and not too large. Nothing that is in
 //! them is in a message of this.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde_json::Value;
 use toml::Table;
+
+use crate::bounded::read_bytes;
 
 /// The largest file that is read. Claude Code keeps much beside its settings.
 const MAX_BYTES: u64 = 64 << 20;
@@ -14,14 +15,8 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The content of a file, `None` if there is none.
 fn text(path: &Path) -> Result<Option<String>, String> {
     let read = || -> io::Result<String> {
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        if metadata.len() > MAX_BYTES {
-            return Err(io::Error::other("it is too large"));
-        }
-        String::from_utf8(fs::read(path)?).map_err(|_| io::Error::other("it is not text"))
+        let text = String::from_utf8(read_bytes(path, MAX_BYTES)?);
+        text.map_err(|_| io::Error::other("it is not text"))
     };
     match read() {
         Ok(text) => Ok(Some(text)),

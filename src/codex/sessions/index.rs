@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
 use super::walk::Stamp;
+use crate::bounded::open_file;
 use crate::job::Time;
 use crate::private;
 use crate::turn::request::SessionId;
@@ -143,7 +144,7 @@ impl Place {
     }
 
     pub(super) fn read(&self) -> Reader {
-        let lines = File::open(self.path()).ok();
+        let lines = open_file(&self.path()).ok();
         let mut reader = Reader { lines: lines.map(BufReader::new), line: Vec::new(), next: None };
         let is_ours = reader.next_line().is_some_and(|line| {
             serde_json::from_slice::<Title>(line).is_ok_and(|title| title.home == self.home)

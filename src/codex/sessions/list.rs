@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +12,7 @@ use super::lines::Lines;
 use super::look::{Look, Missed, Saving, lock};
 use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
+use crate::bounded::open_file;
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::Time;
@@ -116,7 +116,7 @@ impl Store {
     /// All that a list would show of one session.
     pub(crate) fn session(&self, path: &Path) -> io::Result<Option<Session>> {
         let mut summary = Summary::default();
-        let mut lines = Lines::new(File::open(path)?, 0)?;
+        let mut lines = Lines::new(open_file(path)?, 0)?;
         while let Some(line) = lines.next_line(&|| false)? {
             summary.take(&line);
         }

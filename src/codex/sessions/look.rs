@@ -1,6 +1,5 @@
 //! One look at all records: what is remembered of each, and the rest read.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc;
@@ -11,6 +10,7 @@ use super::index::{Entry, Lock, Place, Reader, Writer};
 use super::lines::{Lines, is_line_start};
 use super::summary::Summary;
 use super::walk::{Folder, Found, Stamp, walk};
+use crate::bounded::open_file;
 
 /// How much may be read without remembering it: what is being written now changes all the time.
 const UNSAVED_FILES: usize = 32;
@@ -129,7 +129,7 @@ impl Look<'_> {
     }
 
     fn read_on(&self, entry: &mut Entry) -> io::Result<()> {
-        let mut file = File::open(self.home.join(&entry.head.path))?;
+        let mut file = open_file(&self.home.join(&entry.head.path))?;
         let known = entry.summary().filter(|_| entry.head.read > 0);
         let (mut read, mut summary) = match known {
             Some(known) if is_line_start(&mut file, entry.head.read)? => {

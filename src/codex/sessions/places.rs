@@ -7,7 +7,7 @@
 //! record of its original, `session_meta` and all.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::line::{Kind, decoded};
 use super::lines::{Lines, RawLine, is_line_start};
 use super::walk::{ARCHIVED, Stamp};
+use crate::bounded::open_file;
 use crate::codex::rollout;
 use crate::turn::request::SessionId;
 
@@ -97,7 +98,7 @@ impl Read {
         if (found.number, found.size) == (self.number, self.end) {
             return Ok(());
         }
-        let mut file = File::open(&self.path)?;
+        let mut file = open_file(&self.path)?;
         let number = Stamp::of(&file.metadata()?).number;
         // Another file in its place, or one that was written anew, is read from its beginning.
         if number != self.number || !is_line_start(&mut file, self.end)? {
@@ -161,7 +162,7 @@ mod tests {
         let cwd = |cwd: &str| serde_json::json!({ "cwd": cwd });
         fs::write(&path, line("session_meta", &cwd("/a"))).expect("there is room");
         assert_eq!(dirs(), Some(vec!["/a".into()]));
-        let mut file = File::options().append(true).open(&path).expect("just made");
+        let mut file = fs::File::options().append(true).open(&path).expect("just made");
         let turn = line("turn_context", &cwd("/b"));
         let (head, tail) = turn.split_at(20);
         file.write_all(head.as_bytes()).expect("there is room");

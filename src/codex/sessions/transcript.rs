@@ -11,6 +11,7 @@ pub(crate) use super::entry::Include;
 use super::entry::entries;
 use super::lines::{Lines, RawLine, is_line_start};
 use super::untold::Calls;
+use crate::bounded::open_file;
 use crate::reverse_lines::ReverseLines;
 use crate::text::cut;
 use crate::turn::request::InvalidValue;
@@ -70,9 +71,9 @@ pub(crate) enum Problem {
 
 /// Reads a page of the record at `path`.
 pub(crate) fn page(path: &Path, wanted: &Wanted) -> Result<Page, Problem> {
-    let mut file = File::open(path)?;
+    let mut file = open_file(path)?;
     // It has a place of its own, so that looking back does not disturb who reads on.
-    let mut calls = Calls::new(File::open(path)?);
+    let mut calls = Calls::new(open_file(path)?);
     match wanted.from {
         From::After(cursor) => {
             check(&mut file, "cursor", cursor)?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::JobTool;
 use crate::job::Status;
-use crate::tool::definition::{chat_properties, closed, define, merged, object, schema, text};
+use crate::tool::definition::{closed, define, merged, object, schema, text, turn_properties};
 
 pub(super) fn of(tool: JobTool) -> &'static Definition {
     static ALL: LazyLock<[Definition; JobTool::ALL.len()]> =
@@ -39,10 +39,7 @@ fn make(tool: JobTool) -> Definition {
              outlives this call, the client and the server. Wait for it with job_wait (pass \
              notification_cursor as cursor), follow it with job_events, answer it with job_reply.",
             merged(
-                chat_properties(
-                    "Limit for a turn in ms, 1 to 86400000. Default 4 hours.",
-                    "15 minutes",
-                ),
+                turn_properties(),
                 json!({ "label": string("A name for people, at most 200 characters.") }),
             ),
             json!(["prompt"]),

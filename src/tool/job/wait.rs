@@ -3,11 +3,13 @@
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{Answer, blocking, notification};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Notification};
 use crate::tool::arguments::{Arguments, Result};
+use crate::turn::outcome::FailureKind;
 
 /// How many notifications one answer has at most.
 pub(super) const MAX_TOLD: usize = 100;
@@ -19,6 +21,10 @@ const MAX_MS: u64 = 280_000;
 
 /// How often jobs are looked at that may have lost their process, and progress is told.
 const LOOK_AT_JOBS: Duration = Duration::from_secs(5);
+
+/// How many may wait at a time in this process: each looks at the disk all the time.
+const MAX_OPEN: usize = 100;
+static OPEN: Semaphore = Semaphore::const_new(MAX_OPEN);
 
 /// The cursor and the jobs that a call is about.
 pub(super) fn which(arguments: &mut Arguments) -> Result<(u64, Vec<JobId>)> {
@@ -45,6 +51,9 @@ pub(super) async fn wait(
     let (mut cursor, wanted) = which(&mut arguments)?;
     let timeout = arguments.whole("timeout_ms", 1, MAX_MS)?.unwrap_or(DEFAULT_MS);
     arguments.end();
+    let Ok(_open) = OPEN.try_acquire() else {
+        return Err(FailureKind::TooManyCalls { running: MAX_OPEN, waiting: 0 }.into());
+    };
     let began = Instant::now();
     let until = began + Duration::from_millis(timeout);
     let mut number = 0;

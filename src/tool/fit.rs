@@ -1,0 +1,166 @@
+//! Answers that are no longer than clients take, whatever is in them. Pure.
+
+use rmcp::model::CallToolResult;
+use serde_json::{Map, Value};
+
+use crate::text::cut;
+
+/// The longest structured content, in characters. Claude Code takes 500,000 of the whole answer.
+const MAX_CHARS: usize = 450_000;
+
+/// To how many characters texts are cut, one after the other, until all fits.
+const CUTS: [usize; 5] = [100_000, 20_000, 4_000, 500, 100];
+
+/// How deep a value is looked into for what is long in it.
+const MAX_DEPTH: usize = 4;
+
+/// What is of no use without its middle.
+const WHOLE_OR_NOT_AT_ALL: &str = "output";
+
+/// A success with this content, or with what of it fits. What does not is told in its warnings.
+pub(super) fn structured(mut content: Map<String, Value>) -> CallToolResult {
+    fit(&mut content, MAX_CHARS);
+    CallToolResult::structured(Value::Object(content))
+}
+
+fn fit(content: &mut Map<String, Value>, most: usize) {
+    let mut left = all(content);
+    if left <= most {
+        return;
+    }
+    let whole = left;
+    let mut told = Vec::new();
+    let mut leave_out = |fields: &mut Map<String, Value>| {
+        if fields.shift_remove(WHOLE_OR_NOT_AT_ALL).is_some() {
+            told.push(format!(
+                "{WHOLE_OR_NOT_AT_ALL} is left out: with it the answer would have been {whole} \
+                 characters long. The text that it stands in is in the session."
+            ));
+        }
+    };
+    leave_out(content);
+    content.get_mut("job").and_then(Value::as_object_mut).map(leave_out);
+    left = all(content);
+    // One field after the other, the longest first: what is short stays as it is.
+    while left > most {
+        let Some((name, field)) = content.iter_mut().max_by_key(|(_, field)| length(field)) else {
+            break;
+        };
+        let own = length(field);
+        shrink(field, most.saturating_sub(left - own), 0);
+        told.push(format!(
+            "{name} is not whole: the answer would have been {whole} characters long."
+        ));
+        let now = all(content);
+        if now >= left {
+            break;
+        }
+        left = now;
+    }
+    told.dedup();
+    if let Value::Array(warnings) =
+        content.entry("warnings").or_insert_with(|| Value::Array(Vec::new()))
+    {
+        warnings.extend(told.into_iter().map(Value::from));
+    }
+}
+
+/// Makes a value so long at most: first its texts are cut, then lists lose their ends, and what is the
+/// longest in it is made shorter.
+fn shrink(value: &mut Value, most: usize, depth: usize) {
+    for chars in [most].into_iter().chain(CUTS).filter(|chars| *chars <= most) {
+        if length(value) <= most {
+            return;
+        }
+        cut(value, chars);
+    }
+    while length(value) > most {
+        let whole = length(value);
+        let longest = match value {
+            Value::Array(values) => values.iter_mut().max_by_key(|value| length(value)),
+            Value::Object(fields) => fields.values_mut().max_by_key(|value| length(value)),
+            _ => None,
+        };
+        match longest {
+            Some(longest) if depth < MAX_DEPTH && length(longest) > whole / 2 => {
+                let own = length(longest);
+                shrink(longest, most.saturating_sub(whole - own), depth + 1);
+                if length(longest) >= own {
+                    *longest = Value::Null;
+                }
+            }
+            _ => return shorten(value, most),
+        }
+    }
+}
+
+/// Leaves the beginning of what consists of many values.
+fn shorten(value: &mut Value, most: usize) {
+    // The brackets, and a comma behind each.
+    let mut room = most.saturating_sub(2);
+    let mut fits = |length: usize| {
+        let fits = length < room;
+        room = room.saturating_sub(length + 1);
+        fits
+    };
+    match value {
+        Value::Array(values) => {
+            let kept = values.iter().take_while(|value| fits(length(value))).count();
+            values.truncate(kept);
+        }
+        Value::Object(fields) => {
+            let kept =
+                fields.iter().take_while(|(name, value)| fits(name.len() + 3 + length(value)));
+            *fields = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        }
+        other => *other = Value::Null,
+    }
+}
+
+fn all(content: &Map<String, Value>) -> usize {
+    content.iter().map(|(name, value)| name.len() + 4 + length(value)).sum()
+}
+
+fn length(value: &Value) -> usize {
+    value.to_string().chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fitted(content: Value, most: usize) -> Value {
+        let Value::Object(mut content) = content else { panic!("it is an object") };
+        fit(&mut content, most);
+        assert!(all(&content) < most + 1_000, "{}", all(&content));
+        Value::Object(content)
+    }
+
+    #[test]
+    fn what_fits_stays_as_it_is() {
+        let content = json!({"reply": "x".repeat(900), "output": {"a": 1}});
+        assert_eq!(fitted(content.clone(), 1_000), content);
+    }
+
+    #[test]
+    fn an_output_that_does_not_fit_is_left_out_and_the_rest_is_whole() {
+        let content = json!({"reply": "short", "output": {"a": "x".repeat(5_000)}});
+        let fitted = fitted(content, 2_000);
+        assert_eq!((&fitted["reply"], &fitted["output"]), (&json!("short"), &Value::Null));
+        assert!(fitted["warnings"][0].as_str().expect("told").starts_with("output is left out"));
+    }
+
+    #[test]
+    fn the_longest_field_is_made_shorter_whatever_it_is() {
+        let many: Vec<Value> = (0..2_000).map(|number| json!({"number": number})).collect();
+        let deep = json!({"a": [{"b": many}]});
+        for long in [json!("x".repeat(9_000)), json!(many), json!([["\u{1}".repeat(9_000)]]), deep]
+        {
+            let fitted = fitted(json!({"short": "text", "long": long}), 3_000);
+            assert_eq!(fitted["short"], "text");
+            assert!(fitted["warnings"][0].as_str().expect("told").starts_with("long is not whole"));
+            assert!(length(&fitted["long"]) > 100, "{fitted}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What a schema must keep to so that a model can be held to it. Pure.
+//!
+//! Codex always asks for strict keeping (`"strict": true`, 0.77 to 0.171), and OpenAI refuses a schema that
+//! breaks one of these rules, after the session was begun: an object names all its fields as required and
+//! takes no others, and the whole is an object.
+
+use serde_json::{Map, Value};
+
+use crate::text::shown;
+
+/// How deep a schema is looked into. Providers take some ten levels.
+const MAX_DEPTH: usize = 64;
+
+/// Which rule is broken, and where.
+pub(super) fn broken_rule(schema: &Map<String, Value>) -> Option<String> {
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        return Some("must have \"type\": \"object\" at its root, as strict schemas do".into());
+    }
+    object(schema, "the root", MAX_DEPTH)
+}
+
+fn any(schema: &Value, path: &str, depth: usize) -> Option<String> {
+    object(schema.as_object()?, path, depth.checked_sub(1)?)
+}
+
+fn object(schema: &Map<String, Value>, path: &str, depth: usize) -> Option<String> {
+    if is_object(schema) {
+        if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
+            return Some(rule(path, "\"additionalProperties\": false"));
+        }
+        if let Some(problem) = fields(schema, path) {
+            return Some(problem);
+        }
+    }
+    let inner = |(key, value): (&String, &Value)| {
+        let path = if path == "the root" { key.clone() } else { format!("{path}.{key}") };
+        match (key.as_str(), value) {
+            ("properties" | "$defs" | "definitions", Value::Object(all)) => {
+                all.iter().find_map(|(name, schema)| any(schema, &format!("{path}.{name}"), depth))
+            }
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(all)) => all
+                .iter()
+                .enumerate()
+                .find_map(|(at, schema)| any(schema, &format!("{path}.{at}"), depth)),
+            ("items" | "not" | "if" | "then" | "else", schema) => any(schema, &path, depth),
+            _ => None,
+        }
+    };
+    schema.iter().find_map(inner)
+}
+
+/// Also one that may be null in its place, or that does not say its type.
+fn is_object(schema: &Map<String, Value>) -> bool {
+    match schema.get("type") {
+        Some(Value::String(kind)) => kind == "object",
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+        _ => schema.get("properties").is_some_and(Value::is_object),
+    }
+}
+
+fn fields(schema: &Map<String, Value>, path: &str) -> Option<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_required =
+        |name: &str| required.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)));
+    let names = || properties.into_iter().flat_map(Map::keys);
+    if let Some(name) = names().find(|name| !is_required(name)) {
+        let name = shown(name);
+        let rule = rule(path, &format!("{name} in \"required\""));
+        return Some(format!("{rule}; let it be null if it may be missing"));
+    }
+    let unknown = required.into_iter().flatten().filter_map(Value::as_str);
+    let unknown = unknown.filter(|name| properties.is_none_or(|all| !all.contains_key(*name)));
+    let name = shown(unknown.into_iter().next()?);
+    Some(rule(path, &format!("{name} in \"properties\", as it is in \"required\"")))
+}
+
+fn rule(path: &str, what: &str) -> String {
+    format!("must have {what} at {}, as strict schemas do for each object", shown(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn broken(schema: Value) -> Option<String> {
+        broken_rule(schema.as_object().expect("an object"))
+    }
+
+    #[test]
+    fn each_object_takes_no_other_fields_and_requires_all() {
+        let closed = |properties: Value, required: Value| {
+            json!({"type": "object", "properties": properties, "required": required,
+                   "additionalProperties": false})
+        };
+        let inner = closed(json!({"b": {"type": ["string", "null"]}}), json!(["b"]));
+        let good = closed(json!({"a": {"type": "array", "items": inner}}), json!(["a"]));
+        assert_eq!(broken(good), None);
+        assert_eq!(broken(closed(json!({}), json!([]))), None);
+        let mut open = inner.clone();
+        open["additionalProperties"] = json!(true);
+        let mut lax = inner.clone();
+        lax["required"] = json!([]);
+        let mut more = inner.clone();
+        more["required"] = json!(["b", "c"]);
+        let mut untyped = lax.clone();
+        untyped.as_object_mut().expect("an object").remove("type");
+        let mut maybe = open.clone();
+        maybe["type"] = json!(["object", "null"]);
+        for (schema, path, rule) in [
+            (json!({"type": "array", "items": inner}), "root", "\"type\": \"object\""),
+            (json!({"anyOf": [inner]}), "root", "\"type\": \"object\""),
+            (open.clone(), "the root", "additionalProperties"),
+            (lax.clone(), "the root", "b in \"required\""),
+            (more, "the root", "c in \"properties\""),
+            (closed(json!({"a": open}), json!(["a"])), "properties.a", "additionalProperties"),
+            (
+                closed(json!({"a": {"type": "array", "items": lax}}), json!(["a"])),
+                "properties.a.items",
+                "required",
+            ),
+            (
+                closed(json!({"a": {"anyOf": [{"type": "null"}, untyped]}}), json!(["a"])),
+                "properties.a.anyOf.1",
+                "required",
+            ),
+            (closed(json!({"a": maybe}), json!(["a"])), "properties.a", "additionalProperties"),
+        ] {
+            let problem = broken(schema.clone()).unwrap_or_else(|| panic!("{schema} is refused"));
+            assert!(problem.contains(path) && problem.contains(rule), "{schema}: {problem}");
+        }
+        let mut with_defs = closed(json!({"a": {"$ref": "#/$defs/x"}}), json!(["a"]));
+        with_defs["$defs"] = json!({"x": {"type": "object"}});
+        assert!(broken(with_defs).expect("it is refused").contains("$defs.x"));
+    }
+
+    #[test]
+    fn a_field_may_have_any_name() {
+        let names = json!({"type": "object", "additionalProperties": false,
+            "properties": {"properties": {"type": "string"}, "type": {"type": "string"}},
+            "required": ["type", "properties"]});
+        assert_eq!(broken(names), None);
+    }
+}

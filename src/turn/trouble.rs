@@ -1,0 +1,83 @@
+//! How a turn ended that Codex did not complete, by what Codex or the system said. Pure.
+
+use std::io;
+use std::path::Path;
+
+use super::attempt::End;
+use super::outcome::FailureKind;
+use super::request::SessionId;
+use crate::codex::locate::Program;
+use crate::codex::process;
+use crate::codex::refusal::{self, Trouble};
+use crate::codex::transcript::Transcript;
+
+/// What is known of the call beside Codex's words.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The session that it goes on in, or that was begun.
+    pub(super) session: Option<SessionId>,
+    pub(super) codex_home: Option<&'a Path>,
+}
+
+/// What Codex refused, if it left without beginning anything.
+pub(super) fn refused(end: &End, transcript: &Transcript) -> Option<Trouble> {
+    match end {
+        End::Exited { stderr, .. } if transcript.thread_id.is_none() => refusal::recognise(stderr),
+        _ => None,
+    }
+}
+
+/// Codex says that the turn failed.
+pub(super) fn failed(message: &str, known: Known<'_>) -> FailureKind {
+    let sentence = refusal::sentence(message);
+    recognised(message, &sentence, known).unwrap_or(FailureKind::TurnFailed { message: sentence })
+}
+
+/// Codex is gone and has not said how the turn ended.
+pub(super) fn exited(
+    status: String,
+    stderr: &str,
+    last_error: Option<&str>,
+    known: Known<'_>,
+) -> FailureKind {
+    let mut reason = refusal::reason(stderr);
+    if reason.is_empty() {
+        reason = last_error.map(refusal::sentence).unwrap_or_default();
+    }
+    match (refusal::recognise(&reason), known.session) {
+        (Some(Trouble::SessionNotFound), Some(session)) => FailureKind::SessionNotFound { session },
+        _ => {
+            recognised(&reason, &reason, known).unwrap_or(FailureKind::NoResult { status, reason })
+        }
+    }
+}
+
+/// The system did not start Codex.
+pub(super) fn not_started(program: &Program, error: &io::Error) -> FailureKind {
+    let (program, reason) = (program.path.display().to_string(), error.to_string());
+    if process::is_of_program(error) {
+        FailureKind::CodexNotFound { program, reason }
+    } else {
+        FailureKind::CannotStart { program, reason }
+    }
+}
+
+/// What Codex's words mean, wherever they stand. `told` is what is passed on of them.
+fn recognised(words: &str, told: &str, known: Known<'_>) -> Option<FailureKind> {
+    let message = told.to_owned();
+    Some(match refusal::recognise(words)? {
+        Trouble::NotLoggedIn => FailureKind::NotLoggedIn { message },
+        Trouble::RefreshTokenUsed => FailureKind::RefreshTokenUsed { message },
+        Trouble::UsageLimit => FailureKind::UsageLimit { message },
+        Trouble::Config => FailureKind::ConfigNotLoaded { message },
+        Trouble::McpServer => FailureKind::McpServerFailed { message },
+        Trouble::Home => {
+            let home = known.codex_home.map(|home| home.display().to_string());
+            FailureKind::CodexHomeUnusable { home: home.unwrap_or_default(), message }
+        }
+        Trouble::ContextFull => FailureKind::ContextFull { message },
+        Trouble::Schema => FailureKind::SchemaRefused { message },
+        Trouble::Picture => FailureKind::PictureRefused { message },
+        Trouble::ActiveWriter | Trouble::SessionNotFound | Trouble::DatabaseLocked => return None,
+    })
+}

@@ -1,0 +1,226 @@
+//! Each prompt that a job accepted runs once, or has an end of its own, whatever happens to the job's
+//! process.
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+
+use crate::job_kit::{
+    folder, gate, nothing_left, reply, runner, snapshot, start, start_with, text, told, wait_begun,
+    wait_told,
+};
+use crate::life::watchdog_of;
+use crate::play::{Stage, result_of, steps, turn};
+use crate::real_kit::{obey, record};
+use crate::real_tasks::meta;
+use crate::setup::{content, error_text, home, real};
+use crate::support::client::{Server, result};
+use crate::support::model::Model;
+use crate::wait::wait_until;
+
+/// How many prompts may wait in one job.
+const MOST: usize = 64;
+
+/// How often the same race is run: what goes wrong in one does so only sometimes.
+const ROUNDS: usize = 6;
+
+/// How often the model was asked this.
+fn asked(model: &Model, prompt: &str) -> usize {
+    let line = format!("\n{prompt}\n");
+    model.requests().iter().filter(|request| request.last_user_text().contains(&line)).count()
+}
+
+fn statuses(endings: &[Value]) -> Vec<&str> {
+    endings.iter().map(|ending| text(ending, "status")).collect()
+}
+
+/// Nothing waits for the job, not even half a file.
+fn nothing_waits(stage: &std::path::Path) {
+    let inbox = std::fs::read_dir(stage.join("inbox")).expect("it has an inbox");
+    let left: Vec<_> = inbox.flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn each_prompt_that_waits_when_the_jobs_process_is_killed_has_an_end_of_its_own() {
+    for signal in [Signal::SIGKILL, Signal::SIGQUIT, Signal::SIGTERM] {
+        let model = Model::start(obey);
+        let home = home(&model.url());
+        let server = real(&home).start();
+        let (path, prompt) = gate(&home, "gate");
+        let job = start(&server, &prompt);
+        let id = text(&job, "job_id");
+        wait_begun(&path);
+        let prompts = ["one", "two", "three"];
+        prompts.iter().for_each(|prompt| drop(reply(&server, id, prompt)));
+        kill(runner(&home, id), signal).expect("it runs");
+        let endings = wait_told(&server, id, 4);
+        assert_eq!(statuses(&endings), ["interrupted"; 4], "{signal}");
+        nothing_left(&home, &server);
+        assert_eq!(text(&snapshot(&server, id), "status"), "interrupted");
+        // They did not run, and each end says so and of which prompt.
+        for prompt in prompts {
+            let mut of_it = endings.iter().filter(|ending| text(ending, "prompt") == prompt);
+            let error = &of_it.next().expect("it has an end")["error"];
+            assert!(of_it.next().is_none(), "{signal}: {endings:?}");
+            let said = format!("{} {}", text(error, "message"), text(error, "next"));
+            assert!(said.contains("not begun") && !said.contains("nothing is lost"), "{said}");
+        }
+        reply(&server, id, "go on");
+        let endings = wait_told(&server, id, 5);
+        assert_eq!(text(&endings[4], "status"), "completed", "{signal}");
+        nothing_left(&home, &server);
+        assert_eq!(prompts.map(|prompt| asked(&model, prompt)), [0; 3], "{signal}");
+        assert_eq!((asked(&model, "go on"), told(&server, id).len()), (1, 5), "{signal}");
+    }
+}
+
+/// A job whose Codex has not told its session, so that the next prompt stays in the inbox, and that
+/// prompt.
+fn before_its_session(stage: &Stage, server: &Server) -> String {
+    let hangs = json!([{"touch": "up"}, {"wait_for": "never"}]);
+    let job = server.begin_call("job_start", &steps(&hangs));
+    stage.wait_for("up");
+    let job = content(&result_of(server, &job)).clone();
+    let id = text(&job, "job_id").to_owned();
+    reply(server, &id, "the second");
+    id
+}
+
+#[test]
+fn a_prompt_that_waits_before_the_session_is_known_has_an_end_and_never_runs_later() {
+    for how in ["SIGKILL", "SIGTERM", "cancel"] {
+        let stage = Stage::new();
+        let server = stage.server().start();
+        let id = before_its_session(&stage, &server);
+        let status = match how {
+            "cancel" => {
+                server.call("job_cancel", &json!({"job_id": id}));
+                "cancelled"
+            }
+            signal => {
+                let signal = signal.parse::<Signal>().expect("a signal");
+                kill(runner(&stage.home, &id), signal).expect("it runs");
+                "interrupted"
+            }
+        };
+        let endings = wait_told(&server, &id, 2);
+        assert_eq!(statuses(&endings), [status; 2], "{how}");
+        let of_it = endings.iter().filter(|ending| text(ending, "prompt") == "the second");
+        assert_eq!(of_it.count(), 1, "{how}: {endings:?}");
+        nothing_left(&stage.home, &server);
+        nothing_waits(&folder(&stage.home, &id));
+        reply(&server, &id, "go on");
+        assert_eq!(text(&wait_told(&server, &id, 3)[2], "status"), "completed", "{how}");
+        nothing_left(&stage.home, &server);
+        assert_eq!(stage.started(&["the second", "go on"]), ["go on"], "{how}");
+    }
+}
+
+#[test]
+fn a_prompt_whose_process_is_killed_at_its_start_runs_once_or_has_an_end() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = start_with(&server, &json!({"prompt": "hello"}));
+    let id = text(&job, "job_id");
+    for round in 1..=ROUNDS {
+        wait_told(&server, id, round);
+        nothing_left(&stage.home, &server);
+        let prompt = format!("round {round}.");
+        reply(&server, id, &prompt);
+        // It may have ended already.
+        let _gone = kill(runner(&stage.home, id), Signal::SIGKILL);
+        let ending = wait_told(&server, id, round + 1)[round].clone();
+        nothing_left(&stage.home, &server);
+        let ran = stage.started(&[&prompt]).len();
+        match text(&ending, "status") {
+            "completed" => assert_eq!(ran, 1, "{ending}"),
+            "interrupted" => assert!(ran < 2, "{ending}"),
+            other => panic!("{other}: {ending}"),
+        }
+        nothing_waits(&folder(&stage.home, id));
+        assert_eq!(told(&server, id).len(), round + 1);
+    }
+}
+
+#[test]
+fn prompts_of_a_job_are_refused_beyond_a_limit_and_otherwise_run_whatever_a_server_lets_wait() {
+    let stage = Stage::new();
+    let server = stage.server().env("CODEX_PERSISTENT_MCP_MAX_QUEUED", "0").start();
+    let job = start_with(&server, &steps(&turn("first")));
+    let id = text(&job, "job_id");
+    stage.wait_for("began-first");
+    for number in 0..MOST {
+        reply(&server, id, &format!("number {number}."));
+    }
+    let refused = server.call("job_reply", &json!({"job_id": id, "prompt": "one more"}));
+    let error = error_text(&refused);
+    assert!(error.starts_with("too_many_prompts: "), "{error}");
+    assert!(error.contains("64") && error.contains("Nothing was asked"), "{error}");
+    stage.release("go-first");
+    let endings = wait_told(&server, id, 1 + MOST);
+    assert!(statuses(&endings).iter().all(|status| *status == "completed"), "{endings:?}");
+    nothing_left(&stage.home, &server);
+    assert_eq!(stage.starts().len(), 1 + MOST);
+    assert!(stage.started(&["one more"]).is_empty());
+}
+
+#[test]
+fn a_job_that_is_cancelled_by_many_at_once_is_cancelled_for_each() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).start();
+    let _other = real(&home).start();
+    for round in 0..ROUNDS {
+        let job = start(&server, &format!("[hang] in round {round}"));
+        let id = text(&job, "job_id");
+        let tools: Vec<_> =
+            (0..8).map(|_| server.begin_call("job_cancel", &json!({"job_id": id}))).collect();
+        let task = json!({"taskId": id, "_meta": meta(true)});
+        let tasks: Vec<_> = (0..8).map(|_| server.begin("tasks/cancel", &task)).collect();
+        for call in tools {
+            let answer = result(server.answer(&call));
+            assert_eq!(content(&answer)["status"], "cancelled", "{answer}");
+        }
+        for id in tasks {
+            let answer = server.wait_message(|message| message["id"] == id);
+            assert!(answer["error"].is_null(), "{answer}");
+        }
+        // What has ended stays as it ended.
+        let again = server.call("job_cancel", &json!({"job_id": id}));
+        assert_eq!(content(&again)["status"], "cancelled", "{again}");
+        assert_eq!(content(&again)["had_ended"], true, "{again}");
+        nothing_left(&home, &server);
+        nothing_waits(&folder(&home, id));
+        assert_eq!(told(&server, id).len(), 1);
+    }
+}
+
+#[test]
+fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job_is_told_to_be_over()
+ {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).start();
+    let (path, prompt) = gate(&home, "gate");
+    let job = start(&server, &prompt);
+    let (id, session) = (text(&job, "job_id"), text(&job, "session_id"));
+    wait_begun(&path);
+    let runner = runner(&home, id);
+    let parent = u32::try_from(runner.as_raw()).expect("a process id");
+    let watchdog = watchdog_of(parent).expect("it has one");
+    let watchdog = nix::unistd::Pid::from_raw(i32::try_from(watchdog).expect("a process id"));
+    for process in [watchdog, runner] {
+        kill(process, Signal::SIGSTOP).expect("it runs");
+    }
+    for process in [watchdog, runner] {
+        kill(process, Signal::SIGKILL).expect("it runs");
+    }
+    wait_until("the end to be told", || !told(&server, id).is_empty());
+    let left = server.descendants().expect("Linux tells");
+    assert!(left.is_empty(), "{left:?}");
+    nothing_left(&home, &server);
+    let aborted = |line: &Value| line.to_string().contains("turn_aborted");
+    assert!(record(&home, session).iter().any(aborted), "it could say so in its session");
+    reply(&server, id, "go on");
+    assert_eq!(text(&wait_told(&server, id, 2)[1], "status"), "completed");
+}
