@@ -124,16 +124,21 @@ fn stamp(directory: &Path) -> PathBuf {
     directory.join("node_modules/.installed-lock")
 }
 
-/// Runs it in the person's own environment, which may know of a proxy and has a cache; and if that does
-/// not go, as where their home directory cannot be written, with a cache that is removed.
+/// Runs it in the person's own environment, which may know of a proxy and has a cache; and if nothing can
+/// be written there, with a cache that is removed.
 fn run_npm_ci(directory: &Path) -> Result<(), String> {
+    let problem = match try_npm_ci(directory, &[]) {
+        Err(problem) if NO_CACHE.iter().any(|code| problem.contains(code)) => problem,
+        outcome => return outcome,
+    };
     let cache = directory.join("node_modules.cache");
-    try_npm_ci(directory, &[]).or_else(|problem| {
-        let outcome = try_npm_ci(directory, &[OsStr::new("--cache"), cache.as_os_str()]);
-        let _never_made = fs::remove_dir_all(&cache);
-        outcome.map_err(|_| problem)
-    })
+    let outcome = try_npm_ci(directory, &[OsStr::new("--cache"), cache.as_os_str()]);
+    let _never_made = fs::remove_dir_all(&cache);
+    outcome.map_err(|_| problem)
 }
+
+/// What npm says where it has no cache that it can write.
+const NO_CACHE: [&str; 5] = ["EACCES", "ENOENT", "ENOTDIR", "EPERM", "EROFS"];
 
 fn try_npm_ci(directory: &Path, more: &[&OsStr]) -> Result<(), String> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };

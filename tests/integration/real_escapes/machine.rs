@@ -1,6 +1,8 @@
 //! What a machine's own configuration changes, in a mount namespace of the test's own, and what Codex's
 //! own tools and servers widen.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::*;
 use crate::setup::slash_tmp_is_closed;
 use crate::support::environment::clean;
@@ -31,9 +33,16 @@ impl Machine {
     /// The command that runs another in there.
     fn through(&self) -> Vec<String> {
         // A copy of /etc is laid over it: the kernel mounts nothing where there is no folder.
-        let script =
-            "cp -a /etc/. \"$1/\" 2>/dev/null; mount --bind \"$1\" /etc && shift && exec \"$@\"";
-        let own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
+        // Who is root there gets their own user back, as Codex has a folder in /tmp for each: that of root
+        // may be somebody else's.
+        let me = fs::metadata("/proc/self").expect("Linux shows processes");
+        let script = format!(
+            "cp -a /etc/. \"$1/\" 2>/dev/null; mount --bind \"$1\" /etc && shift && \
+             exec unshare --user --map-user={} --map-group={} -- \"$@\"",
+            me.uid(),
+            me.gid()
+        );
+        let own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"];
         let own = own.iter().map(|&word| word.to_owned());
         own.chain([self.etc.display().to_string()]).collect()
     }
@@ -73,7 +82,11 @@ fn requirements_with_permission_profiles() {
         let mut command = rig.by_hand(rig.project());
         command.args(["-s", "read-only", "-"]);
         ByHand::start(machine.by_hand(&command), &prompt).finish();
-        assert!(made.exists(), "{release:?}: by hand it is written although -s says read-only");
+        let said = rig.model.requests().last().map(|request| request.tool_outputs());
+        assert!(
+            made.exists(),
+            "{release:?}: by hand it is written although -s says read-only: {said:?}"
+        );
         fs::remove_file(&made).expect("it was just made");
 
         let server = machine.server(rig.server()).start();
