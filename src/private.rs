@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::bounded::read_bytes;
 
@@ -51,9 +52,14 @@ pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 /// Writes a file so that others see the old one or the new one, whole.
 pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let bytes = serde_json::to_vec(content)?;
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = open_options().write(true).create(true).truncate(true).open(&new)?;
-    let written = file.write_all(&bytes).and_then(|()| fs::rename(&new, path));
+    // Two threads may write it at the same time.
+    let new = path.with_extension(format!("{}.new", Uuid::new_v4().as_simple()));
+    let mut file = open_options().write(true).create_new(true).open(&new)?;
+    // The name must not be there before the content, whenever the power fails.
+    let written = file
+        .write_all(&bytes)
+        .and_then(|()| file.sync_data())
+        .and_then(|()| fs::rename(&new, path));
     if written.is_err() {
         drop(fs::remove_file(new));
     }

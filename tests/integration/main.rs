@@ -28,6 +28,8 @@ mod helper_programs;
 mod hostile;
 #[cfg(unix)]
 mod hostile_texts;
+#[cfg(target_os = "linux")]
+mod hung_disk;
 #[cfg(unix)]
 mod job_kit;
 #[cfg(unix)]
