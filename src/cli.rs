@@ -21,7 +21,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
-use crate::config::{Origin, Settings};
+use crate::config::{Logging, Origin, Settings};
 use crate::job::Retention;
 use crate::log;
 use crate::policy::{self, CommandEnvironment, NestedMcp, Policy};
@@ -263,6 +263,15 @@ impl Flags {
                     wrong("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", error.to_string())
                 })?),
                 None => defaults.state_dir,
+            },
+            logging: Logging {
+                debug: self.debug,
+                file: match &self.log_file {
+                    Some(file) => Some(std::path::absolute(file).map_err(|error| {
+                        wrong("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", error.to_string())
+                    })?),
+                    None => None,
+                },
             },
             tasks: self.tasks,
             list_sessions: self.list_sessions,

@@ -49,6 +49,15 @@ pub struct Settings {
     pub list_sessions: bool,
     /// What calls may ask for.
     pub policy: Policy,
+    /// What is logged where by a process that this one starts to run a job.
+    pub(crate) logging: Logging,
+}
+
+/// What is logged where.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Logging {
+    pub(crate) debug: bool,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -70,6 +79,7 @@ impl Default for Settings {
             tasks: true,
             list_sessions: false,
             policy: Policy::default(),
+            logging: Logging::default(),
         }
     }
 }
@@ -81,6 +91,11 @@ impl Settings {
         let mut arguments: Vec<OsString> = vec![RUN_JOB.into()];
         let mut set = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
         set("--codex-bin", self.codex_bin.clone());
+        set("--origin", self.origin.to_string().into());
+        set("--debug", self.logging.debug.to_string().into());
+        if let Some(file) = &self.logging.file {
+            set("--log-file", file.into());
+        }
         set("--cwd", self.working_dir.as_path().into());
         set("--timeout-ms", millis(self.job_limits.total));
         set("--idle-timeout-ms", millis(self.job_limits.idle));

@@ -63,7 +63,12 @@ impl Server {
             Ok(request) => request,
             Err(kind) => return tool::failed(tool.name(), &Failure::of(kind, None)),
         };
-        let progress = Progress::new(Instant::now(), request.resumes());
+        let began = Instant::now();
+        let request = match self.codex.find_last(request).await {
+            Ok(request) => request,
+            Err(kind) => return tool::failed(tool.name(), &Failure::of(kind, None)),
+        };
+        let progress = Progress::new(began, request.resumes());
         let turn = self.codex.start(request);
         match follow(turn, progress, context).await {
             Some(turn) => tool::reply(tool, turn.outcome().await),

@@ -20,8 +20,8 @@ use std::convert::Infallible;
 use std::io;
 
 use rmcp::model::{
-    ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, NumberOrString, ProgressToken,
-    RequestId, ServerNotification,
+    ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, ProgressToken, RequestId,
+    ServerNotification,
 };
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -155,7 +155,7 @@ impl Transport<RoleServer> for LineTransport {
             match self.inbox.next(self.outbox.has_room()) {
                 Some(Decoded::Message(message)) => return Some(*message),
                 Some(Decoded::Answer(answer)) => {
-                    self.outbox.push(&answer, None);
+                    self.outbox.push(&*answer, None);
                     continue;
                 }
                 Some(Decoded::Nothing(why)) => {
@@ -213,11 +213,7 @@ fn progress_token(request: &ClientRequest) -> Option<ProgressToken> {
     request.get_meta().get_progress_token()
 }
 
-/// An id as it stands in a message.
-fn id_from(value: &serde_json::Value) -> Option<RequestId> {
-    match value {
-        serde_json::Value::String(text) => Some(NumberOrString::String(text.as_str().into())),
-        serde_json::Value::Number(number) => number.as_i64().map(NumberOrString::Number),
-        _ => None,
-    }
+/// An id as it stands in a message, also if it is one that no request can have.
+fn id_from(value: &serde_json::Value) -> Option<serde_json::Value> {
+    (value.is_string() || value.is_number()).then(|| value.clone())
 }

@@ -8,6 +8,7 @@ pub(crate) mod advice;
 pub(crate) mod attempt;
 pub(crate) mod clock;
 pub(crate) mod command_line;
+mod named;
 pub(crate) mod options;
 pub(crate) mod outcome;
 mod plan;
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
+    /// Held while a last session is looked for, so that calls stay in order.
+    finding_last: tokio::sync::Mutex<()>,
     /// How many Codexes are around this process.
     pub(crate) depth: u32,
     /// Tells from a prompt whether its turn is a one-off, for sessions that only a record knows.
@@ -177,6 +180,7 @@ impl Shared {
             places: Places::default(),
             watchdog: Watchdog::default(),
             versions: Versions::default(),
+            finding_last: tokio::sync::Mutex::default(),
             depth: depth(),
             is_one_off: crate::prompt::is_one_off,
             shutdown: CancellationToken::new(),

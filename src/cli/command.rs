@@ -1,6 +1,7 @@
 //! What the program does: serving, or one of the commands beside it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
@@ -51,13 +52,38 @@ pub(super) fn run(
     table: Vec<Setting>,
 ) -> u8 {
     match command {
-        None => listening(|signals| life::serve(settings, signals)),
+        None => {
+            leave_at_last(life::AT_LAST);
+            listening(|signals| life::serve(settings, signals))
+        }
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, said),
         Some(Command::Doctor(arguments)) => doctor::run(arguments, settings, table),
         // Without a runtime and without listening: signals end this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
         Some(Command::Sessions(arguments)) => sessions::run(arguments, &settings, said.cwd),
+    }
+}
+
+/// Ends the process so long after a signal, whatever its runtime waits for: a disk that never answers
+/// can be in the way of everything else.
+fn leave_at_last(after: Duration) {
+    let wait = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let signal = Signals::listen()?.next().await;
+            tokio::time::sleep(after).await;
+            std::process::exit(i32::from(signal.exit_status))
+        })
+    };
+    let started = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let waited: std::io::Result<()> = wait();
+        if let Err(error) = waited {
+            tracing::warn!(%error, "signals are not received in a thread of their own");
+        }
+    });
+    if let Err(error) = started {
+        tracing::warn!(%error, "signals are not received in a thread of their own");
     }
 }
 

@@ -32,12 +32,19 @@ impl Scratch {
         if schema.is_none() && instructions.is_none() && compact_prompt.is_none() {
             return Ok(Self::default());
         }
-        let temporary = std::env::temp_dir;
-        let all = state_dir.map_or_else(temporary, Path::to_owned).join("scratch");
-        let folder = all.join(Uuid::new_v4().to_string());
-        private::create_folder(&folder)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", all.display())))?;
-        remove_left_behind(&all);
+        let own = Uuid::new_v4().to_string();
+        let folder = match state_dir {
+            Some(state_dir) => state_dir.join("scratch").join(own),
+            None => std::env::temp_dir().join(format!("{}-{own}", env!("CARGO_PKG_NAME"))),
+        };
+        private::create_folder(&folder).map_err(|error| {
+            let within = folder.parent().unwrap_or(&folder);
+            io::Error::new(error.kind(), format!("{}: {error}", within.display()))
+        })?;
+        // What else lies in the system's folder is nothing of ours.
+        if let Some(state_dir) = state_dir {
+            remove_left_behind(&state_dir.join("scratch"));
+        }
         let mut scratch = Self { folder: Some(folder), files: Files::default() };
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
         scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
@@ -65,7 +72,10 @@ impl Drop for Scratch {
 }
 
 fn remove_left_behind(all: &Path) {
-    for folder in fs::read_dir(all).into_iter().flatten().flatten() {
+    let is_ours = |folder: &fs::DirEntry| {
+        folder.file_name().to_str().is_some_and(|name| Uuid::try_parse(name).is_ok())
+    };
+    for folder in fs::read_dir(all).into_iter().flatten().flatten().filter(is_ours) {
         let age = folder.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
         if age.is_ok_and(|age| age.is_ok_and(|age| age > LEFT_BEHIND)) {
             drop(fs::remove_dir_all(folder.path()));

@@ -20,6 +20,9 @@ use crate::turn::Codex;
 /// How long a signal leaves: Claude Code kills the server some 400 ms after the first one.
 const LEAVE_WITHIN: Duration = Duration::from_millis(300);
 
+/// When the process ends after a signal that nothing of this here came to.
+pub(crate) const AT_LAST: Duration = Duration::from_secs(2);
+
 /// How long Codex may take to stop when nobody presses: longer than its ladder of signals.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 

@@ -51,13 +51,20 @@ fn writer(codex_home: &Path, session: SessionId) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
 
     let lock = codex_home.join(LOCKS).join(format!("{session}.lock"));
-    let inode = format!(":{}", lock.metadata().ok()?.ino());
+    let lock = lock.metadata().ok()?;
+    let (device, inode) = (lock.dev(), lock.ino().to_string());
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     // "1: FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF": the process, then device and inode.
     locks.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip_while(|field| *field != "WRITE").skip(1);
         let pid: u32 = fields.next()?.parse().ok()?;
-        fields.next()?.ends_with(&inode).then_some(pid)
+        let mut file = fields.next()?.split(':');
+        let mut number = || u64::from_str_radix(file.next()?, 16).ok();
+        let its = (number()?, number()?);
+        // Where several file systems are one (overlay, btrfs), both devices are made up and may differ.
+        let is_there = its == (major, minor) || (its.0 == 0 && major == 0);
+        (is_there && file.next()? == inode).then_some(pid)
     })
 }
 

@@ -176,7 +176,7 @@ impl Arguments {
             compact_prompt,
             approval_policy: self.parsed("approval_policy", str::parse)?,
             add_dirs: self.list("add_dirs", working_dir)?,
-            images: self.list("images", |path| Image::existing(path))?,
+            images: self.list("images", |path| Image::named(path))?,
             output_schema: self.object("output_schema")?.map(schema).transpose()?,
             web_search: self.parsed("web_search", str::parse)?,
             base_instructions: self.optional_text("base_instructions")?,
@@ -299,11 +299,12 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 /// A directory, which must be absolute here: the server's own directory is nothing a caller knows.
+/// Whether it is there is found out where that holds nobody up.
 fn working_dir(text: &str) -> std::result::Result<WorkingDir, InvalidValue> {
     if !Path::new(text).is_absolute() {
         return Err(InvalidValue("must be an absolute path of an existing directory".into()));
     }
-    WorkingDir::existing(text)
+    WorkingDir::named(text)
 }
 
 /// An error about the field `name`.

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool as Definition};
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
@@ -30,6 +30,9 @@ const SESSION_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long a job may take to stop: longer than the signals that Codex gets.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// How long a disk is waited for. It may still do later what was asked.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The longest label, in characters.
 const MAX_LABEL: usize = 200;
@@ -197,9 +200,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
         let _runtime = runtime.enter();
         work(&jobs)
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(Problem::NotStarted(std::io::Error::other(error))),
+    match timeout(ANSWERS_WITHIN, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => Err(Problem::NotStarted(std::io::Error::other(error))),
+        Err(_) => {
+            let message = "the disk that the jobs lie on does not answer".into();
+            Err(FailureKind::Internal { message }.into())
+        }
     }
 }
 
@@ -379,8 +386,9 @@ async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
     let cwd = arguments.optional_text("cwd")?;
     let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
     arguments.end();
-    cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd.as_ref()))?;
+    let reach = reach.clone();
     let states = blocking(jobs, move |jobs| {
+        cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd.as_ref()))?;
         jobs.list(usize::try_from(limit).unwrap_or(usize::MAX), |state| {
             status.is_none_or(|status| state.status == status)
                 && cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool as Definition};
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::arguments::{Arguments, invalid};
 use super::fit::structured;
@@ -24,6 +25,9 @@ use crate::turn::request::{InvalidValue, SessionId};
 
 /// How long a call reads records that nobody has read before. The next call goes on.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a disk is waited for.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The most entries of one answer.
 const MAX_ENTRIES: u64 = 200;
@@ -126,8 +130,13 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Store) -> T + Send + 'static,
 ) -> Result<T, FailureKind> {
     let store = store.clone();
-    let done = tokio::task::spawn_blocking(move || work(&store)).await;
-    done.map_err(|error| FailureKind::Internal { message: error.to_string() })
+    match timeout(ANSWERS_WITHIN, tokio::task::spawn_blocking(move || work(&store))).await {
+        Ok(done) => done.map_err(|error| FailureKind::Internal { message: error.to_string() }),
+        Err(_) => {
+            let message = "the disk that the sessions lie on does not answer".into();
+            Err(FailureKind::Internal { message })
+        }
+    }
 }
 
 fn number(value: Option<u64>, default: usize) -> usize {
@@ -146,9 +155,9 @@ async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop
         reach,
     };
     arguments.end();
-    query.cwd.as_ref().map_or(Ok(()), |cwd| query.reach.dir("cwd", cwd))?;
     let stopped = Arc::clone(&stop.0);
-    blocking(store, move |store| {
+    let list = move |store: &Store| {
+        query.cwd.as_ref().map_or(Ok(()), |cwd| query.reach.dir("cwd", cwd))?;
         let listing = store.list(&query, READ_WITHIN, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {
@@ -162,9 +171,9 @@ async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop
         if !warnings.is_empty() {
             content.insert("warnings".into(), warnings.into());
         }
-        content
-    })
-    .await
+        Ok(content)
+    };
+    blocking(store, list).await?
 }
 
 async fn read(mut arguments: Arguments, store: &Store, reach: Reach) -> Answer {

@@ -1,8 +1,8 @@
 //! A line of the input, as the messages it holds. Pure.
 
-use rmcp::model::{ClientRequest, ErrorCode, ErrorData, JsonRpcMessage, RequestId};
-use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
-use serde_json::Value;
+use rmcp::model::{ClientRequest, ErrorCode, ErrorData, JsonRpcMessage};
+use rmcp::service::{RoleServer, RxJsonRpcMessage};
+use serde_json::{Value, json};
 
 use super::MAX_LINE;
 use super::salvage::{Salvaged, salvage};
@@ -16,7 +16,7 @@ pub(super) enum Decoded {
     /// It can be handled.
     Message(Box<RxJsonRpcMessage<RoleServer>>),
     /// It cannot, and whoever sent it is told so.
-    Answer(Box<TxJsonRpcMessage<RoleServer>>),
+    Answer(Box<Value>),
     /// It cannot, and nobody can be told. Why.
     Nothing(&'static str),
 }
@@ -94,7 +94,7 @@ fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
         && let ClientRequest::CustomRequest(custom) = &request.request
         && let Some(expected) = parameters_of(&custom.method)
     {
-        return wrong_parameters(request.id.clone(), &custom.method, expected);
+        return wrong_parameters(json!(request.id), &custom.method, expected);
     }
     Decoded::Message(Box::new(message))
 }
@@ -111,7 +111,7 @@ fn parameters_of(method: &str) -> Option<&'static str> {
     }
 }
 
-fn wrong_parameters(id: RequestId, method: &str, expected: &str) -> Decoded {
+fn wrong_parameters(id: Value, method: &str, expected: &str) -> Decoded {
     let message = format!("The parameters of {method} must be {expected}.");
     answer(id, ErrorCode::INVALID_PARAMS, message)
 }
@@ -121,6 +121,10 @@ fn invalid(value: Value) -> Decoded {
     if value["jsonrpc"] == "2.0"
         && let (Some(id), Some(method)) = (super::id_from(&value["id"]), value["method"].as_str())
     {
+        if id.is_number() && !id.is_i64() {
+            let message = format!("The id must be a text or a whole number up to {}.", i64::MAX);
+            return answer(id, ErrorCode::INVALID_REQUEST, message);
+        }
         let expected = parameters_of(method).unwrap_or("an object, if any");
         return wrong_parameters(id, method, expected);
     }
@@ -153,9 +157,10 @@ fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
     }
 }
 
-fn answer(id: RequestId, code: ErrorCode, message: String) -> Decoded {
+/// An answer in which the id stands as it came, also if no request could have it.
+fn answer(id: Value, code: ErrorCode, message: String) -> Decoded {
     let error = ErrorData::new(code, message, None);
-    Decoded::Answer(Box::new(JsonRpcMessage::error(error, Some(id))))
+    Decoded::Answer(Box::new(json!({"jsonrpc": "2.0", "id": id, "error": error})))
 }
 
 /// Replaces each `\uD800` to `\uDFFF` that is not one half of a pair by `\uFFFD`. `None` if there is
@@ -207,7 +212,7 @@ mod tests {
 
     fn reply(line: &str) -> Value {
         match decode(line.as_bytes()).pop() {
-            Some(Decoded::Answer(answer)) => serde_json::to_value(answer).expect("it is JSON"),
+            Some(Decoded::Answer(answer)) => *answer,
             other => panic!("no answer but {other:?}"),
         }
     }
@@ -226,6 +231,12 @@ mod tests {
             -32700
         );
         assert_eq!(reply(r#"{"id":4,"method":7}"#)["error"]["code"], -32600);
+        for id in ["9223372036854775808", "18446744073709551615", "-1e300", "1.5"] {
+            let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            let answer = reply(&line);
+            assert_eq!(answer["error"]["code"], -32600, "{line}");
+            assert_eq!(answer["id"], serde_json::from_str::<Value>(id).expect("a number"));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::ProgressToken;
-use rmcp::service::{RoleServer, TxJsonRpcMessage};
+use serde::Serialize;
 use tokio::sync::watch;
 
 /// How many bytes may wait before no more requests are handled.
@@ -74,11 +74,7 @@ impl Outbox {
     }
 
     /// Puts a message in. Progress takes the place of older progress of the same request.
-    pub(crate) fn push(
-        &self,
-        message: &TxJsonRpcMessage<RoleServer>,
-        progress_of: Option<ProgressToken>,
-    ) {
+    pub(crate) fn push(&self, message: &impl Serialize, progress_of: Option<ProgressToken>) {
         let mut line = match serde_json::to_vec(message) {
             Ok(line) => line,
             Err(error) => return tracing::error!(%error, "a message cannot be written as JSON"),

@@ -314,13 +314,9 @@ impl Image {
     /// If it cannot be read or is no picture, and if its path has a comma, at which Codex would
     /// divide it.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
-        let path = path.as_ref();
+        let image = Self::named(path)?;
+        let path = image.as_path();
         let shown = shown(path.display());
-        if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
-            return Err(InvalidValue(format!(
-                "must be absolute paths without a comma, and {shown} is not one"
-            )));
-        }
         let unreadable =
             |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
         // A pipe would be waited for, and a terminal read from.
@@ -336,6 +332,18 @@ impl Image {
         let webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
         if !webp && !known.iter().any(|known| head.starts_with(known)) {
             return Err(InvalidValue(format!("has {shown}, which is no PNG, JPEG, GIF or WebP")));
+        }
+        Ok(image)
+    }
+
+    /// One that is looked at only when its turn comes.
+    pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
+        let path = path.as_ref();
+        if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
+            return Err(InvalidValue(format!(
+                "must be absolute paths without a comma, and {} is not one",
+                shown(path.display())
+            )));
         }
         Ok(Self(path.to_owned()))
     }

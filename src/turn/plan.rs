@@ -2,7 +2,9 @@
 //! settled and checked before Codex starts.
 
 use std::path::Path;
-use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::options::{Image, Options, Override, Profile};
 use super::outcome::FailureKind;
@@ -53,11 +55,24 @@ struct Choice {
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Call {
-    /// Settles the program, the directory and the sandbox, and what the session is like.
+    /// Settles the program, the directory and the sandbox, and what the session is like. All of that
+    /// looks at files, and so is done where it holds up nobody else.
     pub(super) async fn plan(&self) -> Result<Plan> {
+        let dropped = CancellationToken::new();
+        let _guard = dropped.clone().drop_guard();
+        let (call, runtime) = (self.clone(), Handle::current());
+        let plan = move || runtime.block_on(dropped.run_until_cancelled(call.plan_here()));
+        let planned = tokio::task::spawn_blocking(plan).await;
+        planned.ok().flatten().unwrap_or_else(|| {
+            let message = "what the turn runs with could not be settled; the log says why".into();
+            Err(FailureKind::Internal { message })
+        })
+    }
+
+    async fn plan_here(&self) -> Result<Plan> {
         let settings = &self.shared.settings;
         let known = match self.request.session {
-            Some(session) => self.look_up(session).await,
+            Some(session) => self.look_up(session),
             None => Known::default(),
         };
         let mut warnings = Vec::new();
@@ -70,7 +85,7 @@ impl Call {
             (None, None) => settings.working_dir.clone(),
         };
         let Surroundings { program, git, configured, protected, paths } =
-            self.surroundings(&working_dir).await;
+            self.surroundings(&working_dir);
         let mut program = program.map_err(|reason| FailureKind::CodexNotFound {
             program: settings.codex_bin.to_string_lossy().into_owned(),
             reason,
@@ -223,15 +238,10 @@ impl Call {
     }
 
     /// What the turn finds on this machine.
-    async fn surroundings(&self, working_dir: &WorkingDir) -> Surroundings {
-        let shared = Arc::clone(&self.shared);
-        let profile = self.request.options.profile.clone();
-        let dir = working_dir.as_path().to_owned();
-        let look = move || {
-            let profile = profile.as_ref().map(Profile::as_str);
-            Surroundings::look(&shared.settings, shared.codex_home.as_deref(), profile, &dir)
-        };
-        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Surroundings::unknown())
+    fn surroundings(&self, working_dir: &WorkingDir) -> Surroundings {
+        let (settings, home) = (&self.shared.settings, self.shared.codex_home.as_deref());
+        let profile = self.request.options.profile.as_ref().map(Profile::as_str);
+        Surroundings::look(settings, home, profile, working_dir.as_path())
     }
 
     /// Refuses a profile that could get around the sandbox, as the caller chose it, and a model that is
@@ -366,13 +376,9 @@ impl Call {
         Ok(())
     }
 
-    async fn look_up(&self, session: SessionId) -> Known {
-        let shared = Arc::clone(&self.shared);
-        let look_up = move || {
-            shared.sessions.look_up(session, shared.codex_home.as_deref(), shared.is_one_off)
-        };
-        // Reading a record is so quick that a cancellation may wait for it.
-        tokio::task::spawn_blocking(look_up).await.unwrap_or_default()
+    fn look_up(&self, session: SessionId) -> Known {
+        let home = self.shared.codex_home.as_deref();
+        self.shared.sessions.look_up(session, home, self.shared.is_one_off)
     }
 }
 

@@ -133,9 +133,7 @@ impl WorkingDir {
     ///
     /// If there is no directory there.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
-        let path = path.as_ref();
-        let absolute = std::path::absolute(path)
-            .map_err(|_| InvalidValue("must be the path of a directory".into()))?;
+        let Self(absolute) = Self::named(path)?;
         match std::fs::metadata(&absolute) {
             Ok(metadata) if metadata.is_dir() => Ok(Self(absolute)),
             Ok(_) => {
@@ -146,6 +144,13 @@ impl WorkingDir {
                 shown(absolute.display())
             ))),
         }
+    }
+
+    /// One that is looked at only when its turn comes.
+    pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
+        let absolute = std::path::absolute(path)
+            .map_err(|_| InvalidValue("must be the path of a directory".into()))?;
+        Ok(Self(absolute))
     }
 
     /// The root, which is there whatever else is not.

@@ -36,10 +36,14 @@ const BUSY_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::
 /// How long a place is kept for a session to be put into Codex's list.
 const LIST_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long an answer waits to know where its turn worked.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long an error waits for who is in the way.
 const HOLDER_WITHIN: Duration = Duration::from_secs(2);
 
 /// A call, with all it needs.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) shared: Arc<Shared>,
     pub(crate) request: TurnRequest,
@@ -75,7 +79,12 @@ impl Call {
             }
         }
         // Before it waits, so that nothing is told of who else is in the session.
-        if let Err(kind) = self.wait(&clock, self.check_session()).await.flatten() {
+        let checked = self.wait(&clock, self.check_named()).await.flatten();
+        let checked = match checked {
+            Ok(()) => self.wait(&clock, self.check_session()).await.flatten(),
+            unusable => unusable,
+        };
+        if let Err(kind) = checked {
             return drop(answer.send(Err(Failure::of(kind, None))));
         }
         let place = match &recorder {
@@ -296,20 +305,24 @@ impl Call {
         if let Some(session) = opened.filter(|opened| Some(*opened) == session) {
             self.remember(session, &plan, tokens.1);
         }
-        let kind = match (end, session) {
-            (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => {
-                match effective.as_ref().and_then(|effective| self.looser(effective, &plan)) {
-                    Some(looser) => looser,
-                    None => {
-                        let stricter = effective.as_ref().and_then(|got| stricter(got, &plan));
-                        let mut answer = answer(session_id, transcript, plan, tokens);
-                        answer.warnings.extend(refusal.into_iter().chain(stricter));
-                        answer.effective = effective;
-                        self.read_output(&mut answer);
-                        return Ok(answer);
-                    }
-                }
+        let looser = match (&end, &effective) {
+            (End::Terminal(Terminal::Completed { .. }), Some(effective)) => {
+                self.looser(effective, &plan).await
             }
+            _ => None,
+        };
+        let kind = match (end, session) {
+            (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => match looser {
+                Some(looser) => looser,
+                None => {
+                    let stricter = effective.as_ref().and_then(|got| stricter(got, &plan));
+                    let mut answer = answer(session_id, transcript, plan, tokens);
+                    answer.warnings.extend(refusal.into_iter().chain(stricter));
+                    answer.effective = effective;
+                    self.read_output(&mut answer);
+                    return Ok(answer);
+                }
+            },
             (End::Terminal(Terminal::Completed { .. }), None) => FailureKind::NoResult {
                 status: "it completed a turn".into(),
                 reason: "it did not say in which session".into(),
@@ -348,8 +361,12 @@ impl Call {
     }
 
     /// What was in force, if it is more than the turn was to have.
-    fn looser(&self, effective: &Effective, plan: &Plan) -> Option<FailureKind> {
-        if let Some(breach) = self.policy().breach(effective) {
+    async fn looser(&self, effective: &Effective, plan: &Plan) -> Option<FailureKind> {
+        let (policy, got) = (self.policy().clone(), effective.clone());
+        let breach = blocking(LOOK_WITHIN, move || policy.breach(&got)).await;
+        // What cannot be found out may be so.
+        let unknown = || Some("the directory cannot be looked at".into());
+        if let Some(breach) = breach.unwrap_or_else(unknown) {
             return Some(FailureKind::LooserThanAllowed { breach });
         }
         let excess = policy::excess(plan.most, effective)?;

@@ -79,17 +79,6 @@ impl Surroundings {
         let git = diff::git_program(&folders);
         Self { program, git, configured, protected, paths }
     }
-
-    /// Of a machine that could not be looked at.
-    pub(super) fn unknown() -> Self {
-        Self {
-            program: Err("the search for it broke off".into()),
-            git: None,
-            configured: Configured::default(),
-            protected: Protected::default(),
-            paths: None,
-        }
-    }
 }
 
 /// What must stand in front of the whole PATH for commands to get it, so that the sandbox is made by a

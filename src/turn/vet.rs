@@ -39,17 +39,18 @@ impl Codex {
     /// for in this Codex home, if that is not the one of this process.
     pub(crate) async fn vet(
         &self,
-        mut request: TurnRequest,
+        request: TurnRequest,
         home: Option<&Path>,
     ) -> Result<Vetted, FailureKind> {
         let codex = self.at(home);
         let shared = &codex.0;
         codex.check(&request).map_err(|failure| failure.kind)?;
-        request.find_last(&shared.settings)?;
+        let request = shared.find_last(request).await?;
         let cancel = shared.shutdown.child_token();
         let call = Call { shared: Arc::clone(shared), request, began: Instant::now(), cancel };
         let limits = Limits { total: VET_WITHIN, idle: VET_WITHIN };
         let clock = Clock::new(limits, call.began);
+        call.wait(&clock, call.check_named()).await.flatten()?;
         call.wait(&clock, call.check_session()).await.flatten()?;
         call.wait(&clock, call.plan()).await.flatten()?;
         Ok(Vetted(call.request))

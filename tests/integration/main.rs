@@ -30,6 +30,8 @@ mod hostile;
 #[cfg(unix)]
 mod hostile_texts;
 #[cfg(target_os = "linux")]
+mod hung_disk;
+#[cfg(target_os = "linux")]
 mod job_ends;
 #[cfg(unix)]
 mod job_kit;

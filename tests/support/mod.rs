@@ -9,6 +9,8 @@
 #[cfg(unix)]
 pub mod client;
 pub mod environment;
+#[cfg(target_os = "linux")]
+pub mod hung_disk;
 pub mod model;
 pub mod real_codex;
 #[cfg(target_os = "linux")]

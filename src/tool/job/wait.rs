@@ -58,7 +58,7 @@ pub(super) async fn wait(
     let until = began + Duration::from_millis(timeout);
     let mut number = 0;
     loop {
-        let mark = jobs.notification_mark();
+        let mark = mark(jobs).await;
         let asked = wanted.clone();
         let (found, seen) =
             blocking(jobs, move |jobs| jobs.notifications(cursor, &asked, MAX_TOLD)).await?;
@@ -74,13 +74,17 @@ pub(super) async fn wait(
             number = 1;
         }
         let next = until.min(now + LOOK_AT_JOBS);
-        while Instant::now() < next
-            && jobs.notification_mark() == mark
-            && !context.ct.is_cancelled()
+        while Instant::now() < next && self::mark(jobs).await == mark && !context.ct.is_cancelled()
         {
             sleep(LOOK_EVERY).await;
         }
     }
+}
+
+/// Changes when there is something new.
+async fn mark(jobs: &Jobs) -> u64 {
+    let jobs = jobs.clone();
+    tokio::task::spawn_blocking(move || jobs.notification_mark()).await.unwrap_or_default()
 }
 
 /// Tells what the jobs are at that are waited for.
