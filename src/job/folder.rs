@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::LOCK_WITHIN;
 use super::ask::Ask;
+use super::bell;
 use super::id::JobId;
 use crate::private::{self, write_whole};
 
@@ -59,7 +60,9 @@ impl Folder {
                 options.write(true).create(true).truncate(false).open(self.stop()).map(drop)
             }
             renamed => renamed,
-        }
+        }?;
+        bell::ring(&self.bell());
+        Ok(())
     }
 
     /// Whether the job is to be stopped.
@@ -81,6 +84,11 @@ impl Folder {
 
     fn no_stop(&self) -> PathBuf {
         self.path.join("cancel")
+    }
+
+    /// Rings when something was put into the inbox. There while a process runs the job.
+    pub(crate) fn bell(&self) -> PathBuf {
+        self.path.join("bell")
     }
 
     fn reserve(&self) -> PathBuf {
@@ -138,6 +146,7 @@ impl Folder {
     pub(crate) fn put(&self, ask: &Ask) -> io::Result<Uuid> {
         let id = Uuid::now_v7();
         write_whole(&self.ask(id), ask)?;
+        bell::ring(&self.bell());
         Ok(id)
     }
 

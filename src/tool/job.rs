@@ -204,11 +204,13 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let origin = &codex.settings().origin;
     let (request, text) = chat::request_of(arguments, JobTool::Start.name(), origin)?;
     let request = codex.vet(request, None).await?;
+    let turn = jobs.before_start().await;
     let (job, cursor) = blocking(jobs, move |jobs| {
         let cursor = jobs.last_notification()?;
         Ok((jobs.start(request, &text, label)?, cursor))
     })
     .await?;
+    drop(turn);
     // One that waits behind others has no session for as long as that takes.
     until(jobs, Jobs::look_at_own, job, PLACE_WITHIN, |state| state.status != Status::Queued)
         .await?;
@@ -237,7 +239,9 @@ pub(crate) async fn begin_chat(
         let origin = &codex.settings().origin;
         let (request, text) = chat::request_of(arguments, chat.name(), origin)?;
         let request = codex.vet(request, None).await?;
+        let turn = jobs.before_start().await;
         let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
+        drop(turn);
         until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
             state.session_id.is_some() || state.status.has_ended()
         })
@@ -360,9 +364,10 @@ async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
     arguments.end();
     cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd.as_ref()))?;
     let states = blocking(jobs, move |jobs| {
-        jobs.list(usize::try_from(limit).unwrap_or(usize::MAX), |state| {
-            status.is_none_or(|status| state.status == status)
-                && cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let may_be = |found| status.is_none_or(|status| found == status);
+        jobs.list(limit, may_be, |state| {
+            cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))
         })
     })
     .await?;

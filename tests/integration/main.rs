@@ -25,6 +25,8 @@ mod hostile;
 #[cfg(unix)]
 mod hostile_texts;
 #[cfg(target_os = "linux")]
+mod job_cost;
+#[cfg(target_os = "linux")]
 mod job_ends;
 #[cfg(unix)]
 mod job_kit;
