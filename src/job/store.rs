@@ -155,14 +155,19 @@ impl Store {
         if let Some(codex) = &state.codex {
             codex.stop_group();
         }
+        let complaint = if state.starting { folder.last_complaint() } else { None };
+        let why = complaint.map_or_else(
+            || GONE.to_owned(),
+            |complaint| format!("the process that was to run the job could not begin: {complaint}"),
+        );
         let error = JobError {
             partial_reply: last_message(folder, state.turns).unwrap_or_default(),
-            ..JobError::interrupted(GONE)
+            ..JobError::interrupted(&why)
         };
         let mut gone = state.clone();
         let written = self
             .writer(folder, state, lock)
-            .and_then(|mut writer| end_all(folder, &mut writer, &error).map(|()| writer))
+            .and_then(|mut writer| end_all(folder, &mut writer, &error, &why).map(|()| writer))
             .map(|writer| writer.state().clone());
         written.or_else(|problem| {
             // Then the next one who looks finds the same.
@@ -229,7 +234,7 @@ impl Store {
 
 /// Writes down and tells how everything ended that a job's process, which is gone, was to do: the turn
 /// that ran, and each prompt that waited.
-fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError) -> io::Result<()> {
+fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError, why: &str) -> io::Result<()> {
     if writer.state().is_unannounced() {
         writer.announce(true)?;
     }
@@ -252,7 +257,7 @@ fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError) -> io::Result
     let mut left = writer.state().waiting.len() + asks.len();
     let mut dismiss = |writer: &mut Writer, id, text| {
         left -= 1;
-        let error = JobError::not_begun(GONE);
+        let error = JobError::not_begun(why);
         writer.dismiss(Dismissed { id, text, status: Status::Interrupted, error }, left > 0)
     };
     for Prompted { id, text } in writer.state().waiting.clone() {
