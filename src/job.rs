@@ -2,10 +2,11 @@
 //!
 //! Each job is run by a process of its own ([`runner`]), which writes down all that happens in the
 //! job's folder ([`folder`], [`writer`]). [`Jobs`] is the door for whoever starts, reads, answers and
-//! stops jobs; it keeps nothing in memory, so every server of the user sees the same.
+//! stops jobs; what it keeps in memory can be lost, so every server of the user sees the same.
 
 mod activity;
 mod ask;
+mod bell;
 mod folder;
 mod id;
 mod log;
@@ -15,6 +16,7 @@ mod prune;
 mod reach;
 mod record;
 pub(crate) mod runner;
+mod settled;
 pub(crate) mod snapshot;
 mod state;
 mod store;
@@ -33,6 +35,7 @@ use std::time::{Duration, Instant};
 pub(crate) use ask::Ask;
 pub use id::JobId;
 pub(crate) use notifications::Notification;
+pub(crate) use process::ProcessId;
 pub(crate) use prune::Pruned;
 pub use prune::Retention;
 pub(crate) use snapshot::{listed, snapshot};
@@ -48,7 +51,7 @@ use crate::turn::outcome::FailureKind;
 use crate::turn::request::{InvalidValue, TurnRequest};
 use crate::turn::vet::Vetted;
 use folder::Folder;
-use process::{ProcessId, Runner, this_program};
+use process::{Runner, this_program};
 use reach::Began;
 use record::JobEvent;
 use store::Store;
@@ -115,6 +118,8 @@ struct Shared {
     store: Option<Store>,
     settings: Settings,
     reach: Reach,
+    /// Held by the one of this server's calls that starts a job.
+    starts: tokio::sync::Mutex<()>,
 }
 
 impl Jobs {
@@ -124,7 +129,14 @@ impl Jobs {
             store: settings.state_dir.as_deref().map(Store::new),
             settings: settings.clone(),
             reach,
+            starts: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// Waits for other calls of this server that [start](Jobs::start) jobs: they go one after the
+    /// other, and are not to block a thread each.
+    pub(crate) async fn before_start(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.starts.lock().await
     }
 
     fn store(&self) -> Result<&Store> {
@@ -159,6 +171,9 @@ impl Jobs {
             request.working_dir = Some(self.0.settings.working_dir.clone());
         }
         store.create().map_err(storage)?;
+        // Until it is there, so that nobody else counts what is not yet there. Whoever cannot have the
+        // lock for so long goes on without.
+        let _lock = store.lock_starts(LOCK_WITHIN).map_err(storage)?;
         if self.unfinished(store).map_err(storage)? >= MAX_UNFINISHED {
             return Err(Problem::TooMany);
         }
@@ -221,8 +236,9 @@ impl Jobs {
 
     fn unfinished(&self, store: &Store) -> io::Result<usize> {
         let mut count = 0;
-        for job in store.names()? {
-            count += usize::from(store.look(job)?.is_some_and(|state| !state.status.has_ended()));
+        for state in store.look_for(|status| !status.has_ended())? {
+            state?;
+            count += 1;
         }
         Ok(count)
     }
@@ -355,23 +371,18 @@ impl Jobs {
         Ok(state)
     }
 
-    /// The jobs that are wanted, the newest first.
+    /// The jobs that are wanted, of the statuses that they may have, the newest first.
     pub(crate) fn list(
         &self,
         limit: usize,
-        mut is_wanted: impl FnMut(&State) -> bool,
+        may_be: impl Fn(Status) -> bool,
+        is_wanted: impl Fn(&State) -> bool,
     ) -> Result<Vec<State>> {
         let store = self.store()?;
-        let mut states = Vec::new();
-        for job in store.names().map_err(|error| storage(store, error))? {
-            if states.len() == limit {
-                break;
-            }
-            // One that was removed meanwhile, or cannot be read, is not worth losing the others.
-            let state = store.look(job).ok().flatten().filter(&mut is_wanted);
-            states.extend(state.filter(|state| reach::is_inside(&self.0.reach, state)));
-        }
-        Ok(states)
+        let states = store.look_for(may_be).map_err(|error| storage(store, error))?;
+        // One that was removed meanwhile, or cannot be read, is not worth losing the others.
+        let states = states.filter_map(io::Result::ok).filter(is_wanted);
+        Ok(states.filter(|state| reach::is_inside(&self.0.reach, state)).take(limit).collect())
     }
 
     /// How many jobs there are, also those that cannot be read, and how large they are in all.
@@ -412,10 +423,14 @@ impl Jobs {
         let storage = |error| storage(store, error);
         let mut inside = HashSet::new();
         if jobs.is_empty() {
-            for job in store.names().map_err(storage)? {
-                let state = store.look(job).map_err(storage)?;
-                let state = state.filter(|state| reach::is_inside(&self.0.reach, state));
-                inside.extend(state.map(|state| state.job_id));
+            // Of those that have ended all is told, unless it matters where they were.
+            let limited = self.0.reach.is_limited();
+            let states = store.look_for(|status| limited || !status.has_ended());
+            for state in states.map_err(storage)? {
+                let state = state.map_err(storage)?;
+                if reach::is_inside(&self.0.reach, &state) {
+                    inside.insert(state.job_id);
+                }
             }
         }
         for job in jobs {
@@ -433,6 +448,17 @@ impl Jobs {
         }
         let is_told = |job| all || inside.contains(&job);
         store.notifications().after(cursor, is_told, limit).map_err(storage)
+    }
+
+    /// The processes that run these jobs, or all: when one is gone, something is to be told.
+    pub(crate) fn runners(&self, jobs: &[JobId]) -> Result<Vec<ProcessId>> {
+        let at_work = self.list(
+            MAX_UNFINISHED,
+            |status| !status.has_ended(),
+            |state| jobs.is_empty() || jobs.contains(&state.job_id),
+        )?;
+        let runners = at_work.into_iter().filter_map(|state| state.runner);
+        Ok(runners.filter(ProcessId::is_alive).collect())
     }
 
     /// The cursor of the last notification of all.

@@ -147,7 +147,7 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
         let id = job.to_string();
         id.starts_with(&text) || id.ends_with(&text)
     };
-    let found = jobs.list(usize::MAX, |state| fits(state.job_id))?;
+    let found = jobs.list(usize::MAX, |_| true, |state| fits(state.job_id))?;
     match &found[..] {
         [state] => Ok(state.job_id),
         [] => {
@@ -164,9 +164,8 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
 }
 
 fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
-    let states = jobs.list(list.limit.unwrap_or(50), |state| {
-        list.status.is_none_or(|status| status == state.status)
-    })?;
+    let may_be = |found| list.status.is_none_or(|status| status == found);
+    let states = jobs.list(list.limit.unwrap_or(50), may_be, |_| true)?;
     if json {
         let mut out = io::stdout().lock();
         for state in &states {

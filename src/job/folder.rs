@@ -1,18 +1,23 @@
 //! A job's folder: which files it has, and how they are written so that a crash leaves no half file.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use super::LOCK_WITHIN;
 use super::ask::Ask;
+use super::bell;
 use super::id::JobId;
 use crate::private::{self, write_whole};
+use crate::text::shown;
 
 /// Kept so that the end of a job can be written when the disk is full, in bytes.
 const RESERVE: usize = 64 << 10;
+
+/// How much of the end of the log of a job's process may hold why it did not begin, in bytes.
+const COMPLAINT: u64 = 8 << 10;
 
 /// Where a job's files are.
 #[derive(Debug, Clone)]
@@ -59,7 +64,9 @@ impl Folder {
                 options.write(true).create(true).truncate(false).open(self.stop()).map(drop)
             }
             renamed => renamed,
-        }
+        }?;
+        bell::ring(&self.bell());
+        Ok(())
     }
 
     /// Whether the job is to be stopped.
@@ -83,6 +90,11 @@ impl Folder {
         self.path.join("cancel")
     }
 
+    /// Rings when something was put into the inbox. There while a process runs the job.
+    pub(crate) fn bell(&self) -> PathBuf {
+        self.path.join("bell")
+    }
+
     fn reserve(&self) -> PathBuf {
         self.path.join("reserve")
     }
@@ -90,6 +102,19 @@ impl Folder {
     /// What the process that runs the job logs.
     pub(crate) fn open_runner_log(&self) -> io::Result<File> {
         private::open_options().append(true).create(true).open(self.path.join("runner.log"))
+    }
+
+    /// Why the process that was to run the job could not begin, if it said so.
+    pub(crate) fn last_complaint(&self) -> Option<String> {
+        let mut log = File::open(self.path.join("runner.log")).ok()?;
+        let length = log.metadata().ok()?.len();
+        log.seek(SeekFrom::Start(length.saturating_sub(COMPLAINT))).ok()?;
+        let mut end = Vec::new();
+        log.take(COMPLAINT).read_to_end(&mut end).ok()?;
+        let end = String::from_utf8_lossy(&end);
+        // What it logs later begins with the time.
+        let complaint = end.lines().rev().find_map(|line| line.strip_prefix("error: "))?;
+        Some(shown(complaint))
     }
 
     /// Makes the folder, and sees whether there is room.
@@ -138,6 +163,7 @@ impl Folder {
     pub(crate) fn put(&self, ask: &Ask) -> io::Result<Uuid> {
         let id = Uuid::now_v7();
         write_whole(&self.ask(id), ask)?;
+        bell::ring(&self.bell());
         Ok(id)
     }
 

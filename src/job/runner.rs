@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use super::LOOK_EVERY;
 use super::ask::Ask;
+use super::bell::Bell;
 use super::folder::{Folder, WriteLock};
 use super::id::JobId;
 use super::prune::{Retention, prune};
@@ -51,15 +53,16 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
     let codex = Codex::new(settings);
     let mut lock = take_lock(&folder).await;
     let mut status = 0;
+    let bell = Bell::listen(&folder.bell());
     while let Some(held) = lock.take() {
-        let mut work = match Work::begin(&store, &folder, job, held, codex.clone()) {
+        let mut work = match Work::begin(&store, &folder, job, held, codex.clone(), &bell) {
             Ok(work) => work,
             Err(error) => {
                 tracing::error!(%job, %error, "the job cannot be run");
                 return 1;
             }
         };
-        if let Err(error) = work.run(&mut signals).await {
+        if let Err(error) = work.run(&mut signals, &bell).await {
             tracing::error!(%job, %error, "the job's record cannot be written");
             status = 1;
         }
@@ -74,6 +77,10 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
             break;
         }
         lock = folder.try_lock().unwrap_or_default();
+    }
+    if let Ok(Some(_nobody_listens)) = folder.try_lock() {
+        // Whoever copies the folder would wait for it.
+        drop(fs::remove_file(folder.bell()));
     }
     tidy(store, retention, job).await;
     status
@@ -124,6 +131,8 @@ struct Work {
     folder: Folder,
     writer: SharedWriter,
     codex: Codex,
+    /// Wakes this process when the session is known, for prompts that wait for that.
+    rung: Arc<Notify>,
     active: Vec<Active>,
     outcomes: JoinSet<(Uuid, Outcome)>,
     /// The process was told to leave.
@@ -139,6 +148,7 @@ impl Work {
         job: JobId,
         lock: WriteLock,
         codex: Codex,
+        bell: &Bell,
     ) -> io::Result<Self> {
         let state = store.recover(folder, job)?;
         let mut writer = store.writer(folder, state, lock)?;
@@ -149,6 +159,7 @@ impl Work {
             folder: folder.clone(),
             writer: SharedWriter::new(writer),
             codex,
+            rung: bell.rope(),
             active: Vec::new(),
             outcomes: JoinSet::new(),
             leaving: false,
@@ -156,8 +167,8 @@ impl Work {
         })
     }
 
-    async fn run(&mut self, signals: &mut Signals) -> io::Result<()> {
-        if let Err(error) = self.work(signals).await {
+    async fn run(&mut self, signals: &mut Signals, bell: &Bell) -> io::Result<()> {
+        if let Err(error) = self.work(signals, bell).await {
             self.give_up(&error).await?;
             return Err(error);
         }
@@ -168,9 +179,7 @@ impl Work {
         self.writer.lock().sync()
     }
 
-    async fn work(&mut self, signals: &mut Signals) -> io::Result<()> {
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    async fn work(&mut self, signals: &mut Signals, bell: &Bell) -> io::Result<()> {
         loop {
             if !self.leaving {
                 self.look_for_cancel()?;
@@ -190,7 +199,7 @@ impl Work {
                     Ok((id, outcome)) => self.ended(id, outcome)?,
                     Err(error) => return Err(io::Error::other(error)),
                 },
-                _ = look.tick() => self.writer.lock().flush()?,
+                () = bell.rung() => self.writer.lock().flush()?,
             }
         }
         Ok(())
@@ -277,7 +286,8 @@ impl Work {
         ask.fork &= session.is_none();
         let interrupt = ask.interrupt;
         let number = Arc::default();
-        let recorder = TurnRecorder::new(self.writer.clone(), Arc::clone(&number), id);
+        let recorder =
+            TurnRecorder::new(self.writer.clone(), Arc::clone(&number), id, Arc::clone(&self.rung));
         let mut active = Active { id, number, cancel: CancellationToken::new(), stopped: None };
         match ask.into_request() {
             Ok(request) => {

@@ -6,6 +6,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::ask::Ask;
 use super::folder::{Folder, WriteLock};
@@ -13,6 +15,7 @@ use super::id::JobId;
 use super::log::LogReader;
 use super::notifications::Notifications;
 use super::record::{JobEvent, Line};
+use super::settled::{Settled, Stamp};
 use super::state::{JobError, Prompted, State, Status};
 use super::writer::{Dismissed, Writer};
 use crate::codex::event::{Event, Item, Phase};
@@ -31,11 +34,16 @@ const GONE: &str =
 pub(crate) struct Store {
     state_dir: PathBuf,
     notifications: Notifications,
+    settled: Arc<Settled>,
 }
 
 impl Store {
     pub(crate) fn new(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned(), notifications: Notifications::new(state_dir) }
+        Self {
+            state_dir: state_dir.to_owned(),
+            notifications: Notifications::new(state_dir),
+            settled: Arc::default(),
+        }
     }
 
     pub(crate) fn state_dir(&self) -> &Path {
@@ -59,6 +67,11 @@ impl Store {
         private::create_folder(&self.jobs())
     }
 
+    /// Makes sure that nobody else starts a job meanwhile. `None` if somebody does for as long as that.
+    pub(crate) fn lock_starts(&self, bound: Duration) -> io::Result<Option<fs::File>> {
+        private::lock_within(&self.state_dir.join("jobs.lock"), bound)
+    }
+
     /// The names of all jobs, the newest first.
     pub(crate) fn names(&self) -> io::Result<Vec<JobId>> {
         let entries = match fs::read_dir(self.jobs()) {
@@ -76,6 +89,30 @@ impl Store {
         let entries = fs::read_dir(self.jobs()).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path());
         paths.filter(|path| path.extension().is_some_and(|kind| kind == REMNANT)).collect()
+    }
+
+    /// The states of all jobs that may have one of these statuses, the newest first: what was found
+    /// settled before, and has not changed since, is not read again. One that cannot be read is told.
+    pub(crate) fn look_for(
+        &self,
+        may_be: impl Fn(Status) -> bool,
+    ) -> io::Result<impl Iterator<Item = io::Result<State>>> {
+        Ok(self.names()?.into_iter().filter_map(move |job| {
+            let file = self.folder(job).state();
+            if self.settled.status(job, &file).is_some_and(|status| !may_be(status)) {
+                return None;
+            }
+            // As it was before it is read: if it changes meanwhile, it is read again.
+            let stamp = Stamp::of(&file);
+            let state = match self.look(job) {
+                Ok(state) => state?,
+                Err(error) => return Some(Err(error)),
+            };
+            if state.is_settled() {
+                self.settled.remember(job, stamp, state.status);
+            }
+            may_be(state.status).then_some(Ok(state))
+        }))
     }
 
     /// What is known of a job; `None` if there is no such job. A job whose process is gone is found
@@ -118,14 +155,19 @@ impl Store {
         if let Some(codex) = &state.codex {
             codex.stop_group();
         }
+        let complaint = if state.starting { folder.last_complaint() } else { None };
+        let why = complaint.map_or_else(
+            || GONE.to_owned(),
+            |complaint| format!("the process that was to run the job could not begin: {complaint}"),
+        );
         let error = JobError {
             partial_reply: last_message(folder, state.turns).unwrap_or_default(),
-            ..JobError::interrupted(GONE)
+            ..JobError::interrupted(&why)
         };
         let mut gone = state.clone();
         let written = self
             .writer(folder, state, lock)
-            .and_then(|mut writer| end_all(folder, &mut writer, &error).map(|()| writer))
+            .and_then(|mut writer| end_all(folder, &mut writer, &error, &why).map(|()| writer))
             .map(|writer| writer.state().clone());
         written.or_else(|problem| {
             // Then the next one who looks finds the same.
@@ -192,7 +234,7 @@ impl Store {
 
 /// Writes down and tells how everything ended that a job's process, which is gone, was to do: the turn
 /// that ran, and each prompt that waited.
-fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError) -> io::Result<()> {
+fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError, why: &str) -> io::Result<()> {
     if writer.state().is_unannounced() {
         writer.announce(true)?;
     }
@@ -215,7 +257,7 @@ fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError) -> io::Result
     let mut left = writer.state().waiting.len() + asks.len();
     let mut dismiss = |writer: &mut Writer, id, text| {
         left -= 1;
-        let error = JobError::not_begun(GONE);
+        let error = JobError::not_begun(why);
         writer.dismiss(Dismissed { id, text, status: Status::Interrupted, error }, left > 0)
     };
     for Prompted { id, text } in writer.state().waiting.clone() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::folder::{Folder, WriteLock};
@@ -239,12 +240,19 @@ pub(crate) struct TurnRecorder {
     /// Which turn of the job this is, once it has begun, for whoever holds the other end too.
     number: Arc<AtomicU64>,
     prompt: Uuid,
+    /// Is told when the session is known.
+    session_known: Arc<Notify>,
     turn: u64,
 }
 
 impl TurnRecorder {
-    pub(crate) fn new(writer: SharedWriter, number: Arc<AtomicU64>, prompt: Uuid) -> Self {
-        Self { writer, number, prompt, turn: 0 }
+    pub(crate) fn new(
+        writer: SharedWriter,
+        number: Arc<AtomicU64>,
+        prompt: Uuid,
+        session_known: Arc<Notify>,
+    ) -> Self {
+        Self { writer, number, prompt, session_known, turn: 0 }
     }
 }
 
@@ -266,7 +274,11 @@ impl Recorder for TurnRecorder {
     }
 
     fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()> {
-        self.writer.lock().event(self.turn, event, line)
+        self.writer.lock().event(self.turn, event, line)?;
+        if matches!(event, Event::ThreadStarted { .. }) {
+            self.session_known.notify_one();
+        }
+        Ok(())
     }
 
     fn skipped(&mut self, skipped: Skipped) -> io::Result<()> {

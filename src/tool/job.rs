@@ -219,11 +219,13 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let origin = &codex.settings().origin;
     let (request, text) = chat::request_of(arguments, JobTool::Start.name(), origin)?;
     let request = codex.vet(request, None).await?;
+    let turn = jobs.before_start().await;
     let (job, cursor) = blocking(jobs, move |jobs| {
         let cursor = jobs.last_notification()?;
         Ok((jobs.start(request, &text, label)?, cursor))
     })
     .await?;
+    drop(turn);
     // One that waits behind others has no session for as long as that takes.
     until(jobs, Jobs::look_at_own, job, PLACE_WITHIN, |state| state.status != Status::Queued)
         .await?;
@@ -256,7 +258,9 @@ pub(crate) async fn begin_chat(
         request.total.get_or_insert(limits.total);
         request.idle.get_or_insert(limits.idle);
         let request = codex.vet(request, None).await?;
+        let turn = jobs.before_start().await;
         let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
+        drop(turn);
         until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
             state.session_id.is_some() || state.status.has_ended()
         })
@@ -389,9 +393,10 @@ async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
     let reach = reach.clone();
     let states = blocking(jobs, move |jobs| {
         cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd.as_ref()))?;
-        jobs.list(usize::try_from(limit).unwrap_or(usize::MAX), |state| {
-            status.is_none_or(|status| state.status == status)
-                && cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let may_be = |found| status.is_none_or(|status| found == status);
+        jobs.list(limit, may_be, |state| {
+            cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))
         })
     })
     .await?;

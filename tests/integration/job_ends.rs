@@ -165,6 +165,34 @@ fn prompts_of_a_job_are_refused_beyond_a_limit_and_otherwise_run_whatever_a_serv
 }
 
 #[test]
+fn a_job_works_or_says_why_not_when_a_folder_of_its_server_was_deleted() {
+    for allowed in [false, true] {
+        let stage = Stage::new();
+        let gone = stage.home.path().join("gone");
+        std::fs::create_dir(&gone).expect("there is room");
+        let server = stage.server();
+        let server = if allowed {
+            let both = std::env::join_paths([gone.as_path(), stage.home.project()])
+                .expect("no separator in it");
+            server.env("CODEX_PERSISTENT_MCP_ALLOWED_DIRS", both)
+        } else {
+            server.cwd(&gone)
+        };
+        let server = server.start();
+        std::fs::remove_dir(&gone).expect("it is empty");
+        let here = json!({"prompt": "hello", "cwd": stage.home.project()});
+        let job = start_with(&server, &here);
+        let ending = wait_told(&server, text(&job, "job_id"), 1)[0].clone();
+        if text(&ending, "status") != "completed" {
+            let message = text(&ending["error"], "message");
+            assert!(message.contains(gone.to_str().expect("text")), "{ending}");
+            assert!(!message.contains("anew"), "{ending}");
+        }
+        nothing_left(&stage.home, &server);
+    }
+}
+
+#[test]
 fn a_job_that_is_cancelled_by_many_at_once_is_cancelled_for_each() {
     let model = Model::start(obey);
     let home = home(&model.url());

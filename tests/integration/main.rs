@@ -32,6 +32,8 @@ mod hostile_texts;
 #[cfg(target_os = "linux")]
 mod hung_disk;
 #[cfg(target_os = "linux")]
+mod job_cost;
+#[cfg(target_os = "linux")]
 mod job_ends;
 #[cfg(unix)]
 mod job_kit;

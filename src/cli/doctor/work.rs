@@ -21,7 +21,7 @@ pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
         return Vec::new();
     }
     let jobs = Jobs::new(settings, Reach::everything());
-    match jobs.list(usize::MAX, |_| true).and_then(|states| Ok((states, jobs.size()?))) {
+    match jobs.list(usize::MAX, |_| true, |_| true).and_then(|states| Ok((states, jobs.size()?))) {
         Ok((states, size)) => judge_jobs(&states, size.jobs, size.bytes),
         Err(problem) => vec![no_jobs(&problem)],
     }

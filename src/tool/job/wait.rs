@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{Answer, blocking, notification};
-use crate::job::{JobId, Jobs, LOOK_EVERY, Notification};
+use crate::job::{JobId, Jobs, LOOK_EVERY, Notification, ProcessId, Status};
 use crate::tool::arguments::{Arguments, Result};
 use crate::turn::outcome::FailureKind;
 
@@ -18,6 +18,9 @@ pub(super) const MAX_TOLD: usize = 100;
 /// less than the 300 s that Codex gives a tool.
 const DEFAULT_MS: u64 = 50_000;
 const MAX_MS: u64 = 280_000;
+
+/// Every so many looks for notifications it is looked whether the jobs' processes are still there.
+const LOOKS_A_RUNNER: u32 = 5;
 
 /// How often jobs are looked at that may have lost their process, and progress is told.
 const LOOK_AT_JOBS: Duration = Duration::from_secs(5);
@@ -73,9 +76,16 @@ pub(super) async fn wait(
         } else {
             number = 1;
         }
+        let asked = wanted.clone();
+        let runners = blocking(jobs, move |jobs| jobs.runners(&asked)).await?;
         let next = until.min(now + LOOK_AT_JOBS);
-        while Instant::now() < next && self::mark(jobs).await == mark && !context.ct.is_cancelled()
+        let mut looks = 0;
+        while Instant::now() < next
+            && self::mark(jobs).await == mark
+            && !context.ct.is_cancelled()
+            && (looks % LOOKS_A_RUNNER != 0 || runners.iter().all(ProcessId::is_alive))
         {
+            looks += 1;
             sleep(LOOK_EVERY).await;
         }
     }
@@ -92,9 +102,8 @@ async fn tell(number: u32, jobs: &Jobs, wanted: &[JobId], context: &RequestConte
     let Some(token) = context.meta.get_progress_token() else { return };
     let wanted = wanted.to_owned();
     let running = blocking(jobs, move |jobs| {
-        jobs.list(20, |state| {
-            !state.status.has_ended() && (wanted.is_empty() || wanted.contains(&state.job_id))
-        })
+        let is_at_work = |status: Status| !status.has_ended();
+        jobs.list(20, is_at_work, |state| wanted.is_empty() || wanted.contains(&state.job_id))
     })
     .await;
     let message = match running.as_deref() {

@@ -1,0 +1,136 @@
+//! What jobs cost that wait, and jobs that ended.
+
+use std::fs;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::job_kit::{folder, nothing_left, reply, runner, start_with, text, wait_told};
+use crate::play::{Stage, steps};
+use crate::setup::{content, error_text, script};
+use crate::support::client::{Server, result};
+use crate::wait::wait_until;
+
+/// How many jobs may wait and run at a time.
+const MOST: usize = 256;
+
+/// How often a process that waits may be woken a second. One that polls for its inbox is woken 20
+/// times.
+const WAKES: f64 = 6.0;
+
+/// How often a process and its threads have waited so far.
+fn waits(pid: Pid) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+    let waits = tasks.map(|task| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or_default()
+    });
+    waits.sum()
+}
+
+/// A job whose Codex says nothing for ever.
+fn silent(stage: &Stage, server: &Server) -> String {
+    let job = start_with(server, &steps(&json!([{"started": {}}, {"touch": "up"}, {"hang": {}}])));
+    stage.wait_for("up");
+    text(&job, "job_id").to_owned()
+}
+
+#[test]
+fn a_job_whose_codex_is_silent_is_woken_by_prompts_and_hardly_otherwise() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let id = silent(&stage, &server);
+    let process = runner(&stage.home, &id);
+    let (before, began) = (waits(process), Instant::now());
+    // A count of what happens meanwhile, and no bound on how long anything takes.
+    std::thread::sleep(Duration::from_secs(4));
+    let rate = (waits(process) - before) as f64 / began.elapsed().as_secs_f64();
+    assert!(rate <= WAKES, "it is woken {rate} times a second");
+    // It hears all the same.
+    let next = json!({"job_id": id, "prompt": "go on", "interrupt": true});
+    content(&server.call("job_reply", &next));
+    assert_eq!(text(&wait_told(&server, &id, 1)[0], "status"), "completed");
+    nothing_left(&stage.home, &server);
+    assert!(!folder(&stage.home, &id).join("bell").exists());
+}
+
+#[test]
+fn jobs_that_have_ended_are_not_read_again_before_they_change() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let ids = ["one", "two"].map(|prompt| {
+        let job = start_with(&server, &json!({"prompt": prompt}));
+        let id = text(&job, "job_id").to_owned();
+        wait_told(&server, &id, 1);
+        id
+    });
+    nothing_left(&stage.home, &server);
+    let of = |status: &str| {
+        let jobs = content(&server.call("job_list", &json!({"status": status})))["jobs"].clone();
+        let jobs = jobs.as_array().expect("a list").clone();
+        jobs.iter().map(|job| text(job, "job_id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("failed"), [""; 0]);
+    // Written in place with the same length and time, which no server does: only whoever reads it
+    // again sees it.
+    let state = folder(&stage.home, &ids[0]).join("state.json");
+    let before = fs::read_to_string(&state).expect("it has a state");
+    let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
+    let other = before.replacen("\"status\":\"completed\"", "\"status\":\"failed\"   ", 1);
+    assert!(other.len() == before.len() && other != before, "{before}");
+    fs::write(&state, other).expect("it is ours");
+    let file = fs::File::options().write(true).open(&state).expect("it is ours");
+    file.set_modified(modified).expect("it is ours");
+    assert_eq!(of("failed"), [""; 0]);
+    // What has changed is seen.
+    let touched = fs::File::options().write(true).open(&state).expect("it is ours");
+    touched.set_modified(SystemTime::now()).expect("it is ours");
+    assert_eq!(of("failed"), [ids[0].as_str()]);
+    let hang = json!([{"started": {}}, {"touch": "up"}, {"hang": {}}]);
+    reply(&server, &ids[1], &script(&hang));
+    stage.wait_for("up");
+    assert_eq!(of("running"), [ids[1].as_str()]);
+    server.call("job_cancel", &json!({"job_id": ids[1]}));
+    assert_eq!((of("running"), of("cancelled")), (vec![], vec![ids[1].clone()]));
+    nothing_left(&stage.home, &server);
+}
+
+/// More servers than one start jobs at once, where there is room for one more.
+#[test]
+fn the_limit_of_jobs_holds_when_several_servers_start_some_at_once() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let id = silent(&stage, &server);
+    let jobs = folder(&stage.home, &id);
+    let jobs = jobs.parent().expect("it is in the folder of all jobs");
+    // Jobs that the same living process seems to run.
+    for number in 0..MOST - 2 {
+        let copy = jobs.join(format!("01900000-0000-7000-8000-{number:012}"));
+        fs::create_dir(&copy).expect("there is room");
+        for file in ["state.json", "events.jsonl"] {
+            let text = fs::read_to_string(folder(&stage.home, &id).join(file)).expect("readable");
+            let text = text.replace(&id, copy.file_name().and_then(|n| n.to_str()).expect("text"));
+            fs::write(copy.join(file), text).expect("there is room");
+        }
+    }
+    let servers = [(); 6].map(|()| stage.server().start());
+    let hang = steps(&json!([{"started": {}}, {"hang": {}}]));
+    let calls = servers.each_ref().map(|server| server.begin_call("job_start", &hang));
+    let answers = [0, 1, 2, 3, 4, 5].map(|at| result(servers[at].answer(&calls[at])));
+    let (refused, started): (Vec<&Value>, Vec<&Value>) =
+        answers.iter().partition(|answer| answer["isError"] == true);
+    assert_eq!((started.len(), refused.len()), (1, 5), "{answers:?}");
+    for answer in refused {
+        assert!(error_text(answer).starts_with("too_many_jobs: "), "{answer}");
+    }
+    for (job, server) in
+        [(id.as_str(), &server), (text(content(started[0]), "job_id"), &servers[0])]
+    {
+        server.call("job_cancel", &json!({"job_id": job}));
+    }
+    wait_until("all processes to be gone", || {
+        servers.iter().all(|server| server.descendants().expect("Linux tells").is_empty())
+    });
+}
