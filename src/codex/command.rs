@@ -26,6 +26,16 @@ pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
     pub(crate) compact_prompt: Option<PathBuf>,
+    /// Other names for pictures that Codex could not be given by their own.
+    pub(crate) pictures: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Files {
+    /// By which name Codex is told of a picture.
+    fn picture<'a>(&'a self, path: &'a Path) -> &'a Path {
+        let named = self.pictures.iter().find(|(own, _)| own == path);
+        named.map_or(path, |(_, name)| name)
+    }
 }
 
 /// What one run of Codex is told on its command line. The prompt is not a part of it: it goes to
@@ -53,7 +63,7 @@ impl Invocation<'_> {
         let mut line = Line(vec!["exec".into()]);
         // First, because what follows a picture is taken for another one unless it is an option.
         for image in &self.options.images {
-            line.pair("-i", image.as_path());
+            line.pair("-i", self.files.picture(image.as_path()));
         }
         line.0.extend(["--skip-git-repo-check".into(), "--json".into()]);
         line.pair("-C", self.working_dir.as_path());

@@ -311,15 +311,12 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// If it cannot be read or is no picture, and if its path has a comma, at which Codex would
-    /// divide it.
+    /// If it cannot be read or is no picture.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let path = path.as_ref();
         let shown = shown(path.display());
-        if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
-            return Err(InvalidValue(format!(
-                "must be absolute paths without a comma, and {shown} is not one"
-            )));
+        if !path.is_absolute() {
+            return Err(InvalidValue(format!("must be absolute paths, and {shown} is not one")));
         }
         let unreadable =
             |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));

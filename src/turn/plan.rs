@@ -138,7 +138,7 @@ impl Call {
             imposed.extend(environment.settings());
         }
         imposed.extend(arranged.settings);
-        let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
+        let scratch = Scratch::write(settings.state_dir.as_deref(), &options)
             .map_err(|error| FailureKind::Storage { reason: error.to_string() })?;
         let inherits =
             self.request.working_dir.is_none() || self.request.sandbox == SandboxChoice::Inherit;

@@ -422,7 +422,7 @@ fn answer(
              whole, the whole is in the session.",
             transcript.longest_skipped
         ));
-    } else if transcript.reply.is_none() {
+    } else if transcript.reply.as_ref().is_none_or(|reply| reply.trim().is_empty()) {
         warnings.push("Codex completed the turn without a message.".into());
     }
     Answer {
