@@ -75,6 +75,11 @@ impl Options {
         Self { images: Vec::new(), output_schema: None, ..self.clone() }
     }
 
+    /// Whether Codex keeps no record of a session that is begun with these.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.extra_arguments.iter().any(|argument| argument.as_str() == "--ephemeral")
+    }
+
     /// Refuses what must not stand on a command line.
     pub(crate) fn check(&self) -> Result<(), FailureKind> {
         let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };

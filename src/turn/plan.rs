@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::options::{Image, Options, Override, Profile};
+use super::options::{ApprovalPolicy, Image, Options, Override, Profile};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use super::roots::{self, Arranged};
@@ -342,6 +342,17 @@ impl Call {
         };
         if self.request.fork {
             needs("fork", "", Version::FORK)?;
+        }
+        if let (Some(ApprovalPolicy::Untrusted), Some(found)) = (options.approval_policy, version)
+            && found >= Version::NO_UNTRUSTED
+        {
+            let problem = format!(
+                "cannot be untrusted: Codex {} and newer no longer have it, and this one is {found}; \
+                 leave it out, or take on-request",
+                Version::NO_UNTRUSTED
+            );
+            let problem = InvalidValue(problem);
+            return Err(FailureKind::BadInput { field: "approval_policy".into(), problem });
         }
         let ruled = || home.is_some_and(|home| configured.has_rules(home, working_dir.as_path()));
         if kept && ruled() {
