@@ -225,8 +225,8 @@ impl Watch {
         for warning in &state.warnings {
             tell(YELLOW, &format!("warning: {warning}"));
         }
-        if let Some(session) = state.session_id {
-            complain(&format!("session: {session}\nresume: {}", session.resume_command()));
+        if let (Some(session), Some(resume)) = (state.session_id, state.resume_command()) {
+            complain(&format!("session: {session}\nresume: {resume}"));
         }
         tell(DIM, &status_line(state));
     }

@@ -232,7 +232,7 @@ fn show(state: &State, json: bool) -> Result<()> {
         ("label", state.label.clone()),
         ("status", Some(paint.status(state.status))),
         ("session", session.map(|session| session.to_string())),
-        ("resume", session.map(|session| session.resume_command())),
+        ("resume", state.resume_command()),
         ("directory", state.cwd.as_ref().map(|cwd| cwd.display().to_string())),
         ("created", Some(time(state.created_at))),
         ("started", state.started_at.map(time)),

@@ -8,6 +8,10 @@ use super::version::Version;
 use crate::turn::options::{Argument, Options, WebSearch};
 use crate::turn::request::{Sandbox, SessionId, WorkingDir};
 
+/// Options that Codex takes once and no more.
+const ONCE: &[&str] =
+    &["--skip-git-repo-check", "--json", "--ephemeral", "--strict-config", IGNORE_RULES];
+
 /// The option that leaves out Codex's rules.
 const IGNORE_RULES: &str = "--ignore-rules";
 
@@ -26,6 +30,16 @@ pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
     pub(crate) compact_prompt: Option<PathBuf>,
+    /// Other names for pictures that Codex could not be given by their own.
+    pub(crate) pictures: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Files {
+    /// By which name Codex is told of a picture.
+    fn picture<'a>(&'a self, path: &'a Path) -> &'a Path {
+        let named = self.pictures.iter().find(|(own, _)| own == path);
+        named.map_or(path, |(_, name)| name)
+    }
 }
 
 /// What one run of Codex is told on its command line. The prompt is not a part of it: it goes to
@@ -53,7 +67,7 @@ impl Invocation<'_> {
         let mut line = Line(vec!["exec".into()]);
         // First, because what follows a picture is taken for another one unless it is an option.
         for image in &self.options.images {
-            line.pair("-i", image.as_path());
+            line.pair("-i", self.files.picture(image.as_path()));
         }
         line.0.extend(["--skip-git-repo-check".into(), "--json".into()]);
         line.pair("-C", self.working_dir.as_path());
@@ -62,9 +76,8 @@ impl Invocation<'_> {
         }
         self.options(&mut line);
         let knows_rules = self.version.is_none_or(|version| version >= Version::IGNORE_RULES);
-        let asked = |argument: &Argument| argument.as_str() == IGNORE_RULES;
-        if self.ignore_rules && knows_rules && !self.options.extra_arguments.iter().any(asked) {
-            line.0.push(IGNORE_RULES.into());
+        if self.ignore_rules && knows_rules {
+            line.once(IGNORE_RULES);
         }
         line.settings(self.imposed);
         match self.session {
@@ -90,7 +103,12 @@ impl Invocation<'_> {
         if let Some(schema) = &self.files.output_schema {
             line.pair("--output-schema", schema);
         }
-        line.0.extend(options.extra_arguments.iter().map(|argument| argument.as_str().into()));
+        for argument in options.extra_arguments.iter().map(Argument::as_str) {
+            match ONCE.contains(&argument) {
+                true => line.once(argument),
+                false => line.0.push(argument.into()),
+            }
+        }
         line.settings(self.defaults);
         // Of two settings of one key the later wins: a parameter of its own is more than `config`.
         for setting in &options.config {
@@ -135,6 +153,12 @@ struct Line(Vec<OsString>);
 impl Line {
     fn pair(&mut self, flag: &str, value: impl AsRef<Path>) {
         self.0.extend([flag.into(), value.as_ref().into()]);
+    }
+
+    fn once(&mut self, flag: &str) {
+        if !self.0.iter().any(|said| said == flag) {
+            self.0.push(flag.into());
+        }
     }
 
     fn settings(&mut self, settings: &[Setting]) {

@@ -111,8 +111,8 @@ impl<R: AsyncRead + Unpin> EventStream<R> {
             if self.discarded > 0 || line.len() > MAX_LINE {
                 return Some(self.too_long(line.len()));
             }
-            self.line = line.clone();
-            let line = self.buffer[line].trim_ascii();
+            self.line = escapes::trimmed(&self.buffer, line);
+            let line = self.buffer[self.line.clone()].trim_ascii();
             if !line.is_empty() {
                 return Some(
                     Event::decode(line).map_or(Read::Skipped(Skipped::NotAnEvent), Read::Event),
@@ -141,6 +141,8 @@ impl<R: AsyncRead + Unpin> EventStream<R> {
     }
 }
 
+mod escapes;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +170,20 @@ mod tests {
     async fn line_ends_of_every_kind_are_understood() {
         let input = format!("{}\r\n\n  \n{}\nnonsense\n{}", error("a"), error("b"), error("c"));
         assert_eq!(read_all(input).await, ["a", "b", "bad", "c"]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_colours_a_line_is_no_part_of_it() {
+        let coloured = format!("\x1b[?25h\x1b[0m {}\x1b[K\r\n", error("a"));
+        let titled = format!("\x1b]0;codex\x07\x1b]8;;x\x1b\\{}\n", error("b"));
+        let other = "\x1b[31mtrouble\x1b[0m\n\x1b[\n\x1b";
+        assert_eq!(
+            read_all(format!("{coloured}{titled}{other}")).await,
+            ["a", "b", "bad", "bad", "bad"]
+        );
+        let mut stream = EventStream::new(Cursor::new(coloured.into_bytes()));
+        stream.next().await.expect("a cursor cannot fail");
+        assert_eq!(stream.line(), error("a").as_bytes());
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::command::Files;
 use crate::private;
-use crate::turn::options::Options;
+use crate::turn::options::{Image, Options};
 
 /// How long files are kept that a killed process left behind: longer than any turn.
 const LEFT_BEHIND: Duration = Duration::from_secs(3 * 24 * 60 * 60);
@@ -29,7 +29,9 @@ impl Scratch {
         let schema = options.output_schema.as_ref().map(|schema| schema.to_json());
         let instructions = options.base_instructions.as_deref();
         let compact_prompt = options.compact_prompt.as_deref();
-        if schema.is_none() && instructions.is_none() && compact_prompt.is_none() {
+        let mut divided = options.images.iter().map(Image::as_path).filter(|path| is_divided(path));
+        let has_files = schema.is_some() || instructions.is_some() || compact_prompt.is_some();
+        if !has_files && divided.next().is_none() {
             return Ok(Self::default());
         }
         let own = Uuid::new_v4().to_string();
@@ -49,7 +51,31 @@ impl Scratch {
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
         scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
         scratch.files.compact_prompt = scratch.file("compact.md", compact_prompt)?;
+        scratch.name_pictures(&options.images)?;
         Ok(scratch)
+    }
+
+    /// Gives other names to the pictures that Codex would not find by their own.
+    fn name_pictures(&mut self, images: &[Image]) -> io::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        for (number, image) in images.iter().enumerate() {
+            let path = image.as_path();
+            if !is_divided(path) {
+                continue;
+            }
+            let name = folder.join(format!("picture-{number}"));
+            if is_divided(&name) {
+                let problem = "its path has a comma, at which Codex divides the names of pictures";
+                return Err(io::Error::other(format!("{}: {problem}", folder.display())));
+            }
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(path, &name)?;
+            // Windows lets only some make a link.
+            #[cfg(not(unix))]
+            fs::copy(path, &name)?;
+            self.files.pictures.push((path.to_owned(), name));
+        }
+        Ok(())
     }
 
     fn file(&self, name: &str, text: Option<&str>) -> io::Result<Option<PathBuf>> {
@@ -59,6 +85,11 @@ impl Scratch {
         file.write_all(text.as_bytes())?;
         Ok(Some(path))
     }
+}
+
+/// Whether Codex would take a path for several: it divides `-i` at commas (0.77 to 0.171).
+fn is_divided(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().contains(&b',')
 }
 
 impl Drop for Scratch {

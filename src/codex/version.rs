@@ -38,6 +38,8 @@ impl Version {
     pub(crate) const PERMISSION_PROFILES: Self = Self(0, 153);
     /// The snapshot of the user's shell holds no variable that commands do not get.
     pub(crate) const CLEAN_SNAPSHOT: Self = Self(0, 169);
+    /// The approval policy `untrusted` is refused.
+    pub(crate) const NO_UNTRUSTED: Self = Self(0, 153);
     /// `usage` counts the session's tokens.
     pub(crate) const SESSION_USAGE: Self = Self(0, 100);
 

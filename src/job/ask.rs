@@ -45,6 +45,11 @@ pub(crate) struct Lasting {
 }
 
 impl Lasting {
+    /// Whether Codex keeps no record of the session.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.options.is_ephemeral()
+    }
+
     /// For the turns after the first one.
     pub(crate) fn later(&self) -> Self {
         Self { options: self.options.lasting(), ..self.clone() }

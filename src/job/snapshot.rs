@@ -12,6 +12,14 @@ const MAX_RESULT: usize = 400_000;
 /// How much of a result is shown among many jobs, in characters.
 const LISTED_RESULT: usize = 500;
 
+impl State {
+    /// The command with which a person takes the job's session over.
+    pub(crate) fn resume_command(&self) -> Option<String> {
+        let session = self.session_id.filter(|_| !self.lasting.is_ephemeral())?;
+        Some(session.resume_command_in(self.codex_home.as_deref()))
+    }
+}
+
 /// All about a job. What is not known is left out.
 pub(crate) fn snapshot(state: &State) -> Map<String, Value> {
     shown(state, MAX_RESULT)
@@ -34,7 +42,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         ("label", json!(state.label)),
         ("status", json!(state.status)),
         ("session_id", json!(state.session_id)),
-        ("resume_command", json!(state.session_id.map(|session| session.resume_command()))),
+        ("resume_command", json!(state.resume_command())),
         ("cwd", json!(state.cwd.as_ref().map(|cwd| cwd.to_string_lossy()))),
         ("created_at", json!(state.created_at)),
         ("started_at", json!(state.started_at)),

@@ -230,7 +230,7 @@ fn output(tool: Tool) -> Value {
     let all = json!({
             "session_id": string("Pass it to go on in this session."),
             tool.reply_field(): string("Codex's final message."),
-            "resume_command": string("With it a person takes the session over."),
+            "resume_command": string("With it a person takes the session over, unless Codex keeps no record of it."),
             "cwd": string("Where Codex worked."),
             "effective": { "type": "object", "description": "What was in force: cwd, sandbox, approval_policy, model." },
             "usage": usage("Tokens of this call."),
@@ -240,7 +240,7 @@ fn output(tool: Tool) -> Value {
     json!({
         "type": "object",
         "properties": merged(all, own),
-        "required": ["session_id", tool.reply_field(), "resume_command", "cwd"],
+        "required": ["session_id", tool.reply_field(), "cwd"],
     })
 }
 

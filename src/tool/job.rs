@@ -285,8 +285,7 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
             None => format!("{}.\n", state.status.as_str()),
         };
         text += &format!("\njob_id: {}\n", state.job_id);
-        if let Some(session) = state.session_id {
-            let resume = session.resume_command();
+        if let (Some(session), Some(resume)) = (state.session_id, state.resume_command()) {
             text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
         }
         if let Some(partial) = state.error.as_ref().and_then(|error| error.partial_reply.as_ref()) {

@@ -29,6 +29,7 @@ pub(crate) fn reply(tool: Tool, outcome: Result<Answer, Box<Failure>>) -> CallTo
 fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     let Answer {
         session_id,
+        is_recorded,
         reply,
         output,
         working_dir,
@@ -53,7 +54,9 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     let mut content = Map::new();
     content.insert("session_id".into(), session_id.to_string().into());
     content.insert(tool.reply_field().into(), reply.into());
-    content.insert("resume_command".into(), session_id.resume_command().into());
+    if is_recorded {
+        content.insert("resume_command".into(), session_id.resume_command().into());
+    }
     content.insert("cwd".into(), working_dir.to_string_lossy().into());
     content.extend(beside);
     if let Some(effective) = effective {

@@ -75,6 +75,11 @@ impl Options {
         Self { images: Vec::new(), output_schema: None, ..self.clone() }
     }
 
+    /// Whether Codex keeps no record of a session that is begun with these.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.extra_arguments.iter().any(|argument| argument.as_str() == "--ephemeral")
+    }
+
     /// Refuses what must not stand on a command line.
     pub(crate) fn check(&self) -> Result<(), FailureKind> {
         let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };
@@ -311,8 +316,7 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// If it cannot be read or is no picture, and if its path has a comma, at which Codex would
-    /// divide it.
+    /// If it cannot be read or is no picture.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let image = Self::named(path)?;
         let path = image.as_path();
@@ -339,9 +343,9 @@ impl Image {
     /// One that is looked at only when its turn comes.
     pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let path = path.as_ref();
-        if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
+        if !path.is_absolute() {
             return Err(InvalidValue(format!(
-                "must be absolute paths without a comma, and {} is not one",
+                "must be absolute paths, and {} is not one",
                 shown(path.display())
             )));
         }

@@ -14,6 +14,8 @@ use crate::text::{Lines, shown, told};
 pub struct Answer {
     /// The session it belongs to.
     pub session_id: SessionId,
+    /// Whether Codex keeps a record of the session, without which nobody can go on in it.
+    pub is_recorded: bool,
     /// What Codex said last.
     pub reply: String,
     /// The reply as JSON, if a schema was given and the reply is JSON.

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{Image, Options, Override, Profile};
+use super::options::{ApprovalPolicy, Image, Options, Override, Profile};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use super::roots::{self, Arranged};
@@ -153,7 +153,7 @@ impl Call {
             imposed.extend(environment.settings());
         }
         imposed.extend(arranged.settings);
-        let scratch = Scratch::write(settings.state_dir.as_deref(), &self.request.options)
+        let scratch = Scratch::write(settings.state_dir.as_deref(), &options)
             .map_err(|error| FailureKind::Storage { reason: error.to_string() })?;
         let inherits =
             self.request.working_dir.is_none() || self.request.sandbox == SandboxChoice::Inherit;
@@ -352,6 +352,17 @@ impl Call {
         };
         if self.request.fork {
             needs("fork", "", Version::FORK)?;
+        }
+        if let (Some(ApprovalPolicy::Untrusted), Some(found)) = (options.approval_policy, version)
+            && found >= Version::NO_UNTRUSTED
+        {
+            let problem = format!(
+                "cannot be untrusted: Codex {} and newer no longer have it, and this one is {found}; \
+                 leave it out, or take on-request",
+                Version::NO_UNTRUSTED
+            );
+            let problem = InvalidValue(problem);
+            return Err(FailureKind::BadInput { field: "approval_policy".into(), problem });
         }
         let ruled = || home.is_some_and(|home| configured.has_rules(home, working_dir.as_path()));
         if kept && ruled() {

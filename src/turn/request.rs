@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::options::Options;
 use super::outcome::FailureKind;
 use crate::codex::diff::Diff;
+use crate::codex::home::{codex_home, in_home};
 use crate::config::Settings;
 use crate::policy::Policy;
 use crate::session::last;
@@ -38,9 +39,15 @@ pub struct InvalidValue(pub(crate) String);
 pub struct SessionId(Uuid);
 
 impl SessionId {
-    /// The command with which a person takes the session over.
+    /// The command with which a person takes the session over, in a shell that knows nothing of this
+    /// process.
     pub fn resume_command(self) -> String {
-        format!("codex resume {self}")
+        self.resume_command_in(codex_home().as_deref())
+    }
+
+    /// The same for a session in this Codex home.
+    pub(crate) fn resume_command_in(self, home: Option<&Path>) -> String {
+        in_home(home, &format!("codex resume {self}"))
     }
 }
 

@@ -51,6 +51,10 @@ pub(crate) struct Call {
     pub(crate) cancel: CancellationToken,
 }
 
+/// A warning.
+const UNRECORDED: &str =
+    "Codex keeps no record of this session, because of --ephemeral: nobody can go on in it.";
+
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Call {
@@ -273,7 +277,9 @@ impl Call {
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
     fn opened(&self, session: SessionId, place: &mut Place, plan: &Plan, pid: u32) {
-        if let Some(state_dir) = self.shared.settings.state_dir.clone() {
+        if let Some(state_dir) =
+            self.shared.settings.state_dir.clone().filter(|_| self.is_recorded())
+        {
             let dir = plan.working_dir.as_path().to_owned();
             drop(tokio::task::spawn_blocking(move || last::remember(&state_dir, &dir, session)));
         }
@@ -317,6 +323,10 @@ impl Call {
                 None => {
                     let stricter = effective.as_ref().and_then(|got| stricter(got, &plan));
                     let mut answer = answer(session_id, transcript, plan, tokens);
+                    if !self.is_recorded() {
+                        answer.is_recorded = false;
+                        answer.warnings.push(UNRECORDED.into());
+                    }
                     answer.warnings.extend(refusal.into_iter().chain(stricter));
                     answer.effective = effective;
                     self.read_output(&mut answer);
@@ -349,11 +359,16 @@ impl Call {
         let known = !matches!(kind, FailureKind::SessionNotFound { .. });
         Err(Box::new(Failure {
             kind,
-            session_id: session.filter(|_| known),
+            session_id: session.filter(|_| known && self.is_recorded()),
             partial_reply: transcript.reply,
             working_dir: Some(plan.working_dir.as_path().to_owned()),
             warnings: refusal.into_iter().collect(),
         }))
+    }
+
+    /// Whether Codex keeps a record of the session: of one that it was given it has one.
+    fn is_recorded(&self) -> bool {
+        !self.request.options.is_ephemeral() || self.request.session.is_some() && !self.request.fork
     }
 
     fn known(&self, session: Option<SessionId>) -> trouble::Known<'_> {
@@ -462,11 +477,12 @@ fn answer(
              whole, the whole is in the session.",
             transcript.longest_skipped
         ));
-    } else if transcript.reply.is_none() {
+    } else if transcript.reply.as_ref().is_none_or(|reply| reply.trim().is_empty()) {
         warnings.push("Codex completed the turn without a message.".into());
     }
     Answer {
         session_id,
+        is_recorded: true,
         reply: transcript.reply.unwrap_or_default(),
         output: None,
         effective: None,

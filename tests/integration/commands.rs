@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::person::{self, Ran, ended, parsed, run_with, session, start, wait_nothing_left};
 use crate::play::{Stage, message, ran, running};
-use crate::setup::script;
+use crate::setup::{resume_command, script};
 use crate::support::{real_codex, scripted_codex};
 use crate::wait::wait_until;
 
@@ -37,7 +37,8 @@ fn chat_prints_the_reply_alone_and_the_way_there_on_stderr() {
     let session = session(&ran.stderr);
     assert!(ran.stderr.starts_with(&format!("session {session} started\n")), "{}", ran.stderr);
     assert!(ran.stderr.contains("running: ls\n"), "{}", ran.stderr);
-    assert!(ran.stderr.ends_with(&format!("resume: codex resume {session}\n")), "{}", ran.stderr);
+    let resume = resume_command(&stage.home, session);
+    assert!(ran.stderr.ends_with(&format!("resume: {resume}\n")), "{}", ran.stderr);
 
     let again = run(&stage, &["chat", "hello", "--session", session, "--json"]);
     let answer = &parsed(&again.stdout)[0];

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::job_kit::{nothing_left, reply, snapshot, start_with, text, told, wait};
 use crate::play::{Stage, chat, message, running, steps, steps_in, turn, with};
-use crate::setup::{content, error_text, field};
+use crate::setup::{content, error_text, field, resume_command};
 use crate::support::client::Server;
 use crate::wait::wait_until;
 
@@ -33,7 +33,7 @@ fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
         assert!(text(error, "message").starts_with(message), "{what}");
     }
     assert_eq!((text(&shown, "status"), text(&shown, "session_id")), ("timed_out", session));
-    assert_eq!(text(&shown, "resume_command"), format!("codex resume {session}"));
+    assert_eq!(text(&shown, "resume_command"), resume_command(&stage.home, session));
     assert!(shown["ended_at"].is_string() && shown["result"].is_null(), "{shown}");
     nothing_left(&stage.home, server);
     assert_eq!(told(server, id), std::slice::from_ref(&ending), "it is told once");

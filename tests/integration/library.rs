@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::setup::home;
+use crate::setup::{home, resume_command};
 use crate::support::environment::clean;
 use crate::support::example;
 use crate::support::model::{Model, echo};
@@ -31,7 +31,7 @@ fn the_documentation_s_example_asks_and_goes_on_in_the_same_session() {
     let lines: Vec<&str> = stdout.lines().collect();
     let session = lines[0].strip_prefix("session ").expect("the session comes first");
     assert_eq!(lines[1..3], ["echo: What is in this directory?", "echo: And what is it for?"]);
-    assert_eq!(lines[3], format!("codex resume {session}"));
+    assert_eq!(lines[3], resume_command(&home, session));
     let asked = model.wait_for(|request| request.last_user_text().contains("what is it for"));
     assert!(asked.user_texts().contains(&"What is in this directory?".into()));
 }

@@ -120,6 +120,8 @@ mod real_sessions;
 #[cfg(target_os = "linux")]
 mod real_swap;
 #[cfg(unix)]
+mod real_takeover;
+#[cfg(unix)]
 mod real_tasks;
 #[cfg(unix)]
 mod real_troubles;

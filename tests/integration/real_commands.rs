@@ -13,7 +13,7 @@ use crate::person::{
     wait_nothing_left,
 };
 use crate::real_kit::record;
-use crate::setup::{PROGRAM, home};
+use crate::setup::{PROGRAM, home, resume_command};
 use crate::support::client::descendants_of;
 use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, install};
@@ -128,7 +128,8 @@ fn chat_prints_the_reply_alone_and_goes_on_in_its_session() {
     let id = session(&first.stderr).to_owned();
     let steps = format!(
         "session {id} started\nthinking\nOne step more.\nrunning: echo one\nsession: {id}\n\
-         resume: codex resume {id}\n"
+         resume: {}\n",
+        resume_command(&person.home, &id)
     );
     assert_eq!(first.stderr, steps);
 
@@ -142,7 +143,7 @@ fn chat_prints_the_reply_alone_and_goes_on_in_its_session() {
     let answer = &parsed(&third.stdout)[..];
     let [answer] = answer else { panic!("one object is printed: {answer:?}") };
     assert_eq!((&answer["session_id"], &answer["reply"]), (&json!(id), &json!("Did the third")));
-    assert_eq!(answer["resume_command"], format!("codex resume {id}"));
+    assert_eq!(answer["resume_command"], resume_command(&person.home, &id));
     assert_eq!(answer["usage"]["input_tokens"], 100_000);
     wait_nothing_left(&person.home);
 }
@@ -259,7 +260,8 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_that_it_did() {
     let shown = person.show(&job);
     assert!(shown.contains(did) && shown.ends_with("\nresult:\nDid all of it\n"), "{shown}");
     let session = session(&again.stderr);
-    assert!(shown.contains(&format!("\nresume     codex resume {session}\n")), "{shown}");
+    let resume = resume_command(&person.home, session);
+    assert!(shown.contains(&format!("\nresume     {resume}\n")), "{shown}");
     wait_nothing_left(&person.home);
     let pruned = person.run(&["jobs", "prune", "--all"]);
     assert!(pruned.stdout.starts_with("removed 1 job, "), "{}", pruned.stdout);

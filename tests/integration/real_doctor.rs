@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::doctor::{check, text};
 use crate::person::{self, kill_what_is_left, parsed, run};
 use crate::real_kit::last_turn;
-use crate::setup::{PROGRAM, home};
+use crate::setup::{PROGRAM, home, resume_command};
 use crate::support::model::{Model, Request, Response};
 use crate::support::real_codex::{Home, install};
 
@@ -79,7 +79,7 @@ fn a_live_check_is_one_turn_that_may_change_nothing() {
     assert_eq!(status, Some(0), "{report:#}");
     let live = check(&report, "live");
     let session = text(&live["details"], "session_id");
-    assert_eq!(live["details"]["resume_command"], format!("codex resume {session}"));
+    assert_eq!(live["details"]["resume_command"], resume_command(&home, session));
     let (cwd, sandbox) = last_turn(&home, session);
     assert_eq!((cwd.as_path(), sandbox.as_str()), (home.project(), "read-only"));
     // Its own doctor looks whether somebody is there, and asks nothing.

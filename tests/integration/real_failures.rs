@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::real_kit::{ByHand, obey};
-use crate::setup::{content, error_text, field, home, real};
+use crate::setup::{content, error_text, field, home, real, resume_command};
 use crate::support::client::Server;
 use crate::support::model::{Item, Model, Request, Response, echo};
 use crate::support::real_codex::Home;
@@ -27,7 +27,7 @@ fn failed_turn(kind: &str, response: Response) -> String {
     assert!(text.starts_with(&format!("{kind}: ")), "{text}");
     assert_readable(&text);
     let session = line_of(&text, "session_id: ");
-    assert_eq!(line_of(&text, "resume_command: "), format!("codex resume {session}"));
+    assert_eq!(line_of(&text, "resume_command: "), resume_command(&home, session));
 
     let reply = server.call("codex_chat", &json!({"prompt": "Go on.", "session_id": session}));
     assert_eq!(field(&reply, "session_id"), session);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::job_kit::{gate, snapshot, wait, wait_begun};
 use crate::play::{session_of, with};
 use crate::real_kit::{last_turn, obey, record};
-use crate::setup::{content, error_text, field, home, real};
+use crate::setup::{content, error_text, field, home, real, resume_command};
 use crate::support::client::{Server, result};
 use crate::support::model::{Model, Request, echo};
 use crate::support::real_codex::Home;
@@ -48,7 +48,7 @@ fn a_copy_is_another_session_that_knows_the_original_and_leaves_it_as_it_was() {
     assert_ne!(copy, original);
     let message = server.wait_progress(&call, |message| message.starts_with("session "));
     assert_eq!(message, format!("session {copy} started"));
-    assert_eq!(field(&copied, "resume_command"), format!("codex resume {copy}"));
+    assert_eq!(field(&copied, "resume_command"), resume_command(&home, copy));
     assert_eq!(bytes(&home, original), before);
     let asked = model.wait_for(|request| request.last_user_text().contains("the second word"));
     assert!(asked.user_texts().iter().any(|text| text.contains("the first word")));

@@ -10,7 +10,7 @@ use crate::job_kit::{
     told, wait, wait_begun, wait_told,
 };
 use crate::real_kit::{obey, record};
-use crate::setup::{content, home, real};
+use crate::setup::{content, home, real, resume_command};
 use crate::support::client::Server;
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
@@ -230,7 +230,7 @@ fn a_jobs_process_that_is_told_to_leave_interrupts_the_turn_and_the_job_can_go_o
     assert!(record(&home, session).iter().any(aborted));
     let shown = snapshot(&server, id);
     assert_eq!((text(&shown, "status"), text(&shown, "session_id")), ("interrupted", session));
-    assert_eq!(text(&shown, "resume_command"), format!("codex resume {session}"));
+    assert_eq!(text(&shown, "resume_command"), resume_command(&home, session));
 
     reply(&server, id, "go on");
     let (ending, _) = wait(&server, id, &cursor);

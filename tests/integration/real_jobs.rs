@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::job_kit::{gate, nothing_left, runner, snapshot, start, text, wait, wait_begun};
 use crate::real_kit::{obey, record};
-use crate::setup::{content, error_text, field, home, real};
+use crate::setup::{content, error_text, field, home, real, resume_command};
 use crate::support::model::Model;
 use crate::wait::{WAIT, wait_until};
 
@@ -20,7 +20,7 @@ fn a_job_outlives_its_killed_server_and_is_waited_for_read_and_answered_from_ano
     let job = start(&first, &prompt);
     assert_eq!(job["status"], "running", "{job}");
     let (id, session) = (text(&job, "job_id"), text(&job, "session_id"));
-    assert_eq!(text(&job, "resume_command"), format!("codex resume {session}"));
+    assert_eq!(text(&job, "resume_command"), resume_command(&home, session));
     wait_begun(&path);
     first.kill();
     first.wait_exit(WAIT);
@@ -115,7 +115,7 @@ fn a_job_whose_process_is_gone_is_interrupted_and_told_of_once() {
         (text(&job, "status"), &job["error"]["kind"]),
         ("interrupted", &json!("interrupted"))
     );
-    assert!(text(&job, "resume_command").starts_with("codex resume "));
+    assert!(text(&job, "resume_command").contains(" codex resume "));
     let again = second.call("job_notifications", &json!({"job_ids": [id]}));
     assert_eq!(content(&again)["cursor"], cursor, "it is told once: {again}");
     nothing_left(&home, &server);

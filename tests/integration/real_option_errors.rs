@@ -7,11 +7,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::job_kit::wait;
+use crate::job_kit::{snapshot, wait};
 use crate::play::with;
 use crate::real_kit::PICTURE;
 use crate::setup::{content, error_text, home, real};
-use crate::support::model::{Model, echo};
+use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::Home;
 
 /// Options that cannot be used: the field that is named, its value, and a word of what is said.
@@ -23,7 +23,6 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
     };
     let picture = file("a.png", PICTURE);
     let text = file("text.png", b"no picture at all");
-    let comma = file("a,b.png", PICTURE);
     let sound = file("sound.webp", b"RIFF\x10\0\0\0WAVEfmt ");
     let empty = file("empty.png", b"");
     let pipe = home.project().join("pipe.png");
@@ -51,7 +50,6 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
         ("images", json!([home.project()]), "not a file"),
         ("images", json!([pipe]), "not a file"),
         ("images", json!(["/dev/stdin"]), "not a file"),
-        ("images", json!([comma]), "comma"),
         ("images", json!(["a.png"]), "absolute"),
         ("images", json!([""]), "absolute"),
         ("images", json!(["-"]), "absolute"),
@@ -71,6 +69,7 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
         ("web_search", json!("dead"), "live"),
         ("web_search", json!(true), "text"),
         ("approval_policy", json!("always"), "never"),
+        ("approval_policy", json!("untrusted"), "this one is 0."),
         ("output_schema", json!("{}"), "at its root"),
         ("output_schema", json!({"title": long}), "65536"),
         ("output_schema", json!({"title": "x"}), "at its root"),
@@ -149,7 +148,6 @@ fn what_codex_itself_refuses_is_told_in_its_words() {
     let home = home(&model.url());
     let server = real(&home).start();
     for (name, value, word) in [
-        ("approval_policy", json!("untrusted"), "no longer supported"),
         ("config", json!({"web_search": "bogus"}), "bogus"),
         ("config", json!({"model_context_window": "wide"}), "model_context_window"),
     ] {
@@ -159,4 +157,53 @@ fn what_codex_itself_refuses_is_told_in_its_words() {
         assert!(text.contains(word) && text.contains("without it"), "{name}: {text}");
     }
     assert!(model.requests().is_empty());
+}
+
+#[test]
+fn what_codex_takes_once_may_be_said_more_often() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    for most in ["workspace-write", "danger-full-access"] {
+        let server = real(&home)
+            .env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true")
+            .env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", most)
+            .start();
+        let twice = ["--ignore-rules", "--strict-config", "--ignore-rules", "--strict-config"];
+        content(&server.call("codex_chat", &json!({"prompt": "hello", "extra_arguments": twice})));
+    }
+}
+
+#[test]
+fn a_session_without_a_record_is_offered_to_nobody() {
+    let model = Model::start(|request| {
+        if request.last_user_text().contains("[fail]") {
+            return Response::status(500, json!({"error": {"message": "it broke"}}));
+        }
+        echo(request)
+    });
+    let home = home(&model.url());
+    let server = real(&home).env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true").start();
+    let call = |prompt: &str| json!({"prompt": prompt, "extra_arguments": ["--ephemeral"]});
+    let answer = server.call("codex_chat", &call("hello"));
+    let answer = content(&answer);
+    assert!(answer["resume_command"].is_null(), "{answer}");
+    assert!(answer["warnings"].to_string().contains("--ephemeral"), "{answer}");
+    let failed = server.call("codex_chat", &call("[fail]"));
+    let text = error_text(&failed);
+    assert!(!text.contains("resume") && !text.contains("session_id"), "{text}");
+    let last = server.call("codex_chat", &json!({"prompt": "go on", "continue_last": true}));
+    assert!(error_text(&last).starts_with("bad_input: continue_last "), "{last}");
+    let job = content(&server.call("job_start", &call("hello"))).clone();
+    wait(&server, job["job_id"].as_str().expect("an id"), &job["notification_cursor"]);
+    let ended = snapshot(&server, job["job_id"].as_str().expect("an id"));
+    assert!(ended["resume_command"].is_null(), "{ended}");
+    assert!(ended["warnings"].to_string().contains("--ephemeral"), "{ended}");
+
+    // One that has a record keeps it.
+    let begun = server.call("codex_chat", &json!({"prompt": "remember"}));
+    let session = content(&begun)["session_id"].clone();
+    let mut resumed = call("go on");
+    resumed["session_id"] = session;
+    let resumed = server.call("codex_chat", &resumed);
+    assert!(content(&resumed)["resume_command"].is_string(), "{resumed}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::real_kit::{ByHand, by_script, last_turn, obey, record};
-use crate::setup::{content, error_text, field, home, real, real_with, scratch};
+use crate::setup::{content, error_text, field, home, real, real_with, resume_command, scratch};
 use crate::support::client::Server;
 use crate::support::model::{Model, Request, Response, echo};
 use crate::support::real_codex::{self, Home};
@@ -19,7 +19,7 @@ fn a_session_is_begun_and_resumed() {
     let first = server.call("codex_chat", &json!({"prompt": "What is in here?"}));
     assert!(field(&first, "reply").contains("What is in here?"));
     let session = field(&first, "session_id");
-    assert_eq!(field(&first, "resume_command"), format!("codex resume {session}"));
+    assert_eq!(field(&first, "resume_command"), resume_command(&home, session));
 
     let second = server.call("codex_chat", &json!({"prompt": "And now?", "session_id": session}));
     assert_eq!(field(&second, "session_id"), session);

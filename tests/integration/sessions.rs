@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::play::Stage;
-use crate::setup::{PROGRAM, content, error_text};
+use crate::setup::{PROGRAM, content, error_text, resume_command};
 use crate::store::{Made, VERSIONS, put_recorded, untouched};
 use crate::support::client::Server;
 use crate::support::environment::clean;
@@ -85,7 +85,7 @@ fn records_of_each_version_are_listed_and_read() {
         let total = if version == "0.77.0" { 200 } else { 400 };
         assert_eq!(looked["usage"]["input_tokens"], total, "{version}");
         let id = looked["session_id"].as_str().expect("an id");
-        assert_eq!(looked["resume_command"], format!("codex resume {id}"));
+        assert_eq!(looked["resume_command"], resume_command(&stage.home, id));
         let (created, updated) = (&looked["created_at"], &looked["updated_at"]);
         assert!(created.as_str() < updated.as_str(), "{created} {updated}");
 
@@ -161,7 +161,8 @@ fn sessions_are_found_by_what_is_known_of_them() {
 
     let listed = list(&server, &json!({}));
     assert_eq!(listed["sessions"][0]["archived"], true);
-    let unarchived = format!("codex unarchive {0} && codex resume {0}", made[5].id());
+    let resume = resume_command(&stage.home, &made[5].id());
+    let unarchived = format!("{} && {resume}", resume.replace(" resume ", " unarchive "));
     assert_eq!(listed["sessions"][0]["resume_command"], unarchived);
     assert_eq!(listed["sessions"][1]["archived"], Value::Null);
     assert_eq!(listed["sessions"][4]["first_prompt"], "requirements:\nfast\n\nplan:\nwait");

@@ -98,6 +98,14 @@ pub fn git_command(dir: &Path) -> Command {
     command
 }
 
+/// The command with which a person takes over a session in this home.
+pub fn resume_command(home: &Home, session: &str) -> String {
+    let path = home.path().display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    let path = if path.chars().all(is_plain) { path } else { format!("'{path}'") };
+    format!("CODEX_HOME={path} codex resume {session}")
+}
+
 /// A prompt by which the scripted Codex plays these steps.
 pub fn script(steps: &Value) -> String {
     format!("SCRIPT: {steps}")

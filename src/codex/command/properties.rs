@@ -209,6 +209,7 @@ fn said_of(
         imposed: if kept { &imposed } else { &[] },
         options,
         files: &Files {
+            pictures: Vec::new(),
             output_schema: Some("/state/a b,\"c\"/schema.json".into()),
             base_instructions: Some("/state/a b,\"c\"\n/instructions.md".into()),
             compact_prompt: Some("/state/a b,\"c\"\n/compact.md".into()),

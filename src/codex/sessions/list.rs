@@ -13,7 +13,7 @@ use super::look::{Look, Missed, Saving, lock};
 use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
 use crate::bounded::open_file;
-use crate::codex::home::codex_home;
+use crate::codex::home::{codex_home, in_home};
 use crate::codex::rollout;
 use crate::job::Time;
 use crate::reach::{Reach, Sight};
@@ -269,7 +269,13 @@ impl Session {
 
 fn resume_command(session: SessionId, is_archived: bool) -> String {
     let resume = session.resume_command();
-    if is_archived { format!("codex unarchive {session} && {resume}") } else { resume }
+    if is_archived {
+        let home = codex_home();
+        let unarchive = in_home(home.as_deref(), &format!("codex unarchive {session}"));
+        format!("{unarchive} && {resume}")
+    } else {
+        resume
+    }
 }
 
 impl Listing {
