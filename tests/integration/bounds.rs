@@ -28,9 +28,12 @@ fn no_answer_is_longer_than_clients_take() {
     let long = "long ".repeat(600_000);
     let many: Vec<Value> =
         (0..30_000).map(|number| json!({"number": number, "text": "x".repeat(80)})).collect();
+    let schema = json!({
+        "type": "object", "properties": {}, "required": [], "additionalProperties": false,
+    });
     for output in [json!({"text": long}), json!({"many": many})] {
         fs::write(&script, replies(&output).to_string()).expect("writable");
-        let arguments = json!({"prompt": "hello", "output_schema": {"type": "object"}});
+        let arguments = json!({"prompt": "hello", "output_schema": schema});
         let answer = chat(&server, &arguments);
         let told = content(&answer);
         assert!(
