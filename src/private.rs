@@ -65,3 +65,29 @@ pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<(
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_many_write_at_once_is_always_whole_and_nothing_is_left_beside_it() {
+        let folder = std::env::temp_dir().join(format!("whole-{}", Uuid::new_v4()));
+        create_folder(&folder).expect("writable");
+        let path = folder.join("file.json");
+        std::thread::scope(|scope| {
+            for writer in 0..8_usize {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        write_whole(path, &vec![writer; 1_000]).expect("writable");
+                        let read: Vec<usize> = read_whole(path).expect("it is whole");
+                        assert!(read.len() == 1_000 && read.iter().all(|one| *one == read[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 1);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
+}
