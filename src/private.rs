@@ -110,3 +110,29 @@ pub(crate) fn lock_within(path: &Path, bound: Duration) -> io::Result<Option<Fil
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_many_write_at_once_is_always_whole_and_nothing_is_left_beside_it() {
+        let folder = crate::testing::scratch().join(format!("whole-{}", Uuid::new_v4()));
+        create_folder(&folder).expect("writable");
+        let path = folder.join("file.json");
+        std::thread::scope(|scope| {
+            for writer in 0..8_usize {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        write_whole(path, &vec![writer; 1_000]).expect("writable");
+                        let read: Vec<usize> = read_whole(path).expect("it is whole");
+                        assert!(read.len() == 1_000 && read.iter().all(|one| *one == read[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 1);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
+}

@@ -62,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
+    /// Taken by each turn that is vetted.
+    vetting: tokio::sync::Semaphore,
     /// Held while a last session is looked for, so that calls stay in order.
     finding_last: tokio::sync::Mutex<()>,
     /// How many Codexes are around this process.
@@ -180,6 +182,7 @@ impl Shared {
             places: Places::default(),
             watchdog: Watchdog::default(),
             versions: Versions::default(),
+            vetting: tokio::sync::Semaphore::new(vet::VETTED_AT_ONCE),
             finding_last: tokio::sync::Mutex::default(),
             depth: depth(),
             is_one_off: crate::prompt::is_one_off,

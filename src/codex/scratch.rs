@@ -113,3 +113,41 @@ fn remove_left_behind(all: &Path) {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    /// A folder that was written long ago.
+    fn old(folder: &Path) {
+        fs::create_dir_all(folder).expect("writable");
+        let long_ago = SystemTime::now() - 2 * LEFT_BEHIND;
+        let opened = fs::File::open(folder).expect("it is there");
+        opened.set_modified(long_ago).expect("it is ours");
+    }
+
+    fn options() -> Options {
+        Options { base_instructions: Some("instructions".into()), ..Options::default() }
+    }
+
+    #[test]
+    fn only_what_this_program_left_behind_is_removed() {
+        let name = Uuid::new_v4().to_string();
+        let shared = std::env::temp_dir().join("scratch").join(&name);
+        old(&shared);
+        drop(Scratch::write(None, &options()).expect("writable"));
+        assert!(shared.is_dir(), "it belongs to somebody else");
+        fs::remove_dir(&shared).expect("it is empty");
+
+        let state = std::env::temp_dir().join(format!("state-{name}"));
+        let [left_behind, other] = [name.as_str(), "other"].map(|name| {
+            let folder = state.join("scratch").join(name);
+            old(&folder);
+            folder
+        });
+        drop(Scratch::write(Some(&state), &options()).expect("writable"));
+        assert!(!left_behind.exists() && other.is_dir());
+        fs::remove_dir_all(&state).expect("it is there");
+    }
+}

@@ -10,6 +10,9 @@ use super::salvage::{Salvaged, salvage};
 /// How many values a message has at most. The longest lists of a call have some hundreds.
 const MAX_VALUES: usize = 100_000;
 
+/// How deep JSON is read.
+const MAX_DEPTH: usize = 128;
+
 /// What is to be done about a message.
 #[derive(Debug)]
 pub(super) enum Decoded {
@@ -52,14 +55,23 @@ pub(super) fn too_long(length: u64, salvaged: Salvaged) -> Decoded {
 /// Whether decoding would make more of the line than a message has use for: a value of a byte or two
 /// takes a hundred in memory. Counts what stands between values.
 fn has_too_many_values(line: &[u8]) -> bool {
-    let (mut values, mut in_string, mut escaped) = (0, false, false);
+    let (mut values, mut depth, mut in_string, mut escaped) = (0, 0_usize, false, false);
     for byte in line {
         match byte {
             _ if escaped => escaped = false,
+            b'[' | b'{' if !in_string => {
+                values += 1;
+                depth += 1;
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
             b'\\' => escaped = in_string,
             b'"' => in_string = !in_string,
-            b',' | b':' | b'[' | b'{' if !in_string => values += 1,
+            b',' | b':' if !in_string => values += 1,
             _ => {}
+        }
+        if depth > MAX_DEPTH {
+            // It is no JSON for who decodes it, who stops here.
+            return false;
         }
         if values > MAX_VALUES {
             return true;

@@ -18,6 +18,9 @@ use crate::reach::Reach;
 /// How long that may take: longer than Codex and git take together that do not answer.
 const VET_WITHIN: Duration = Duration::from_secs(30);
 
+/// How many are vetted at a time: each takes a thread.
+pub(super) const VETTED_AT_ONCE: usize = 16;
+
 /// A turn that could run when it was looked at. It is looked at again when it does.
 #[derive(Debug)]
 pub(crate) struct Vetted(TurnRequest);
@@ -52,7 +55,11 @@ impl Codex {
         let clock = Clock::new(limits, call.began);
         call.wait(&clock, call.check_named()).await.flatten()?;
         call.wait(&clock, call.check_session()).await.flatten()?;
-        call.wait(&clock, call.plan()).await.flatten()?;
+        let plan = async {
+            let _turn = shared.vetting.acquire().await;
+            call.plan().await
+        };
+        call.wait(&clock, plan).await.flatten()?;
         Ok(Vetted(call.request))
     }
 

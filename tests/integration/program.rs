@@ -7,9 +7,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::job_kit::{start, text, wait};
+use crate::play::Stage;
 use crate::setup::{PROGRAM, error_text, field, home, scratch, script, scripted};
 use crate::support::client::Server;
 use crate::support::real_codex::Home;
+use crate::wait::wait_until;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
 const SETTINGS: [(&str, &str, &[&str]); 25] = [
@@ -329,4 +332,17 @@ fn no_prompt_and_no_reply_is_logged() {
         let told: Vec<&str> = log.lines().filter(|line| line.contains("xylophone")).collect();
         assert_eq!(told, Vec::<&str>::new());
     }
+}
+
+/// Nobody else runs a turn here.
+#[test]
+fn what_the_command_line_says_of_the_log_holds_for_jobs_too() {
+    let stage = Stage::new();
+    let log = stage.home.path().join("server.log");
+    let server = stage.server().arg("--debug").arg("--log-file").arg(&log).start();
+    let job = start(&server, "hello");
+    wait(&server, text(&job, "job_id"), &job["notification_cursor"]);
+    wait_until("the job's process to log", || {
+        fs::read_to_string(&log).is_ok_and(|log| log.contains("session started"))
+    });
 }

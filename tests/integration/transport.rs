@@ -164,10 +164,14 @@ fn what_nobody_waits_for_is_survived() {
     for line in lines {
         server.send_raw(&[line, b"\n"].concat());
     }
-    let deep = [b"[".repeat(100_000), b"\n".to_vec()].concat();
-    server.send_raw(&deep);
-    server.send_raw(&[br#"{"jsonrpc":"2.0","id":7001,"method":"#.to_vec(), deep].concat());
-    assert_refused(&server, &json!(7001), -32700);
+    for (depth, code) in [(10_000, -32_700), (200_000, -32_600)] {
+        let deep = [b"[".repeat(depth), b"\n".to_vec()].concat();
+        server.send_raw(&deep);
+        let id = 7_000 + code;
+        let begin = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"#).into_bytes();
+        server.send_raw(&[begin, deep].concat());
+        assert_refused(&server, &json!(id), code);
+    }
     let strangers: Vec<Value> =
         server.messages().into_iter().filter(|message| message["id"].is_null()).collect();
     assert_eq!(strangers, Vec::<Value>::new(), "nothing is sent to nobody");
