@@ -18,7 +18,7 @@ use crate::text::head;
 use crate::turn::request::SessionId;
 
 /// How long another process may take that is writing.
-const LOCK_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const LOCK_WITHIN: Duration = Duration::from_secs(5);
 
 /// How much of a result is told, in characters.
 const RESULT_CHARS: usize = 2_000;
@@ -44,13 +44,13 @@ pub(crate) struct Notification {
 
 impl Notification {
     /// What is to be told of a job's last ending.
-    pub(crate) fn of(state: &State, status: Status) -> Self {
+    pub(crate) fn of(state: &State, status: Status, at: Time) -> Self {
         let head = |text: &String| head(text, RESULT_CHARS);
         Self {
             job_id: state.job_id,
             label: state.label.clone(),
             status,
-            at: Time::now(),
+            at,
             turn: state.turns,
             prompt: state.last_end.as_ref().and_then(|end| end.prompt.clone()),
             session_id: state.session_id,
@@ -87,8 +87,13 @@ impl Notifications {
 
     /// Tells. If somebody may have told it already and was killed then, that is looked up first.
     /// Blocks.
-    pub(crate) fn tell(&self, notification: &Notification, maybe_told: bool) -> io::Result<()> {
-        let _lock = self.lock()?;
+    pub(crate) fn tell(
+        &self,
+        notification: &Notification,
+        maybe_told: bool,
+        within: Duration,
+    ) -> io::Result<()> {
+        let _lock = self.lock(within)?;
         if maybe_told && self.is_told(notification)? {
             return Ok(());
         }
@@ -126,7 +131,7 @@ impl Notifications {
     /// Removes those from before `oldest` of other jobs than these, but for the last one, which keeps
     /// the numbers growing.
     pub(crate) fn forget(&self, oldest: Time, kept_jobs: &[JobId]) -> io::Result<()> {
-        let _lock = self.lock()?;
+        let _lock = self.lock(LOCK_WITHIN)?;
         let last = self.last()?;
         let Some(mut log) = LogReader::after(&self.path, 0)? else { return Ok(()) };
         let mut kept = Vec::new();
@@ -170,8 +175,8 @@ impl Notifications {
         Ok(false)
     }
 
-    fn lock(&self) -> io::Result<File> {
-        let lock = private::lock_within(&self.path.with_extension("lock"), LOCK_WITHIN)?;
+    fn lock(&self, within: Duration) -> io::Result<File> {
+        let lock = private::lock_within(&self.path.with_extension("lock"), within)?;
         lock.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 }

@@ -199,7 +199,11 @@ impl Work {
                     Ok((id, outcome)) => self.ended(id, outcome)?,
                     Err(error) => return Err(io::Error::other(error)),
                 },
-                () = bell.rung() => self.writer.lock().flush()?,
+                () = bell.rung() => {
+                    let mut writer = self.writer.lock();
+                    writer.flush()?;
+                    writer.tell_late();
+                }
             }
         }
         Ok(())

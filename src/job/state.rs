@@ -11,6 +11,7 @@ use super::TITLE_CHARS;
 use super::activity::Activity;
 use super::ask::Lasting;
 use super::id::JobId;
+use super::notifications::Notification;
 use super::process::ProcessId;
 use super::reach::Began;
 use super::record::JobEvent;
@@ -203,6 +204,12 @@ pub(crate) struct State {
     pub(crate) announced: u64,
     /// The last line of the log that is to be told of.
     pub(crate) to_announce: u64,
+    /// The ends that nobody was told of yet.
+    #[serde(default)]
+    pub(crate) untold: Vec<Notification>,
+    /// The line of the log with the first end: what a task ended with.
+    #[serde(default)]
+    pub(crate) first_end: Option<u64>,
     /// The process that runs the job, or did.
     pub(crate) runner: Option<ProcessId>,
     /// The Codex of its last turn, so that whoever finds the job's process gone can stop it.
@@ -247,6 +254,8 @@ impl State {
             last_end: None,
             announced: 0,
             to_announce: 0,
+            untold: Vec::new(),
+            first_end: None,
             runner: None,
             codex: None,
             starting: false,
@@ -268,6 +277,27 @@ impl State {
 
     /// Takes in something about the job.
     pub(crate) fn take(&mut self, cursor: u64, at: Time, event: &JobEvent) {
+        self.take_in(cursor, at, event);
+        let (status, told) = match event {
+            JobEvent::Ended { status, told, .. } => (*status, *told),
+            JobEvent::Interrupted { .. } => (Status::Interrupted, true),
+            JobEvent::Created { .. }
+            | JobEvent::Prompt { .. }
+            | JobEvent::Running { .. }
+            | JobEvent::Skipped { .. } => return,
+        };
+        if self.turns <= 1 {
+            self.first_end.get_or_insert(cursor);
+        }
+        self.to_announce = cursor;
+        if told {
+            self.untold.push(Notification::of(self, status, at));
+        } else if self.untold.is_empty() {
+            self.announced = cursor;
+        }
+    }
+
+    fn take_in(&mut self, cursor: u64, at: Time, event: &JobEvent) {
         self.cursor = cursor;
         match event {
             JobEvent::Created { label, prompt, cwd, session_id, began, codex_home, lasting } => {
@@ -305,7 +335,7 @@ impl State {
             JobEvent::Ended {
                 status,
                 prompt,
-                told,
+                told: _,
                 more,
                 session_id,
                 result,
@@ -316,10 +346,6 @@ impl State {
                 output,
                 effective,
             } => {
-                self.to_announce = cursor;
-                if !told {
-                    self.announced = cursor;
-                }
                 let is_turn = self.end_prompt(*prompt, *status);
                 self.status = match (more, &self.at_work) {
                     (false, _) => *status,
@@ -349,7 +375,6 @@ impl State {
                 self.activity.turn_ends(at, status.as_str());
             }
             JobEvent::Interrupted { error } => {
-                self.to_announce = cursor;
                 self.end_prompt(None, Status::Interrupted);
                 self.status = Status::Interrupted;
                 self.ended_at = Some(at);
@@ -397,6 +422,6 @@ impl State {
 
     /// Whether there is an ending that nobody was told of.
     pub(crate) fn is_unannounced(&self) -> bool {
-        self.to_announce > self.announced
+        !self.untold.is_empty() || self.to_announce > self.announced
     }
 }

@@ -13,7 +13,7 @@ use super::ask::Ask;
 use super::folder::{Folder, WriteLock};
 use super::id::JobId;
 use super::log::LogReader;
-use super::notifications::Notifications;
+use super::notifications::{LOCK_WITHIN, Notifications};
 use super::record::{JobEvent, Line};
 use super::settled::{Settled, Stamp};
 use super::state::{JobError, Prompted, State, Status};
@@ -236,7 +236,7 @@ impl Store {
 /// that ran, and each prompt that waited.
 fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError, why: &str) -> io::Result<()> {
     if writer.state().is_unannounced() {
-        writer.announce(true)?;
+        writer.announce(true, LOCK_WITHIN)?;
     }
     let mut asks = folder.asks()?;
     let state = writer.state();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::folder::{Folder, WriteLock};
 use super::log::LogWriter;
-use super::notifications::{Notification, Notifications};
+use super::notifications::{LOCK_WITHIN, Notification, Notifications};
 use super::process::ProcessId;
 use super::record::{JobEvent, Line};
 use super::state::{JobError, State, Status};
@@ -110,7 +110,23 @@ impl Writer {
         if !self.state.is_unannounced() {
             return Ok(());
         }
-        self.in_any_case(Self::announce)
+        self.in_any_case(|writer, again| match writer.announce(again, LOCK_WITHIN) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Somebody holds the lock and does nothing. It is in the state, and told later.
+                tracing::warn!("the job's end cannot be told yet");
+                Ok(())
+            }
+            told => told,
+        })
+    }
+
+    /// Tells of ends that could not be told before.
+    pub(crate) fn tell_late(&mut self) {
+        if self.state.is_unannounced()
+            && let Err(error) = self.announce(true, Duration::ZERO)
+        {
+            tracing::debug!(%error, "the job's end cannot be told yet");
+        }
     }
 
     /// Writes down that a prompt ends that was never begun, and tells of it. It may not even have been
@@ -162,10 +178,17 @@ impl Writer {
         })
     }
 
-    /// Tells of the last ending, if nobody did.
-    pub(crate) fn announce(&mut self, maybe_told: bool) -> io::Result<()> {
-        let status = self.state.last_end.as_ref().map_or(self.state.status, |end| end.status);
-        self.notifications.tell(&Notification::of(&self.state, status), maybe_told)?;
+    /// Tells of the ends that nobody told of, in order.
+    pub(crate) fn announce(&mut self, maybe_told: bool, within: Duration) -> io::Result<()> {
+        if self.state.untold.is_empty() {
+            // An older version left it so.
+            let status = self.state.last_end.as_ref().map_or(self.state.status, |end| end.status);
+            self.state.untold.push(Notification::of(&self.state, status, Time::now()));
+        }
+        while let Some(next) = self.state.untold.first() {
+            self.notifications.tell(next, maybe_told, within)?;
+            self.state.untold.remove(0);
+        }
         self.state.announced = self.state.to_announce;
         self.save()
     }

@@ -45,7 +45,7 @@ pub(super) async fn start(
 
 /// What a task is at.
 pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorData> {
-    let state = look(jobs, named(id)?, Jobs::look).await?;
+    let state = look(jobs, named(id)?, Jobs::look_at_first_turn).await?;
     let payload = match state.status {
         Status::Queued | Status::Running => TaskPayload::Working,
         Status::Cancelled => TaskPayload::Cancelled,
@@ -67,7 +67,7 @@ pub(super) async fn update(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
 
 /// Stops a task. Clients do so more than once.
 pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
-    look(jobs, named(id)?, Jobs::cancel).await.map(drop)
+    look(jobs, named(id)?, Jobs::cancel_first_turn).await.map(drop)
 }
 
 fn named(id: &str) -> Result<JobId, ErrorData> {

@@ -34,6 +34,11 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// How long output is waited for after the exit: somebody else may hold the pipe open for ever.
 const DRAIN_WITHIN: Duration = Duration::from_millis(1_000);
 
+/// How often it is looked at the time at least, to notice that this process stood still, and how late
+/// such a look is then: the machine was paused, or all processes were stopped.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+const STOOD_STILL: Duration = Duration::from_secs(2);
+
 /// How a run ended, as far as an answer is concerned.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -152,7 +157,13 @@ impl Running {
             tokio::select! {
                 biased;
                 () = &mut cancelled, if self.stopping.is_none() => self.stop(Why::Cancelled),
-                () = &mut timer => self.look_at_time(watched.clock),
+                () = &mut timer => {
+                    let late = Instant::now().saturating_duration_since(timer.deadline());
+                    if late >= STOOD_STILL {
+                        watched.clock.stood_still(Instant::now(), late);
+                    }
+                    self.look_at_time(watched.clock);
+                }
                 // Cancel-safe: a permit that is not taken is given back.
                 permit = watched.events.reserve(), if forward => {
                     if let (Ok(permit), Some(event)) = (permit, self.pending.take()) {
@@ -237,7 +248,7 @@ impl Running {
         match (&self.stopping, self.drain_until) {
             (_, Some(drain_until)) => drain_until,
             (Some((_, ladder)), None) => ladder.until,
-            (None, None) => clock.next_look(),
+            (None, None) => clock.next_look().min(Instant::now() + LOOK_AT_LEAST_EVERY),
         }
     }
 

@@ -34,6 +34,13 @@ impl Clock {
         self.working = working;
     }
 
+    /// Takes note that this process was awake only so much later than it wanted to: it stood still, and
+    /// Codex with it, for at least that long. That is no silence of Codex's.
+    pub(crate) fn stood_still(&mut self, now: Instant, late: Duration) {
+        self.began += late;
+        self.last_event = now;
+    }
+
     /// The limit that is reached at `now`.
     pub(crate) fn reached(&self, now: Instant) -> Option<Limit> {
         if now >= self.total_ends() {

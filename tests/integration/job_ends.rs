@@ -164,6 +164,30 @@ fn prompts_of_a_job_are_refused_beyond_a_limit_and_otherwise_run_whatever_a_serv
     assert!(stage.started(&["one more"]).is_empty());
 }
 
+/// A program that is stopped while it holds that lock, say.
+#[test]
+fn an_end_that_cannot_be_told_because_somebody_holds_the_lock_is_told_later_as_it_was() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = start_with(&server, &steps(&turn("first")));
+    let id = text(&job, "job_id");
+    stage.wait_for("began-first");
+    reply(&server, id, "the second");
+    let lock = stage.home.state().join("notifications.lock");
+    let lock = std::fs::File::create(lock).expect("it is ours");
+    lock.lock().expect("nobody has it");
+    stage.release("go-first");
+    wait_until("both turns to be over and all to be gone", || {
+        server.descendants().expect("Linux tells").is_empty()
+    });
+    drop(lock);
+    let endings = wait_told(&server, id, 2);
+    assert_eq!(statuses(&endings), ["completed"; 2], "{endings:?}");
+    assert_eq!(text(&endings[0], "result"), "first");
+    assert_eq!(stage.started(&["the second"]).len(), 1);
+    assert_eq!(told(&server, id).len(), 2);
+}
+
 #[test]
 fn a_job_works_or_says_why_not_when_a_folder_of_its_server_was_deleted() {
     for allowed in [false, true] {

@@ -1,5 +1,9 @@
 //! The limits of a job's turn, and jobs that wait.
 
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::job_kit::{nothing_left, reply, snapshot, start_with, text, told, wait};
@@ -66,6 +70,33 @@ fn a_job_that_reaches_its_idle_limit_is_stopped_and_told_of_once() {
     let server = stage.server().start();
     let by_call = start_with(&server, &with(steps(&stuck(false)), "idle_timeout_ms", 1_500));
     reaches(&stage, &server, &by_call, "nothing came from Codex for 1.5 s");
+}
+
+/// A machine that is paused, say: everything stands still, and goes on.
+#[test]
+fn time_in_which_a_job_and_its_codex_stood_still_is_no_silence_of_codexs() {
+    let stage = Stage::new();
+    let server = stage.server().env(IDLE_TIMEOUT, "3000").start();
+    let job = start_with(&server, &steps(&turn("first")));
+    let id = text(&job, "job_id");
+    stage.wait_for("began-first");
+    let processes = server.descendants().expect("Linux tells");
+    let all = |signal| {
+        for process in &processes {
+            let pid = i32::try_from(process.pid).expect("a process id");
+            kill(Pid::from_raw(pid), signal).expect("it is there");
+        }
+    };
+    all(Signal::SIGSTOP);
+    // Longer than the limit.
+    std::thread::sleep(Duration::from_secs(6));
+    all(Signal::SIGCONT);
+    // Shorter than the limit: who counts the time before has stopped it by then.
+    std::thread::sleep(Duration::from_secs(1));
+    stage.release("go-first");
+    let (ending, _) = wait(&server, id, &job["notification_cursor"]);
+    assert_eq!(text(&ending, "status"), "completed", "{ending}");
+    nothing_left(&stage.home, &server);
 }
 
 /// A job that runs until `go-first` is there, and its session.

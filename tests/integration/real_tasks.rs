@@ -4,8 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::job_kit::snapshot;
 use crate::real_kit::obey;
-use crate::setup::{home, real};
+use crate::setup::{content, home, real};
 use crate::support::client::{Server, result};
 use crate::support::model::Model;
 use crate::wait::{WAIT, wait_until};
@@ -82,6 +83,48 @@ fn a_task_is_cancelled_more_than_once_and_an_unknown_one_is_told() {
         for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
             assert_eq!(about(&server, method, unknown)["error"]["code"], -32602);
         }
+    }
+}
+
+#[test]
+fn a_task_that_ended_stays_as_it_ended_whatever_its_job_does_later() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = real(&home).spawn();
+    let gate = home.project().join("gate");
+    let waits = format!("[run until test -e {}; do sleep 0.02; done; echo opened]", gate.display());
+    for (prompt, status) in [("[hang]", "cancelled"), (&*waits, "completed")] {
+        let task = chat(&server, prompt, true);
+        if status == "completed" {
+            fs::write(&gate, "").expect("writable");
+        }
+        let id = task["taskId"].as_str().expect("a task has an id");
+        if status == "cancelled" {
+            result(about(&server, "tasks/cancel", id));
+        }
+        let done = wait_for_status(&server, id, status);
+        for later in ["[hang] again", "the last"] {
+            let reply = json!({"job_id": id, "prompt": later, "interrupt": true});
+            let reply = content(&server.call("job_reply", &reply)).clone();
+            let same = |what: &str| {
+                let now = result(about(&server, "tasks/get", id));
+                assert_eq!(now["status"], status, "{what} {later}: {now}");
+                let said = |task: &Value| task["result"]["structuredContent"]["reply"].clone();
+                assert_eq!(said(&now), said(&done), "{what} {later}");
+            };
+            same("before");
+            // Nor does it stop what the job does now.
+            result(about(&server, "tasks/cancel", id));
+            if later == "the last" {
+                let wait = json!({"job_ids": [id], "cursor": reply["notification_cursor"]});
+                let told = content(&server.call("job_wait", &wait))["notifications"].clone();
+                assert_eq!(told[0]["status"], "completed", "{told}");
+                same("after");
+            } else {
+                wait_until("it to run", || snapshot(&server, id)["status"] == "running");
+            }
+        }
+        wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
     }
 }
 
