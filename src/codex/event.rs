@@ -89,6 +89,8 @@ pub enum Item {
         /// Whether its output says that the sandbox kept it from something. Codex itself does not
         /// tell, so this is by the words of the system.
         refused: bool,
+        /// Whether it did not run because its sandbox could not be made.
+        no_sandbox: bool,
     },
     /// Files changed by one patch, or not changed by one that failed.
     FileChange {
@@ -278,8 +280,9 @@ impl RawItem<'_> {
             "reasoning" => Item::Reasoning { text: self.text.into_owned() },
             "command_execution" => {
                 let refused = refusal::is_of_command(&self.aggregated_output, self.exit_code);
+                let no_sandbox = refusal::is_no_sandbox(&self.aggregated_output, self.exit_code);
                 let (command, exit_code) = (self.command.into_owned(), self.exit_code);
-                Item::Command { command, exit_code, refused }
+                Item::Command { command, exit_code, refused, no_sandbox }
             }
             "file_change" => Item::FileChange {
                 made: !matches!(self.status.as_ref(), "failed" | "declined"),
