@@ -16,6 +16,7 @@ pub(crate) mod git;
 pub(crate) mod home;
 pub(crate) mod listing;
 pub(crate) mod locate;
+mod notice;
 pub(crate) mod process;
 pub(crate) mod recorded;
 pub(crate) mod refusal;

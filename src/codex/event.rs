@@ -107,6 +107,8 @@ pub enum Item {
         server: String,
         /// The tool's name.
         tool: String,
+        /// Whether it was not made because nobody was there to allow it.
+        refused: bool,
     },
     /// A call to another agent of Codex's.
     CollabToolCall {
@@ -257,6 +259,8 @@ struct RawItem<'a> {
     items: Vec<RawStep<'a>>,
     #[serde(borrow, default)]
     message: Cow<'a, str>,
+    #[serde(default)]
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -295,7 +299,12 @@ impl RawItem<'_> {
                     .collect(),
             },
             "mcp_tool_call" => {
-                Item::McpToolCall { server: self.server.into_owned(), tool: self.tool.into_owned() }
+                let error = self.error.as_ref().and_then(|error| error["message"].as_str());
+                Item::McpToolCall {
+                    refused: error.is_some_and(refusal::is_of_mcp_call),
+                    server: self.server.into_owned(),
+                    tool: self.tool.into_owned(),
+                }
             }
             "collab_tool_call" => Item::CollabToolCall { tool: self.tool.into_owned() },
             "web_search" => Item::WebSearch { query: self.query.into_owned() },
@@ -352,6 +361,7 @@ impl<'a> RawEvent<'a> {
                     })
                     .collect(),
                 message: text(item, "message"),
+                error: item.get("error").cloned(),
             },
         }
     }

@@ -154,6 +154,13 @@ pub(crate) fn is_no_sandbox(output: &str, exit_code: Option<i64>) -> bool {
     exit_code != Some(0) && output.trim_start().starts_with("bwrap: ")
 }
 
+/// Whether a call of an MCP tool was not made because it wants an approval, which nobody can give in
+/// `codex exec` (0.153 to 0.171).
+pub(crate) fn is_of_mcp_call(error: &str) -> bool {
+    error.contains("user cancelled MCP tool call")
+        || error.contains("interactive approval is unavailable")
+}
+
 /// Whether what came of a patch is that the sandbox did not let it be written: Codex saw that before, or
 /// tried it all the same, as through a link, and does not say why it failed.
 pub(crate) fn is_of_patch(output: &str) -> bool {

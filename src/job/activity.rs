@@ -99,7 +99,7 @@ impl Activity {
                     format!("the same message: {}", heading(text).unwrap_or_default())
                 });
             }
-            Item::McpToolCall { server, tool } => {
+            Item::McpToolCall { server, tool, .. } => {
                 self.step(&format!("{server}/{tool}"), || {
                     format!("the same tool: {server}/{tool}")
                 });

@@ -263,11 +263,12 @@ impl Call {
     async fn outcome(
         &self,
         end: End,
-        transcript: Transcript,
+        mut transcript: Transcript,
         plan: Plan,
         effective: Option<Effective>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let refusal = self.refusal(&transcript.refused, effective.as_ref(), &plan);
+        let notices = transcript.take_notices();
         let no_sandbox = Self::without_sandbox(&transcript.refused);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
         let session = self.request.continues().or(opened);
@@ -292,9 +293,9 @@ impl Call {
                             answer.warnings.push(UNRECORDED.into());
                         }
                         answer.no_sandbox = no_sandbox.is_some();
-                        answer
-                            .warnings
-                            .extend(no_sandbox.into_iter().chain(refusal).chain(stricter));
+                        answer.warnings.extend(
+                            no_sandbox.into_iter().chain(refusal).chain(stricter).chain(notices),
+                        );
                         answer.effective = effective;
                         self.read_output(&mut answer);
                         return Ok(answer);
@@ -330,7 +331,7 @@ impl Call {
             session_id: session.filter(|_| known && self.is_recorded()),
             partial_reply: transcript.reply,
             working_dir: Some(plan.working_dir.as_path().to_owned()),
-            warnings: no_sandbox.into_iter().chain(refusal).collect(),
+            warnings: no_sandbox.into_iter().chain(refusal).chain(notices).collect(),
         }))
     }
 
