@@ -154,11 +154,18 @@ pub(crate) fn is_no_sandbox(output: &str, exit_code: Option<i64>) -> bool {
     exit_code != Some(0) && output.trim_start().starts_with("bwrap: ")
 }
 
-/// Whether a call of an MCP tool was not made because it wants an approval, which nobody can give in
-/// `codex exec` (0.153 to 0.171).
+/// What Codex says of a call of an MCP tool that wants an approval, which nobody can give in `codex exec`:
+/// where it never asks, and where it does (0.153 to 0.171).
+const UNAPPROVED: &[&str] = &[
+    "MCP tool call requires approval",
+    "user cancelled MCP tool call",
+    "MCP tool call cancelled",
+    "interactive approval is unavailable",
+];
+
+/// Whether a call of an MCP tool was not made because nobody was there to allow it.
 pub(crate) fn is_of_mcp_call(error: &str) -> bool {
-    error.contains("user cancelled MCP tool call")
-        || error.contains("interactive approval is unavailable")
+    UNAPPROVED.iter().any(|words| error.contains(words))
 }
 
 /// Whether what came of a patch is that the sandbox did not let it be written: Codex saw that before, or

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::job_kit::{snapshot, wait};
 use crate::play::Stage;
 use crate::real_kit::PICTURE;
-use crate::setup::{content, field, home, real, real_release, resume_command, script};
+use crate::setup::{PROGRAM, content, field, home, real, real_release, resume_command, script};
 use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::{Release, install};
@@ -193,5 +193,23 @@ fn what_codex_says_in_passing_is_a_warning_with_what_helps() {
         "supports_websockets = false",
     ] {
         assert!(told.contains(part), "{part} is not in {told}");
+    }
+}
+
+#[test]
+fn a_tool_that_nobody_was_there_to_allow_is_named() {
+    let model = Model::start(|request| match request.has_tool_output() {
+        true => Response::message("Done."),
+        false => Response::call("mcp__inner/codex_chat", json!({"prompt": "hello"})),
+    });
+    for release in Release::ALL {
+        let home = home(&model.url());
+        home.append_config(&format!("mcp_servers.inner.command = {PROGRAM:?}"));
+        let server = real_release(&home, release).start();
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        let warnings = content(&answer)["warnings"].to_string();
+        let named = "not allowed to call codex_chat of its MCP server inner";
+        let said: Vec<_> = model.requests().iter().flat_map(|it| it.tool_outputs()).collect();
+        assert!(warnings.contains(named), "{release:?}: {said:?}: {answer}");
     }
 }
