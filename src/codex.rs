@@ -17,6 +17,7 @@ mod helper;
 pub(crate) mod home;
 pub(crate) mod listing;
 pub(crate) mod locate;
+mod notice;
 pub(crate) mod process;
 pub(crate) mod recorded;
 pub(crate) mod refusal;

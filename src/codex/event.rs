@@ -89,6 +89,8 @@ pub enum Item {
         /// Whether its output says that the sandbox kept it from something. Codex itself does not
         /// tell, so this is by the words of the system.
         refused: bool,
+        /// Whether it did not run because its sandbox could not be made.
+        no_sandbox: bool,
     },
     /// Files changed by one patch, or not changed by one that failed.
     FileChange {
@@ -105,6 +107,8 @@ pub enum Item {
         server: String,
         /// The tool's name.
         tool: String,
+        /// Whether it was not made because nobody was there to allow it.
+        refused: bool,
     },
     /// A call to another agent of Codex's.
     CollabToolCall {
@@ -255,6 +259,8 @@ struct RawItem<'a> {
     items: Vec<RawStep<'a>>,
     #[serde(borrow, default)]
     message: Cow<'a, str>,
+    #[serde(default)]
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -278,8 +284,9 @@ impl RawItem<'_> {
             "reasoning" => Item::Reasoning { text: self.text.into_owned() },
             "command_execution" => {
                 let refused = refusal::is_of_command(&self.aggregated_output, self.exit_code);
+                let no_sandbox = refusal::is_no_sandbox(&self.aggregated_output, self.exit_code);
                 let (command, exit_code) = (self.command.into_owned(), self.exit_code);
-                Item::Command { command, exit_code, refused }
+                Item::Command { command, exit_code, refused, no_sandbox }
             }
             "file_change" => Item::FileChange {
                 made: !matches!(self.status.as_ref(), "failed" | "declined"),
@@ -292,7 +299,12 @@ impl RawItem<'_> {
                     .collect(),
             },
             "mcp_tool_call" => {
-                Item::McpToolCall { server: self.server.into_owned(), tool: self.tool.into_owned() }
+                let error = self.error.as_ref().and_then(|error| error["message"].as_str());
+                Item::McpToolCall {
+                    refused: error.is_some_and(refusal::is_of_mcp_call),
+                    server: self.server.into_owned(),
+                    tool: self.tool.into_owned(),
+                }
             }
             "collab_tool_call" => Item::CollabToolCall { tool: self.tool.into_owned() },
             "web_search" => Item::WebSearch { query: self.query.into_owned() },
@@ -349,6 +361,7 @@ impl<'a> RawEvent<'a> {
                     })
                     .collect(),
                 message: text(item, "message"),
+                error: item.get("error").cloned(),
             },
         }
     }

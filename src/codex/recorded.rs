@@ -140,6 +140,7 @@ impl Done {
                 command: command.clone(),
                 exit_code: self.exit_code,
                 refused: self.is_refused,
+                no_sandbox: refusal::is_no_sandbox(&self.output, self.exit_code),
             },
             What::Patch(changes) => Item::FileChange {
                 paths: changes.iter().map(|(_, path)| path.clone()).collect(),

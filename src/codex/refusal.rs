@@ -136,6 +136,9 @@ pub(crate) fn recognise(message: &str) -> Option<Trouble> {
 /// for a command that was to run without the sandbox. The system says the second and third on other
 /// occasions too, so there the command must have failed.
 pub(crate) fn is_of_command(output: &str, exit_code: Option<i64>) -> bool {
+    if is_no_sandbox(output, exit_code) {
+        return false;
+    }
     let has = |words: &str| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some();
     has("Read-only file system")
         || exit_code.is_some_and(|code| code != 0)
@@ -143,6 +146,26 @@ pub(crate) fn is_of_command(output: &str, exit_code: Option<i64>) -> bool {
         || exit_code.is_none()
             && (output.starts_with("approval policy is Never; reject command")
                 || has("rejected by user approval settings"))
+}
+
+/// Whether a command did not run because its sandbox could not be made, as in containers that let nobody
+/// make namespaces: then the program that makes it is all that speaks.
+pub(crate) fn is_no_sandbox(output: &str, exit_code: Option<i64>) -> bool {
+    exit_code != Some(0) && output.trim_start().starts_with("bwrap: ")
+}
+
+/// What Codex says of a call of an MCP tool that wants an approval, which nobody can give in `codex exec`:
+/// where it never asks, and where it does (0.153 to 0.171).
+const UNAPPROVED: &[&str] = &[
+    "MCP tool call requires approval",
+    "user cancelled MCP tool call",
+    "MCP tool call cancelled",
+    "interactive approval is unavailable",
+];
+
+/// Whether a call of an MCP tool was not made because nobody was there to allow it.
+pub(crate) fn is_of_mcp_call(error: &str) -> bool {
+    UNAPPROVED.iter().any(|words| error.contains(words))
 }
 
 /// Whether what came of a patch is that the sandbox did not let it be written: Codex saw that before, or

@@ -10,7 +10,9 @@ pub(crate) struct Refused {
     pub(crate) commands: u64,
     /// How many patches it kept from being made.
     pub(crate) patches: u64,
-    /// The first of all, in words.
+    /// How many commands did not run because their sandbox could not be made.
+    pub(crate) without_sandbox: u64,
+    /// The first of all that it kept from something, in words.
     pub(crate) first: Option<String>,
 }
 
@@ -18,6 +20,10 @@ impl Refused {
     /// Takes in an item. Says whether it was refused.
     pub(super) fn take(&mut self, item: &Item) -> bool {
         let first = match item {
+            Item::Command { no_sandbox: true, .. } => {
+                self.without_sandbox += 1;
+                return true;
+            }
             Item::Command { command, refused: true, .. } => {
                 self.commands += 1;
                 head(unwrapped(command))
@@ -37,6 +43,7 @@ impl Refused {
     pub(super) fn join(&mut self, other: Self) {
         self.commands = self.commands.max(other.commands);
         self.patches = self.patches.max(other.patches);
+        self.without_sandbox = self.without_sandbox.max(other.without_sandbox);
         self.first = other.first.or(self.first.take());
     }
 }

@@ -41,7 +41,7 @@ fn item_step(phase: Phase, item: &Item) -> Option<String> {
         }
         Item::Reasoning { text } if ends => heading(text),
         Item::AgentMessage { text } if ends => heading(text),
-        Item::McpToolCall { server, tool } if begins => {
+        Item::McpToolCall { server, tool, .. } if begins => {
             Some(head(&format!("calling {server}/{tool}")))
         }
         Item::CollabToolCall { tool } if begins => Some(head(&format!("calling {tool}"))),

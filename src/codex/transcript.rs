@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::event::{Event, Item, Phase};
 use super::event_stream::Skipped;
+use super::notice;
 use super::recorded::{self, Done, Recorded};
 use super::refused::Refused;
 use super::usage::Usage;
@@ -13,6 +14,9 @@ const MAX_OPEN_ITEMS: usize = 1024;
 
 /// How many different commands are counted, to be found again in Codex's record.
 const MAX_COMMANDS: usize = 10_000;
+
+/// How many different notices are kept.
+const MAX_NOTICES: usize = 20;
 
 /// How a turn ended, in Codex's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub(crate) struct Transcript {
     pub(crate) refused: Refused,
     /// How often each command has ended.
     commands: HashMap<String, usize>,
+    /// What Codex said in passing that the caller should know.
+    notices: Vec<String>,
     open_work: HashSet<String>,
 }
 
@@ -51,6 +57,11 @@ impl Transcript {
         let (untold, refused) = recorded.beyond(&self.commands);
         self.refused.join(refused);
         untold
+    }
+
+    /// What Codex said in passing that the caller should know, as warnings.
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Takes in one event. After the terminal one nothing changes any more.
@@ -92,6 +103,12 @@ impl Transcript {
         if let (Item::AgentMessage { text }, Phase::Completed) = (item, phase) {
             self.reply = Some(text.clone());
             self.skipped_after_reply = false;
+        }
+        if let (Some(notice), Phase::Completed) = (notice::of(item), phase)
+            && !self.notices.contains(&notice)
+            && self.notices.len() < MAX_NOTICES
+        {
+            self.notices.push(notice);
         }
         match phase {
             Phase::Completed => {

@@ -99,7 +99,7 @@ impl Activity {
                     format!("the same message: {}", heading(text).unwrap_or_default())
                 });
             }
-            Item::McpToolCall { server, tool } => {
+            Item::McpToolCall { server, tool, .. } => {
                 self.step(&format!("{server}/{tool}"), || {
                     format!("the same tool: {server}/{tool}")
                 });
@@ -183,8 +183,14 @@ mod tests {
     fn a_repeated_step_is_told_until_others_have_come() {
         let mut activity = Activity::default();
         let at = Time::now();
-        let command =
-            || done(Item::Command { command: "make".into(), exit_code: Some(2), refused: false });
+        let command = || {
+            done(Item::Command {
+                command: "make".into(),
+                exit_code: Some(2),
+                refused: false,
+                no_sandbox: false,
+            })
+        };
         let thought = |number: usize| done(Item::Reasoning { text: format!("thought {number}") });
         activity.turn_begins(at);
         for number in 0..4 {

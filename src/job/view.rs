@@ -204,7 +204,7 @@ fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
             }
             Some((kind, fields))
         }
-        Item::McpToolCall { server, tool } => text("mcp_tool_call", format!("{server}/{tool}")),
+        Item::McpToolCall { server, tool, .. } => text("mcp_tool_call", format!("{server}/{tool}")),
         Item::CollabToolCall { tool } => text("collab_tool_call", tool),
         Item::WebSearch { query } => text("web_search", query),
         Item::Error { message } => text("error", message),

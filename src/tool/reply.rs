@@ -30,6 +30,7 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     let Answer {
         session_id,
         is_recorded,
+        no_sandbox,
         reply,
         output,
         working_dir,
@@ -40,7 +41,15 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     } = answer;
     let review = output.as_ref().filter(|_| tool != Tool::Chat);
     let (reply, beside) = match review.map(|output| verdict::read(tool, output)) {
-        Some(Some(review)) => review,
+        Some(Some((text, mut review))) => {
+            if no_sandbox && verdict::approves(&review) {
+                review.remove("verdict");
+                warnings.push(
+                    "Codex approved what it could not look at, so there is no verdict.".into(),
+                );
+            }
+            (text, review)
+        }
         Some(None) => {
             let warning =
                 "The reply does not keep to the form of a review, so there is no verdict.";

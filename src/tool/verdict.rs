@@ -55,6 +55,11 @@ pub(super) fn read(tool: Tool, output: &Value) -> Option<(String, Map<String, Va
     (is_known && are_findings).then(|| (text, kept.into_iter().collect()))
 }
 
+/// Whether a review that was read so has nothing against the work.
+pub(super) fn approves(review: &Map<String, Value>) -> bool {
+    review.get("verdict").is_some_and(|verdict| verdict == VERDICTS[0])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

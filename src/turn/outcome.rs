@@ -16,6 +16,8 @@ pub struct Answer {
     pub session_id: SessionId,
     /// Whether Codex keeps a record of the session, without which nobody can go on in it.
     pub is_recorded: bool,
+    /// Whether commands did not run because their sandbox could not be made on this machine.
+    pub no_sandbox: bool,
     /// What Codex said last.
     pub reply: String,
     /// The reply as JSON, if a schema was given and the reply is JSON.

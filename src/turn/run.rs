@@ -295,11 +295,13 @@ impl Call {
     async fn outcome(
         &self,
         end: End,
-        transcript: Transcript,
+        mut transcript: Transcript,
         plan: Plan,
         effective: Option<Effective>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let refusal = self.refusal(&transcript.refused, effective.as_ref(), &plan);
+        let notices = transcript.take_notices();
+        let no_sandbox = Self::without_sandbox(&transcript.refused);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
         let session = self.request.continues().or(opened);
         let tokens = match &end {
@@ -327,7 +329,10 @@ impl Call {
                         answer.is_recorded = false;
                         answer.warnings.push(UNRECORDED.into());
                     }
-                    answer.warnings.extend(refusal.into_iter().chain(stricter));
+                    answer.no_sandbox = no_sandbox.is_some();
+                    answer.warnings.extend(
+                        no_sandbox.into_iter().chain(refusal).chain(stricter).chain(notices),
+                    );
                     answer.effective = effective;
                     self.read_output(&mut answer);
                     return Ok(answer);
@@ -362,7 +367,7 @@ impl Call {
             session_id: session.filter(|_| known && self.is_recorded()),
             partial_reply: transcript.reply,
             working_dir: Some(plan.working_dir.as_path().to_owned()),
-            warnings: refusal.into_iter().collect(),
+            warnings: no_sandbox.into_iter().chain(refusal).chain(notices).collect(),
         }))
     }
 
@@ -483,6 +488,7 @@ fn answer(
     Answer {
         session_id,
         is_recorded: true,
+        no_sandbox: false,
         reply: transcript.reply.unwrap_or_default(),
         output: None,
         effective: None,

@@ -97,6 +97,8 @@ mod real_life;
 mod real_listing;
 #[cfg(unix)]
 mod real_nested;
+#[cfg(target_os = "linux")]
+mod real_no_sandbox;
 #[cfg(unix)]
 mod real_option_errors;
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::job_kit::{snapshot, wait};
 use crate::play::Stage;
 use crate::real_kit::PICTURE;
-use crate::setup::{content, field, home, real, real_release, resume_command, script};
+use crate::setup::{PROGRAM, content, field, home, real, real_release, resume_command, script};
 use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::{Release, install};
@@ -155,4 +155,61 @@ fn lines_that_somebody_coloured_are_read() {
     wait(&server, job_id, &job["notification_cursor"]);
     let raw = server.call("job_events", &json!({"job_id": job_id, "raw": true}));
     assert!(raw.to_string().contains("seen"), "{raw}");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_a_warning() {
+    let model = Model::start(echo);
+    for release in Release::ALL {
+        let home = home(&model.url());
+        fs::write(home.path().join("sessions"), "").expect("it is new");
+        let server = real_release(&home, release).start();
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        let warnings = content(&answer)["warnings"].to_string();
+        assert!(warnings.contains("could not write its record"), "{release:?}: {answer}");
+    }
+}
+
+#[test]
+fn what_codex_says_in_passing_is_a_warning_with_what_helps() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let item = |item: Value| json!({"event": {"type": "item.completed", "item": item}});
+    let call = json!({"id": "a", "type": "mcp_tool_call", "server": "files", "tool": "write",
+        "arguments": {}, "result": null, "status": "failed",
+        "error": {"message": "user cancelled MCP tool call"}});
+    let fell_back = json!({"id": "b", "type": "error",
+        "message": "Falling back from WebSockets to HTTPS transport. stream disconnected"});
+    let fine = json!({"id": "c", "type": "mcp_tool_call", "server": "other", "tool": "read",
+        "arguments": {}, "result": {}, "status": "completed", "error": null});
+    let steps = json!([{"started": {}}, item(call.clone()), item(call), item(fell_back), item(fine), {"reply": "ok"}]);
+    let answer = server.call("codex_chat", &json!({"prompt": script(&steps)}));
+    let warnings = content(&answer)["warnings"].as_array().expect("there are some").clone();
+    assert_eq!(warnings.len(), 2, "{answer}");
+    let told = json!(warnings).to_string();
+    for part in [
+        "write of its MCP server files",
+        "default_tools_approval_mode",
+        "supports_websockets = false",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+}
+
+#[test]
+fn a_tool_that_nobody_was_there_to_allow_is_named() {
+    let model = Model::start(|request| match request.has_tool_output() {
+        true => Response::message("Done."),
+        false => Response::call("mcp__inner/codex_chat", json!({"prompt": "hello"})),
+    });
+    for release in Release::ALL {
+        let home = home(&model.url());
+        home.append_config(&format!("mcp_servers.inner.command = {PROGRAM:?}"));
+        let server = real_release(&home, release).start();
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        let warnings = content(&answer)["warnings"].to_string();
+        let named = "not allowed to call codex_chat of its MCP server inner";
+        let said: Vec<_> = model.requests().iter().flat_map(|it| it.tool_outputs()).collect();
+        assert!(warnings.contains(named), "{release:?}: {said:?}: {answer}");
+    }
 }

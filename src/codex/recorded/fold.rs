@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::call::{self, What};
 use super::output::{self, Output};
 use super::script;
-use super::{Done, MAX_OUTPUT, Recorded, key};
+use super::{Done, MAX_OUTPUT, Recorded, key, refusal};
 
 /// How many calls are kept that wait for their output, and how many commands and patches in all.
 const MAX_CALLS: usize = 4_000;
@@ -122,7 +122,8 @@ impl Fold {
                 }
                 (Source::Item, _) => {}
                 (_, What::Command(_) | What::Script(_)) => {
-                    if done.exit_code.is_some() || done.is_refused {
+                    let no_sandbox = refusal::is_no_sandbox(&done.output, done.exit_code);
+                    if done.exit_code.is_some() || done.is_refused || no_sandbox {
                         recorded.hidden.push(done);
                     }
                 }

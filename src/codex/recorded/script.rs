@@ -63,7 +63,9 @@ fn find(value: &Value, seen: &mut HashSet<String>, outputs: &mut Vec<Output>) {
 /// A text that says that something was refused.
 fn plain(text: &str) -> Option<Output> {
     let text = text.split_once("Script error:\n").map_or(text, |(_, error)| error);
-    let is_refused = refusal::is_of_patch(text) || refusal::is_of_command(text, None);
+    let is_refused = refusal::is_of_patch(text)
+        || refusal::is_of_command(text, None)
+        || refusal::is_no_sandbox(text, None);
     is_refused.then(|| Output { exit_code: None, printed: text.to_owned() })
 }
 
