@@ -91,7 +91,7 @@ fn what_is_to_be_reviewed_is_checked_against_git_before_codex_starts() {
     git(project, &["add", "."]);
     git(project, &["commit", "--quiet", "--message=one"]);
     for wrong in
-        ["", "HEAD", "base:", "base:nobody", "base:--help", "commit:0123abc", "commit:main"]
+        [" ", "HEAD", "base:", "base:nobody", "base:--help", "commit:0123abc", "commit:main"]
     {
         refused(wrong);
     }
