@@ -1,6 +1,9 @@
 //! Where Codex keeps its things.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+use crate::text::{Lines, visible};
 
 /// `CODEX_HOME`, or `.codex` in the user's home directory, as Codex itself finds it.
 pub(crate) fn codex_home() -> Option<PathBuf> {
@@ -28,12 +31,21 @@ fn is_same(one: &Path, other: &Path) -> bool {
         || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|it| it == one))
 }
 
-/// A text as a word for a shell.
+/// A text as a word for a shell. One that a terminal would obey is written by its bytes, as bash and zsh
+/// take it.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(is_plain) {
         text.to_owned()
-    } else {
+    } else if matches!(visible(text, Lines::Escaped), Cow::Borrowed(_)) {
         format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        let byte = |byte: &u8| match byte {
+            b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            _ => format!("\\x{byte:02x}"),
+        };
+        let bytes: Vec<String> = text.as_bytes().iter().map(byte).collect();
+        format!("$'{}'", bytes.concat())
     }
 }

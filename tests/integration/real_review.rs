@@ -80,7 +80,9 @@ fn what_is_to_be_reviewed_is_checked_against_git_before_codex_starts() {
     std::fs::write(project.join("a"), "one").expect("the test's folder is writable");
     git(project, &["add", "."]);
     git(project, &["commit", "--quiet", "--message=one"]);
-    for wrong in ["HEAD", "base:", "base:nobody", "base:--help", "commit:0123abc", "commit:main"] {
+    for wrong in
+        [" ", "HEAD", "base:", "base:nobody", "base:--help", "commit:0123abc", "commit:main"]
+    {
         refused(wrong);
     }
     assert_eq!(model.requests().len(), 0, "nothing was asked");

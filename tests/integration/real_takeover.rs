@@ -77,7 +77,7 @@ fn the_usual_home_is_not_named() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let user = home.project().with_file_name("user");
-    fs::create_dir(&user).expect("it is new");
+    fs::create_dir_all(&user).expect("the test's folder can be written");
     std::os::unix::fs::symlink(home.path(), user.join(".codex")).expect("it is new");
     let named = real(&home).env("HOME", &user).start();
     let usual = real(&home).env("HOME", &user).env_remove("CODEX_HOME").start();
@@ -85,7 +85,7 @@ fn the_usual_home_is_not_named() {
         assert!(command.starts_with("codex resume "), "{command}");
         take_over(&command, &user, home.project());
     }
-    let elsewhere = real(&home).start();
+    let elsewhere = real(&home).env("HOME", home.project()).start();
     let answer = elsewhere.call("codex_chat", &json!({"prompt": "Three."}));
     let session = field(&answer, "session_id");
     assert_eq!(field(&answer, "resume_command"), resume_command(&home, session));

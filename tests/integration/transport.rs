@@ -164,13 +164,13 @@ fn what_nobody_waits_for_is_survived() {
     for line in lines {
         server.send_raw(&[line, b"\n"].concat());
     }
-    for (depth, code) in [(10_000, -32_700), (200_000, -32_600)] {
+    for depth in [10_000, 200_000] {
         let deep = [b"[".repeat(depth), b"\n".to_vec()].concat();
         server.send_raw(&deep);
-        let id = 7_000 + code;
+        let id = 7_000 + depth;
         let begin = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"#).into_bytes();
         server.send_raw(&[begin, deep].concat());
-        assert_refused(&server, &json!(id), code);
+        assert_refused(&server, &json!(id), -32_700);
     }
     let strangers: Vec<Value> =
         server.messages().into_iter().filter(|message| message["id"].is_null()).collect();
