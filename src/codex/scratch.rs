@@ -26,6 +26,10 @@ impl Scratch {
     /// Writes what Codex wants as files, below the state folder, or without one in the system's
     /// folder for such things.
     pub(crate) fn write(state_dir: Option<&Path>, options: &Options) -> io::Result<Self> {
+        Self::write_or(state_dir, &std::env::temp_dir(), options)
+    }
+
+    fn write_or(state_dir: Option<&Path>, temporary: &Path, options: &Options) -> io::Result<Self> {
         let schema = options.output_schema.as_ref().map(|schema| schema.to_json());
         let instructions = options.base_instructions.as_deref();
         let compact_prompt = options.compact_prompt.as_deref();
@@ -37,7 +41,7 @@ impl Scratch {
         let own = Uuid::new_v4().to_string();
         let folder = match state_dir {
             Some(state_dir) => state_dir.join("scratch").join(own),
-            None => std::env::temp_dir().join(format!("{}-{own}", env!("CARGO_PKG_NAME"))),
+            None => temporary.join(format!("{}-{own}", env!("CARGO_PKG_NAME"))),
         };
         private::create_folder(&folder).map_err(|error| {
             let within = folder.parent().unwrap_or(&folder);
@@ -134,13 +138,14 @@ mod tests {
     #[test]
     fn only_what_this_program_left_behind_is_removed() {
         let name = Uuid::new_v4().to_string();
-        let shared = std::env::temp_dir().join("scratch").join(&name);
+        let temporary = crate::testing::scratch();
+        let shared = temporary.join("scratch").join(&name);
         old(&shared);
-        drop(Scratch::write(None, &options()).expect("writable"));
+        drop(Scratch::write_or(None, &temporary, &options()).expect("writable"));
         assert!(shared.is_dir(), "it belongs to somebody else");
         fs::remove_dir(&shared).expect("it is empty");
 
-        let state = std::env::temp_dir().join(format!("state-{name}"));
+        let state = temporary.join(format!("state-{name}"));
         let [left_behind, other] = [name.as_str(), "other"].map(|name| {
             let folder = state.join("scratch").join(name);
             old(&folder);
