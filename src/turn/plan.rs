@@ -295,7 +295,9 @@ impl Call {
             moved = configured.mcp_servers_there();
             moved.retain(|name| policy.nested_mcp.starts(name));
         }
-        imposed.extend(confinement::servers(&without, (&self.servers_dir(), &moved)));
+        // Most turns have none to start there, and need no folder.
+        let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };
+        imposed.extend(confinement::servers(&without, (&dir, &moved)));
         imposed.extend(confinement.iter().flat_map(Confinement::settings));
         if !policy.allowed_models.is_empty() {
             imposed.extend(confinement::without_agents());

@@ -12,16 +12,21 @@ fn trust(rig: &Rig, dir: &Path) {
     rig.home.append_config(&format!("[projects.{dir:?}]\ntrust_level = \"trusted\"\n"));
 }
 
+/// A linked worktree of a repository that the person trusts.
+fn worktree(rig: &Rig) -> PathBuf {
+    let main = rig.project().join("main");
+    repository(&main);
+    git(&main, &["worktree", "add", "-q", "../worktree"]);
+    trust(rig, &main);
+    rig.project().join("worktree")
+}
+
 /// Codex trusts a linked worktree if the main repository is trusted, wherever it lies.
 #[test]
 fn a_linked_worktree_of_a_trusted_repository() {
     for release in RELEASES {
         let rig = Rig::new(release);
-        let main = rig.project().join("main");
-        repository(&main);
-        git(&main, &["worktree", "add", "-q", "../worktree"]);
-        trust(&rig, &main);
-        let worktree = rig.project().join("worktree");
+        let worktree = worktree(&rig);
         for dir in [worktree.clone(), worktree.join("below")] {
             write(&dir.join(".codex/config.toml"), &servers(&rig));
             rig.escapes(rig.by_hand(&dir), "read-only", "hello");
@@ -51,11 +56,7 @@ fn a_project_with_another_mark_of_its_root() {
 fn the_rules_of_a_trusted_project() {
     for release in RELEASES {
         let rig = Rig::new(release);
-        let main = rig.project().join("main");
-        repository(&main);
-        git(&main, &["worktree", "add", "-q", "../worktree"]);
-        trust(&rig, &main);
-        let worktree = rig.project().join("worktree");
+        let worktree = worktree(&rig);
         let rule = "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n";
         write(&worktree.join(".codex/rules/default.rules"), rule);
         let prompt = format!("[run {}]", rig.touch());
