@@ -12,6 +12,8 @@ pub(crate) mod effective;
 pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod event_stream;
+#[cfg(unix)]
+mod exit;
 pub(crate) mod git;
 mod helper;
 pub(crate) mod home;

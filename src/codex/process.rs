@@ -12,6 +12,8 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use process_wrap::tokio::{JobObject, KillOnDrop};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
+#[cfg(unix)]
+use super::exit::Exit;
 use super::locate::Program;
 use super::watchdog::{Watch, Watchdog};
 
@@ -48,13 +50,14 @@ pub(crate) struct Streams {
     pub(crate) stderr: ChildStderr,
 }
 
-/// A Codex process. If it is dropped before it was seen to exit, its whole group is killed.
+/// A process, and all of its group. If it is dropped before it was seen to exit, the group is killed.
 pub(crate) struct Process {
-    child: Box<dyn ChildWrapper>,
     pid: u32,
-    status: Option<ExitStatus>,
-    /// Taken back last, when nothing of the group is left.
+    #[cfg(unix)]
+    exit: Exit,
+    /// Taken back when the group was killed, and before the process is reaped.
     _watch: Watch,
+    child: Box<dyn ChildWrapper>,
 }
 
 impl Process {
@@ -64,26 +67,38 @@ impl Process {
         arguments: &[OsString],
         watchdog: &Watchdog,
     ) -> io::Result<(Self, Streams)> {
-        let mut command = CommandWrap::with_new(&program.path, |command| {
-            set_variables(command, program);
-            command
-                .args(arguments)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
-        });
+        let mut command = Command::new(&program.path);
+        set_variables(&mut command, program);
+        command.args(arguments);
+        Self::start(command, watchdog)
+    }
+
+    /// The same with any command.
+    pub(super) fn start(mut command: Command, watchdog: &Watchdog) -> io::Result<(Self, Streams)> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = CommandWrap::from(command);
         #[cfg(unix)]
         command.wrap(ProcessGroup::leader());
         #[cfg(windows)]
         command.wrap(KillOnDrop).wrap(JobObject);
+        #[cfg(unix)]
+        let exit = Exit::listen()?;
         let mut child = command.spawn()?;
         let pid = child.id().expect("a process that was just started has an id");
+        let _watch = watchdog.watch(pid);
         let streams = Streams {
             stdin: child.stdin().take().expect("stdin is piped"),
             stdout: child.stdout().take().expect("stdout is piped"),
             stderr: child.stderr().take().expect("stderr is piped"),
         };
-        Ok((Self { child, pid, status: None, _watch: watchdog.watch(pid) }, streams))
+        let process = Self {
+            pid,
+            #[cfg(unix)]
+            exit,
+            _watch,
+            child,
+        };
+        Ok((process, streams))
     }
 
     /// The process id, which is its group's too.
@@ -91,11 +106,13 @@ impl Process {
         self.pid
     }
 
-    /// Waits for the exit. Cancel-safe, and may be called again.
+    /// Waits for the exit. Cancel-safe, and may be called again. On Unix the process is reaped only
+    /// when this is dropped: until then no other can have its id, so that signals reach its own group.
     pub(crate) async fn exited(&mut self) -> io::Result<ExitStatus> {
-        let status = self.child.wait().await?;
-        self.status = Some(status);
-        Ok(status)
+        #[cfg(unix)]
+        return self.exit.of(self.pid).await;
+        #[cfg(windows)]
+        self.child.wait().await
     }
 
     /// Signals the whole group. That nobody is left to be signalled is no error.
@@ -139,5 +156,42 @@ impl Drop for Process {
     /// left behind. The model's own commands have sessions of their own, which Codex ends itself.
     fn drop(&mut self) {
         self.signal(StopSignal::Kill);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{kill, killpg};
+    use nix::unistd::Pid;
+
+    #[tokio::test]
+    async fn nobody_else_can_have_the_id_until_the_group_was_killed() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 1000 & exit 3"]);
+        let (mut process, _streams) =
+            Process::start(command, &Watchdog::default()).expect("there is a shell");
+        let pid = Pid::from_raw(i32::try_from(process.pid()).expect("process ids are small"));
+        for _ in 0..2 {
+            assert_eq!(process.exited().await.expect("it exits").code(), Some(3));
+        }
+        assert_eq!(kill(pid, None), Ok(()), "it was reaped");
+        drop(process);
+        assert_eq!(kill(pid, None), Err(nix::errno::Errno::ESRCH), "it was not reaped");
+        // What it has left behind is killed, and is reaped by somebody else.
+        while killpg(pid, None).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_signal_that_ended_it_is_known() {
+        use std::os::unix::process::ExitStatusExt;
+
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "kill -KILL $$"]);
+        let (mut process, _streams) =
+            Process::start(command, &Watchdog::default()).expect("there is a shell");
+        assert_eq!(process.exited().await.expect("it is killed").signal(), Some(9));
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! Between the start of a Codex and its entry in the list there is no gap: Codex does nothing before
 //! it has the prompt, which is written after the entry, and leaves when its input ends without one.
+//! Other programs are kept behind a gate until then, see [`super::helper`].
 
 #[cfg(unix)]
 pub(crate) use unix::{Watch, Watchdog};
@@ -77,7 +78,8 @@ mod unix {
                 return Ok(());
             }
             let mut child = Command::new("/bin/sh")
-                .args(["-c", include_str!("watchdog.sh"), "codex-persistent-mcp-watchdog"])
+                // Without the program's name in it: who kills all of that name is not to hit it.
+                .args(["-c", include_str!("watchdog.sh"), "codex-watchdog"])
                 .env_clear()
                 .env("PATH", "/usr/local/bin:/usr/bin:/bin")
                 .current_dir("/")

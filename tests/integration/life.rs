@@ -63,7 +63,7 @@ pub fn watchdog_of(pid: u32) -> Option<u32> {
         // The state, then the parent.
         after_name.get(2..)?.starts_with(&parent).then_some(())?;
         let command = fs::read(entry.path().join("cmdline")).ok()?;
-        let is_it = String::from_utf8_lossy(&command).contains("codex-persistent-mcp-watchdog");
+        let is_it = String::from_utf8_lossy(&command).ends_with("watchdog\0");
         is_it.then(|| entry.file_name().to_str()?.parse().ok()).flatten()
     })
 }
@@ -303,6 +303,38 @@ fn nothing_outlives_a_server_that_is_killed() {
         let watchdog = watchdog.expect("there is a watchdog while Codex runs");
         wait_within(ORPHANED, "the watchdog to leave", || !is_alive(watchdog));
     }
+}
+
+#[test]
+fn a_kill_by_the_programs_name_leaves_no_codex_behind() {
+    if !cfg!(target_os = "linux") {
+        return skipped("processes are looked for in /proc");
+    }
+    let stage = Stage::new();
+    let server = stage.server().start();
+    begin(&server, &steps(&deaf("one", &json!(["INT", "TERM"]))));
+    stage.wait_for("began-one");
+    // As `pkill -KILL -f codex-persistent-mcp` does it, but in this test's own processes alone, and
+    // whatever the folder is called in which all this lies.
+    let named = |command: &str| {
+        let names = command.split(' ').filter_map(|word| word.rsplit('/').next());
+        names.into_iter().any(|name| name.contains("codex-persistent-mcp"))
+    };
+    let below = server.descendants().expect("Linux tells");
+    let hit = below.iter().filter(|process| named(&process.cmdline)).map(|process| process.pid);
+    let pids: Vec<_> = hit.chain(watchdog_named(&server, named)).chain([server.pid()]).collect();
+    for pid in pids {
+        let pid = Pid::from_raw(i32::try_from(pid).expect("it is small"));
+        kill(pid, Signal::SIGKILL).expect("it is there");
+    }
+    assert_nothing_left(&server, ORPHANED);
+}
+
+/// The watchdog, which has no environment by which it is found, if its command line is such a one.
+fn watchdog_named(server: &Server, named: impl Fn(&str) -> bool) -> Option<u32> {
+    let watchdog = watchdog(server).expect("there is a watchdog while Codex runs");
+    let command = fs::read(format!("/proc/{watchdog}/cmdline")).expect("it is there");
+    named(&String::from_utf8_lossy(&command).replace('\0', " ")).then_some(watchdog)
 }
 
 #[test]

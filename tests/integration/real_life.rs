@@ -4,13 +4,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
+use crate::job_kit::{gate, wait_begun};
+use crate::life::watchdog_of;
 use crate::real_kit::{by_script, obey, record};
 use crate::setup::{error_text, field, home, real, real_with, skipped};
-use crate::support::client::{Call, Left, Server, wait_no_descendants_of};
+use crate::support::client::{Builder, Call, Left, Server, wait_no_descendants_of};
 use crate::support::model::Model;
+use crate::support::real_codex::Home;
 
 /// What breaks a turn off.
 #[derive(Clone, Copy, PartialEq)]
@@ -39,6 +43,9 @@ enum Started {
 /// Limits that leave a slow machine the time to start Codex and get it going.
 const TOTAL: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(4);
+
+/// The time in which a Codex that nobody reads leaves, after something to say.
+const LEAVE: Duration = Duration::from_secs(20);
 
 /// The command that runs. No other process on the machine has these arguments.
 const COMMAND: &str = "sleep 300.75";
@@ -122,6 +129,30 @@ fn broken_off(cause: Cause, during: During, started: Started) {
     let asked = model.wait_for(|request| request.last_user_text().contains("Go on."));
     let remembers = asked.user_texts().iter().any(|text| text.contains("Remember seven."));
     assert!(remembers, "the interrupted prompt is lost: {:?}", asked.user_texts());
+}
+
+#[test]
+fn a_codex_whose_server_and_watchdog_were_killed_leaves_at_its_next_event() {
+    if !cfg!(target_os = "linux") {
+        return skipped("the watchdog is looked for in /proc");
+    }
+    for start in [real as fn(&Home) -> Builder, |home| real_with(home, &by_script())] {
+        let model = Model::start(obey);
+        let home = home(&model.url());
+        let server = start(&home).start();
+        let (path, prompt) = gate(&home, "gate");
+        server.begin_call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}));
+        wait_begun(&path);
+        let watchdog = watchdog_of(server.pid()).expect("there is one while Codex runs");
+        for pid in [watchdog, server.pid()].map(|pid| i32::try_from(pid).expect("it is small")) {
+            kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is there");
+        }
+        for pid in [watchdog, server.pid()].map(|pid| i32::try_from(pid).expect("it is small")) {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is there");
+        }
+        std::fs::write(&path, "").expect("writable");
+        assert_none_left(wait_no_descendants_of(server.marker(), LEAVE));
+    }
 }
 
 /// Does it, and waits until it has come to its end with nothing left running.
