@@ -131,6 +131,9 @@ impl Notifications {
     /// Removes those from before `oldest` of other jobs than these, but for the last one, which keeps
     /// the numbers growing.
     pub(crate) fn forget(&self, oldest: Time, kept_jobs: &[JobId]) -> io::Result<()> {
+        if !self.path.exists() {
+            return Ok(());
+        }
         let _lock = self.lock(LOCK_WITHIN)?;
         let last = self.last()?;
         let Some(mut log) = LogReader::after(&self.path, 0)? else { return Ok(()) };

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -123,6 +123,8 @@ struct Active {
     number: Arc<AtomicU64>,
     cancel: CancellationToken,
     stopped: Option<Stopped>,
+    /// Dropped with this, once the turn's end is written down: then the next one may begin.
+    _ending: oneshot::Sender<()>,
 }
 
 type Outcome = Result<Answer, Box<Failure>>;
@@ -169,8 +171,10 @@ impl Work {
 
     async fn run(&mut self, signals: &mut Signals, bell: &Bell) -> io::Result<()> {
         if let Err(error) = self.work(signals, bell).await {
-            self.give_up(&error).await?;
-            return Err(error);
+            let given_up = self.give_up(&error).await;
+            // The end of what is left here will not be written down.
+            self.active.clear();
+            return given_up.and(Err(error));
         }
         if self.leaving {
             self.dismiss_asks(|| (Status::Interrupted, JobError::not_begun(TOLD_TO_LEAVE)))?;
@@ -290,9 +294,16 @@ impl Work {
         ask.fork &= session.is_none();
         let interrupt = ask.interrupt;
         let number = Arc::default();
-        let recorder =
-            TurnRecorder::new(self.writer.clone(), Arc::clone(&number), id, Arc::clone(&self.rung));
-        let mut active = Active { id, number, cancel: CancellationToken::new(), stopped: None };
+        let (_ending, end_written) = oneshot::channel();
+        let recorder = TurnRecorder::new(
+            self.writer.clone(),
+            Arc::clone(&number),
+            id,
+            Arc::clone(&self.rung),
+            end_written,
+        );
+        let cancel = CancellationToken::new();
+        let mut active = Active { id, number, cancel, stopped: None, _ending };
         match ask.into_request() {
             Ok(request) => {
                 let turn = self.codex.start_recorded(request, Box::new(recorder), interrupt);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use super::folder::{Folder, WriteLock};
@@ -265,6 +265,8 @@ pub(crate) struct TurnRecorder {
     prompt: Uuid,
     /// Is told when the session is known.
     session_known: Arc<Notify>,
+    /// Resolves when whoever started the turn has written down its end.
+    end_written: Option<oneshot::Receiver<()>>,
     turn: u64,
 }
 
@@ -274,8 +276,10 @@ impl TurnRecorder {
         number: Arc<AtomicU64>,
         prompt: Uuid,
         session_known: Arc<Notify>,
+        end_written: oneshot::Receiver<()>,
     ) -> Self {
-        Self { writer, number, prompt, session_known, turn: 0 }
+        let end_written = Some(end_written);
+        Self { writer, number, prompt, session_known, end_written, turn: 0 }
     }
 }
 
@@ -310,5 +314,9 @@ impl Recorder for TurnRecorder {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.lock().flush()
+    }
+
+    fn end_is_taken_down(&mut self) -> oneshot::Receiver<()> {
+        self.end_written.take().unwrap_or_else(|| oneshot::channel().1)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -76,6 +76,9 @@ pub(crate) trait Recorder: Send {
     fn skipped(&mut self, skipped: Skipped) -> io::Result<()>;
     /// Codex has paused: what was taken down is to be seen by others.
     fn flush(&mut self) -> io::Result<()>;
+    /// Resolves when the end of the turn was taken down, or will not be. Until then no other turn of the
+    /// session begins.
+    fn end_is_taken_down(&mut self) -> oneshot::Receiver<()>;
 }
 
 /// What a run is watched for.

@@ -126,6 +126,9 @@ impl Call {
             running.leave(&self.cancel).await;
             self.list(session).await;
         }
+        if let Some(mut recorder) = recorder {
+            let _or_will_not_be = recorder.end_is_taken_down().await;
+        }
         drop(place);
     }
 

@@ -232,6 +232,12 @@ fn what_killed_servers_left_behind_is_removed_by_a_person_and_when_a_job_ends() 
 }
 
 #[test]
+fn before_the_first_job_there_is_nothing_to_remove() {
+    let removed = run(&Stage::new(), &["jobs", "prune"]);
+    assert_eq!((removed.status, removed.stdout.as_str()), (Some(0), "removed 0 jobs, 0 bytes\n"));
+}
+
+#[test]
 fn servers_that_are_killed_while_they_start_jobs_leave_nothing_that_stays() {
     let stage = Stage::new();
     for round in 0..ROUNDS {
