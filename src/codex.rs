@@ -17,6 +17,7 @@ mod helper;
 pub(crate) mod home;
 pub(crate) mod listing;
 pub(crate) mod locate;
+pub(crate) mod no_sandbox;
 mod notice;
 pub(crate) mod process;
 pub(crate) mod recorded;

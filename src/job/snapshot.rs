@@ -37,6 +37,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         error.partial_reply = error.partial_reply.map(|reply| head(&reply, result_chars));
         error
     });
+    let warnings: Vec<String> = state.warnings.iter().cloned().chain(activity.warning()).collect();
     let fields = [
         ("job_id", json!(state.job_id)),
         ("label", json!(state.label)),
@@ -55,7 +56,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         ("output", json!(state.output.as_ref().filter(|_| result_chars == MAX_RESULT))),
         ("effective", json!(state.effective)),
         ("error", json!(error)),
-        ("warnings", json!((!state.warnings.is_empty()).then_some(&state.warnings))),
+        ("warnings", json!((!warnings.is_empty()).then_some(warnings))),
         ("usage", json!(state.usage)),
         ("session_usage", json!(state.session_usage)),
         ("commands", json!(activity.commands)),

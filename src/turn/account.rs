@@ -73,24 +73,6 @@ impl Call {
         done?
     }
 
-    /// A warning, if commands did not run because their sandbox could not be made.
-    pub(super) fn without_sandbox(refused: &Refused) -> Option<String> {
-        let what = match refused.without_sandbox {
-            0 => return None,
-            1 => "1 command of Codex's did not run".to_owned(),
-            count => format!("{count} commands of Codex's did not run"),
-        };
-        Some(format!(
-            "{what}, because the sandbox cannot be made on this machine: Codex may have seen and changed \
-             nothing, whatever it says. A person must let its programs make user namespaces (in a container: \
-             a seccomp profile that allows unshare and mount, or --security-opt seccomp=unconfined; on the \
-             host: sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns); or, where \
-             the container is sandbox enough, the operator allows danger-full-access by {} and the call asks \
-             for it.",
-            policy::MAX_SANDBOX
-        ))
-    }
-
     /// A warning, if the sandbox refused something, with how to ask again.
     pub(super) fn refusal(
         &self,
