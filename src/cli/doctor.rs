@@ -12,6 +12,7 @@ mod home;
 mod live;
 mod login;
 mod report;
+mod sandbox;
 pub(super) mod settings;
 mod state;
 mod work;
@@ -93,6 +94,7 @@ async fn examine(
     report.add([codex_check])?;
     if let Some(found) = &found {
         report.add([login::examine(found, &home.config).await])?;
+        report.add([sandbox::examine(found, settings.policy.max_sandbox).await])?;
     }
     report.add([home_check])?;
     report.add(apart(move || at_rest(&settings, &table, &home)).await)?;

@@ -17,7 +17,7 @@ use crate::support::real_codex::{Home, Release, install_release};
 use crate::wait::wait_until;
 
 /// A world without further user namespaces.
-const WITHOUT: [&str; 6] = [
+pub const WITHOUT: [&str; 6] = [
     "unshare",
     "--user",
     "--map-root-user",
@@ -40,13 +40,18 @@ const WSL1: [&str; 7] = [
 
 /// A server in such a world, if there can be one here.
 fn server_in(world: &[&str], home: &Home, release: Release) -> Option<Server> {
+    can_be_made(world, home).then(|| real_release(home, release).through(world).start())
+}
+
+/// Whether there can be such a world here. Says so if not.
+pub fn can_be_made(world: &[&str], home: &Home) -> bool {
     let mut probe = Command::new(world[0]);
     probe.args(&world[1..]).arg("true").current_dir(home.project());
-    if !probe.output().is_ok_and(|output| output.status.success()) {
+    let is_made = probe.output().is_ok_and(|output| output.status.success());
+    if !is_made {
         skipped("a world without namespaces, or of another kernel, cannot be made here");
-        return None;
     }
-    Some(real_release(home, release).through(world).start())
+    is_made
 }
 
 fn server(home: &Home, release: Release) -> Option<Server> {
