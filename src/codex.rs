@@ -18,7 +18,7 @@ pub(crate) mod home;
 pub(crate) mod listing;
 pub(crate) mod locate;
 pub(crate) mod no_sandbox;
-mod notice;
+pub(crate) mod notice;
 pub(crate) mod process;
 pub(crate) mod recorded;
 pub(crate) mod refusal;

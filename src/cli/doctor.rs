@@ -101,8 +101,8 @@ async fn examine(
     if live && let Some(found) = &found {
         report.announce(&format!("asking Codex, for {} at most", duration(live::TURN_WITHIN)));
         let turn = live::turn(codex).await;
-        let works = turn.status == Status::Ok;
-        report.add([turn])?;
+        let works = turn.iter().all(|check| check.status != Status::Problem);
+        report.add(turn)?;
         report.add(live::own_doctor(found, works).await)?;
     }
     Ok(())
