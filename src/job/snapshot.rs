@@ -15,7 +15,7 @@ const LISTED_RESULT: usize = 500;
 impl State {
     /// The command with which a person takes the job's session over.
     pub(crate) fn resume_command(&self) -> Option<String> {
-        let session = self.session_id.filter(|_| !self.lasting.is_ephemeral())?;
+        let session = self.session_id.filter(|_| self.is_kept())?;
         Some(session.resume_command_in(self.codex_home.as_deref()))
     }
 }

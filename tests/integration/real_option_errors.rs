@@ -11,6 +11,7 @@ use crate::job_kit::{snapshot, wait};
 use crate::play::with;
 use crate::real_kit::PICTURE;
 use crate::setup::{content, error_text, home, real};
+use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::Home;
 
@@ -198,6 +199,13 @@ fn a_session_without_a_record_is_offered_to_nobody() {
     let ended = snapshot(&server, job["job_id"].as_str().expect("an id"));
     assert!(ended["resume_command"].is_null(), "{ended}");
     assert!(ended["warnings"].to_string().contains("--ephemeral"), "{ended}");
+    let asked = model.requests().len();
+    let reply = server.call("job_reply", &json!({"job_id": job["job_id"], "prompt": "go on"}));
+    let text = error_text(&reply);
+    assert!(text.starts_with("session_not_kept: ") && text.contains("--ephemeral"), "{text}");
+    assert!(text.contains("start a new job without --ephemeral"), "{text}");
+    let after = snapshot(&server, job["job_id"].as_str().expect("an id"));
+    assert_eq!((&after, model.requests().len()), (&ended, asked), "nothing was asked");
 
     // One that has a record keeps it.
     let begun = server.call("codex_chat", &json!({"prompt": "remember"}));
@@ -206,4 +214,18 @@ fn a_session_without_a_record_is_offered_to_nobody() {
     resumed["session_id"] = session;
     let resumed = server.call("codex_chat", &resumed);
     assert!(content(&resumed)["resume_command"].is_string(), "{resumed}");
+    resumes(&server, &call("go on"), &content(&begun)["session_id"]);
+}
+
+/// A job that goes on in a session with a record is gone on with, although it keeps none itself.
+fn resumes(server: &Server, call: &Value, session: &Value) {
+    let mut call = call.clone();
+    call["session_id"] = session.clone();
+    let job = content(&server.call("job_start", &call)).clone();
+    let id = job["job_id"].as_str().expect("an id");
+    let (_, cursor) = wait(server, id, &job["notification_cursor"]);
+    assert!(snapshot(server, id)["resume_command"].is_string());
+    server.call("job_reply", &json!({"job_id": id, "prompt": "and on"}));
+    let (told, _) = wait(server, id, &cursor);
+    assert!(told["result"].as_str().is_some_and(|reply| reply.contains("and on")), "{told}");
 }
