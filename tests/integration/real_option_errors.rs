@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::job_kit::{snapshot, wait};
 use crate::play::with;
 use crate::real_kit::PICTURE;
-use crate::setup::{content, error_text, home, real};
+use crate::setup::{content, error_text, home, real, real_release};
 use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
-use crate::support::real_codex::Home;
+use crate::support::real_codex::{Home, Release};
 
 /// Options that cannot be used: the field that is named, its value, and a word of what is said.
 fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
@@ -228,4 +228,32 @@ fn resumes(server: &Server, call: &Value, session: &Value) {
     server.call("job_reply", &json!({"job_id": id, "prompt": "and on"}));
     let (told, _) = wait(server, id, &cursor);
     assert!(told["result"].as_str().is_some_and(|reply| reply.contains("and on")), "{told}");
+}
+
+#[test]
+fn each_release_takes_all_policies_for_approvals_but_the_one_that_it_has_no_more() {
+    let model = Model::start(echo);
+    for (release, version) in Release::ALL.into_iter().zip(["0.171", "0.169", "0.153"]) {
+        let home = home(&model.url());
+        let server = real_release(&home, release).start();
+        let call = |policy: &str| json!({"prompt": "hello", "approval_policy": policy});
+        for policy in ["never", "on-request", "on-failure"] {
+            let answer = server.call("codex_chat", &call(policy));
+            assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+        }
+        let asked = model.requests().len();
+        for tool in ["codex_chat", "job_start"] {
+            let refused = server.call(tool, &call("untrusted"));
+            let text = error_text(&refused);
+            assert!(text.starts_with("bad_input: approval_policy cannot be untrusted"), "{text}");
+            assert!(text.contains(&format!("this one is {version};")), "{text}");
+        }
+        assert_eq!(model.requests().len(), asked, "nothing was asked");
+        // One that has it in its configuration is told to go without.
+        let config = home.path().join("config.toml");
+        let text = fs::read_to_string(&config).expect("it is there");
+        fs::write(&config, format!("approval_policy = \"untrusted\"\n{text}")).expect("writable");
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+    }
 }
