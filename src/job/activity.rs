@@ -159,7 +159,7 @@ impl Activity {
 
     /// What the running turn would have as a warning if it ended now. When it has ended it has that.
     pub(crate) fn warning(&self) -> Option<String> {
-        self.in_turn.then(|| advice::not_run(&self.not_run))?
+        self.in_turn.then(|| advice::not_run(&self.not_run, 0))?
     }
 
     /// Why the job looks stuck, if it does.

@@ -81,14 +81,25 @@ impl Call {
         plan: &Plan,
     ) -> Option<String> {
         let first = refused.first.as_ref()?;
+        if refused.not_run.count > 0 && refused.commands == 0 {
+            // They are told with the commands that did not run.
+            return None;
+        }
         let sandbox = effective.and_then(|effective| effective.sandbox).or(plan.sandbox);
         let (sandbox, again) = match sandbox {
             None => ("The sandbox".into(), String::new()),
             Some(Sandbox::DangerFullAccess) => return None,
-            Some(sandbox) => (
-                format!("The turn ran in the sandbox {}, which", sandbox.as_str()),
-                self.again(sandbox),
-            ),
+            Some(sandbox) => {
+                let mut again = self.again(sandbox);
+                if sandbox == Sandbox::WorkspaceWrite && refused.commands == 0 {
+                    again += &format!(
+                        " Patches fail so as well where no sandbox can be made: a person sees that by \
+                         `{} doctor`.",
+                        env!("CARGO_PKG_NAME")
+                    );
+                }
+                (format!("The turn ran in the sandbox {}, which", sandbox.as_str()), again)
+            }
         };
         let count = |count: u64, one: &str, more: &str| match count {
             0 => None,

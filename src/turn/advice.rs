@@ -146,13 +146,20 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
     }
 }
 
-/// A warning, if commands did not run because their sandbox could not be made.
-pub(crate) fn not_run(not_run: &NotRun) -> Option<String> {
-    let what = match not_run.count {
+/// A warning, if commands did not run because their sandbox could not be made. So many patches were not
+/// made: Codex does not say why, and they want the same sandbox.
+pub(crate) fn not_run(not_run: &NotRun, patches: u64) -> Option<String> {
+    let commands = match not_run.count {
         0 => return None,
         1 => "1 command of Codex's did not run".to_owned(),
         count => format!("{count} commands of Codex's did not run"),
     };
+    let patches = match patches {
+        0 => String::new(),
+        1 => " and 1 patch was not made".into(),
+        count => format!(" and {count} patches were not made"),
+    };
+    let what = commands + &patches;
     Some(format!(
         "{what}, because the sandbox cannot be made on this machine ({}): Codex may have seen and changed \
          nothing, whatever it says. A person must {}; or, where the container is sandbox enough, the operator \

@@ -12,7 +12,7 @@ use crate::play::{Stage, item};
 use crate::real_kit::obey;
 use crate::setup::{content, home, real_release, real_with, script, skipped};
 use crate::support::client::Server;
-use crate::support::model::{Model, Request, Response};
+use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, Release, install_release};
 use crate::wait::wait_until;
 
@@ -86,6 +86,39 @@ fn commands_that_did_not_run_are_a_warning_with_what_helps() {
         }
         let nothing = server.call("codex_chat", &json!({"prompt": "hello"}));
         assert!(content(&nothing)["warnings"].is_null(), "{nothing}");
+    }
+}
+
+/// Patches a file, at once or after a command.
+fn patch(request: &Request) -> Response {
+    let outputs = request.tool_outputs();
+    let has_command = request.last_user_text().contains("[first a command]");
+    match outputs.len() {
+        0 if has_command => Response::shell("ls"),
+        0 => Response::items(vec![Item::patch("a.txt")]),
+        1 if has_command => Response::items(vec![Item::patch("a.txt")]),
+        _ => Response::message(outputs.join("\n")),
+    }
+}
+
+#[test]
+fn a_patch_that_was_not_made_is_not_blamed_on_what_was_asked() {
+    let model = Model::start(patch);
+    for release in Release::ALL {
+        let home = home(&model.url());
+        let Some(server) = server(&home, release) else { return };
+        let call = |prompt: &str| {
+            server.call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}))
+        };
+        // Of a patch alone Codex does not say why.
+        let told = warnings(&call("hello"));
+        assert!(told.contains("1 patch") && told.contains("codex-persistent-mcp doctor"), "{told}");
+        let told = warnings(&call("[first a command]"));
+        assert!(
+            told.contains("1 command of Codex's did not run and 1 patch was not made"),
+            "{told}"
+        );
+        assert!(!told.contains("add_dirs"), "{told}");
     }
 }
 
