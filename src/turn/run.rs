@@ -302,10 +302,8 @@ impl Call {
     ) -> std::result::Result<Answer, Box<Failure>> {
         let refusal = self.refusal(&transcript.refused, effective.as_ref(), &plan);
         let notices = transcript.take_notices();
-        let no_sandbox = {
-            let refused = &transcript.refused;
-            advice::not_run(&refused.not_run, refused.patches)
-        };
+        let refused = &transcript.refused;
+        let no_sandbox = advice::not_run(&refused.not_run, refused.patches);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
         let session = self.request.continues().or(opened);
         let tokens = match &end {
