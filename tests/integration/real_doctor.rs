@@ -6,12 +6,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::doctor::{check, text};
-use crate::person::{self, kill_what_is_left, parsed, run, wait_nothing_left};
+use crate::person::{self, kill_what_is_left, parsed, run};
 use crate::real_kit::last_turn;
-use crate::real_no_sandbox::{WITHOUT, can_be_made};
 use crate::setup::{PROGRAM, home, resume_command};
 use crate::support::model::{Model, Request, Response};
-use crate::support::real_codex::{Home, Release, install, install_release};
+use crate::support::real_codex::{Home, install};
 
 /// Codex looks at addresses beyond this machine when it is its own doctor: here it finds none.
 fn program(home: &Home, arguments: &[&str]) -> Command {
@@ -184,33 +183,4 @@ fn a_session_that_is_open_is_told_with_who_has_it() {
         );
     }
     kill_what_is_left(&home);
-}
-
-#[test]
-fn a_machine_on_which_no_sandbox_can_be_made_is_a_problem_with_what_helps() {
-    let model = Model::start(ready);
-    for release in Release::ALL {
-        let home = home(&model.url());
-        let codex = &install_release(release).native;
-        let can = run(person::program(&home, codex, &["doctor", "--json"]));
-        let can = parsed(&can.stdout)[0].clone();
-        assert_eq!(check(&can, "sandbox")["status"], "ok", "{release:?}: {can:#}");
-        assert_eq!(
-            home.project().read_dir().expect("it is there").count(),
-            0,
-            "nothing is written"
-        );
-        if !can_be_made(&WITHOUT, &home) {
-            return;
-        }
-        let through = [&WITHOUT[1..], &[PROGRAM, "doctor", "--json"]].concat();
-        let cannot = run(person::command(&home, codex, WITHOUT[0], &through));
-        let report = parsed(&cannot.stdout)[0].clone();
-        let sandbox = check(&report, "sandbox");
-        assert_eq!((cannot.status, text(sandbox, "status")), (Some(1), "problem"), "{sandbox}");
-        assert!(text(sandbox, "summary").contains("bwrap: Creating new namespace failed"));
-        assert!(text(sandbox, "fix").contains("sysctl user.max_user_namespaces"), "{sandbox}");
-        wait_nothing_left(&home);
-    }
-    assert_eq!(model.requests().len(), 0);
 }
