@@ -85,6 +85,8 @@ pub(crate) enum Problem {
     Refused(Box<FailureKind>),
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
+    #[error("Codex keeps no record of the session of job {0}, which was started with --ephemeral")]
+    NotKept(JobId),
     #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
     TooManyPrompts,
     #[error("the jobs' folder {} cannot be used: {source}", shown(.path.display()))]
@@ -290,6 +292,10 @@ impl Jobs {
         request: &TurnRequest,
     ) -> Result<(TurnRequest, Option<PathBuf>)> {
         let state = self.look(job)?;
+        let begins_anew = state.session_id.is_none() && state.status.has_ended();
+        if !state.is_kept() && !begins_anew {
+            return Err(Problem::NotKept(job));
+        }
         let mut ask = Ask::new(String::new(), request, &self.0.settings.policy);
         ask.lasting = state.lasting.later();
         ask.session_id = state.session_id;

@@ -12,6 +12,7 @@ mod home;
 mod live;
 mod login;
 mod report;
+mod sandbox;
 pub(super) mod settings;
 mod state;
 mod work;
@@ -93,14 +94,15 @@ async fn examine(
     report.add([codex_check])?;
     if let Some(found) = &found {
         report.add([login::examine(found, &home.config).await])?;
+        report.add([sandbox::examine(found, settings.policy.max_sandbox).await])?;
     }
     report.add([home_check])?;
     report.add(apart(move || at_rest(&settings, &table, &home)).await)?;
     if live && let Some(found) = &found {
         report.announce(&format!("asking Codex, for {} at most", duration(live::TURN_WITHIN)));
         let turn = live::turn(codex).await;
-        let works = turn.status == Status::Ok;
-        report.add([turn])?;
+        let works = turn.iter().all(|check| check.status != Status::Problem);
+        report.add(turn)?;
         report.add(live::own_doctor(found, works).await)?;
     }
     Ok(())

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::refusal;
 use super::usage::Usage;
+use super::{no_sandbox, refusal};
 
 /// Something that Codex reported during a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,9 @@ pub enum Item {
         /// Whether its output says that the sandbox kept it from something. Codex itself does not
         /// tell, so this is by the words of the system.
         refused: bool,
-        /// Whether it did not run because its sandbox could not be made.
-        no_sandbox: bool,
+        /// What was said instead of its output, if it did not run because its sandbox could not be
+        /// made.
+        no_sandbox: Option<String>,
     },
     /// Files changed by one patch, or not changed by one that failed.
     FileChange {
@@ -283,9 +284,10 @@ impl RawItem<'_> {
             "agent_message" => Item::AgentMessage { text: self.text.into_owned() },
             "reasoning" => Item::Reasoning { text: self.text.into_owned() },
             "command_execution" => {
-                let refused = refusal::is_of_command(&self.aggregated_output, self.exit_code);
-                let no_sandbox = refusal::is_no_sandbox(&self.aggregated_output, self.exit_code);
-                let (command, exit_code) = (self.command.into_owned(), self.exit_code);
+                let (output, exit_code) = (&self.aggregated_output, self.exit_code);
+                let no_sandbox = no_sandbox::said(&self.command, output, exit_code);
+                let refused = no_sandbox.is_none() && refusal::is_of_command(output, exit_code);
+                let command = self.command.into_owned();
                 Item::Command { command, exit_code, refused, no_sandbox }
             }
             "file_change" => Item::FileChange {

@@ -3,6 +3,16 @@
 use super::event::Item;
 use crate::text::shown;
 
+/// What keeps Codex from trying WebSocket: of the provider that is built in nothing can be set (0.169 and
+/// 0.171).
+pub(crate) const WITHOUT_WEBSOCKET: &str = "a provider of one's own in Codex's config.toml, with \
+     requires_openai_auth = true if it is OpenAI, and supports_websockets = false";
+
+/// Whether Codex says that it could not reach the model by WebSocket, and goes on without.
+pub(crate) fn is_fallback(item: &Item) -> bool {
+    matches!(item, Item::Error { message } if message.starts_with("Falling back from WebSockets"))
+}
+
 /// A warning, if the item is of that kind.
 pub(super) fn of(item: &Item) -> Option<String> {
     match item {
@@ -13,12 +23,10 @@ pub(super) fn of(item: &Item) -> Option<String> {
             shown(tool),
             shown(server)
         )),
-        Item::Error { message } if message.starts_with("Falling back from WebSockets") => Some(
-            "Codex could not reach the model by WebSocket and lost some seconds on it, as it will in each call. \
-             A provider of one's own in Codex's config.toml, with requires_openai_auth = true and \
-             supports_websockets = false, avoids that."
-                .into(),
-        ),
+        item if is_fallback(item) => Some(format!(
+            "Codex could not reach the model by WebSocket and may have lost some seconds on it, as it will in \
+             each call. What avoids that: {WITHOUT_WEBSOCKET}."
+        )),
         Item::Error { message } if message.starts_with("Failed to save the conversation") => {
             Some(format!(
                 "Codex could not write its record of the session, so nobody may be able to go on in it: {}",

@@ -21,10 +21,10 @@ use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use super::event::{Event, Item, Phase};
-use super::refusal;
 use super::refused::Refused;
 use super::sessions::lines::Lines;
 use super::step;
+use super::{no_sandbox, refusal};
 use crate::bounded::open_file;
 use crate::text::cut;
 use call::What;
@@ -115,8 +115,9 @@ impl Done {
     fn of(id: &str, what: What, output: Output) -> Self {
         let Output { exit_code, printed } = output;
         let (is_refused, is_made) = match &what {
-            What::Command(_) | What::Script(_) => {
-                (refusal::is_of_command(&printed, exit_code), false)
+            What::Command(command) | What::Script(command) => {
+                let has_run = no_sandbox::said(command, &printed, exit_code).is_none();
+                (has_run && refusal::is_of_command(&printed, exit_code), false)
             }
             What::Patch(_) => {
                 let is_made = printed.contains("Success. Updated the following files");
@@ -140,7 +141,7 @@ impl Done {
                 command: command.clone(),
                 exit_code: self.exit_code,
                 refused: self.is_refused,
-                no_sandbox: refusal::is_no_sandbox(&self.output, self.exit_code),
+                no_sandbox: no_sandbox::said(command, &self.output, self.exit_code),
             },
             What::Patch(changes) => Item::FileChange {
                 paths: changes.iter().map(|(_, path)| path.clone()).collect(),

@@ -133,12 +133,10 @@ pub(crate) fn recognise(message: &str) -> Option<Trouble> {
 
 /// Whether a command's output has the words with which the sandbox keeps something from it: the
 /// system's for a write by bubblewrap, a write by Landlock (up to 0.120) and the network, and Codex's own
-/// for a command that was to run without the sandbox. The system says the second and third on other
+/// for a command that was to run without the sandbox. Those of a command that did not run count for
+/// nothing: see [`no_sandbox`](super::no_sandbox). The system says the second and third on other
 /// occasions too, so there the command must have failed.
 pub(crate) fn is_of_command(output: &str, exit_code: Option<i64>) -> bool {
-    if is_no_sandbox(output, exit_code) {
-        return false;
-    }
     let has = |words: &str| memchr::memmem::find(output.as_bytes(), words.as_bytes()).is_some();
     has("Read-only file system")
         || exit_code.is_some_and(|code| code != 0)
@@ -146,12 +144,6 @@ pub(crate) fn is_of_command(output: &str, exit_code: Option<i64>) -> bool {
         || exit_code.is_none()
             && (output.starts_with("approval policy is Never; reject command")
                 || has("rejected by user approval settings"))
-}
-
-/// Whether a command did not run because its sandbox could not be made, as in containers that let nobody
-/// make namespaces: then the program that makes it is all that speaks.
-pub(crate) fn is_no_sandbox(output: &str, exit_code: Option<i64>) -> bool {
-    exit_code != Some(0) && output.trim_start().starts_with("bwrap: ")
 }
 
 /// What Codex says of a call of an MCP tool that wants an approval, which nobody can give in `codex exec`:

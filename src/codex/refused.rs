@@ -1,6 +1,7 @@
 //! What the sandbox refused in a turn. Pure.
 
 use super::event::Item;
+use super::no_sandbox::NotRun;
 use super::step::{head, unwrapped};
 
 /// What the sandbox refused.
@@ -10,8 +11,8 @@ pub(crate) struct Refused {
     pub(crate) commands: u64,
     /// How many patches it kept from being made.
     pub(crate) patches: u64,
-    /// How many commands did not run because their sandbox could not be made.
-    pub(crate) without_sandbox: u64,
+    /// The commands that did not run because their sandbox could not be made.
+    pub(crate) not_run: NotRun,
     /// The first of all that it kept from something, in words.
     pub(crate) first: Option<String>,
 }
@@ -20,8 +21,8 @@ impl Refused {
     /// Takes in an item. Says whether it was refused.
     pub(super) fn take(&mut self, item: &Item) -> bool {
         let first = match item {
-            Item::Command { no_sandbox: true, .. } => {
-                self.without_sandbox += 1;
+            Item::Command { no_sandbox: Some(said), .. } => {
+                self.not_run.take(said);
                 return true;
             }
             Item::Command { command, refused: true, .. } => {
@@ -43,7 +44,7 @@ impl Refused {
     pub(super) fn join(&mut self, other: Self) {
         self.commands = self.commands.max(other.commands);
         self.patches = self.patches.max(other.patches);
-        self.without_sandbox = self.without_sandbox.max(other.without_sandbox);
+        self.not_run.join(other.not_run);
         self.first = other.first.or(self.first.take());
     }
 }

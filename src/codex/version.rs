@@ -40,6 +40,8 @@ impl Version {
     pub(crate) const CLEAN_SNAPSHOT: Self = Self(0, 169);
     /// The approval policy `untrusted` is refused.
     pub(crate) const NO_UNTRUSTED: Self = Self(0, 153);
+    /// `sandbox -P PROFILE -- COMMAND`, on every system.
+    pub(crate) const SANDBOX_COMMAND: Self = Self(0, 153);
     /// `usage` counts the session's tokens.
     pub(crate) const SESSION_USAGE: Self = Self(0, 100);
 

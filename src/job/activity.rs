@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 use crate::codex::event::{Event, Item, Phase};
+use crate::codex::no_sandbox::NotRun;
 use crate::codex::step::{heading, step, unwrapped};
+use crate::turn::advice;
 use crate::turn::outcome::duration;
 
 /// How many of the last steps are looked at for repetitions.
@@ -32,9 +34,12 @@ const MAX_OPEN: usize = 256;
 /// What was done.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Activity {
-    /// Commands that ended, and those of them that did not end with 0.
+    /// Commands that ran and ended, and those of them that did not end with 0.
     pub(crate) commands: u64,
     pub(crate) commands_failed: u64,
+    /// Those of the running turn, or of the last one, that did not run for want of a sandbox.
+    #[serde(default)]
+    not_run: NotRun,
     /// Files that were changed; each counts once, up to 2,000 of them.
     pub(crate) files_changed: u64,
     /// What is done now, in one line for a person.
@@ -60,6 +65,7 @@ impl Activity {
         self.note(at, "starting Codex");
         self.open.clear();
         self.steps.clear();
+        self.not_run = NotRun::default();
         self.in_turn = true;
     }
 
@@ -83,9 +89,13 @@ impl Activity {
         }
         self.open.retain(|open| open != id);
         match item {
-            Item::Command { command, exit_code, .. } => {
-                self.commands += 1;
-                self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
+            Item::Command { command, exit_code, no_sandbox, .. } => {
+                if let Some(said) = no_sandbox {
+                    self.not_run.take(said);
+                } else {
+                    self.commands += 1;
+                    self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
+                }
                 let command = unwrapped(command);
                 self.step(command, || format!("the same command: {command}"));
             }
@@ -147,6 +157,11 @@ impl Activity {
             .then(|| format!("{again} of the last {} steps were {words}", self.steps.len()))
     }
 
+    /// What the running turn would have as a warning if it ended now. When it has ended it has that.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.in_turn.then(|| advice::not_run(&self.not_run, 0))?
+    }
+
     /// Why the job looks stuck, if it does.
     pub(crate) fn stuck(&self, now: Time) -> Option<String> {
         if !self.in_turn {
@@ -188,7 +203,7 @@ mod tests {
                 command: "make".into(),
                 exit_code: Some(2),
                 refused: false,
-                no_sandbox: false,
+                no_sandbox: None,
             })
         };
         let thought = |number: usize| done(Item::Reasoning { text: format!("thought {number}") });

@@ -15,7 +15,7 @@ const LISTED_RESULT: usize = 500;
 impl State {
     /// The command with which a person takes the job's session over.
     pub(crate) fn resume_command(&self) -> Option<String> {
-        let session = self.session_id.filter(|_| !self.lasting.is_ephemeral())?;
+        let session = self.session_id.filter(|_| self.is_kept())?;
         Some(session.resume_command_in(self.codex_home.as_deref()))
     }
 }
@@ -37,6 +37,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         error.partial_reply = error.partial_reply.map(|reply| head(&reply, result_chars));
         error
     });
+    let warnings: Vec<String> = state.warnings.iter().cloned().chain(activity.warning()).collect();
     let fields = [
         ("job_id", json!(state.job_id)),
         ("label", json!(state.label)),
@@ -55,7 +56,7 @@ fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
         ("output", json!(state.output.as_ref().filter(|_| result_chars == MAX_RESULT))),
         ("effective", json!(state.effective)),
         ("error", json!(error)),
-        ("warnings", json!((!state.warnings.is_empty()).then_some(&state.warnings))),
+        ("warnings", json!((!warnings.is_empty()).then_some(warnings))),
         ("usage", json!(state.usage)),
         ("session_usage", json!(state.session_usage)),
         ("commands", json!(activity.commands)),

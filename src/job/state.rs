@@ -407,6 +407,11 @@ impl State {
         is_turn || id.is_none()
     }
 
+    /// Whether Codex keeps a record of the job's session: of one that it was given it has one.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.lasting.is_ephemeral() || matches!(self.began, Began::In(_))
+    }
+
     /// Whether a prompt was taken out of the inbox and has not ended.
     pub(crate) fn has_taken(&self, id: Uuid) -> bool {
         let mut open = self.waiting.iter().chain(&self.at_work);

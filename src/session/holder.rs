@@ -52,10 +52,17 @@ fn writer(codex_home: &Path, session: SessionId) -> Option<u32> {
 
     let lock = codex_home.join(LOCKS).join(format!("{session}.lock"));
     let lock = lock.metadata().ok()?;
-    let (device, inode) = (lock.dev(), lock.ino().to_string());
-    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    // "1: FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF": the process, then device and inode.
+    let device = lock.dev();
+    let device = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    holder(&std::fs::read_to_string("/proc/locks").ok()?, device, lock.ino())
+}
+
+/// The process that has a file locked for writing, by `/proc/locks`. In
+/// `1: FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF` stand the process, the major and minor number of
+/// the device, and the inode.
+#[cfg(target_os = "linux")]
+fn holder(locks: &str, (major, minor): (u64, u64), inode: u64) -> Option<u32> {
+    let inode = inode.to_string();
     locks.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip_while(|field| *field != "WRITE").skip(1);
         let pid: u32 = fields.next()?.parse().ok()?;
@@ -85,4 +92,30 @@ pub(crate) fn open_sessions(codex_home: &Path) -> Vec<(SessionId, String)> {
         (!who.is_empty()).then_some((session, who))
     });
     open.collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const LOCKS: &str = "1: POSIX  ADVISORY  READ 11 fe:00:7 0 EOF
+2: FLOCK  ADVISORY  WRITE 12 fe:01:7 0 EOF
+3: FLOCK  ADVISORY  WRITE 13 fe:00:77 0 EOF
+4: FLOCK  ADVISORY  WRITE 14 fe:00:7 0 EOF
+4: -> FLOCK  ADVISORY  WRITE 15 fe:00:7 0 EOF
+5: FLOCK  ADVISORY  WRITE 16 08:10:7 0 EOF
+6: FLOCK  ADVISORY  WRITE 17 00:2d:8 0 EOF
+";
+
+    #[test]
+    fn a_file_is_the_same_by_its_device_and_its_inode() {
+        assert_eq!(holder(LOCKS, (0xfe, 0), 7), Some(14));
+        assert_eq!(holder(LOCKS, (0xfe, 1), 7), Some(12));
+        assert_eq!(holder(LOCKS, (8, 0x10), 7), Some(16));
+        assert_eq!(holder(LOCKS, (8, 0), 7), None);
+        assert_eq!(holder(LOCKS, (0xfe, 1), 77), None);
+        // The device that a file says and the one that its lock says are made up.
+        assert_eq!(holder(LOCKS, (0, 0x31), 8), Some(17));
+        assert_eq!(holder(LOCKS, (0xfe, 0), 8), None);
+    }
 }

@@ -145,7 +145,7 @@ fn chat_own() -> Value {
         "profile": { "type": "string", "description": "Profile of Codex's configuration." },
         "config": { "type": "object", "description": "Codex settings by key (codex -c): words, numbers, booleans." },
         "approval_policy": words(
-            "When Codex asks; nobody answers here, so what it asks for is refused.",
+            "When Codex asks; nobody answers here, so what it asks for is refused. untrusted: only before 0.153.",
             ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()),
         ),
         "base_instructions": { "type": "string", "description": "Replaces Codex's own instructions." },

@@ -130,6 +130,12 @@ impl JobTool {
                  session of one is still there, and codex_chat goes on in it."
                     .into(),
             ),
+            Problem::NotKept(_) => (
+                "session_not_kept",
+                "nothing can go on in it: start a new job without --ephemeral in extra_arguments, and \
+                 tell it what it has to know."
+                    .into(),
+            ),
             Problem::TooMany => (
                 "too_many_jobs",
                 "wait for jobs to end with job_wait, or stop some with job_cancel.".into(),

@@ -106,9 +106,33 @@ fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
         && let ClientRequest::CustomRequest(custom) = &request.request
         && let Some(expected) = parameters_of(&custom.method)
     {
+        if let Some(decoded) = with_arguments_as_text(&message) {
+            return decoded;
+        }
         return wrong_parameters(json!(request.id), &custom.method, expected);
     }
     Decoded::Message(Box::new(message))
+}
+
+/// The same call with its arguments read from the text that they stand in: models and their clients send
+/// that. `None` if they stand in none.
+fn with_arguments_as_text(message: &RxJsonRpcMessage<RoleServer>) -> Option<Decoded> {
+    let mut message = json!(message);
+    let arguments = message["params"].get_mut("arguments")?;
+    let text = arguments.as_str()?.trim();
+    let meant = match text {
+        "" => Some(json!({})),
+        text if has_too_many_values(text.as_bytes()) => None,
+        text => from_slice::<Value>(text.as_bytes()).filter(Value::is_object),
+    };
+    let Some(meant) = meant else {
+        let what =
+            "The \"arguments\" of tools/call must be an object, or a text that holds one as JSON.";
+        return Some(answer(message["id"].take(), ErrorCode::INVALID_PARAMS, what.into()));
+    };
+    *arguments = meant;
+    // What else does not fit is told as for any call.
+    Some(from_value(message))
 }
 
 fn parameters_of(method: &str) -> Option<&'static str> {
@@ -248,6 +272,35 @@ mod tests {
             let answer = reply(&line);
             assert_eq!(answer["error"]["code"], -32600, "{line}");
             assert_eq!(answer["id"], serde_json::from_str::<Value>(id).expect("a number"));
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_an_object_in_a_text_are_taken() {
+        let call = |arguments: &Value| {
+            json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                   "params": {"_meta": {"progressToken": "a"}, "name": "codex_chat", "arguments": arguments}})
+        };
+        let taken = |text: &str| {
+            let line = call(&json!(text)).to_string();
+            match decode(line.as_bytes()).pop() {
+                Some(Decoded::Message(message)) => Ok(json!(*message)),
+                Some(Decoded::Answer(answer)) => Err(*answer),
+                other => panic!("neither a message nor an answer: {other:?}"),
+            }
+        };
+        let object = json!({"prompt": "say \"hi\"", "images": ["/a"]});
+        assert_eq!(taken(&format!(" {object}\n")), Ok(call(&object)));
+        assert_eq!(taken(""), Ok(call(&json!({}))));
+        let cut = json!({"prompt": "a\u{fffd}"});
+        assert_eq!(taken(r#"{"prompt": "a\ud83d"}"#), Ok(call(&cut)));
+        let many = format!("{{\"images\": [{}0]}}", "0,".repeat(MAX_VALUES));
+        let twice = json!(object.to_string()).to_string();
+        for text in ["hi", "{\"prompt\": ", "[{\"prompt\": 1}]", "null", "7", &twice, &many] {
+            let refused = taken(text).expect_err("it is no object");
+            assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(1), &json!(-32602)));
+            let said = refused["error"]["message"].as_str().expect("a message");
+            assert!(said.contains("\"arguments\"") && said.contains("holds one as JSON"), "{said}");
         }
     }
 

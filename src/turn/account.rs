@@ -73,24 +73,6 @@ impl Call {
         done?
     }
 
-    /// A warning, if commands did not run because their sandbox could not be made.
-    pub(super) fn without_sandbox(refused: &Refused) -> Option<String> {
-        let what = match refused.without_sandbox {
-            0 => return None,
-            1 => "1 command of Codex's did not run".to_owned(),
-            count => format!("{count} commands of Codex's did not run"),
-        };
-        Some(format!(
-            "{what}, because the sandbox cannot be made on this machine: Codex may have seen and changed \
-             nothing, whatever it says. A person must let its programs make user namespaces (in a container: \
-             a seccomp profile that allows unshare and mount, or --security-opt seccomp=unconfined; on the \
-             host: sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns); or, where \
-             the container is sandbox enough, the operator allows danger-full-access by {} and the call asks \
-             for it.",
-            policy::MAX_SANDBOX
-        ))
-    }
-
     /// A warning, if the sandbox refused something, with how to ask again.
     pub(super) fn refusal(
         &self,
@@ -99,14 +81,25 @@ impl Call {
         plan: &Plan,
     ) -> Option<String> {
         let first = refused.first.as_ref()?;
+        if refused.not_run.count > 0 && refused.commands == 0 {
+            // They are told with the commands that did not run.
+            return None;
+        }
         let sandbox = effective.and_then(|effective| effective.sandbox).or(plan.sandbox);
         let (sandbox, again) = match sandbox {
             None => ("The sandbox".into(), String::new()),
             Some(Sandbox::DangerFullAccess) => return None,
-            Some(sandbox) => (
-                format!("The turn ran in the sandbox {}, which", sandbox.as_str()),
-                self.again(sandbox),
-            ),
+            Some(sandbox) => {
+                let mut again = self.again(sandbox);
+                if sandbox == Sandbox::WorkspaceWrite && refused.commands == 0 {
+                    again += &format!(
+                        " Patches fail so as well where no sandbox can be made: a person sees that by \
+                         `{} doctor`.",
+                        env!("CARGO_PKG_NAME")
+                    );
+                }
+                (format!("The turn ran in the sandbox {}, which", sandbox.as_str()), again)
+            }
         };
         let count = |count: u64, one: &str, more: &str| match count {
             0 => None,

@@ -1,6 +1,10 @@
-//! What can be done about a turn that was not completed, in one place for all who tell it. Pure.
+//! What can be done about a turn that was not completed, or whose commands did not run, in one place for
+//! all who tell it. Pure.
 
 use super::outcome::{CancelledBy, FailureKind, Limit};
+use crate::codex::no_sandbox::NotRun;
+use crate::policy;
+use crate::text::{Lines, told};
 
 /// How whoever is told asks again.
 #[derive(Debug, Clone, Copy)]
@@ -139,5 +143,48 @@ pub(crate) fn next(kind: &FailureKind, Ways { again, resume }: Ways<'_>) -> Stri
         FailureKind::Internal { .. } => {
             format!("{resume}. Please report this; the server's log has more.")
         }
+    }
+}
+
+/// A warning, if commands did not run because their sandbox could not be made. So many patches were not
+/// made: Codex does not say why, and they want the same sandbox.
+pub(crate) fn not_run(not_run: &NotRun, patches: u64) -> Option<String> {
+    let commands = match not_run.count {
+        0 => return None,
+        1 => "1 command of Codex's did not run".to_owned(),
+        count => format!("{count} commands of Codex's did not run"),
+    };
+    let patches = match patches {
+        0 => String::new(),
+        1 => " and 1 patch was not made".into(),
+        count => format!(" and {count} patches were not made"),
+    };
+    let what = commands + &patches;
+    Some(format!(
+        "{what}, because the sandbox cannot be made on this machine ({}): Codex may have seen and changed \
+         nothing, whatever it says. A person must {}; or, where the container is sandbox enough, the operator \
+         allows danger-full-access by {} and the call asks for it.",
+        told(&not_run.said, Lines::Escaped),
+        sandbox(&not_run.said),
+        policy::MAX_SANDBOX
+    ))
+}
+
+/// What a person can do so that a sandbox can be made, by what was said instead.
+pub(crate) fn sandbox(said: &str) -> &'static str {
+    let has = |words: &str| said.contains(words);
+    if has("bubblewrap is unavailable") {
+        "install bubblewrap (the program bwrap), or Codex anew (npm install -g @openai/codex)"
+    } else if has("WSL1") {
+        "use WSL 2: no sandbox can be made on WSL 1"
+    } else if has("use-legacy-landlock") || has("requires bubblewrap") {
+        "take use_legacy_landlock out of the features in Codex's config.toml"
+    } else if has("SeccompInstall") {
+        "let its programs install seccomp filters: the kernel, or what stands in for it, has or allows none"
+    } else {
+        "let its programs make user namespaces (in a container: a seccomp profile that allows unshare, mount \
+         and pivot_root, or --security-opt seccomp=unconfined --security-opt apparmor=unconfined; on the host: \
+         sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
+         kernel.apparmor_restrict_unprivileged_userns)"
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::advice;
 use super::attempt::{End, Recorder, Running, Watched, Why};
 use super::clock::Clock;
 use super::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
@@ -304,7 +305,8 @@ impl Call {
     ) -> std::result::Result<Answer, Box<Failure>> {
         let refusal = self.refusal(&transcript.refused, effective.as_ref(), &plan);
         let notices = transcript.take_notices();
-        let no_sandbox = Self::without_sandbox(&transcript.refused);
+        let refused = &transcript.refused;
+        let no_sandbox = advice::not_run(&refused.not_run, refused.patches);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
         let session = self.request.continues().or(opened);
         let tokens = match &end {

@@ -70,6 +70,7 @@ fn codex_of(stage: &Stage, version: &str) -> PathBuf {
          exec*) exec '{codex}' \"$@\" ;;\n\
          'login status') echo 'Logged in using an API key - sk-abc***xyz' >&2 ;;\n\
          'doctor --json') cat '{report}' 2>/dev/null || exit 2 ;;\n\
+         'sandbox -P') ;;\n\
          *) exit 9 ;;\n\
          esac",
         report = stage.file("report.json").display()
@@ -130,7 +131,11 @@ fn a_codex_that_is_in_order_is_told_with_its_version() {
     assert_eq!((text(codex, "status"), &codex["details"]["version"]), ("ok", &json!("0.172.1")));
     assert!(text(codex, "summary").contains("newer than 0.171"), "{codex}");
     assert_eq!(text(check(&report, "login"), "summary"), "Logged in using an API key");
-    assert_eq!(called(&stage), "--version \nlogin status\n", "nothing more without --live");
+    assert_eq!(
+        called(&stage),
+        "--version \nlogin status\nsandbox -P\n",
+        "nothing more without --live"
+    );
 }
 
 #[test]

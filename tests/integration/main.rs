@@ -76,6 +76,8 @@ mod real_diff_attacks;
 #[cfg(unix)]
 mod real_doctor;
 #[cfg(target_os = "linux")]
+mod real_doctor_sandbox;
+#[cfg(target_os = "linux")]
 mod real_escapes;
 #[cfg(unix)]
 mod real_failures;

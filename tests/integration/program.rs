@@ -7,11 +7,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::job_kit::{start, text, wait};
+use crate::doctor::check;
+use crate::job_kit::{folder, runner, start, text, wait};
+use crate::person;
 use crate::play::Stage;
 use crate::setup::{PROGRAM, error_text, field, home, scratch, script, scripted};
 use crate::support::client::Server;
 use crate::support::real_codex::Home;
+use crate::support::scripted_codex;
 use crate::wait::wait_until;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
@@ -336,13 +339,27 @@ fn no_prompt_and_no_reply_is_logged() {
 
 /// Nobody else runs a turn here.
 #[test]
-fn what_the_command_line_says_of_the_log_holds_for_jobs_too() {
+fn what_the_command_line_says_of_the_log_and_of_the_origin_holds_for_jobs_too() {
     let stage = Stage::new();
     let log = stage.home.path().join("server.log");
-    let server = stage.server().arg("--debug").arg("--log-file").arg(&log).start();
-    let job = start(&server, "hello");
-    wait(&server, text(&job, "job_id"), &job["notification_cursor"]);
+    let server = stage.server().arg("--origin").arg("Möbius").arg("--debug");
+    let server = server.arg("--log-file").arg(&log).start();
+    let job = start(&server, &script(&json!([{"started": {}}, {"wait_for": stage.file("go")}])));
+    let id = text(&job, "job_id");
     wait_until("the job's process to log", || {
         fs::read_to_string(&log).is_ok_and(|log| log.contains("session started"))
     });
+    // What is of use to developers alone comes with the part of the program that says it.
+    wait_until("its own log to be detailed", || {
+        let own = fs::read_to_string(folder(&stage.home, id).join("runner.log"));
+        own.is_ok_and(|own| own.contains(" codex_persistent_mcp::"))
+    });
+    // It is in line under this name.
+    let doctor = person::program(&stage.home, &scripted_codex(), &["doctor", "--json"]);
+    let report = person::parsed(&person::run(doctor).stdout)[0].clone();
+    let servers = check(&report, "calls")["details"]["servers"].clone();
+    let runner = format!("process {} (Möbius)", runner(&stage.home, id));
+    assert!(servers.as_array().is_some_and(|all| all.contains(&json!(runner))), "{servers}");
+    stage.release("go");
+    wait(&server, id, &job["notification_cursor"]);
 }

@@ -81,6 +81,21 @@ fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
 }
 
 #[test]
+fn arguments_may_be_an_object_in_a_text() {
+    let home = offline_home();
+    let server = scripted(&home).start();
+    for (tool, arguments, reply) in tools() {
+        let call = json!({"name": tool, "arguments": arguments.to_string()});
+        let answer = result(server.request("tools/call", &call));
+        assert!(content(&answer)[reply].is_string(), "{answer}");
+        let call = json!({"name": tool, "arguments": "hello"});
+        let error = server.request("tools/call", &call)["error"].clone();
+        assert_eq!(error["code"], -32602, "{error}");
+        assert!(error["message"].to_string().contains("arguments"), "{error}");
+    }
+}
+
+#[test]
 fn each_version_with_a_handshake_is_agreed_to_and_served() {
     let home = offline_home();
     for version in WITH_HANDSHAKE {

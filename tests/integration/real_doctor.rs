@@ -95,6 +95,26 @@ fn a_live_check_is_one_turn_that_may_change_nothing() {
 }
 
 #[test]
+fn a_model_that_is_not_reached_by_websocket_is_told_with_what_helps() {
+    let model = Model::start(ready);
+    let home = home(&model.url());
+    let said = |report: &Value| {
+        let checks = report["checks"].as_array().expect("a list").clone();
+        checks.into_iter().find(|check| check["id"] == "live.websocket")
+    };
+    let (_, report) = examined(&home, &["--live"]);
+    assert_eq!(said(&report), None, "it is not tried");
+    home.append_config("model_providers.stand-in.supports_websockets = true");
+    let (_, report) = examined(&home, &[]);
+    assert_eq!(said(&report), None, "nothing is asked without --live");
+    let (status, report) = examined(&home, &["--live"]);
+    assert_eq!((status, text(check(&report, "live"), "status")), (Some(0), "ok"), "{report:#}");
+    let told = said(&report).unwrap_or_else(|| panic!("it is not told: {report:#}"));
+    assert_eq!(text(&told, "status"), "warning");
+    assert!(text(&told, "fix").contains("supports_websockets = false"), "{told}");
+}
+
+#[test]
 fn a_live_check_that_fails_says_what_failed() {
     let model =
         Model::start(|_: &Request| Response::status(500, json!({"error": {"message": "no"}})));

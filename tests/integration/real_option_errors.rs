@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use crate::job_kit::{snapshot, wait};
 use crate::play::with;
 use crate::real_kit::PICTURE;
-use crate::setup::{content, error_text, home, real};
+use crate::setup::{content, error_text, home, real, real_release};
+use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
-use crate::support::real_codex::Home;
+use crate::support::real_codex::{Home, Release};
 
 /// Options that cannot be used: the field that is named, its value, and a word of what is said.
 fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
@@ -198,6 +199,13 @@ fn a_session_without_a_record_is_offered_to_nobody() {
     let ended = snapshot(&server, job["job_id"].as_str().expect("an id"));
     assert!(ended["resume_command"].is_null(), "{ended}");
     assert!(ended["warnings"].to_string().contains("--ephemeral"), "{ended}");
+    let asked = model.requests().len();
+    let reply = server.call("job_reply", &json!({"job_id": job["job_id"], "prompt": "go on"}));
+    let text = error_text(&reply);
+    assert!(text.starts_with("session_not_kept: ") && text.contains("--ephemeral"), "{text}");
+    assert!(text.contains("start a new job without --ephemeral"), "{text}");
+    let after = snapshot(&server, job["job_id"].as_str().expect("an id"));
+    assert_eq!((&after, model.requests().len()), (&ended, asked), "nothing was asked");
 
     // One that has a record keeps it.
     let begun = server.call("codex_chat", &json!({"prompt": "remember"}));
@@ -206,4 +214,46 @@ fn a_session_without_a_record_is_offered_to_nobody() {
     resumed["session_id"] = session;
     let resumed = server.call("codex_chat", &resumed);
     assert!(content(&resumed)["resume_command"].is_string(), "{resumed}");
+    resumes(&server, &call("go on"), &content(&begun)["session_id"]);
+}
+
+/// A job that goes on in a session with a record is gone on with, although it keeps none itself.
+fn resumes(server: &Server, call: &Value, session: &Value) {
+    let mut call = call.clone();
+    call["session_id"] = session.clone();
+    let job = content(&server.call("job_start", &call)).clone();
+    let id = job["job_id"].as_str().expect("an id");
+    let (_, cursor) = wait(server, id, &job["notification_cursor"]);
+    assert!(snapshot(server, id)["resume_command"].is_string());
+    server.call("job_reply", &json!({"job_id": id, "prompt": "and on"}));
+    let (told, _) = wait(server, id, &cursor);
+    assert!(told["result"].as_str().is_some_and(|reply| reply.contains("and on")), "{told}");
+}
+
+#[test]
+fn each_release_takes_all_policies_for_approvals_but_the_one_that_it_has_no_more() {
+    let model = Model::start(echo);
+    for (release, version) in Release::ALL.into_iter().zip(["0.171", "0.169", "0.153"]) {
+        let home = home(&model.url());
+        let server = real_release(&home, release).start();
+        let call = |policy: &str| json!({"prompt": "hello", "approval_policy": policy});
+        for policy in ["never", "on-request", "on-failure"] {
+            let answer = server.call("codex_chat", &call(policy));
+            assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+        }
+        let asked = model.requests().len();
+        for tool in ["codex_chat", "job_start"] {
+            let refused = server.call(tool, &call("untrusted"));
+            let text = error_text(&refused);
+            assert!(text.starts_with("bad_input: approval_policy cannot be untrusted"), "{text}");
+            assert!(text.contains(&format!("this one is {version};")), "{text}");
+        }
+        assert_eq!(model.requests().len(), asked, "nothing was asked");
+        // One that has it in its configuration is told to go without.
+        let config = home.path().join("config.toml");
+        let text = fs::read_to_string(&config).expect("it is there");
+        fs::write(&config, format!("approval_policy = \"untrusted\"\n{text}")).expect("writable");
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+    }
 }

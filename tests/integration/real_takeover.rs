@@ -171,6 +171,20 @@ fn a_record_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
+fn a_model_that_is_not_reached_by_websocket_is_a_warning_with_what_helps() {
+    let model = Model::start(echo);
+    for release in Release::ALL {
+        let home = home(&model.url());
+        home.append_config("model_providers.stand-in.supports_websockets = true");
+        let server = real_release(&home, release).start();
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        let warnings = content(&answer)["warnings"].to_string();
+        assert!(warnings.contains("by WebSocket"), "{release:?}: {answer}");
+        assert!(warnings.contains("supports_websockets = false"), "{release:?}: {answer}");
+    }
+}
+
+#[test]
 fn what_codex_says_in_passing_is_a_warning_with_what_helps() {
     let stage = Stage::new();
     let server = stage.server().start();

@@ -22,6 +22,8 @@ const ID: &str = "codex";
 pub(super) struct Found {
     pub(super) program: Program,
     pub(super) version: Version,
+    /// The folders on the PATH that programs may be taken from for what runs outside of a sandbox.
+    pub(super) folders: Vec<PathBuf>,
 }
 
 /// Looks for Codex and asks for its version.
@@ -33,7 +35,7 @@ pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
     };
     let answer = ask(&program, &["--version"], ANSWER_WITHIN).await;
     let (check, version) = judge(&program.named, &program.path, answer);
-    (check, version.map(|version| Found { program, version }))
+    (check, version.map(|version| Found { program, version, folders }))
 }
 
 fn missing(codex_bin: &OsStr) -> Check {

@@ -9,6 +9,7 @@ use super::check::{Check, Status};
 use super::codex::Found;
 use crate::cli::advice::of_failure;
 use crate::codex::event::Event;
+use crate::codex::notice;
 use crate::codex::version::Version;
 use crate::text::line;
 use crate::turn::Codex;
@@ -29,25 +30,28 @@ const SHOWN: usize = 300;
 
 const ID: &str = "live";
 
-/// One turn in a new session, as a call would have it.
-pub(super) async fn turn(codex: &Codex) -> Check {
+/// One turn in a new session, as a call would have it. The first check says whether it was completed.
+pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
     let began = Instant::now();
     let request = match request() {
         Ok(request) => request,
-        Err(problem) => return Check::problem(ID, problem.to_string(), "report this"),
+        Err(problem) => return vec![Check::problem(ID, problem.to_string(), "report this")],
     };
     let mut turn = codex.start(request);
     // That it tries again, say, and why: it does so for longer than it is waited for.
     let mut trouble = None;
+    let mut fell_back = false;
     while let Some(event) = turn.next_event().await {
-        if let Event::Error { message } = event {
-            trouble = Some(line(&message, SHOWN));
+        match event {
+            Event::Error { message } => trouble = Some(line(&message, SHOWN)),
+            Event::Item { item, .. } => fell_back |= notice::is_fallback(&item),
+            _ => {}
         }
     }
     let outcome = turn.outcome().await;
     let took = began.elapsed();
     codex.finished(LEAVE_WITHIN).await;
-    match outcome {
+    let turn = match outcome {
         Ok(answer) => {
             let session = answer.session_id;
             let summary = format!("Codex answered within {} in session {session}", duration(took));
@@ -57,7 +61,15 @@ pub(super) async fn turn(codex: &Codex) -> Check {
                 .with("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
         }
         Err(failure) => judge_failure(&failure, trouble),
-    }
+    };
+    [turn].into_iter().chain(fell_back.then(without_websocket)).collect()
+}
+
+fn without_websocket() -> Check {
+    let summary = "the model is not reached by WebSocket: Codex tries that in each call, and may lose seconds \
+                   on it before it goes on by HTTPS";
+    let fix = format!("let a proxy pass WebSocket through, or name {}", notice::WITHOUT_WEBSOCKET);
+    Check::warning("live.websocket", summary, fix)
 }
 
 fn judge_failure(failure: &Failure, trouble: Option<String>) -> Check {

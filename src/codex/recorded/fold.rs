@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::call::{self, What};
 use super::output::{self, Output};
 use super::script;
-use super::{Done, MAX_OUTPUT, Recorded, key, refusal};
+use super::{Done, MAX_OUTPUT, Recorded, key};
 
 /// How many calls are kept that wait for their output, and how many commands and patches in all.
 const MAX_CALLS: usize = 4_000;
@@ -115,15 +115,14 @@ impl Fold {
         self.join_results();
         let mut recorded = Recorded::default();
         for (source, done) in self.entries {
-            recorded.refused.take(&done.item());
+            let is_told = recorded.refused.take(&done.item());
             match (source, &done.what) {
                 (Source::Item, What::Command(command)) => {
                     *recorded.shown.entry(key(command)).or_default() += 1;
                 }
                 (Source::Item, _) => {}
                 (_, What::Command(_) | What::Script(_)) => {
-                    let no_sandbox = refusal::is_no_sandbox(&done.output, done.exit_code);
-                    if done.exit_code.is_some() || done.is_refused || no_sandbox {
+                    if done.exit_code.is_some() || is_told {
                         recorded.hidden.push(done);
                     }
                 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::call::{What, files};
 use super::output::Output;
-use crate::codex::refusal;
+use crate::codex::{no_sandbox, refusal};
 
 /// Reads what came of commands and patches from what a script printed. `seen` has the ids of results
 /// that were printed before.
@@ -65,7 +65,7 @@ fn plain(text: &str) -> Option<Output> {
     let text = text.split_once("Script error:\n").map_or(text, |(_, error)| error);
     let is_refused = refusal::is_of_patch(text)
         || refusal::is_of_command(text, None)
-        || refusal::is_no_sandbox(text, None);
+        || no_sandbox::said("", text, None).is_some();
     is_refused.then(|| Output { exit_code: None, printed: text.to_owned() })
 }
 

@@ -1,0 +1,94 @@
+//! Whether a sandbox can be made on this machine, as Codex makes one for the commands of its turns.
+
+use std::time::Duration;
+
+use super::ask::{Answer, Silence, ask};
+use super::check::Check;
+use super::codex::Found;
+use crate::codex::no_sandbox;
+use crate::codex::version::Version;
+use crate::policy;
+use crate::turn::advice;
+use crate::turn::request::Sandbox;
+
+/// Some 100 ms, on a machine that is not busy.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Has nothing done in the sandbox of a turn that may change nothing, in a directory in which nobody leaves
+/// configuration. It is the same from 0.153 to 0.171; versions before want the name of the system too.
+const NOTHING: [&str; 9] = ["sandbox", "-P", ":read-only", "-C", "/", "--", "/bin/sh", "-c", ":"];
+
+const ID: &str = "sandbox";
+
+/// Has Codex make one, and do nothing in it.
+pub(super) async fn examine(found: &Found, most: Sandbox) -> Check {
+    if !cfg!(unix) || found.version < Version::SANDBOX_COMMAND {
+        return Check::ok(ID, "not tried: this Codex cannot be asked to make a sandbox");
+    }
+    let mut program = found.program.clone();
+    // Codex takes the program that makes the sandbox from the PATH, and runs it outside.
+    if let Ok(path) = std::env::join_paths(&found.folders) {
+        program.environment.push(("PATH".into(), Some(path)));
+    }
+    judge(ask(&program, &NOTHING, ANSWER_WITHIN).await, most)
+}
+
+fn judge(answer: Result<Answer, Silence>, most: Sandbox) -> Check {
+    let unknown = |what: String| {
+        let by_hand = format!("see what `codex {}` says", NOTHING.join(" "));
+        Check::warning(ID, format!("whether a sandbox can be made is not known: {what}"), by_hand)
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(silence) => return unknown(silence.to_string()),
+    };
+    if answer.status.success() {
+        return Check::ok(ID, "commands of Codex's can be put into a sandbox");
+    }
+    let code = answer.status.code().map(i64::from);
+    let Some(said) = no_sandbox::said("", &answer.stderr, code) else {
+        return unknown(answer.in_short());
+    };
+    let summary = format!("no sandbox can be made, so Codex's commands will not run: {said}");
+    let fix = format!(
+        "{}; or, where this machine is a container that is sandbox enough, set \
+         {}=danger-full-access, and have calls ask for it",
+        advice::sandbox(&said),
+        policy::MAX_SANDBOX
+    );
+    match most {
+        // There are calls whose commands run.
+        Sandbox::DangerFullAccess => Check::warning(ID, summary, fix),
+        Sandbox::ReadOnly | Sandbox::WorkspaceWrite => Check::problem(ID, summary, fix),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::Status;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    fn judged(code: i32, stderr: &str, most: Sandbox) -> Check {
+        let status = ExitStatus::from_raw(code << 8);
+        judge(Ok(Answer { status, stdout: String::new(), stderr: stderr.into() }), most)
+    }
+
+    #[test]
+    fn only_what_makes_the_sandbox_says_that_none_can_be_made() {
+        let most = Sandbox::WorkspaceWrite;
+        assert_eq!(judged(0, "a warning", most).status, Status::Ok);
+        let none = judged(1, "bwrap: setting up uid map: Permission denied\n", most);
+        assert_eq!(none.status, Status::Problem);
+        assert!(none.summary.ends_with("bwrap: setting up uid map: Permission denied"));
+        assert!(none.fix.is_some_and(|fix| fix.contains("apparmor_restrict_unprivileged_userns")));
+        assert_eq!(judged(1, "Error loading config.toml", most).status, Status::Warning);
+    }
+
+    #[test]
+    fn it_is_no_problem_where_calls_may_go_without() {
+        let said = "bwrap: pivot_root: Invalid argument\n";
+        assert_eq!(judged(1, said, Sandbox::DangerFullAccess).status, Status::Warning);
+    }
+}
