@@ -20,6 +20,9 @@ use crate::private;
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
 pub(crate) const SLOT: usize = 4096;
 
+/// What is in one.
+pub(crate) type Slot = [u8; SLOT];
+
 /// The name says the form, so that a later one does not get in the way of this one.
 const TABLE: &str = "calls-2";
 
@@ -122,6 +125,11 @@ impl Table {
         Ok(Locked { open, folder, opening: self.openings })
     }
 
+    /// Whether there can be one.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.folder.is_some()
+    }
+
     /// When somebody locked the table last. It changes as long as others come and go, and not if one
     /// has it that does nothing.
     pub(crate) fn last_locked(&self) -> Option<SystemTime> {
@@ -189,7 +197,7 @@ impl Locked<'_> {
     }
 
     /// Writes a slot.
-    pub(crate) fn write(&self, slot: usize, text: &[u8; SLOT]) -> io::Result<()> {
+    pub(crate) fn write(&self, slot: usize, text: &Slot) -> io::Result<()> {
         write_at(&self.open.file, text, (slot * SLOT) as u64)
     }
 
@@ -257,7 +265,7 @@ pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
 }
 
 /// A slot that holds a line, or nothing.
-pub(crate) fn slot_of(line: &[u8]) -> Option<[u8; SLOT]> {
+pub(crate) fn slot_of(line: &[u8]) -> Option<Slot> {
     let mut slot = [b' '; SLOT];
     slot.get_mut(..line.len())?.copy_from_slice(line);
     slot[SLOT - 1] = b'\n';

@@ -90,18 +90,17 @@ fn a_session_that_began_in_one_server_is_waited_for_in_the_other() {
 fn the_limit_is_one_for_all_servers_and_no_server_passes_another() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "2");
-    let begun = |server, name| {
+    // Each is in line before the next one comes.
+    let begun = |server, name, count| {
         let call = begin(server, &steps(&turn(name)));
-        settle(server);
+        wait_for_calls(&stage, count);
         call
     };
-    let one = begun(&first, "one");
-    let two = begun(&first, "two");
-    let three = begun(&second, "three");
-    wait_for_calls(&stage, 3);
-    let four = begun(&first, "four");
-    let five = begun(&second, "five");
-    wait_for_calls(&stage, 5);
+    let one = begun(&first, "one", 1);
+    let two = begun(&first, "two", 2);
+    let three = begun(&second, "three", 3);
+    let four = begun(&first, "four", 4);
+    let five = begun(&second, "five", 5);
     stage.wait_for("began-one");
     stage.wait_for("began-two");
     assert_eq!(started(&stage).len(), 2);
