@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::job_kit::{folder, nothing_left, start_with, text, told, wait_told};
 use crate::play::{Stage, begin, chat, reply_of, result_of, settle, steps, turn, with};
 use crate::setup::{content, error_text, field, skipped};
 use crate::support::client::{Builder, Server};
@@ -263,6 +264,50 @@ fn a_server_leaves_at_the_end_of_its_input_although_the_disk_of_its_state_hangs(
     chat(&server, &json!({"prompt": "hello", "timeout_ms": 100}));
     server.close_stdin();
     assert_eq!(server.wait_exit(LEAVES_WITHIN).code(), Some(0));
+}
+
+/// What was answered not to be done is not done either when the disk answers again.
+#[test]
+fn a_job_that_was_given_up_because_of_a_disk_that_hangs_does_not_begin_later() {
+    let stage = Stage::new();
+    let starts = |stage: &Stage| stage.started(&["go-one", "go-two"]);
+    let replies = Stage::new();
+    let first = replies.server().start();
+    let job = start_with(&first, &steps(&turn("one")));
+    replies.release("go-one");
+    let id = text(&job, "job_id");
+    wait_told(&first, id, 1);
+    nothing_left(&replies.home, &first);
+    // Where it takes its prompts from, and where all jobs are.
+    let inbox = folder(&replies.home, id).join("inbox");
+    let jobs = stage.home.state().join("jobs");
+    let [Some((inbox, replier)), Some((jobs, starter))] =
+        [HungDisk::under(&inbox, replies.server()), HungDisk::under(&jobs, stage.server())]
+    else {
+        return skipped("there is no C compiler `cc` to make a disk with that hangs");
+    };
+    let [replier, starter] = [replier, starter].map(Builder::start);
+    inbox.hang();
+    jobs.hang();
+    let prompt = crate::setup::script(&turn("two"));
+    let replied = replier.begin_call("job_reply", &json!({"job_id": id, "prompt": prompt}));
+    let started = starter.begin_call("job_start", &steps(&turn("two")));
+    for answer in [result_of(&replier, &replied), result_of(&starter, &started)] {
+        let text = error_text(&answer);
+        assert!(text.contains("does not answer: it was given up"), "{text}");
+    }
+    inbox.answer();
+    jobs.answer();
+    // Jobs are started one after the other, so this one comes behind the one that was given up.
+    let last = start_with(&starter, &json!({"prompt": "last"}));
+    wait_told(&starter, text(&last, "job_id"), 1);
+    let listed = content(&starter.call("job_list", &json!({})))["jobs"].clone();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    content(&replier.call("job_reply", &json!({"job_id": id, "prompt": "last"})));
+    wait_told(&replier, id, 2);
+    nothing_left(&replies.home, &replier);
+    assert_eq!((starts(&stage), starts(&replies)), (vec![], vec!["go-one".to_owned()]));
+    assert_eq!(told(&replier, id).len(), 2);
 }
 
 /// A list that is limited to a folder that does not answer.

@@ -97,6 +97,40 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     nothing_left(&stage.home, &server);
 }
 
+/// Also where it matters in which folders they were.
+#[test]
+fn notifications_read_the_jobs_alone_of_which_they_tell() {
+    let stage = Stage::new();
+    let server =
+        stage.server().env("CODEX_PERSISTENT_MCP_ALLOWED_DIRS", stage.home.project()).start();
+    let [one, two] = ["one", "two"].map(|prompt| {
+        let job = start_with(&server, &json!({"prompt": prompt}));
+        let id = text(&job, "job_id").to_owned();
+        wait_told(&server, &id, 1);
+        id
+    });
+    nothing_left(&stage.home, &server);
+    let told = |cursor: &Value| {
+        let answer = server.call("job_notifications", &json!({"cursor": cursor}));
+        let told = content(&answer)["notifications"].as_array().expect("a list").clone();
+        told.iter().map(|told| (text(told, "job_id").to_owned(), told["cursor"].clone())).collect()
+    };
+    let all: Vec<(String, Value)> = told(&json!(0));
+    assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&one, &two]);
+    // Whoever reads that it still runs finds out that it does not, and writes that down.
+    let state = folder(&stage.home, &one).join("state.json");
+    let before = fs::read_to_string(&state).expect("it has a state");
+    let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
+    let other = before.replacen("\"status\":\"completed\"", "\"status\":\"running\"  ", 1);
+    assert!(other.len() == before.len() && other != before, "{before}");
+    fs::write(&state, &other).expect("it is ours");
+    let file = fs::File::options().write(true).open(&state).expect("it is ours");
+    file.set_modified(modified).expect("it is ours");
+    let after: Vec<(String, Value)> = told(&all[0].1);
+    assert_eq!(after, all[1..]);
+    assert_eq!(fs::read_to_string(&state).expect("it has a state"), other, "it was read");
+}
+
 /// More servers than one start jobs at once, where there is room for one more.
 #[test]
 fn the_limit_of_jobs_holds_when_several_servers_start_some_at_once() {
