@@ -77,7 +77,7 @@ const TITLE_CHARS: usize = 160;
 /// How long whoever is at a job's files may take.
 const LOCK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why something cannot be done with jobs. Nothing was changed.
+/// Why something cannot be done with jobs. Nothing was changed, if it is not said otherwise.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("there is no folder for jobs: neither a home directory nor a setting says where")]
@@ -94,6 +94,12 @@ pub(crate) enum Problem {
     Storage { path: PathBuf, source: io::Error },
     #[error("the process that would run the job cannot be started: {}", shown(.0))]
     NotStarted(io::Error),
+    #[error("the disk that the jobs lie on does not answer")]
+    NoAnswer,
+    #[error(
+        "the disk that the jobs lie on does not answer, and what was asked may be done all the same"
+    )]
+    Unsure,
 }
 
 type Result<T> = std::result::Result<T, Problem>;

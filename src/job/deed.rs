@@ -37,3 +37,18 @@ impl Deed {
         before.unwrap_or_else(|before| before)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_done_or_given_up_whichever_comes_first() {
+        let deed = Deed::default();
+        assert!(deed.give_up());
+        assert!(deed.begin().is_err() && deed.give_up());
+        let deed = Deed::default();
+        assert!(deed.begin().is_ok());
+        assert!(!deed.give_up() && deed.begin().is_ok());
+    }
+}

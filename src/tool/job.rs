@@ -153,6 +153,13 @@ impl JobTool {
                 };
                 ("storage", format!("{cure}{OTHER_FOLDER}."))
             }
+            Problem::NoAnswer => {
+                ("storage", format!("call {name} again when it does, or else {OTHER_FOLDER}."))
+            }
+            Problem::Unsure => (
+                "storage",
+                format!("look with job_list, when it answers, before you call {name} again."),
+            ),
             Problem::NotStarted(_) => (
                 "cannot_start",
                 format!(
@@ -164,7 +171,7 @@ impl JobTool {
         };
         let message = trouble.0.to_string();
         let nothing = match self {
-            _ if matches!(trouble.0, Problem::Refused(_)) => "",
+            _ if matches!(trouble.0, Problem::Refused(_) | Problem::Unsure) => "",
             Self::Start => " Nothing was started.",
             Self::Reply => " Nothing was asked.",
             Self::Events | Self::Notifications | Self::Wait | Self::List | Self::Cancel => "",
@@ -195,7 +202,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    within(jobs, work).await.unwrap_or_else(|| Err(no_answer("")))
+    within(jobs, work).await.unwrap_or(Err(Problem::NoAnswer))
 }
 
 /// The same for what is not to be done any more when it is answered that it was not.
@@ -205,18 +212,8 @@ async fn deciding<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let deed = Deed::default();
     let done = deed.clone();
-    within(jobs, move |jobs| work(jobs, &done)).await.unwrap_or_else(|| {
-        Err(no_answer(if deed.give_up() {
-            ": it was given up, and nothing is started or asked when it does"
-        } else {
-            ": what was asked for may have been done, or may still be; job_list tells when it does"
-        }))
-    })
-}
-
-fn no_answer(consequence: &str) -> Problem {
-    let message = format!("the disk that the jobs lie on does not answer{consequence}");
-    FailureKind::Internal { message }.into()
+    let answer = within(jobs, move |jobs| work(jobs, &done)).await;
+    answer.unwrap_or_else(|| Err(if deed.give_up() { Problem::NoAnswer } else { Problem::Unsure }))
 }
 
 /// `None` if the disk does not answer.
