@@ -235,7 +235,7 @@ impl Jobs {
         let job = JobId::new();
         let folder = store.folder(job);
         let ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
-        let started = self.create(store, &folder, job, &ask, label, &runner, deed);
+        let started = self.create(store, job, &ask, label, &runner, deed);
         if started.is_err() {
             // The process, if it was started, finds nothing to do and leaves.
             drop(fs::remove_dir_all(folder.path()));
@@ -249,7 +249,6 @@ impl Jobs {
     fn create(
         &self,
         store: &Store,
-        folder: &Folder,
         job: JobId,
         ask: &Ask,
         label: Option<String>,
@@ -257,6 +256,7 @@ impl Jobs {
         deed: &Deed,
     ) -> Result<()> {
         let storage = |error| storage(store, error);
+        let folder = &store.folder(job);
         folder.create().map_err(storage)?;
         let lock = folder.try_lock().map_err(storage)?;
         let lock = lock.expect("nobody else knows the folder that was just made");

@@ -276,7 +276,11 @@ impl Calls {
 
     /// What has changed. What has no slot yet finds one in the text of the table, if that was read; since
     /// then nobody else has written there.
-    pub(crate) fn to_write(&mut self, text: Option<&[u8]>, others: &[Seen]) -> io::Result<Writing> {
+    pub(crate) fn take_changes(
+        &mut self,
+        text: Option<&[u8]>,
+        others: &[Seen],
+    ) -> io::Result<Writing> {
         let mut writing = Writing::default();
         let mut taken = vec![false; text.map_or(0, <[u8]>::len) / SLOT];
         let own = self.mine.iter().filter_map(|mine| mine.slot.as_ref().map(|(slot, _)| *slot));

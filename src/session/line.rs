@@ -144,12 +144,12 @@ impl Line {
     }
 
     /// What is to be written, beside the calls of the others if the table was read.
-    pub(crate) fn to_write(
+    pub(crate) fn take_changes(
         &mut self,
         text: Option<&[u8]>,
         others: &[Seen],
     ) -> std::io::Result<Writing> {
-        self.calls.to_write(text, others)
+        self.calls.take_changes(text, others)
     }
 
     /// So many of these slots were written.

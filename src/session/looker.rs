@@ -95,7 +95,7 @@ impl Looker {
         text: Option<&[u8]>,
         others: &[Seen],
     ) -> io::Result<()> {
-        let Writing { shorten, slots } = shared.line(|line| line.to_write(text, others))?;
+        let Writing { shorten, slots } = shared.line(|line| line.take_changes(text, others))?;
         let mut count = 0;
         let mut write = || {
             shorten.map_or(Ok(()), |end| table.shorten(end))?;

@@ -184,13 +184,14 @@ impl Queue {
     /// not count with this server until somebody comes.
     pub(crate) async fn left(&self) {
         let (tell, told) = oneshot::channel();
-        let mut state = self.lock();
-        if state.table.is_some() {
-            // Nobody has come yet.
-            return;
+        {
+            let mut state = self.lock();
+            if state.table.is_some() {
+                // Nobody has come yet.
+                return;
+            }
+            state.leaving.push(tell);
         }
-        state.leaving.push(tell);
-        drop(state);
         self.shared().due.notify_one();
         let _whichever = told.await;
     }
