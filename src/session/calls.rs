@@ -30,6 +30,8 @@ pub(crate) struct Calls {
     next_ticket: u64,
     /// Calls of others whose turn it is, by slot and ticket, and since when.
     called: HashMap<(usize, u64), Instant>,
+    /// Servers whose turn it is, and who were not called before.
+    next: Vec<String>,
     /// Of others, as last seen.
     others_running: usize,
     others_waiting: usize,
@@ -145,9 +147,16 @@ impl Calls {
         self.others_running + self.others_waiting > 0 && self.waiting() > 0
     }
 
-    /// Whether the table must be read: for those that wait, and to find a slot.
+    /// Servers that have not been told that it is their turn.
+    pub(crate) fn take_next(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.next)
+    }
+
+    /// Whether the table must be read: for those that wait, to find a slot, and to see for whom those
+    /// who left have made room.
     pub(crate) fn must_read(&self) -> bool {
-        self.mine.iter().any(|mine| !mine.entry.running || mine.slot.is_none())
+        !self.left.is_empty()
+            || self.mine.iter().any(|mine| !mine.entry.running || mine.slot.is_none())
     }
 
     /// Whether there is something to be written.
@@ -254,6 +263,12 @@ impl Calls {
         let first = self.entries().filter(|call| !call.running).map(|call| call.ticket).min();
         let in_front = |seen: &&Seen| !seen.entry.running && Some(seen.entry.ticket) < first;
         self.in_front = others.iter().filter(in_front).count();
+        let is_new = |seen: &&Seen| {
+            let id = (seen.slot, seen.entry.ticket);
+            called.contains_key(&id) && !self.called.contains_key(&id)
+        };
+        let new = others.iter().filter(is_new).map(|seen| seen.entry.server.clone());
+        self.next.extend(new.collect::<Vec<_>>());
         // If nobody waits here, nobody looks on, and what was called is no longer known.
         self.called = if self.waiting() > 0 { called } else { HashMap::new() };
         keys

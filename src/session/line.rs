@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::calls::{Calls, Key, Seen, Writing};
 use super::order::{self, Entry, InFront};
 use super::roots::{Clash, Roots};
-use super::table::{Slot, Unavailable, Who};
+use super::table::{Locked, Slot, Unavailable, Who};
 use crate::turn::request::SessionId;
 
 /// How long another process is waited for that has the table locked, or whose turn it is: one that
@@ -18,16 +18,19 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether another server has made room: by the first of those who wait, and at
 /// least by all of them. The further back, the rarer, so that many who wait do not keep each other
-/// from the table, nor the machine from its work.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// from the table, nor the machine from its work. Whoever makes room rings for those whose turn it is then; the dead
+/// ring for nobody.
+const WITH_BELL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+const WITHOUT_BELL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// So many places further back, looks are rarer by once more the time.
 const PLACES: usize = 2;
 
-/// After so many others, it is looked again at the next look whether they are alive; after more, less
-/// often.
+/// For so many others it takes a rest of that length until it is looked again whether they are alive, and
+/// up to so many times that for those further back.
 const OTHERS: usize = 4;
+const REST: Duration = Duration::from_millis(50);
+const MOST_LOOKS: usize = 5;
 
 /// The calls of this server among all others.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub(crate) struct Line {
     buried: Option<Instant>,
     /// Whether a turn does not start because others cannot be told of it.
     untold: bool,
+    /// Whether others wake this server when it is its turn.
+    has_bell: bool,
     /// Whether the disk with the table does not answer.
     unanswered: bool,
     warned: bool,
@@ -95,7 +100,8 @@ impl Line {
 
     /// When it is time for that look.
     pub(crate) fn look_again_after(&self) -> Duration {
-        times(LOOK_EVERY, 1 + self.calls.in_front() / PLACES).min(LOOK_AT_LEAST_EVERY)
+        let (first, last) = if self.has_bell { WITH_BELL } else { WITHOUT_BELL };
+        times(first, 1 + self.calls.in_front() / PLACES).min(last)
     }
 
     /// Whether somebody else had the table locked at the last look.
@@ -112,8 +118,9 @@ impl Line {
 
     /// Takes note of which table is locked. Says which slots are to be made free there, and whether it
     /// must be read.
-    pub(crate) fn settle_in(&mut self, opening: u64, server: &str) -> (Vec<usize>, bool) {
-        self.calls.settle_in(opening, server);
+    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) -> (Vec<usize>, bool) {
+        self.has_bell = table.has_bell();
+        self.calls.settle_in(table.opening, table.server());
         (self.calls.left(), self.calls.must_read())
     }
 
@@ -128,7 +135,8 @@ impl Line {
         let others = self.calls.read(text);
         self.decide_among(&others);
         let now = Instant::now();
-        let rest = times(LOOK_EVERY, others.len() / OTHERS);
+        let looks = 1 + self.calls.in_front() / PLACES;
+        let rest = times(REST, others.len() / OTHERS * looks.min(MOST_LOOKS));
         let rested = self.buried.is_none_or(|buried| now.duration_since(buried) >= rest);
         let is_time = self.calls.waiting() > 0 && rested && !others.is_empty();
         if is_time {
@@ -141,6 +149,11 @@ impl Line {
     pub(crate) fn decide_among(&mut self, others: &[Seen]) {
         let starts = self.calls.decide(others, Instant::now(), true);
         self.starts.extend(starts);
+    }
+
+    /// Servers that have not been told that it is their turn.
+    pub(crate) fn take_next(&mut self) -> Vec<String> {
+        self.calls.take_next()
     }
 
     /// What is to be written, beside the calls of the others if the table was read.

@@ -24,7 +24,9 @@ struct Failed {
 impl Looker {
     /// Starts the thread. It ends with the queue.
     pub(super) fn start(table: Table, shared: Arc<Shared>) -> io::Result<()> {
-        let looker = Self { table, shared };
+        let mut looker = Self { table, shared };
+        let shared = Arc::downgrade(&looker.shared);
+        looker.table.on_ring(move || shared.upgrade().iter().for_each(|shared| shared.rung()));
         std::thread::Builder::new().name("line".into()).spawn(move || looker.run()).map(drop)
     }
 
@@ -70,12 +72,15 @@ impl Looker {
         let others = others.unwrap_or_default();
         let was_read = text.is_some();
         let written = Self::write(&shared, &table, text.as_deref(), &others);
+        drop(table);
+        let next = shared.line(Line::take_next);
+        next.iter().for_each(|server| self.table.ring(server));
         written.map_err(|error| Failed { problem: error.into(), was_read })
     }
 
     /// What is in the table, and the calls of others, if it must be read; by these it is then decided.
     fn read(shared: &Shared, table: &Locked<'_>) -> io::Result<Option<(Vec<u8>, Vec<Seen>)>> {
-        let (left, to_be_read) = shared.line(|line| line.settle_in(table.opening, table.server()));
+        let (left, to_be_read) = shared.line(|line| line.settle_in(table));
         left.iter().try_for_each(|slot| table.free(*slot))?;
         shared.line(|line| line.freed(&left));
         if !to_be_read {

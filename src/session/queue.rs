@@ -327,6 +327,15 @@ impl Shared {
         }
     }
 
+    /// Others have made room.
+    pub(super) fn rung(&self) {
+        let mut state = self.lock();
+        if !state.waiting.is_empty() {
+            state.changed = true;
+            self.due.notify_one();
+        }
+    }
+
     /// A look has come to its end, and these start.
     pub(super) fn looked(&self, starts: Vec<Key>) {
         let mut state = self.lock();
