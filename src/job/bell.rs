@@ -1,4 +1,4 @@
-//! What wakes the process that runs a job when something was put into its inbox: a [bell](crate::bell)
+//! What wakes the process that runs a job when something was put into its inbox: a [`crate::bell`]
 //! in the job's folder. Where there can be none, it is looked now and then.
 
 use std::path::Path;
