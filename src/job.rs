@@ -7,6 +7,7 @@
 mod activity;
 mod ask;
 mod bell;
+mod deed;
 mod folder;
 mod id;
 mod log;
@@ -25,14 +26,16 @@ mod time;
 pub(crate) mod view;
 mod writer;
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use ask::Ask;
+pub(crate) use deed::Deed;
 pub use id::JobId;
 pub(crate) use notifications::Notification;
 pub(crate) use process::ProcessId;
@@ -74,7 +77,7 @@ const TITLE_CHARS: usize = 160;
 /// How long whoever is at a job's files may take.
 const LOCK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why something cannot be done with jobs. Nothing was changed.
+/// Why something cannot be done with jobs. Nothing was changed, if it is not said otherwise.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("there is no folder for jobs: neither a home directory nor a setting says where")]
@@ -93,6 +96,12 @@ pub(crate) enum Problem {
     Storage { path: PathBuf, source: io::Error },
     #[error("the process that would run the job cannot be started: {}", shown(.0))]
     NotStarted(io::Error),
+    #[error("the disk that the jobs lie on does not answer")]
+    NoAnswer,
+    #[error(
+        "the disk that the jobs lie on does not answer, and what was asked may be done all the same"
+    )]
+    Unsure,
 }
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -102,6 +111,9 @@ impl From<FailureKind> for Problem {
         Self::Refused(Box::new(kind))
     }
 }
+
+/// How much was told of jobs, and when one was started last.
+pub(crate) type Mark = (u64, Option<SystemTime>);
 
 /// All that lies on the disk of jobs.
 #[derive(Debug)]
@@ -199,12 +211,14 @@ impl Jobs {
         if state.status.has_ended() { Ok(state) } else { self.cancel(job) }
     }
 
-    /// Starts a job. It goes on when this process is gone. Must be called on a Tokio runtime.
+    /// Starts a job, unless that is given up before its process is there. It goes on when this process is
+    /// gone. Must be called on a Tokio runtime.
     pub(crate) fn start(
         &self,
         request: Vetted,
         text: &str,
         label: Option<String>,
+        deed: &Deed,
     ) -> Result<JobId> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
@@ -223,7 +237,7 @@ impl Jobs {
         let job = JobId::new();
         let folder = store.folder(job);
         let ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
-        let started = self.create(store, &folder, job, &ask, label, &runner);
+        let started = self.create(store, job, &ask, label, &runner, deed);
         if started.is_err() {
             // The process, if it was started, finds nothing to do and leaves.
             drop(fs::remove_dir_all(folder.path()));
@@ -237,13 +251,14 @@ impl Jobs {
     fn create(
         &self,
         store: &Store,
-        folder: &Folder,
         job: JobId,
         ask: &Ask,
         label: Option<String>,
         runner: &Runner,
+        deed: &Deed,
     ) -> Result<()> {
         let storage = |error| storage(store, error);
+        let folder = &store.folder(job);
         folder.create().map_err(storage)?;
         let lock = folder.try_lock().map_err(storage)?;
         let lock = lock.expect("nobody else knows the folder that was just made");
@@ -260,8 +275,11 @@ impl Jobs {
             lasting: ask.lasting.clone(),
         };
         writer.note(0, created).map_err(storage)?;
+        deed.begin().map_err(storage)?;
         let process = self.start_runner(folder, runner, writer.state())?;
-        writer.hand_over(process).map_err(storage)
+        writer.hand_over(process).map_err(storage)?;
+        store.tell_of_start();
+        Ok(())
     }
 
     fn runner(&self) -> Result<Runner> {
@@ -309,13 +327,15 @@ impl Jobs {
         Ok((ask.into_request()?, state.codex_home))
     }
 
-    /// Hands a job its [next turn](Jobs::next_turn). If it has ended, it is run again.
+    /// Hands a job its [next turn](Jobs::next_turn), unless that is given up before. If it has ended, it
+    /// is run again.
     pub(crate) fn reply(
         &self,
         job: JobId,
         request: Vetted,
         text: &str,
         interrupt: bool,
+        deed: &Deed,
     ) -> Result<State> {
         let state = self.look(job)?;
         let store = self.store()?;
@@ -329,7 +349,7 @@ impl Jobs {
         let mut ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
         ask.interrupt = interrupt && !state.status.has_ended();
         let runner = self.runner()?;
-        let id = self.put(&folder, job, &ask).map_err(|problem| match problem {
+        let id = self.put(&folder, job, &ask, deed).map_err(|problem| match problem {
             Problem::Storage { .. } if !folder.path().is_dir() => Problem::NotFound(job),
             problem => problem,
         })?;
@@ -355,7 +375,7 @@ impl Jobs {
     }
 
     /// Puts a prompt into the inbox, unless too many are waiting.
-    fn put(&self, folder: &Folder, job: JobId, ask: &Ask) -> Result<Uuid> {
+    fn put(&self, folder: &Folder, job: JobId, ask: &Ask, deed: &Deed) -> Result<Uuid> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
         let _lock = folder.lock_inbox().map_err(storage)?;
@@ -367,6 +387,7 @@ impl Jobs {
         if waiting.len() + untaken >= MAX_WAITING {
             return Err(Problem::TooManyPrompts);
         }
+        deed.begin().map_err(storage)?;
         folder.put(ask).map_err(storage)
     }
 
@@ -392,7 +413,9 @@ impl Jobs {
         folder.forget_stop().map_err(storage)?;
         let mut writer = store.writer(folder, state, lock).map_err(storage)?;
         let process = self.start_runner(folder, runner, writer.state())?;
-        writer.hand_over(process).map_err(storage)
+        writer.hand_over(process).map_err(storage)?;
+        store.tell_of_start();
+        Ok(())
     }
 
     /// Tells a job to stop, unless it has ended. [`Jobs::look`] tells when it has.
@@ -467,23 +490,15 @@ impl Jobs {
     ) -> Result<(Vec<(u64, Notification)>, u64)> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
-        let mut inside = HashSet::new();
         if jobs.is_empty() {
-            // Of those that have ended all is told, unless it matters where they were.
-            let limited = self.0.reach.is_limited();
-            let states = store.look_for(|status| limited || !status.has_ended());
-            for state in states.map_err(storage)? {
-                let state = state.map_err(storage)?;
-                if reach::is_inside(&self.0.reach, &state) {
-                    inside.insert(state.job_id);
-                }
+            for state in store.look_for(|status| !status.has_ended()).map_err(storage)? {
+                state.map_err(storage)?;
             }
         }
+        let mut named = HashSet::new();
         for job in jobs {
-            inside.insert(self.look(*job)?.job_id);
+            named.insert(self.look(*job)?.job_id);
         }
-        // A job that was removed is one of which it is not known where it was.
-        let all = jobs.is_empty() && !self.0.reach.is_limited();
         let last = self.last_notification()?;
         if cursor > last {
             let problem = format!(
@@ -492,7 +507,16 @@ impl Jobs {
             );
             return Err(bad_cursor(problem));
         }
-        let is_told = |job| all || inside.contains(&job);
+        if !jobs.is_empty() {
+            let found = store.notifications().after(cursor, |job| named.contains(&job), limit);
+            return found.map_err(storage);
+        }
+        // A job that was removed is one of which it is not known where it was.
+        let is_limited = self.0.reach.is_limited();
+        let inside = RefCell::new(HashMap::new());
+        let is_inside =
+            |job| *inside.borrow_mut().entry(job).or_insert_with(|| self.look(job).is_ok());
+        let is_told = |job| !is_limited || is_inside(job);
         store.notifications().after(cursor, is_told, limit).map_err(storage)
     }
 
@@ -524,9 +548,10 @@ impl Jobs {
         self.0.settings.retention
     }
 
-    /// Changes when there is a new notification.
-    pub(crate) fn notification_mark(&self) -> u64 {
-        self.0.store.as_ref().map_or(0, |store| store.notifications().length())
+    /// Changes when there is a new notification, or a job was started.
+    pub(crate) fn mark(&self) -> Mark {
+        let mark = |store: &Store| (store.notifications().length(), store.last_start());
+        self.0.store.as_ref().map(mark).unwrap_or_default()
     }
 }
 

@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+mod bell;
 mod bounded;
 pub mod cli;
 mod codex;

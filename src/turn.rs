@@ -48,6 +48,9 @@ use request::TurnRequest;
 /// How many events wait for a listener. Beyond, Codex is not read until it catches up.
 const EVENTS_AHEAD: usize = 256;
 
+/// How long it may take to leave the line of calls, when nothing is left to do.
+const LEAVE_LINE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs turns of the user's Codex. Cheap to clone; all clones share one queue.
 #[derive(Debug, Clone)]
 pub struct Codex(Arc<Shared>);
@@ -62,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
+    /// Taken by each turn that is planned.
+    pub(crate) planning: Arc<tokio::sync::Semaphore>,
     /// Taken by each turn that is vetted.
     vetting: tokio::sync::Semaphore,
     /// Held while a last session is looked for, so that calls stay in order.
@@ -127,23 +132,12 @@ impl Codex {
             return turn;
         }
         let (session, in_front) = (request.continues(), request.in_front);
-        let entered = match &recorder {
-            Some(_) => Ok(self.0.queue.enter_in_any_case(session, in_front)),
+        let waiting = match &recorder {
+            Some(_) => self.0.queue.enter_in_any_case(session, in_front),
             None => self.0.queue.enter(session, in_front),
         };
-        match entered {
-            Ok(waiting) => {
-                let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
-                self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
-            }
-            Err(full) => {
-                let kind =
-                    FailureKind::TooManyCalls { running: full.running, waiting: full.waiting };
-                // The caller does not know the one that was found, and may be kept from it.
-                let named = request.session.filter(|_| !request.found_last);
-                drop(answer.send(Err(Failure::of(kind, named))));
-            }
-        }
+        let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
+        self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
         turn
     }
 
@@ -159,6 +153,9 @@ impl Codex {
         self.0.turns.close();
         let finished = tokio::time::timeout(bound, self.0.turns.wait()).await.is_ok();
         self.0.turns.reopen();
+        if finished {
+            drop(tokio::time::timeout(LEAVE_LINE_WITHIN.min(bound), self.0.queue.left()).await);
+        }
         finished
     }
 
@@ -182,6 +179,7 @@ impl Shared {
             places: Places::default(),
             watchdog: Watchdog::default(),
             versions: Versions::default(),
+            planning: Arc::new(tokio::sync::Semaphore::new(plan::PLANNED_AT_ONCE)),
             vetting: tokio::sync::Semaphore::new(vet::VETTED_AT_ONCE),
             finding_last: tokio::sync::Mutex::default(),
             depth: depth(),

@@ -16,7 +16,7 @@ use crate::codex::event::{Event, Item};
 use crate::codex::step::step;
 use crate::config::Settings;
 use crate::job::snapshot::snapshot;
-use crate::job::{Jobs, Problem};
+use crate::job::{Deed, Jobs, Problem};
 use crate::reach::Reach;
 use crate::signals::{Signal, Signals};
 use crate::turn::outcome::{Failure, FailureKind};
@@ -119,7 +119,7 @@ async fn start_job(
 ) -> Result<u8, Error> {
     let jobs = Jobs::new(&settings, Reach::everything());
     let request = Codex::new(settings).vet(request, None).await.map_err(Problem::from)?;
-    let job = jobs.start(request, text, None)?;
+    let job = jobs.start(request, text, None, &Deed::default())?;
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", Value::Object(snapshot(&jobs.look(job)?)))?;

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::LOCK_WITHIN;
 use super::ask::Ask;
-use super::bell;
 use super::id::JobId;
+use crate::bell;
 use crate::private::{self, write_whole};
 use crate::text::shown;
 

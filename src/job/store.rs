@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::ask::Ask;
 use super::folder::{Folder, WriteLock};
@@ -69,7 +69,22 @@ impl Store {
 
     /// Makes sure that nobody else starts a job meanwhile. `None` if somebody does for as long as that.
     pub(crate) fn lock_starts(&self, bound: Duration) -> io::Result<Option<fs::File>> {
-        private::lock_within(&self.state_dir.join("jobs.lock"), bound)
+        private::lock_within(&self.starts(), bound)
+    }
+
+    fn starts(&self) -> PathBuf {
+        self.state_dir.join("jobs.lock")
+    }
+
+    /// Lets those know who wait for jobs that a process of one was started.
+    pub(crate) fn tell_of_start(&self) {
+        let starts = private::open_options().write(true).open(self.starts());
+        drop(starts.and_then(|starts| starts.set_modified(SystemTime::now())));
+    }
+
+    /// When one was started last.
+    pub(crate) fn last_start(&self) -> Option<SystemTime> {
+        self.starts().metadata().ok()?.modified().ok()
     }
 
     /// The names of all jobs, the newest first.

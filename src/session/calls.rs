@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::line::PATIENCE;
 use super::order::{self, Entry, Start};
 use super::roots::Roots;
-use super::table::{Locked, SLOT, slot_of};
+use super::table::{SLOT, Slot, slot_of};
 use crate::turn::request::SessionId;
 
 /// So many free slots may be at the table's end.
@@ -30,6 +30,8 @@ pub(crate) struct Calls {
     next_ticket: u64,
     /// Calls of others whose turn it is, by slot and ticket, and since when.
     called: HashMap<(usize, u64), Instant>,
+    /// Servers whose turn it is, and who were not called before.
+    next: Vec<String>,
     /// Of others, as last seen.
     others_running: usize,
     others_waiting: usize,
@@ -45,9 +47,19 @@ struct Mine {
     asked: Option<Roots>,
     /// Whether its ticket is known to come after all that were there before it.
     numbered: bool,
+    /// Whether it was looked since it came whether it can start.
+    considered: bool,
     /// Where it is written, and what.
-    slot: Option<(usize, [u8; SLOT])>,
+    slot: Option<(usize, Slot)>,
     changed: bool,
+}
+
+/// What is to be written into the table.
+#[derive(Debug, Default)]
+pub(crate) struct Writing {
+    /// How many slots are left, if that are fewer.
+    pub(crate) shorten: Option<usize>,
+    pub(crate) slots: Vec<(Key, usize, Slot)>,
 }
 
 /// A call of another server.
@@ -65,7 +77,8 @@ impl Calls {
         let server = self.server.clone();
         let entry = Entry { ticket, server, running: false, front, session, limit, roots: None };
         let asked = None;
-        self.mine.push(Mine { key, entry, asked, numbered: false, slot: None, changed: true });
+        let (numbered, considered) = (false, false);
+        self.mine.push(Mine { key, entry, asked, numbered, considered, slot: None, changed: true });
         key
     }
 
@@ -134,9 +147,16 @@ impl Calls {
         self.others_running + self.others_waiting > 0 && self.waiting() > 0
     }
 
-    /// Whether the table must be read: for those that wait, and to find a slot.
+    /// Servers that have not been told that it is their turn.
+    pub(crate) fn take_next(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.next)
+    }
+
+    /// Whether the table must be read: for those that wait, to find a slot, and to see for whom those
+    /// who left have made room.
     pub(crate) fn must_read(&self) -> bool {
-        self.mine.iter().any(|mine| !mine.entry.running || mine.slot.is_none())
+        !self.left.is_empty()
+            || self.mine.iter().any(|mine| !mine.entry.running || mine.slot.is_none())
     }
 
     /// Whether there is something to be written.
@@ -144,13 +164,23 @@ impl Calls {
         !self.left.is_empty() || self.mine.iter().any(|mine| mine.changed)
     }
 
+    /// Whether nobody waits or runs here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mine.is_empty()
+    }
+
+    /// Whether it was looked since a call came whether it can start.
+    pub(crate) fn is_considered(&self, key: Key) -> bool {
+        self.mine.iter().any(|mine| mine.key == key && mine.considered)
+    }
+
     /// Forgets the slots if the table is not the one that they were in.
-    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) {
-        if table.opening == self.opening {
+    pub(crate) fn settle_in(&mut self, opening: u64, server: &str) {
+        if opening == self.opening {
             return;
         }
-        self.opening = table.opening;
-        self.server = table.server().to_owned();
+        self.opening = opening;
+        server.clone_into(&mut self.server);
         self.left.clear();
         for mine in &mut self.mine {
             mine.entry.server.clone_from(&self.server);
@@ -158,8 +188,14 @@ impl Calls {
         }
     }
 
-    pub(crate) fn free_what_was_left(&mut self, table: &Locked<'_>) -> io::Result<()> {
-        self.left.drain(..).try_for_each(|slot| table.free(slot))
+    /// Slots that are to be made free.
+    pub(crate) fn left(&self) -> Vec<usize> {
+        self.left.clone()
+    }
+
+    /// They are.
+    pub(crate) fn freed(&mut self, slots: &[usize]) {
+        self.left.retain(|slot| !slots.contains(slot));
     }
 
     /// The calls of others in the text of the table. New ones of this server get their numbers.
@@ -213,6 +249,7 @@ impl Calls {
                 break next.into_iter().filter(may).collect::<Vec<_>>();
             }
         };
+        self.mine.iter_mut().for_each(|mine| mine.considered = true);
         let mut keys = Vec::new();
         for Start { at, roots } in starts {
             let mine = &mut self.mine[at];
@@ -226,6 +263,12 @@ impl Calls {
         let first = self.entries().filter(|call| !call.running).map(|call| call.ticket).min();
         let in_front = |seen: &&Seen| !seen.entry.running && Some(seen.entry.ticket) < first;
         self.in_front = others.iter().filter(in_front).count();
+        let is_new = |seen: &&Seen| {
+            let id = (seen.slot, seen.entry.ticket);
+            called.contains_key(&id) && !self.called.contains_key(&id)
+        };
+        let new = others.iter().filter(is_new).map(|seen| seen.entry.server.clone());
+        self.next.extend(new.collect::<Vec<_>>());
         // If nobody waits here, nobody looks on, and what was called is no longer known.
         self.called = if self.waiting() > 0 { called } else { HashMap::new() };
         keys
@@ -246,24 +289,28 @@ impl Calls {
         starts.len() < before
     }
 
-    /// Writes what has changed. What has no slot yet finds one in the text of the table.
-    pub(crate) fn write(
+    /// What has changed. What has no slot yet finds one in the text of the table, if that was read; since
+    /// then nobody else has written there.
+    pub(crate) fn take_changes(
         &mut self,
-        table: &Locked<'_>,
-        text: &[u8],
+        text: Option<&[u8]>,
         others: &[Seen],
-    ) -> io::Result<()> {
-        let mut taken = vec![false; text.len() / SLOT];
+    ) -> io::Result<Writing> {
+        let mut writing = Writing::default();
+        let mut taken = vec![false; text.map_or(0, <[u8]>::len) / SLOT];
         let own = self.mine.iter().filter_map(|mine| mine.slot.as_ref().map(|(slot, _)| *slot));
-        for slot in own.chain(others.iter().map(|seen| seen.slot)) {
+        let left = self.left.iter().copied();
+        for slot in own.chain(left).chain(others.iter().map(|seen| seen.slot)) {
             taken.get_mut(slot).into_iter().for_each(|taken| *taken = true);
         }
         let end = taken.iter().rposition(|taken| *taken).map_or(0, |last| last + 1);
-        if taken.len() > end + SPARE_SLOTS {
-            table.shorten(end)?;
-        }
+        writing.shorten = (taken.len() > end + SPARE_SLOTS).then_some(end);
         let mut free = (0..).filter(|slot| !taken.get(*slot).is_some_and(|taken| *taken));
-        for mine in self.mine.iter_mut().filter(|mine| mine.changed || mine.slot.is_none()) {
+        let is_due = |mine: &Mine| match mine.slot {
+            Some(_) => mine.changed,
+            None => text.is_some(),
+        };
+        for mine in self.mine.iter().filter(|mine| is_due(mine)) {
             let mut line = slot_of(&serde_json::to_vec(&mine.entry)?);
             if line.is_none() && mine.entry.roots.is_some() {
                 let shortened = Entry { roots: Some(Roots::shortened()), ..mine.entry.clone() };
@@ -272,11 +319,28 @@ impl Calls {
             let line = line.ok_or_else(|| io::Error::other("a call is too long for a slot"))?;
             let slot = mine.slot.as_ref().map(|(slot, _)| *slot).or_else(|| free.next());
             let slot = slot.expect("there is no end to the slots");
-            table.write(slot, &line)?;
-            mine.slot = Some((slot, line));
+            writing.slots.push((mine.key, slot, line));
+        }
+        for mine in self.mine.iter_mut().filter(|mine| is_due(mine)) {
+            // One that came meanwhile has a ticket after all that were read.
+            mine.numbered = true;
             mine.changed = false;
         }
-        Ok(())
+        Ok(writing)
+    }
+
+    /// So many of them were written. What has changed meanwhile is written the next time.
+    pub(crate) fn written(&mut self, slots: Vec<(Key, usize, Slot)>, count: usize) {
+        for (at, (key, slot, line)) in slots.into_iter().enumerate() {
+            let mine = self.mine.iter_mut().find(|mine| mine.key == key);
+            match mine {
+                Some(mine) if at < count => mine.slot = Some((slot, line)),
+                Some(mine) => mine.changed = true,
+                // It has left, and did not know then of a slot that it has now.
+                None if at < count && !self.left.contains(&slot) => self.left.push(slot),
+                None => {}
+            }
+        }
     }
 }
 

@@ -1,15 +1,15 @@
-//! The line that all servers of the user share, as this one sees it.
+//! The line that all servers of the user share, as this one sees it: what it makes of what its
+//! [`Looker`](super::looker) finds in the table, and tells there. Nothing here waits for a disk.
 //!
-//! Each [`Line::look`] brings the [`Table`] and what is known here together, so that nothing is lost
-//! when the table cannot be had for a moment, or is deleted. Without a table the server is for itself.
+//! Each look brings the table and what is known here together, so that nothing is lost when the table
+//! cannot be had for a moment, or is deleted. Without a table the server is for itself.
 
-use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::calls::{Calls, Key, Seen, others_in};
+use super::calls::{Calls, Key, Seen, Writing};
 use super::order::{self, Entry, InFront};
 use super::roots::{Clash, Roots};
-use super::table::{Locked, Table, Unavailable};
+use super::table::{Locked, Slot, Unavailable, Who};
 use crate::turn::request::SessionId;
 
 /// How long another process is waited for that has the table locked, or whose turn it is: one that
@@ -18,43 +18,40 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether another server has made room: by the first of those who wait, and at
 /// least by all of them. The further back, the rarer, so that many who wait do not keep each other
-/// from the table, nor the machine from its work.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// from the table, nor the machine from its work. Whoever makes room rings for those whose turn it is then; the dead
+/// ring for nobody.
+const WITH_BELL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+const WITHOUT_BELL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// So many places further back, looks are rarer by once more the time.
 const PLACES: usize = 2;
 
-/// After so many others, it is looked again at the next look whether they are alive; after more, less
-/// often.
+/// For so many others it takes a rest of that length until it is looked again whether they are alive, and
+/// up to so many times that for those further back.
 const OTHERS: usize = 4;
+const REST: Duration = Duration::from_millis(50);
+const MOST_LOOKS: usize = 5;
 
 /// The calls of this server among all others.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Line {
-    table: Table,
     calls: Calls,
+    /// Those whose turn it is, and who are called in when the others were told.
+    starts: Vec<Key>,
     /// Since when one other has the table locked, and when it did that.
     held_up: Option<(Instant, Option<SystemTime>)>,
     /// When it was looked whether the others are alive.
     buried: Option<Instant>,
     /// Whether a turn does not start because others cannot be told of it.
     untold: bool,
+    /// Whether others wake this server when it is its turn.
+    has_bell: bool,
+    /// Whether the disk with the table does not answer.
+    unanswered: bool,
     warned: bool,
 }
 
 impl Line {
-    pub(crate) fn new(table: Table) -> Self {
-        Self {
-            table,
-            calls: Calls::default(),
-            held_up: None,
-            buried: None,
-            untold: false,
-            warned: false,
-        }
-    }
-
     /// Puts a call at the end of the line. The next look tells whether it can start.
     pub(crate) fn join(&mut self, session: Option<SessionId>, front: bool, limit: usize) -> Key {
         self.calls.join(session, front, limit)
@@ -86,6 +83,16 @@ impl Line {
         self.calls.running()
     }
 
+    /// Whether it was looked since a call came whether it can start.
+    pub(crate) fn is_considered(&self, key: Key) -> bool {
+        self.calls.is_considered(key)
+    }
+
+    /// Whether nobody waits or runs here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// Whether a later look may find more without anything happening here.
     pub(crate) fn must_look_again(&self) -> bool {
         self.is_held_up() || self.untold || self.calls.wait_for_others()
@@ -93,7 +100,8 @@ impl Line {
 
     /// When it is time for that look.
     pub(crate) fn look_again_after(&self) -> Duration {
-        times(LOOK_EVERY, 1 + self.calls.in_front() / PLACES).min(LOOK_AT_LEAST_EVERY)
+        let (first, last) = if self.has_bell { WITH_BELL } else { WITHOUT_BELL };
+        times(first, 1 + self.calls.in_front() / PLACES).min(last)
     }
 
     /// Whether somebody else had the table locked at the last look.
@@ -101,46 +109,138 @@ impl Line {
         self.held_up.is_some()
     }
 
-    /// Tells the others what has changed here, and who of this server's calls may start now.
-    pub(crate) fn look(&mut self) -> Vec<Key> {
+    /// Begins a look. Says whether there is anything to be done in the table, and whether it must be
+    /// read for that.
+    pub(crate) fn begin(&mut self) -> Option<bool> {
+        let to_be_read = self.calls.must_read();
+        (to_be_read || self.calls.have_changed()).then_some(to_be_read)
+    }
+
+    /// Takes note of which table is locked. Says which slots are to be made free there, and whether it
+    /// must be read.
+    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) -> (Vec<usize>, bool) {
+        self.has_bell = table.has_bell();
+        self.calls.settle_in(table.opening, table.server());
+        (self.calls.left(), self.calls.must_read())
+    }
+
+    /// These slots are free.
+    pub(crate) fn freed(&mut self, slots: &[usize]) {
+        self.calls.freed(slots);
+    }
+
+    /// Decides, by what was read, who starts. Also says whether it is time to look whether the others
+    /// are alive.
+    pub(crate) fn decide(&mut self, text: &[u8]) -> (Vec<Seen>, bool) {
+        let others = self.calls.read(text);
+        self.decide_among(&others);
         let now = Instant::now();
-        match self.look_together(now) {
-            Ok(starts) => {
-                self.held_up = None;
-                starts
-            }
-            Err(problem @ Unavailable::Held) => {
-                let locked = self.table.last_locked();
-                let held_up = self.held_up.filter(|(_, before)| *before == locked);
-                let (since, _) = *self.held_up.insert(held_up.unwrap_or((now, locked)));
-                if now.duration_since(since) < PATIENCE {
-                    return Vec::new();
-                }
-                self.warn(&problem);
-                self.alone(false, now)
-            }
-            Err(problem) => {
-                self.give_up(&problem);
-                self.alone(problem.is_lasting(), now)
-            }
+        let looks = 1 + self.calls.in_front() / PLACES;
+        let rest = times(REST, others.len() / OTHERS * looks.min(MOST_LOOKS));
+        let rested = self.buried.is_none_or(|buried| now.duration_since(buried) >= rest);
+        let is_time = self.calls.waiting() > 0 && rested && !others.is_empty();
+        if is_time {
+            self.buried = Some(now);
         }
+        (others, is_time)
+    }
+
+    /// The same, once some of the others are known to be dead.
+    pub(crate) fn decide_among(&mut self, others: &[Seen]) {
+        let starts = self.calls.decide(others, Instant::now(), true);
+        self.starts.extend(starts);
+    }
+
+    /// Servers that have not been told that it is their turn.
+    pub(crate) fn take_next(&mut self) -> Vec<String> {
+        self.calls.take_next()
+    }
+
+    /// What is to be written, beside the calls of the others if the table was read.
+    pub(crate) fn take_changes(
+        &mut self,
+        text: Option<&[u8]>,
+        others: &[Seen],
+    ) -> std::io::Result<Writing> {
+        self.calls.take_changes(text, others)
+    }
+
+    /// So many of these slots were written.
+    pub(crate) fn written(&mut self, slots: Vec<(Key, usize, Slot)>, count: usize) {
+        self.calls.written(slots, count);
+    }
+
+    /// Ends a look in which all went well: who starts now.
+    pub(crate) fn looked(&mut self) -> Vec<Key> {
+        self.held_up = None;
+        self.untold = false;
+        self.unanswered = false;
+        std::mem::take(&mut self.starts)
+    }
+
+    /// Ends one that could not read the table, or not write it: who starts all the same, and whether
+    /// the table is given up until the next look. For the others this server is then gone, and what
+    /// they may still read of it counts no more. A turn that writes here must go on to count.
+    pub(crate) fn failed(
+        &mut self,
+        problem: &Unavailable,
+        last_locked: Option<SystemTime>,
+        was_read: bool,
+    ) -> (Vec<Key>, bool) {
+        let now = Instant::now();
+        self.unanswered = false;
+        if matches!(problem, Unavailable::Held) {
+            let held_up = self.held_up.filter(|(_, before)| *before == last_locked);
+            let (since, _) = *self.held_up.insert(held_up.unwrap_or((now, last_locked)));
+            if now.duration_since(since) < PATIENCE {
+                return (Vec::new(), false);
+            }
+            self.warn(problem);
+            return (self.alone(false), false);
+        }
+        self.held_up = None;
+        self.warn(problem);
+        let starts = if was_read {
+            // Who may start does so whatever becomes of this, but for turns that may write.
+            let mut starts = std::mem::take(&mut self.starts);
+            self.untold = self.calls.hold_back(&mut starts);
+            starts
+        } else {
+            self.alone(problem.is_lasting())
+        };
+        (starts, !self.calls.may_write())
+    }
+
+    /// Goes on without the table while a look at it takes too long.
+    pub(crate) fn unanswered(&mut self) -> Vec<Key> {
+        self.unanswered = true;
+        self.held_up = None;
+        self.warn(&"the disk that it lies on does not answer");
+        self.alone(false)
     }
 
     /// Decides without the others. A turn that may write waits, unless that will not change: others may
     /// be there with which it clashes.
-    fn alone(&mut self, lasting: bool, now: Instant) -> Vec<Key> {
+    pub(crate) fn alone(&mut self, lasting: bool) -> Vec<Key> {
+        // Those whose turn it was when the table could still be read.
+        let mut starts = std::mem::take(&mut self.starts);
+        if !lasting {
+            self.calls.hold_back(&mut starts);
+        }
+        starts.extend(self.calls.decide(&[], Instant::now(), lasting));
         self.untold = !lasting && self.calls.waiting() > 0;
-        self.calls.decide(&[], now, lasting)
+        starts
     }
 
-    /// A sentence part about what a call waits for, or nothing if that is not known.
-    pub(crate) fn in_front(&mut self, key: Key) -> String {
+    /// A sentence part about what a call waits for, or nothing if that is not known: by the calls of
+    /// others, and by who these are.
+    pub(crate) fn in_front(
+        &self,
+        key: Key,
+        others: &[Seen],
+        who: impl Fn(&str) -> Option<Who>,
+    ) -> String {
         let Some(waits) = self.calls.entry(key) else { return String::new() };
-        let table = self.table.lock(true).ok();
-        let seen = table.as_ref().and_then(|table| Some(others_in(&table.read().ok()?, &[])));
-        let server = table.as_ref().map(|table| table.server().to_owned()).unwrap_or_default();
-        let mut others = seen.unwrap_or_default();
-        others.retain(|seen| seen.entry.server != server);
         let calls: Vec<&Entry> =
             self.calls.entries().chain(others.iter().map(|seen| &seen.entry)).collect();
         let (call, clash) = match order::in_front(&calls, waits) {
@@ -149,6 +249,9 @@ impl Line {
             Some(InFront::Limit(running)) => {
                 return format!("{running} calls are running, which is the limit");
             }
+            None if self.unanswered => {
+                return "the disk that the line of calls lies on does not answer".into();
+            }
             None if waits.roots.is_some() && self.held_up.is_some() => {
                 return "another process keeps the line of calls locked".into();
             }
@@ -156,7 +259,7 @@ impl Line {
             None => return String::new(),
         };
         let is_other = others.iter().any(|other| std::ptr::eq(&other.entry, call));
-        let whose = match table.filter(|_| is_other).map(|table| table.who(&call.server)) {
+        let whose = match is_other.then(|| who(&call.server)) {
             None => "this server".into(),
             Some(None) => "another server".into(),
             Some(Some(who)) => format!("another server ({}, process {})", who.origin, who.pid),
@@ -174,51 +277,7 @@ impl Line {
         }
     }
 
-    fn look_together(&mut self, now: Instant) -> Result<Vec<Key>, Unavailable> {
-        self.untold = false;
-        let to_be_read = self.calls.must_read();
-        if !to_be_read && !self.calls.have_changed() {
-            return Ok(Vec::new());
-        }
-        let table = self.table.lock(to_be_read)?;
-        self.calls.settle_in(&table);
-        self.calls.free_what_was_left(&table)?;
-        if !to_be_read {
-            self.calls.write(&table, &[], &[])?;
-            return Ok(Vec::new());
-        }
-        let text = table.read()?;
-        let mut others = self.calls.read(&text);
-        let mut starts = self.calls.decide(&others, now, true);
-        let rest = times(LOOK_EVERY, others.len() / OTHERS);
-        let rested = self.buried.is_none_or(|buried| now.duration_since(buried) >= rest);
-        if self.calls.waiting() > 0 && rested {
-            self.buried = Some(now);
-            if bury_the_dead(&table, &mut others)? {
-                starts.extend(self.calls.decide(&others, now, true));
-            }
-        }
-        // Who may start does so whatever becomes of this, but for turns that may write.
-        let written = self.calls.write(&table, &text, &others);
-        drop(table);
-        self.untold = written.is_err() && self.calls.hold_back(&mut starts);
-        if let Err(problem) = written {
-            self.give_up(&problem.into());
-        }
-        Ok(starts)
-    }
-
-    /// Goes on alone, until the next look. For the others this server is gone, and what they may
-    /// still read of it counts no more. A turn that writes here must go on to count.
-    fn give_up(&mut self, problem: &Unavailable) {
-        if !self.calls.may_write() {
-            self.table.close();
-        }
-        self.held_up = None;
-        self.warn(problem);
-    }
-
-    fn warn(&mut self, problem: &Unavailable) {
+    fn warn(&mut self, problem: &dyn std::fmt::Display) {
         if !std::mem::replace(&mut self.warned, true) {
             tracing::warn!(%problem, "the line of calls is not shared with other servers");
         }
@@ -227,17 +286,4 @@ impl Line {
 
 fn times(duration: Duration, times: usize) -> Duration {
     duration.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
-}
-
-/// Takes out the calls of servers that were killed. Says whether there were any.
-fn bury_the_dead(table: &Locked<'_>, others: &mut Vec<Seen>) -> io::Result<bool> {
-    let mut servers: Vec<String> = others.iter().map(|seen| seen.entry.server.clone()).collect();
-    servers.sort_unstable();
-    servers.dedup();
-    servers.retain(|server| !table.is_alive(server));
-    for dead in others.iter().filter(|seen| servers.contains(&seen.entry.server)) {
-        table.free(dead.slot)?;
-    }
-    others.retain(|seen| !servers.contains(&seen.entry.server));
-    Ok(!servers.is_empty())
 }

@@ -4,18 +4,21 @@
 //! order too, but a call whose session is at work is passed by, so that it holds nobody up. One that
 //! has its place may have to wait in it once more, when it is known where its turn is to write. All
 //! servers of the user share one [`Line`]; here is who waits in this one, and who wakes them.
+//!
+//! Nobody here waits for the disk that the line lies on: a thread of its own does, the [`Looker`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::calls::Key;
-use super::line::Line;
+use super::line::{Line, PATIENCE};
+use super::looker::Looker;
 use super::roots::Roots;
 use super::table::Table;
 use crate::turn::request::SessionId;
@@ -24,18 +27,77 @@ use crate::turn::request::SessionId;
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 const TRY_AT_LEAST_EVERY: Duration = Duration::from_millis(50);
 
+/// How often it is seen to that looks come to an end, and after how many times one does not. Counted,
+/// so that time in which this process stood still is not the disk's.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+const OVERDUE: u64 = PATIENCE.as_secs() / WATCH_EVERY.as_secs();
+
+/// How long it may take to find out what a call waits for.
+const IN_FRONT_WITHIN: Duration = Duration::from_millis(500);
+
 /// The line and those who wait for their turn. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Queue(Arc<Mutex<State>>);
+pub(crate) struct Queue(Arc<Door>);
+
+/// With it the thread ends that looks at the table.
+#[derive(Debug)]
+struct Door(Arc<Shared>);
+
+/// What the queue shares with the thread that looks at the table.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Never held while anything is waited for.
+    state: Mutex<State>,
+    /// Wakes that thread.
+    due: Condvar,
+}
+
+/// What that thread has to do.
+pub(super) enum Due {
+    Look,
+    InFront(Key, oneshot::Sender<String>),
+    /// Nobody is in the line any more: others need not count with this server.
+    Close,
+    End,
+}
 
 #[derive(Debug)]
 struct State {
     line: Line,
     max_running: usize,
     max_waiting: usize,
-    waiting: HashMap<Key, oneshot::Sender<()>>,
-    /// Looks at what other servers do, while somebody waits for that.
-    lookout: Option<JoinHandle<()>>,
+    waiting: HashMap<Key, Waiter>,
+    /// Until a thread looks at it.
+    table: Option<Table>,
+    /// Something has changed here since the last look began.
+    changed: bool,
+    /// A look is under way.
+    looks: bool,
+    /// How often a look was found not to have ended.
+    overdue: u64,
+    /// When it is looked although nothing has changed here, and how soon a table is tried again.
+    next_look: Option<Instant>,
+    pause: Duration,
+    /// Calls of which it is asked what they wait for.
+    questions: Vec<(Key, oneshot::Sender<String>)>,
+    /// Those who wait until others know what has changed, until these are dropped: after the next look,
+    /// and after the present one.
+    untold: Vec<oneshot::Sender<()>>,
+    being_told: Vec<oneshot::Sender<()>>,
+    /// Those who wait until this server has left the line, in the same way.
+    leaving: Vec<oneshot::Sender<()>>,
+    /// It has, and nobody has come since.
+    closed: bool,
+    is_over: bool,
+    watch: Option<JoinHandle<()>>,
+}
+
+/// Who waits for a call's turn.
+#[derive(Debug)]
+struct Waiter {
+    call_in: oneshot::Sender<()>,
+    /// Is told whether the call may wait, if there may be too many.
+    accept: Option<oneshot::Sender<Result<(), Full>>>,
 }
 
 /// The line is full.
@@ -50,6 +112,7 @@ pub(crate) struct Full {
 pub(crate) struct Waiting {
     queue: Queue,
     key: Key,
+    accepted: Option<oneshot::Receiver<Result<(), Full>>>,
     called_in: oneshot::Receiver<()>,
     /// Whether the place is taken, which is given back in its stead.
     placed: bool,
@@ -65,104 +128,283 @@ pub(crate) struct Place {
 impl Queue {
     /// A queue that shares this table with other servers.
     pub(crate) fn new(max_running: usize, max_waiting: usize, table: Table) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            line: Line::new(table),
+        let state = State {
+            line: Line::default(),
             max_running,
             max_waiting,
             waiting: HashMap::new(),
-            lookout: None,
-        })))
+            table: Some(table),
+            changed: false,
+            looks: false,
+            overdue: 0,
+            next_look: None,
+            pause: TRY_AGAIN,
+            questions: Vec::new(),
+            untold: Vec::new(),
+            being_told: Vec::new(),
+            leaving: Vec::new(),
+            closed: false,
+            is_over: false,
+            watch: None,
+        };
+        let shared = Shared { state: Mutex::new(state), due: Condvar::new() };
+        Self(Arc::new(Door(Arc::new(shared))))
     }
 
     /// Gets in line at once, so that the order of calls is the order of places. `front` is before all
-    /// others that wait for the session.
-    pub(crate) fn enter(&self, session: Option<SessionId>, front: bool) -> Result<Waiting, Full> {
-        let waiting = self.enter_in_any_case(session, front);
-        let full = self.lock().is_full_before(waiting.key);
-        full.map_or(Ok(waiting), Err)
+    /// others that wait for the session. Whether there is room to wait, [`Waiting::accepted`] tells.
+    pub(crate) fn enter(&self, session: Option<SessionId>, front: bool) -> Waiting {
+        let (accept, accepted) = oneshot::channel();
+        let mut waiting = self.join(session, front, Some(accept));
+        waiting.accepted = Some(accepted);
+        waiting
     }
 
     /// The same, however many wait: for what was accepted before it comes here.
     pub(crate) fn enter_in_any_case(&self, session: Option<SessionId>, front: bool) -> Waiting {
+        self.join(session, front, None)
+    }
+
+    fn join(
+        &self,
+        session: Option<SessionId>,
+        front: bool,
+        accept: Option<oneshot::Sender<Result<(), Full>>>,
+    ) -> Waiting {
         let (call_in, called_in) = oneshot::channel();
-        let mut key = 0;
-        self.change(|state| {
-            key = state.line.join(session, front, state.max_running);
-            state.waiting.insert(key, call_in);
+        let key = self.change(|state| {
+            let key = state.line.join(session, front, state.max_running);
+            state.waiting.insert(key, Waiter { call_in, accept });
+            key
         });
-        Waiting { queue: self.clone(), key, called_in, placed: false }
+        Waiting { queue: self.clone(), key, accepted: None, called_in, placed: false }
+    }
+
+    /// Waits until others know of all that has changed here, and, if nobody is in line any more, need
+    /// not count with this server until somebody comes.
+    pub(crate) async fn left(&self) {
+        let (tell, told) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            if state.table.is_some() {
+                // Nobody has come yet.
+                return;
+            }
+            state.leaving.push(tell);
+        }
+        self.shared().due.notify_one();
+        let _whichever = told.await;
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared().lock()
     }
 
-    /// Changes the line, and calls in whoever can start then.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    /// Changes the line, and has it looked who can start then.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        change(&mut state);
-        state.look();
-        self.look_out(&mut state);
+        let changed = change(&mut state);
+        state.changed = true;
+        self.look(&mut state);
+        changed
     }
 
-    /// Sees to it that other servers are looked at if somebody waits for them.
-    fn look_out(&self, state: &mut State) {
-        let looks = state.lookout.as_ref().is_some_and(|lookout| !lookout.is_finished());
-        if !looks
-            && state.line.must_look_again()
+    fn look(&self, state: &mut State) {
+        if state.table.as_ref().is_some_and(|table| !table.is_possible()) {
+            return state.look_alone();
+        }
+        if let Some(table) = state.table.take()
+            && let Err(error) = Looker::start(table, Arc::clone(self.shared()))
+        {
+            // It is no worse than a disk that does not answer.
+            tracing::warn!(%error, "the line of calls has no thread");
+        }
+        self.shared().due.notify_one();
+        if state.is_overdue() {
+            state.go_on_alone();
+        }
+        let is_watched = state.watch.as_ref().is_some_and(|watch| !watch.is_finished());
+        if !is_watched
+            && state.is_waited_for()
             && let Ok(runtime) = Handle::try_current()
         {
-            state.lookout = Some(runtime.spawn(look_out(Arc::downgrade(&self.0))));
+            state.watch = Some(runtime.spawn(watch(Arc::downgrade(self.shared()))));
+        }
+    }
+
+    /// A sentence part about what a call waits for, or nothing if it does not wait or that is not known.
+    async fn in_front(&self, key: Key) -> String {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            if !state.waiting.contains_key(&key) {
+                return String::new();
+            }
+            if state.table.is_some() || state.is_overdue() {
+                return state.line.in_front(key, &[], |_| None);
+            }
+            // Nobody waits any more for what was asked long ago.
+            state.questions.retain(|(_, answer)| !answer.is_closed());
+            state.questions.push((key, answer));
+        }
+        self.shared().due.notify_one();
+        match timeout(IN_FRONT_WITHIN, answered).await {
+            Ok(Ok(in_front)) => in_front,
+            _ => self.lock().line.in_front(key, &[], |_| None),
         }
     }
 }
 
-/// Looks again and again, as long as there is something that only looking tells.
-async fn look_out(state: Weak<Mutex<State>>) {
-    let mut pause = TRY_AGAIN;
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.due.notify_one();
+    }
+}
+
+/// Sees to it, as long as somebody waits, that looks come to an end.
+async fn watch(shared: Weak<Shared>) {
     loop {
-        sleep(pause).await;
-        let Some(queue) = state.upgrade().map(Queue) else { return };
-        let mut state = queue.lock();
-        state.look();
-        pause = if state.line.is_held_up() {
-            (pause * 2).min(TRY_AT_LEAST_EVERY)
-        } else {
-            state.line.look_again_after()
-        };
-        let done = !state.line.must_look_again();
-        if done {
+        sleep(WATCH_EVERY).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let mut state = shared.lock();
+        if !state.is_waited_for() {
             // Under the lock, so that whoever needs another finds that there is none.
-            state.lookout = None;
-        }
-        drop(state);
-        if done {
+            state.watch = None;
             return;
         }
+        state.overdue = if state.looks || state.changed { state.overdue + 1 } else { 0 };
+        if state.is_overdue() {
+            state.go_on_alone();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works with the line.
+    pub(super) fn line<T>(&self, work: impl FnOnce(&mut Line) -> T) -> T {
+        work(&mut self.lock().line)
+    }
+
+    /// Waits until the thread that looks at the table has something to do.
+    pub(super) fn wait(&self) -> Due {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            if state.changed || state.next_look.is_some_and(|at| at <= now) {
+                state.changed = false;
+                state.looks = true;
+                state.being_told = std::mem::take(&mut state.untold);
+                return Due::Look;
+            }
+            if let Some((key, answer)) = state.questions.pop() {
+                return Due::InFront(key, answer);
+            }
+            if state.is_over {
+                return Due::End;
+            }
+            if !state.leaving.is_empty() && state.line.is_empty() && !state.closed {
+                state.closed = true;
+                return Due::Close;
+            }
+            state.leaving.clear();
+            state.closed = false;
+            state = match state.next_look {
+                None => self.due.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(at) => {
+                    let waited = self.due.wait_timeout(state, at.saturating_duration_since(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Others have made room.
+    pub(super) fn rung(&self) {
+        let mut state = self.lock();
+        if !state.waiting.is_empty() {
+            state.changed = true;
+            self.due.notify_one();
+        }
+    }
+
+    /// A look has come to its end, and these start.
+    pub(super) fn looked(&self, starts: Vec<Key>) {
+        let mut state = self.lock();
+        state.looks = false;
+        state.overdue = 0;
+        state.pause = match state.line.is_held_up() {
+            true => (state.pause * 2).min(TRY_AT_LEAST_EVERY),
+            false => TRY_AGAIN,
+        };
+        let pause = match state.line.is_held_up() {
+            true => state.pause,
+            false => state.line.look_again_after(),
+        };
+        state.next_look = state.line.must_look_again().then(|| Instant::now() + pause);
+        state.call_in(starts);
+        state.being_told.clear();
     }
 }
 
 impl State {
-    /// Whether there is no room to wait for this call. One that can start at once does not count as
-    /// waiting; whether it can is not known while another server has the table.
-    fn is_full_before(&self, key: Key) -> Option<Full> {
-        let waiting = self.waiting.keys().filter(|other| **other < key).count();
-        let waits = self.waiting.contains_key(&key) && !self.line.is_held_up();
-        let full = Full { running: self.line.running(), waiting };
-        (waits && waiting >= self.max_waiting).then_some(full)
+    fn is_waited_for(&self) -> bool {
+        !(self.waiting.is_empty() && self.untold.is_empty() && self.being_told.is_empty())
+    }
+
+    /// Whether a look takes longer than anybody waits for it.
+    fn is_overdue(&self) -> bool {
+        self.overdue > OVERDUE
+    }
+
+    /// Looks without a table, which there never will be.
+    fn look_alone(&mut self) {
+        self.changed = false;
+        let starts = self.line.alone(true);
+        self.call_in(starts);
+        self.untold.clear();
+    }
+
+    /// Goes on without the table until the present look ends.
+    fn go_on_alone(&mut self) {
+        let starts = self.line.unanswered();
+        self.call_in(starts);
+        self.untold.clear();
+        self.being_told.clear();
     }
 
     /// Calls in all who can run now. Who does not come to that any more leaves the line by itself.
-    fn look(&mut self) {
-        for key in self.line.look() {
-            let _left = self.waiting.remove(&key).map(|call_in| call_in.send(()));
+    /// Those who cannot may wait, unless too many do already.
+    fn call_in(&mut self, starts: Vec<Key>) {
+        for key in starts {
+            let Some(waiter) = self.waiting.remove(&key) else { continue };
+            let _accepted = waiter.accept.map(|accept| accept.send(Ok(())));
+            let _left = waiter.call_in.send(());
         }
-    }
-
-    /// A sentence part about what a call waits for, or nothing if it does not wait or that is not
-    /// known.
-    fn in_front(&mut self, key: Key) -> String {
-        if self.waiting.contains_key(&key) { self.line.in_front(key) } else { String::new() }
+        let new = self.waiting.iter().filter(|(_, waiter)| waiter.accept.is_some());
+        let mut new: Vec<Key> =
+            new.map(|(key, _)| *key).filter(|key| self.line.is_considered(*key)).collect();
+        new.sort_unstable();
+        for key in new {
+            let waiting = self.waiting.keys().filter(|other| **other < key).count();
+            let accept = self.waiting.get_mut(&key).and_then(|waiter| waiter.accept.take());
+            let Some(accept) = accept else { continue };
+            let is_full = waiting >= self.max_waiting;
+            let full = Full { running: self.line.running(), waiting };
+            let _accepted = accept.send(if is_full { Err(full) } else { Ok(()) });
+            if is_full {
+                self.leave(key);
+                self.changed = true;
+            }
+        }
     }
 
     fn leave(&mut self, key: Key) {
@@ -172,6 +414,15 @@ impl State {
 }
 
 impl Waiting {
+    /// Waits until it is known whether there is room to wait. One that can start at once needs none.
+    /// Cancel-safe.
+    pub(crate) async fn accepted(&mut self) -> Result<(), Full> {
+        let Some(accepted) = &mut self.accepted else { return Ok(()) };
+        let accepted = accepted.await.expect("the line keeps every waiter until it is accepted");
+        self.accepted = None;
+        accepted
+    }
+
     /// Waits for the call's turn. Cancel-safe: dropped, the call leaves the line or gives its place
     /// back.
     pub(crate) async fn place(&mut self) -> Place {
@@ -182,8 +433,8 @@ impl Waiting {
     }
 
     /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
-    pub(crate) fn in_front(&self) -> String {
-        self.queue.lock().in_front(self.key)
+    pub(crate) async fn in_front(&self) -> String {
+        self.queue.in_front(self.key).await
     }
 }
 
@@ -197,24 +448,27 @@ impl Drop for Waiting {
 
 impl Place {
     /// Takes note of the session that Codex began for this call, so that calls that already know
-    /// its id wait for this one.
-    pub(crate) fn adopt(&mut self, session: SessionId) {
-        self.queue.change(|state| state.line.adopt(self.key, session));
+    /// its id wait for this one. Tells when other servers know of it too, or cannot be told.
+    pub(crate) fn adopt(&mut self, session: SessionId) -> oneshot::Receiver<()> {
+        let (tell, told) = oneshot::channel();
+        self.queue.change(|state| {
+            state.line.adopt(self.key, session);
+            state.untold.push(tell);
+        });
+        told
     }
 
     /// Says where the turn is to write, if it may, before Codex starts. It may start at once with just
     /// what it said last; otherwise it waits until none runs with which that would clash, and then what
     /// was found out before may no longer hold.
     pub(crate) fn settle(&mut self, roots: Option<&Roots>) -> Option<oneshot::Receiver<()>> {
-        let mut called_in = None;
         self.queue.change(|state| {
-            if state.line.settle(self.key, roots) {
-                let (call_in, receiver) = oneshot::channel();
-                state.waiting.insert(self.key, call_in);
-                called_in = Some(receiver);
-            }
-        });
-        called_in
+            state.line.settle(self.key, roots).then(|| {
+                let (call_in, called_in) = oneshot::channel();
+                state.waiting.insert(self.key, Waiter { call_in, accept: None });
+                called_in
+            })
+        })
     }
 
     /// Where the turn may write. Some of what was asked for may have been given up.
@@ -223,8 +477,8 @@ impl Place {
     }
 
     /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
-    pub(crate) fn in_front(&self) -> String {
-        self.queue.lock().in_front(self.key)
+    pub(crate) async fn in_front(&self) -> String {
+        self.queue.in_front(self.key).await
     }
 }
 
@@ -252,7 +506,12 @@ mod tests {
     }
 
     fn enter(queue: &Queue, session: Option<SessionId>) -> Waiting {
-        queue.enter(session, false).expect("room")
+        accepted(queue.enter(session, false)).expect("room")
+    }
+
+    /// Without a table it is known at once.
+    fn accepted(mut waiting: Waiting) -> Result<Waiting, Full> {
+        waiting.accepted().now_or_never().expect("it is known").map(|()| waiting)
     }
 
     /// The place of a call that can run now.
@@ -281,9 +540,9 @@ mod tests {
         let running = now(enter(&queue, None)).expect("nobody before it");
         let mut second = enter(&queue, None);
         let third = enter(&queue, None);
-        assert_eq!(queue.enter(None, false).err(), Some(Full { running: 1, waiting: 2 }));
+        assert_eq!(accepted(queue.enter(None, false)).err(), Some(Full { running: 1, waiting: 2 }));
         drop(third);
-        assert!(queue.enter(None, false).is_ok(), "who leaves the line makes room");
+        assert!(accepted(queue.enter(None, false)).is_ok(), "who leaves the line makes room");
         drop(running);
         assert!(second.place().now_or_never().is_some());
     }
@@ -293,7 +552,7 @@ mod tests {
         let queue = queue(8, 8);
         let running = now(enter(&queue, session(1))).expect("nobody before it");
         let mut second = enter(&queue, session(1));
-        let mut front = queue.enter(session(1), true).expect("room");
+        let mut front = accepted(queue.enter(session(1), true)).expect("room");
         assert!(front.place().now_or_never().is_none(), "the one that runs is not stopped");
         drop(running);
         assert!(second.place().now_or_never().is_none(), "the other goes before it");
@@ -305,9 +564,9 @@ mod tests {
     fn without_a_line_whoever_can_run_runs() {
         let queue = queue(1, 0);
         let running = now(enter(&queue, None)).expect("nobody before it");
-        assert!(queue.enter(None, false).is_err());
+        assert!(accepted(queue.enter(None, false)).is_err());
         drop(running);
-        assert!(queue.enter(None, false).is_ok());
+        assert!(accepted(queue.enter(None, false)).is_ok());
     }
 
     #[test]
@@ -323,7 +582,7 @@ mod tests {
     fn a_session_that_began_here_is_waited_for() {
         let queue = queue(8, 8);
         let mut place = now(enter(&queue, None)).expect("nobody before it");
-        place.adopt(session(1).expect("just made"));
+        drop(place.adopt(session(1).expect("just made")));
         let mut next = enter(&queue, session(1));
         assert!(next.place().now_or_never().is_none());
         drop(place);
@@ -344,12 +603,13 @@ mod tests {
         assert!(!settle(&mut inner, "/a/b"));
         assert!(settle(&mut beside, "/c"));
         assert!(beside.settle(Some(&roots("/c"))).is_none(), "it runs with just these");
-        assert!(inner.in_front().contains("/a/b"), "{}", inner.in_front());
+        let in_front = |place: &Place| place.in_front().now_or_never().expect("it is known");
+        assert!(in_front(&inner).contains("/a/b"), "{}", in_front(&inner));
         // Other folders than before are asked for anew.
         assert!(settle(&mut inner, "/d"));
         assert!(!settle(&mut inner, "/a/b"));
         drop(outer);
-        assert_eq!(inner.in_front(), "");
+        assert_eq!(in_front(&inner), "");
         assert_eq!(inner.roots(), Some(roots("/a/b")));
     }
 }

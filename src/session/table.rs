@@ -8,20 +8,29 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::line::PATIENCE;
+use crate::bell;
 use crate::bounded::open_file;
 use crate::private;
 
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
 pub(crate) const SLOT: usize = 4096;
 
+/// What is in one.
+pub(crate) type Slot = [u8; SLOT];
+
 /// The name says the form, so that a later one does not get in the way of this one.
 const TABLE: &str = "calls-2";
+
+/// How the name of what wakes a server ends.
+const BELL: &str = "bell";
 
 /// How often the table is tried at once. It is held for microseconds.
 const TRIES: usize = 100;
@@ -80,6 +89,16 @@ pub(crate) struct Table {
     open: Option<Open>,
     /// Counts how often it was opened: slots are known only until it is opened anew.
     openings: u64,
+    heard: Heard,
+}
+
+/// Is called when somebody rings for this server.
+struct Heard(Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Heard")
+    }
 }
 
 #[derive(Debug)]
@@ -95,11 +114,25 @@ struct Server {
     path: PathBuf,
     /// Locked as long as it is open.
     _file: File,
+    /// Whether nobody listens to its bell any more.
+    is_gone: Arc<AtomicBool>,
+    bell: Option<File>,
 }
 
 impl Table {
     pub(crate) fn new(state_dir: Option<&Path>, who: Who) -> Self {
-        Self { folder: state_dir.map(|dir| dir.join("line")), who, open: None, openings: 0 }
+        Self {
+            folder: state_dir.map(|dir| dir.join("line")),
+            who,
+            open: None,
+            openings: 0,
+            heard: Heard(Arc::new(|| {})),
+        }
+    }
+
+    /// Has this called, from now on, when others have made room for this server's calls.
+    pub(crate) fn on_ring(&mut self, heard: impl Fn() + Send + Sync + 'static) {
+        self.heard = Heard(Arc::new(heard));
     }
 
     /// Locks the table, after a short time of trying at most. If it is to be read, it is also made
@@ -114,12 +147,22 @@ impl Table {
             }
         }
         if self.open.is_none() {
-            self.open = Some(Open::new(folder, &self.who)?);
+            self.open = Some(Open::new(folder, &self.who, &self.heard)?);
             self.openings += 1;
         }
         let open = self.open.as_ref().expect("it was just opened");
         drop(open.file.set_modified(SystemTime::now()));
         Ok(Locked { open, folder, opening: self.openings })
+    }
+
+    /// Whether there can be one.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// Wakes another server, for whose calls there is room now.
+    pub(crate) fn ring(&self, server: &str) {
+        self.folder.iter().for_each(|folder| bell::ring(&bell_of(folder, server)));
     }
 
     /// When somebody locked the table last. It changes as long as others come and go, and not if one
@@ -136,7 +179,7 @@ impl Table {
 
 impl Open {
     /// Opens the table, which is then locked, and enters the server.
-    fn new(folder: &Path, who: &Who) -> Result<Self, Unavailable> {
+    fn new(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
         private::create_folder(folder)?;
         let mut options = private::open_options();
         let path = folder.join(TABLE);
@@ -148,23 +191,36 @@ impl Open {
         }
         // Under the lock, so that nobody finds a server's file that is not yet locked.
         remove_the_dead(folder);
-        Ok(Self { file, server: Server::enter(folder, who)? })
+        Ok(Self { file, server: Server::enter(folder, who, heard)? })
     }
 }
 
 impl Server {
-    fn enter(folder: &Path, who: &Who) -> Result<Self, Unavailable> {
+    fn enter(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
         let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
         let path = path_of(folder, &name);
         let mut file = private::open_options().write(true).create_new(true).open(&path)?;
         try_lock(&file)?;
         file.write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
-        Ok(Self { name, path, _file: file })
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let (gone, heard) = (Arc::clone(&is_gone), Arc::clone(&heard.0));
+        let listening = bell::listen(&bell_of(folder, &name), move || {
+            heard();
+            !gone.load(Ordering::Acquire)
+        });
+        if let Err(error) = &listening {
+            tracing::debug!(%error, "others cannot wake this server: it looks now and then");
+        }
+        Ok(Self { name, path, _file: file, is_gone, bell: listening.ok() })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.is_gone.store(true, Ordering::Release);
+        // Nobody may find it by its name any more.
+        let _rung = self.bell.as_mut().map(|bell| bell.write(b"."));
+        drop(std::fs::remove_file(self.path.with_extension(BELL)));
         drop(std::fs::remove_file(&self.path));
     }
 }
@@ -183,13 +239,18 @@ impl Locked<'_> {
         &self.open.server.name
     }
 
+    /// Whether others can wake this server.
+    pub(crate) fn has_bell(&self) -> bool {
+        self.open.server.bell.is_some()
+    }
+
     /// All slots, one after the other.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         slots_in(&self.open.file)
     }
 
     /// Writes a slot.
-    pub(crate) fn write(&self, slot: usize, text: &[u8; SLOT]) -> io::Result<()> {
+    pub(crate) fn write(&self, slot: usize, text: &Slot) -> io::Result<()> {
         write_at(&self.open.file, text, (slot * SLOT) as u64)
     }
 
@@ -257,7 +318,7 @@ pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
 }
 
 /// A slot that holds a line, or nothing.
-pub(crate) fn slot_of(line: &[u8]) -> Option<[u8; SLOT]> {
+pub(crate) fn slot_of(line: &[u8]) -> Option<Slot> {
     let mut slot = [b' '; SLOT];
     slot.get_mut(..line.len())?.copy_from_slice(line);
     slot[SLOT - 1] = b'\n';
@@ -266,6 +327,10 @@ pub(crate) fn slot_of(line: &[u8]) -> Option<[u8; SLOT]> {
 
 fn path_of(folder: &Path, server: &str) -> PathBuf {
     folder.join(format!("{server}.server"))
+}
+
+fn bell_of(folder: &Path, server: &str) -> PathBuf {
+    folder.join(format!("{server}.{BELL}"))
 }
 
 fn slots_in(file: &File) -> io::Result<Vec<u8>> {
@@ -288,6 +353,7 @@ fn remains(server: &Path) -> bool {
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     };
     if !is_alive {
+        drop(std::fs::remove_file(server.with_extension(BELL)));
         drop(std::fs::remove_file(server));
     }
     is_alive

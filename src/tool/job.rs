@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool as Definition};
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::Tool;
@@ -15,7 +16,7 @@ use super::arguments::{Arguments, invalid};
 use super::fit::structured;
 use super::reply::said_before;
 use super::{chat, failed};
-use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
+use crate::job::{Deed, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::prompt::{Part, compose};
 use crate::reach::Reach;
 use crate::text::{Lines, told};
@@ -31,8 +32,9 @@ const SESSION_WITHIN: Duration = Duration::from_secs(3);
 /// How long a job may take to stop: longer than the signals that Codex gets.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// How long a disk is waited for. It may still do later what was asked.
+/// How long a disk is waited for, and how many threads wait for it at most.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+static THREADS: Semaphore = Semaphore::const_new(128);
 
 /// The longest label, in characters.
 const MAX_LABEL: usize = 200;
@@ -157,6 +159,13 @@ impl JobTool {
                 };
                 ("storage", format!("{cure}{OTHER_FOLDER}."))
             }
+            Problem::NoAnswer => {
+                ("storage", format!("call {name} again when it does, or else {OTHER_FOLDER}."))
+            }
+            Problem::Unsure => (
+                "storage",
+                format!("look with job_list, when it answers, before you call {name} again."),
+            ),
             Problem::NotStarted(_) => (
                 "cannot_start",
                 format!(
@@ -168,7 +177,7 @@ impl JobTool {
         };
         let message = trouble.0.to_string();
         let nothing = match self {
-            _ if matches!(trouble.0, Problem::Refused(_)) => "",
+            _ if matches!(trouble.0, Problem::Refused(_) | Problem::Unsure) => "",
             Self::Start => " Nothing was started.",
             Self::Reply => " Nothing was asked.",
             Self::Events | Self::Notifications | Self::Wait | Self::List | Self::Cancel => "",
@@ -199,21 +208,40 @@ pub(crate) async fn blocking<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
+    within(jobs, work).await.unwrap_or(Err(Problem::NoAnswer))
+}
+
+/// The same for what is not to be done any more when it is answered that it was not.
+async fn deciding<T: Send + 'static>(
+    jobs: &Jobs,
+    work: impl FnOnce(&Jobs, &Deed) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let deed = Deed::default();
+    let done = deed.clone();
+    let answer = within(jobs, move |jobs| work(jobs, &done)).await;
+    answer.unwrap_or_else(|| Err(if deed.give_up() { Problem::NoAnswer } else { Problem::Unsure }))
+}
+
+/// `None` if the disk does not answer.
+async fn within<T: Send + 'static>(
+    jobs: &Jobs,
+    work: impl FnOnce(&Jobs) -> Result<T, Problem> + Send + 'static,
+) -> Option<Result<T, Problem>> {
     let jobs = jobs.clone();
     let runtime = tokio::runtime::Handle::current();
-    let work = move || {
-        // A process that is started here is reaped by the runtime.
-        let _runtime = runtime.enter();
-        work(&jobs)
+    let work = async {
+        let thread = THREADS.acquire().await;
+        let work = move || {
+            // Until it is done, also when nobody waits for it any more.
+            let _thread = thread;
+            // A process that is started here is reaped by the runtime.
+            let _runtime = runtime.enter();
+            work(&jobs)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(Problem::NotStarted(std::io::Error::other(error))))
     };
-    match timeout(ANSWERS_WITHIN, tokio::task::spawn_blocking(work)).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) => Err(Problem::NotStarted(std::io::Error::other(error))),
-        Err(_) => {
-            let message = "the disk that the jobs lie on does not answer".into();
-            Err(FailureKind::Internal { message }.into())
-        }
-    }
+    timeout(ANSWERS_WITHIN, work).await.ok()
 }
 
 async fn start(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
@@ -226,9 +254,9 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let (request, text) = chat::request_of(arguments, JobTool::Start.name(), origin)?;
     let request = codex.vet(request, None).await?;
     let turn = jobs.before_start().await;
-    let (job, cursor) = blocking(jobs, move |jobs| {
+    let (job, cursor) = deciding(jobs, move |jobs, deed| {
         let cursor = jobs.last_notification()?;
-        Ok((jobs.start(request, &text, label)?, cursor))
+        Ok((jobs.start(request, &text, label, deed)?, cursor))
     })
     .await?;
     drop(turn);
@@ -265,7 +293,7 @@ pub(crate) async fn begin_chat(
         request.idle.get_or_insert(limits.idle);
         let request = codex.vet(request, None).await?;
         let turn = jobs.before_start().await;
-        let job = blocking(jobs, move |jobs| jobs.start(request, &text, None)).await?;
+        let job = deciding(jobs, move |jobs, deed| jobs.start(request, &text, None, deed)).await?;
         drop(turn);
         until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
             state.session_id.is_some() || state.status.has_ended()
@@ -374,9 +402,9 @@ async fn reply(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let request = TurnRequest::new(prompt);
     let (request, home) = blocking(jobs, move |jobs| jobs.next_turn(job, &request)).await?;
     let request = codex.vet(request, home.as_deref()).await?;
-    let (state, cursor) = blocking(jobs, move |jobs| {
+    let (state, cursor) = deciding(jobs, move |jobs, deed| {
         let cursor = jobs.last_notification()?;
-        Ok((jobs.reply(job, request, &text, interrupt)?, cursor))
+        Ok((jobs.reply(job, request, &text, interrupt, deed)?, cursor))
     })
     .await?;
     Ok(with_notification_cursor(&state, cursor))

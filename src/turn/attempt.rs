@@ -91,8 +91,8 @@ pub(crate) struct Watched<'a> {
     pub(crate) recorder: Option<&'a mut (dyn Recorder + 'static)>,
     /// Takes the events, as long as somebody listens.
     pub(crate) events: &'a mpsc::Sender<Event>,
-    /// Is told the session's id.
-    pub(crate) opened: &'a mut (dyn FnMut(SessionId) + Send),
+    /// Is told the session's id. Nobody else is before what it says has come.
+    pub(crate) opened: &'a mut (dyn FnMut(SessionId) -> Option<oneshot::Receiver<()>> + Send),
 }
 
 /// A Codex that was started.
@@ -110,6 +110,8 @@ pub(crate) struct Running {
     drain_until: Option<Instant>,
     /// An event that waits for its listener.
     pending: Option<Event>,
+    /// What it waits for besides.
+    opening: Option<oneshot::Receiver<()>>,
 }
 
 impl Running {
@@ -135,6 +137,7 @@ impl Running {
             stopping: None,
             drain_until: None,
             pending: None,
+            opening: None,
         })
     }
 
@@ -167,8 +170,11 @@ impl Running {
                     }
                     self.look_at_time(watched.clock);
                 }
+                // Cancel-safe: what was not told is asked for again.
+                _ = async { self.opening.as_mut().expect("it is there").await },
+                    if self.opening.is_some() => self.opening = None,
                 // Cancel-safe: a permit that is not taken is given back.
-                permit = watched.events.reserve(), if forward => {
+                permit = watched.events.reserve(), if forward && self.opening.is_none() => {
                     if let (Ok(permit), Some(event)) = (permit, self.pending.take()) {
                         permit.send(event);
                     }
@@ -337,8 +343,8 @@ impl Running {
         self.transcript.record(&event);
         if let Event::ThreadStarted { thread_id } = &event {
             match (thread_id.parse::<SessionId>(), watched.asked) {
-                (Ok(got), None) => (watched.opened)(got),
-                (Ok(got), Some(asked)) if got == asked => (watched.opened)(got),
+                (Ok(got), None) => self.opening = (watched.opened)(got),
+                (Ok(got), Some(asked)) if got == asked => self.opening = (watched.opened)(got),
                 (_, Some(_)) if self.stopping.is_none() => {
                     return self.stop(Why::AnotherSession { got: thread_id.clone() });
                 }
@@ -347,6 +353,10 @@ impl Running {
         }
         if self.stopping.is_some() {
             // A stop waits for no listener.
+            return;
+        }
+        if self.opening.is_some() {
+            self.pending = Some(event);
             return;
         }
         match watched.events.try_send(event) {

@@ -2,6 +2,7 @@
 //! settled and checked before Codex starts.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,10 @@ pub(super) struct Plan {
     pub(super) warnings: Vec<String>,
 }
 
+/// How many turns are planned at a time: each takes a thread, and keeps it as long as a disk does not
+/// answer.
+pub(super) const PLANNED_AT_ONCE: usize = 64;
+
 /// The sandbox of a turn.
 struct Choice {
     /// The one to name, if any is.
@@ -61,7 +66,12 @@ impl Call {
         let dropped = CancellationToken::new();
         let _guard = dropped.clone().drop_guard();
         let (call, runtime) = (self.clone(), Handle::current());
-        let plan = move || runtime.block_on(dropped.run_until_cancelled(call.plan_here()));
+        let turn = Arc::clone(&self.shared.planning).acquire_owned().await;
+        let plan = move || {
+            // Until it is done, also when nobody waits for it any more.
+            let _turn = turn;
+            runtime.block_on(dropped.run_until_cancelled(call.plan_here()))
+        };
         let planned = tokio::task::spawn_blocking(plan).await;
         planned.ok().flatten().unwrap_or_else(|| {
             let message = "what the turn runs with could not be settled; the log says why".into();

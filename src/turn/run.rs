@@ -77,8 +77,19 @@ impl Call {
             idle: self.request.idle.unwrap_or(settings.limits.idle),
         };
         let mut clock = Clock::new(limits, self.began);
+        match self.wait(&clock, waiting.accepted()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(full)) => {
+                let kind =
+                    FailureKind::TooManyCalls { running: full.running, waiting: full.waiting };
+                // The caller does not know the one that was found, and may be kept from it.
+                let named = self.request.session.filter(|_| !self.request.found_last);
+                return drop(answer.send(Err(Failure::of(kind, named))));
+            }
+            Err(kind) => return drop(answer.send(Err(Failure::of(kind, None)))),
+        }
         if tracing::enabled!(tracing::Level::DEBUG) {
-            let in_front = waiting.in_front();
+            let in_front = waiting.in_front().await;
             if !in_front.is_empty() {
                 tracing::debug!(in_front, "waiting for its turn");
             }
@@ -104,7 +115,7 @@ impl Call {
             Ok(place) => place,
             Err(mut kind) => {
                 if let FailureKind::TimedOut { in_front, .. } = &mut kind {
-                    *in_front = waiting.in_front();
+                    *in_front = waiting.in_front().await;
                 }
                 return drop(answer.send(Err(Failure::of(kind, self.request.session))));
             }
@@ -280,7 +291,15 @@ impl Call {
     }
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
-    fn opened(&self, session: SessionId, place: &mut Place, plan: &Plan, pid: u32) {
+    ///
+    /// Says, for a session that was begun, when other servers know that it is taken.
+    fn opened(
+        &self,
+        session: SessionId,
+        place: &mut Place,
+        plan: &Plan,
+        pid: u32,
+    ) -> Option<oneshot::Receiver<()>> {
         if let Some(state_dir) =
             self.shared.settings.state_dir.clone().filter(|_| self.is_recorded())
         {
@@ -290,10 +309,10 @@ impl Call {
         let cwd = plan.working_dir.as_path().display();
         if self.request.continues().is_some() {
             tracing::info!(%session, pid, %cwd, "session resumed");
-            return;
+            return None;
         }
         tracing::info!(%session, pid, %cwd, "session started");
-        place.adopt(session);
+        Some(place.adopt(session))
     }
 
     async fn outcome(

@@ -26,7 +26,7 @@ impl Call {
                 plan.give_up(place);
                 return Ok(plan);
             };
-            let in_front = place.in_front();
+            let in_front = place.in_front().await;
             if !in_front.is_empty() {
                 tracing::debug!(in_front, "waiting for a folder");
             }
@@ -35,7 +35,7 @@ impl Call {
                 clock.begin(Instant::now());
             } else if let Err(mut kind) = self.wait(clock, called_in).await {
                 if let FailureKind::TimedOut { in_front, .. } = &mut kind {
-                    *in_front = place.in_front();
+                    *in_front = place.in_front().await;
                 }
                 return Err(kind);
             }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::play::{Stage, begin, chat, result_of, with};
+use crate::job_kit::{folder, nothing_left, start_with, text, told, wait_told};
+use crate::play::{Stage, begin, chat, reply_of, result_of, settle, steps, turn, with};
 use crate::setup::{content, error_text, field, skipped};
 use crate::support::client::{Builder, Server};
 use crate::support::hung_disk::HungDisk;
-use crate::wait::WAIT;
+use crate::wait::{WAIT, wait_until};
 
 /// Longer than the server leaves itself on a busy machine.
 const LEAVES_WITHIN: Duration = Duration::from_secs(8);
@@ -159,6 +160,155 @@ fn a_server_leaves_when_asked_although_the_disk_of_its_state_hangs() {
     server.begin_call("job_list", &json!({}));
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_exit(LEAVES_WITHIN).code(), Some(143));
+}
+
+/// The folder of the line that all servers share. It is done without, as when somebody keeps it locked.
+#[test]
+fn calls_go_on_although_the_line_of_calls_does_not_answer() {
+    let stage = Stage::new();
+    let line = stage.home.state().join("line");
+    let Some((disk, server)) = HungDisk::under(&line, stage.server()) else {
+        return skipped("there is no C compiler `cc` to make a disk with that hangs");
+    };
+    let server = server.env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "2").start();
+    assert_others_work(&server);
+    let runs = begin(&server, &steps(&turn("runs")));
+    stage.wait_for("began-runs");
+    disk.hang();
+    // Who is cancelled, or reaches a limit, before it is done without does not wait for it.
+    let late = begin(&server, &json!({"prompt": "hello", "timeout_ms": 100}));
+    let cancelled = begin(&server, &json!({"prompt": "hello"}));
+    server.cancel(&cancelled);
+    settle(&server);
+    server.request("tools/list", &json!({}));
+    let text = result_of(&server, &late);
+    assert!(error_text(&text).starts_with("timed_out: "), "{text}");
+    // Beside turns of which this server does not know none runs that may write.
+    assert_others_work(&server);
+    server.wait_stderr(|log| log.contains("the line of calls is not shared"));
+    let writes = json!({"prompt": "hello", "sandbox": "workspace-write"});
+    let text = chat(&server, &with(writes.clone(), "timeout_ms", 500));
+    assert!(error_text(&text).contains("does not answer"), "{text}");
+    stage.release("go-runs");
+    assert_eq!(reply_of(&server, &runs), "runs");
+    for _ in 0..3 {
+        assert_others_work(&server);
+    }
+    assert_eq!(threads(&server, "line"), 1, "one waits for it");
+    assert_eq!(server.try_answer(&cancelled), None);
+    // What others could not be told they are told now.
+    let writes = begin(&server, &writes);
+    disk.answer();
+    assert_eq!(reply_of(&server, &writes), "done");
+    let table = || fs::read_to_string(line.join("calls-2")).unwrap_or_default();
+    wait_until("an empty line", || !table().contains('{'));
+    disk.hang();
+    begin(&server, &json!({"prompt": "hello"}));
+    assert_leaves(&server);
+}
+
+/// How many threads of this name a server has.
+fn threads(server: &Server, name: &str) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs").flatten();
+    let names = tasks.map(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default());
+    names.filter(|thread| thread.trim() == name).count()
+}
+
+/// With it all goes that a turn needs of the server's state.
+#[test]
+fn a_disk_of_the_state_that_hangs_holds_up_turns_alone_and_these_not_for_longer_than_they_may_take()
+{
+    let stage = Stage::new();
+    let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
+    let state = disk.folder.join("state");
+    let server = server.env("CODEX_PERSISTENT_MCP_STATE_DIR", &state).start();
+    assert_others_work(&server);
+    disk.disk.hang();
+    let hello = json!({"prompt": "hello"});
+    let cancelled = begin(&server, &hello);
+    let late = [(); 3].map(|()| begin(&server, &with(hello.clone(), "timeout_ms", 300)));
+    settle(&server);
+    server.request("tools/list", &json!({}));
+    for call in &late {
+        let text = result_of(&server, call);
+        assert!(error_text(&text).starts_with("timed_out: "), "{text}");
+    }
+    server.wait_stderr(|log| log.contains("the line of calls is not shared"));
+    let text = chat(&server, &with(hello.clone(), "timeout_ms", 300));
+    assert!(error_text(&text).starts_with("timed_out: "), "{text}");
+    server.cancel(&cancelled);
+    // However many come, not more than so many threads wait.
+    for _ in 0..10 {
+        let calls = [(); 20].map(|()| begin(&server, &with(hello.clone(), "timeout_ms", 50)));
+        for call in &calls {
+            result_of(&server, call);
+        }
+    }
+    let all = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs").count();
+    assert!(all < 100, "there are {all} threads");
+    let waits = begin(&server, &hello);
+    disk.disk.answer();
+    assert_eq!(reply_of(&server, &waits), "done");
+    assert_others_work(&server);
+    assert_eq!(server.try_answer(&cancelled), None);
+}
+
+/// When the input ends, it is not waited for either.
+#[test]
+fn a_server_leaves_at_the_end_of_its_input_although_the_disk_of_its_state_hangs() {
+    let stage = Stage::new();
+    let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
+    let server = server.env("CODEX_PERSISTENT_MCP_STATE_DIR", disk.folder.join("state")).start();
+    assert_others_work(&server);
+    disk.disk.hang();
+    chat(&server, &json!({"prompt": "hello", "timeout_ms": 100}));
+    server.close_stdin();
+    assert_eq!(server.wait_exit(LEAVES_WITHIN).code(), Some(0));
+}
+
+/// What was answered not to be done is not done either when the disk answers again.
+#[test]
+fn a_job_that_was_given_up_because_of_a_disk_that_hangs_does_not_begin_later() {
+    let stage = Stage::new();
+    let starts = |stage: &Stage| stage.started(&["go-one", "go-two"]);
+    let replies = Stage::new();
+    let first = replies.server().start();
+    let job = start_with(&first, &steps(&turn("one")));
+    replies.release("go-one");
+    let id = text(&job, "job_id");
+    wait_told(&first, id, 1);
+    nothing_left(&replies.home, &first);
+    // Where it takes its prompts from, and where all jobs are.
+    let inbox = folder(&replies.home, id).join("inbox");
+    let jobs = stage.home.state().join("jobs");
+    let [Some((inbox, replier)), Some((jobs, starter))] =
+        [HungDisk::under(&inbox, replies.server()), HungDisk::under(&jobs, stage.server())]
+    else {
+        return skipped("there is no C compiler `cc` to make a disk with that hangs");
+    };
+    let [replier, starter] = [replier, starter].map(Builder::start);
+    inbox.hang();
+    jobs.hang();
+    let prompt = crate::setup::script(&turn("two"));
+    let replied = replier.begin_call("job_reply", &json!({"job_id": id, "prompt": prompt}));
+    let started = starter.begin_call("job_start", &steps(&turn("two")));
+    for answer in [result_of(&replier, &replied), result_of(&starter, &started)] {
+        let text = error_text(&answer);
+        assert!(text.starts_with("storage: ") && text.contains("does not answer"), "{text}");
+        assert!(text.contains("Nothing was "), "{text}");
+    }
+    inbox.answer();
+    jobs.answer();
+    // Jobs are started one after the other, so this one comes behind the one that was given up.
+    let last = start_with(&starter, &json!({"prompt": "last"}));
+    wait_told(&starter, text(&last, "job_id"), 1);
+    let listed = content(&starter.call("job_list", &json!({})))["jobs"].clone();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    content(&replier.call("job_reply", &json!({"job_id": id, "prompt": "last"})));
+    wait_told(&replier, id, 2);
+    nothing_left(&replies.home, &replier);
+    assert_eq!((starts(&stage), starts(&replies)), (vec![], vec!["go-one".to_owned()]));
+    assert_eq!(told(&replier, id).len(), 2);
 }
 
 /// A list that is limited to a folder that does not answer.

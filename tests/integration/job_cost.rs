@@ -3,10 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::job_kit::{folder, nothing_left, reply, runner, start_with, text, wait_told};
+use crate::job_kit::{folder, nothing_left, reply, runner, start_with, text, wait_told, waits};
 use crate::play::{Stage, steps};
 use crate::setup::{content, error_text, script};
 use crate::support::client::{Server, result};
@@ -18,17 +17,6 @@ const MOST: usize = 256;
 /// How often a process that waits may be woken a second. One that polls for its inbox is woken 20
 /// times.
 const WAKES: f64 = 6.0;
-
-/// How often a process and its threads have waited so far.
-fn waits(pid: Pid) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
-    let waits = tasks.map(|task| {
-        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or_default()
-    });
-    waits.sum()
-}
 
 /// A job whose Codex says nothing for ever.
 fn silent(stage: &Stage, server: &Server) -> String {
@@ -44,7 +32,8 @@ fn a_job_whose_codex_is_silent_is_woken_by_prompts_and_hardly_otherwise() {
     let id = silent(&stage, &server);
     let process = runner(&stage.home, &id);
     let (before, began) = (waits(process), Instant::now());
-    // A count of what happens meanwhile, and no bound on how long anything takes.
+    // A count of what happens meanwhile, and no bound on how long anything takes: on a busy machine it is
+    // woken less often, and never more.
     std::thread::sleep(Duration::from_secs(4));
     let rate = (waits(process) - before) as f64 / began.elapsed().as_secs_f64();
     assert!(rate <= WAKES, "it is woken {rate} times a second");
@@ -95,6 +84,40 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     server.call("job_cancel", &json!({"job_id": ids[1]}));
     assert_eq!((of("running"), of("cancelled")), (vec![], vec![ids[1].clone()]));
     nothing_left(&stage.home, &server);
+}
+
+/// Also where it matters in which folders they were.
+#[test]
+fn notifications_read_the_jobs_alone_of_which_they_tell() {
+    let stage = Stage::new();
+    let server =
+        stage.server().env("CODEX_PERSISTENT_MCP_ALLOWED_DIRS", stage.home.project()).start();
+    let [one, two] = ["one", "two"].map(|prompt| {
+        let job = start_with(&server, &json!({"prompt": prompt}));
+        let id = text(&job, "job_id").to_owned();
+        wait_told(&server, &id, 1);
+        id
+    });
+    nothing_left(&stage.home, &server);
+    let told = |cursor: &Value| {
+        let answer = server.call("job_notifications", &json!({"cursor": cursor}));
+        let told = content(&answer)["notifications"].as_array().expect("a list").clone();
+        told.iter().map(|told| (text(told, "job_id").to_owned(), told["cursor"].clone())).collect()
+    };
+    let all: Vec<(String, Value)> = told(&json!(0));
+    assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&one, &two]);
+    // Whoever reads that it still runs finds out that it does not, and writes that down.
+    let state = folder(&stage.home, &one).join("state.json");
+    let before = fs::read_to_string(&state).expect("it has a state");
+    let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
+    let other = before.replacen("\"status\":\"completed\"", "\"status\":\"running\"  ", 1);
+    assert!(other.len() == before.len() && other != before, "{before}");
+    fs::write(&state, &other).expect("it is ours");
+    let file = fs::File::options().write(true).open(&state).expect("it is ours");
+    file.set_modified(modified).expect("it is ours");
+    let after: Vec<(String, Value)> = told(&all[0].1);
+    assert_eq!(after, all[1..]);
+    assert_eq!(fs::read_to_string(&state).expect("it has a state"), other, "it was read");
 }
 
 /// More servers than one start jobs at once, where there is room for one more.

@@ -42,6 +42,17 @@ pub fn runner(home: &Home, job: &str) -> Pid {
     Pid::from_raw(i32::try_from(pid).expect("a process id"))
 }
 
+/// How often a process and its threads have waited so far.
+pub fn waits(pid: Pid) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+    let waits = tasks.map(|task| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or_default()
+    });
+    waits.sum()
+}
+
 /// Nothing runs that the server began, and nothing is locked.
 pub fn nothing_left(home: &Home, server: &Server) {
     wait_until("all processes to be gone", || {

@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::job_kit::{nothing_left, reply, snapshot, start_with, text, told, wait};
+use crate::job_kit::{nothing_left, reply, runner, snapshot, start_with, text, told, wait, waits};
 use crate::play::{Stage, chat, message, running, steps, steps_in, turn, with};
 use crate::setup::{content, error_text, field, resume_command};
 use crate::support::client::Server;
@@ -90,9 +90,11 @@ fn time_in_which_a_job_and_its_codex_stood_still_is_no_silence_of_codexs() {
     all(Signal::SIGSTOP);
     // Longer than the limit.
     std::thread::sleep(Duration::from_secs(6));
+    let process = runner(&stage.home, id);
+    let before = waits(process);
     all(Signal::SIGCONT);
-    // Shorter than the limit: who counts the time before has stopped it by then.
-    std::thread::sleep(Duration::from_secs(1));
+    // Whoever counts the time before has stopped it when it waits again.
+    wait_until("the job's process to go on", || waits(process) >= before + 4);
     stage.release("go-first");
     let (ending, _) = wait(&server, id, &job["notification_cursor"]);
     assert_eq!(text(&ending, "status"), "completed", "{ending}");

@@ -1,8 +1,9 @@
 //! `job_wait`: how it waits, and how its waiting ends.
 
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
-use crate::job_kit::{nothing_left, snapshot, start_with, text, told, wait_told};
+use crate::job_kit::{nothing_left, runner, snapshot, start_with, text, told, wait_told};
 use crate::play::{Stage, result_of, running, settle, steps, with};
 use crate::setup::content;
 use crate::support::client::Server;
@@ -127,4 +128,26 @@ fn a_client_that_no_longer_waits_does_the_job_no_harm() {
     assert_eq!(text(&ending[0], "result"), "built");
     nothing_left(&stage.home, &server);
     assert_eq!(told(&second, id).len(), 1);
+}
+
+/// Its end is noticed as soon as that of jobs that were there before, also if it is killed.
+#[test]
+fn a_job_that_is_started_meanwhile_is_waited_for_at_once() {
+    let stage = Stage::new();
+    let [waiting, starting] = [(); 2].map(|()| stage.server().start());
+    let waits = waiting.begin_call("job_wait", &json!({"timeout_ms": 280_000}));
+    settle(&waiting);
+    let hang = json!([{"started": {}}, {"touch": "up"}, {"hang": {}}]);
+    let job = start_with(&starting, &steps(&hang));
+    stage.wait_for("up");
+    // Shorter than the time after which it is looked for jobs in any case.
+    let meanwhile = json!({"job_ids": [job["job_id"]], "timeout_ms": 2_500});
+    let meanwhile = starting.begin_call("job_wait", &meanwhile);
+    waiting.wait_progress(&waits, |message| message != "waiting");
+    assert_eq!(starting.try_answer(&meanwhile), None, "it took too long");
+    kill(runner(&stage.home, text(&job, "job_id")), Signal::SIGKILL).expect("it runs");
+    let answer = result_of(&waiting, &waits);
+    let told = &content(&answer)["notifications"][0];
+    assert_eq!((&told["job_id"], text(told, "status")), (&job["job_id"], "interrupted"));
+    nothing_left(&stage.home, &starting);
 }

@@ -1,7 +1,8 @@
 //! Who runs when across servers: they share one line of calls in their state folder.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,18 +91,17 @@ fn a_session_that_began_in_one_server_is_waited_for_in_the_other() {
 fn the_limit_is_one_for_all_servers_and_no_server_passes_another() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "2");
-    let begun = |server, name| {
+    // Each is in line before the next one comes.
+    let begun = |server, name, count| {
         let call = begin(server, &steps(&turn(name)));
-        settle(server);
+        wait_for_calls(&stage, count);
         call
     };
-    let one = begun(&first, "one");
-    let two = begun(&first, "two");
-    let three = begun(&second, "three");
-    wait_for_calls(&stage, 3);
-    let four = begun(&first, "four");
-    let five = begun(&second, "five");
-    wait_for_calls(&stage, 5);
+    let one = begun(&first, "one", 1);
+    let two = begun(&first, "two", 2);
+    let three = begun(&second, "three", 3);
+    let four = begun(&first, "four", 4);
+    let five = begun(&second, "five", 5);
     stage.wait_for("began-one");
     stage.wait_for("began-two");
     assert_eq!(started(&stage).len(), 2);
@@ -216,7 +216,7 @@ fn files_of_the_line_are_private_and_none_is_left_but_an_empty_table() {
     let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
     let files: Vec<PathBuf> =
         folder(&stage).read_dir().expect("it is there").flatten().map(|file| file.path()).collect();
-    assert_eq!(files.len(), 2, "a table and a server: {files:?}");
+    assert_eq!(files.len(), 3, "a table, a server, and what wakes it: {files:?}");
     assert!(files.iter().all(|file| mode(file) == 0o600));
     assert!(folder(&stage).ancestors().take(2).all(|folder| mode(folder) == 0o700));
 
@@ -298,4 +298,35 @@ fn without_a_folder_that_can_be_written_a_server_is_for_itself_and_says_so_once(
     server.wait_exit(Duration::from_secs(5));
     let warnings = server.stderr().matches("the line of calls is not shared").count();
     assert_eq!(warnings, 1, "{}", server.stderr());
+}
+
+/// Whoever makes room wakes the one who is next, and nobody else.
+#[test]
+fn a_server_whose_turn_it_is_is_woken() {
+    let stage = Stage::new();
+    let server = stage.server().env(MAX_CONCURRENT, "1").start();
+    let one = begin(&server, &steps(&turn("one")));
+    stage.wait_for("began-one");
+    // Two more servers, as far as can be seen from outside.
+    let table = File::options().write(true).open(folder(&stage).join("calls-2")).expect("there");
+    let others = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string()).map(|name| {
+        let path = |kind| folder(&stage).join(format!("{name}.{kind}"));
+        let alive = File::create(path("server")).expect("the folder is there");
+        alive.lock().expect("nobody else has it");
+        nix::unistd::mkfifo(&path("bell"), nix::sys::stat::Mode::S_IRWXU).expect("it is new");
+        let mut bell = File::options();
+        bell.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+        (name.clone(), alive, bell.open(path("bell")).expect("it is there"))
+    });
+    for (at, (name, ..)) in others.iter().enumerate() {
+        let call = json!({"ticket": 1_000 + at, "server": name, "running": false, "front": false,
+                          "session": null, "limit": 1});
+        let slot = format!("{:<4095}\n", call.to_string());
+        table.write_all_at(slot.as_bytes(), 4096 * (1 + at as u64)).expect("writable");
+    }
+    stage.release("go-one");
+    assert_eq!(reply_of(&server, &one), "one");
+    let is_rung = |at: usize| (&others[at].2).read(&mut [0; 8]).is_ok();
+    wait_until("the bell of the next one", || is_rung(0));
+    assert!(!is_rung(1), "it is not the turn of this one");
 }

@@ -1,7 +1,7 @@
 /*
  * Makes a folder a disk that does not answer, like a network's whose server is gone: preloaded into a
- * program, it lets whoever looks for a file below $HUNG_DISK wait for ever, once the file
- * $HUNG_DISK.is-hung is there. Signals are handled meanwhile.
+ * program, it lets whoever looks for a file below $HUNG_DISK, or reads, writes or locks one there, wait as
+ * long as the file $HUNG_DISK.is-hung is there. Signals are handled meanwhile.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -11,9 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+static const struct timespec moment = {0, 10000000};
 
 static void wait_if_below(const char *path)
 {
@@ -23,10 +27,20 @@ static void wait_if_below(const char *path)
 	if (!path || !disk || strncmp(path, disk, length) || (path[length] && path[length] != '/'))
 		return;
 	snprintf(hung, sizeof hung, "%s.is-hung", disk);
-	if (syscall(SYS_access, hung, F_OK))
+	while (!syscall(SYS_access, hung, F_OK))
+		nanosleep(&moment, NULL);
+}
+
+/* The same for a file that was opened before. */
+static void wait_if_in(int file)
+{
+	char name[64], path[4096];
+	snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+	ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, name, path, sizeof path - 1);
+	if (length <= 0)
 		return;
-	for (;;)
-		pause();
+	path[length] = 0;
+	wait_if_below(path);
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -102,4 +116,34 @@ int access(const char *path, int mode)
 {
 	wait_if_below(path);
 	return NEXT(access)(path, mode);
+}
+
+int flock(int file, int operation)
+{
+	wait_if_in(file);
+	return NEXT(flock)(file, operation);
+}
+
+ssize_t pread64(int file, void *into, size_t size, off64_t at)
+{
+	wait_if_in(file);
+	return NEXT(pread64)(file, into, size, at);
+}
+
+ssize_t pwrite64(int file, const void *from, size_t size, off64_t at)
+{
+	wait_if_in(file);
+	return NEXT(pwrite64)(file, from, size, at);
+}
+
+int rename(const char *from, const char *to)
+{
+	wait_if_below(to);
+	return NEXT(rename)(from, to);
+}
+
+int unlink(const char *path)
+{
+	wait_if_below(path);
+	return NEXT(unlink)(path);
 }

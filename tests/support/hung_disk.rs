@@ -1,5 +1,5 @@
 //! A disk that stops to answer, as a network's does whose server is gone. It needs no rights: a library
-//! that is loaded into the program has whoever looks there wait for ever.
+//! that is loaded into the program has whoever looks there wait until it answers again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ impl HungDisk {
         fs::write(self.beside("is-hung"), "").expect("writable");
     }
 
-    /// From now on whoever looks anew is answered.
+    /// From now on it answers, also those who have waited.
     pub fn answer(&self) {
         fs::remove_file(self.beside("is-hung")).expect("it hung");
     }

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{Answer, blocking, notification};
-use crate::job::{JobId, Jobs, LOOK_EVERY, Notification, ProcessId, Status};
+use crate::job::{JobId, Jobs, LOOK_EVERY, Mark, Notification, Problem, ProcessId, Status};
 use crate::tool::arguments::{Arguments, Result};
 use crate::turn::outcome::FailureKind;
 
@@ -61,7 +61,7 @@ pub(super) async fn wait(
     let until = began + Duration::from_millis(timeout);
     let mut number = 0;
     loop {
-        let mark = mark(jobs).await;
+        let mark = mark(jobs).await?;
         let asked = wanted.clone();
         let (found, seen) =
             blocking(jobs, move |jobs| jobs.notifications(cursor, &asked, MAX_TOLD)).await?;
@@ -81,7 +81,7 @@ pub(super) async fn wait(
         let next = until.min(now + LOOK_AT_JOBS);
         let mut looks = 0;
         while Instant::now() < next
-            && self::mark(jobs).await == mark
+            && self::mark(jobs).await? == mark
             && !context.ct.is_cancelled()
             && (looks % LOOKS_A_RUNNER != 0 || runners.iter().all(ProcessId::is_alive))
         {
@@ -92,9 +92,8 @@ pub(super) async fn wait(
 }
 
 /// Changes when there is something new.
-async fn mark(jobs: &Jobs) -> u64 {
-    let jobs = jobs.clone();
-    tokio::task::spawn_blocking(move || jobs.notification_mark()).await.unwrap_or_default()
+async fn mark(jobs: &Jobs) -> std::result::Result<Mark, Problem> {
+    blocking(jobs, |jobs| Ok(jobs.mark())).await
 }
 
 /// Tells what the jobs are at that are waited for.
