@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -372,7 +373,10 @@ struct InTmp(PathBuf);
 impl InTmp {
     fn new(name: &str) -> Self {
         let folder = Path::new("/tmp").canonicalize().expect("it is there");
-        let folder = folder.join(format!("swap-{}-{name}", std::process::id()));
+        // Tests run side by side, in one process.
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let made = MADE.fetch_add(1, Ordering::Relaxed);
+        let folder = folder.join(format!("swap-{}-{made}-{name}", std::process::id()));
         fs::create_dir_all(folder.join("deep")).expect("writable");
         Self(folder)
     }
