@@ -9,11 +9,15 @@ use std::path::Path;
 pub(crate) fn ring(path: &Path) {
     use std::fs::OpenOptions;
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
     // Without a reader, opening fails at once; with a pipe that is full, whoever reads is woken anyway.
-    let pipe = OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
-    if let Ok(mut pipe) = pipe {
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+    let Ok(mut pipe) = OpenOptions::new().write(true).custom_flags(flags).open(path) else {
+        return;
+    };
+    // Somebody may have put something else in its place, which is not to be written to.
+    if pipe.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         let _full = pipe.write(b".");
     }
 }
@@ -59,4 +63,42 @@ pub(crate) fn listen(
     _heard: impl Fn() -> bool + Send + 'static,
 ) -> std::io::Result<File> {
     Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    fn folder(name: &str) -> PathBuf {
+        let name = format!("bell-{name}-{}", std::process::id());
+        let folder = crate::testing::scratch().join(name);
+        fs::create_dir_all(&folder).expect("writable");
+        folder
+    }
+
+    #[test]
+    fn whatever_lies_in_place_of_a_bell_is_not_written_to() {
+        let folder = folder("other");
+        let (file, link) = (folder.join("file"), folder.join("link"));
+        fs::write(&file, "ABC").expect("writable");
+        std::os::unix::fs::symlink(&file, &link).expect("links can be made");
+        for path in [&file, &link, &folder.join("nothing")] {
+            ring(path);
+        }
+        assert_eq!(fs::read_to_string(&file).expect("it is there"), "ABC");
+        fs::remove_dir_all(folder).expect("it is ours");
+    }
+
+    #[test]
+    fn whoever_listens_hears_it() {
+        let folder = folder("bell");
+        let path = folder.join("bell");
+        let (heard, hears) = std::sync::mpsc::channel();
+        let _rope = listen(&path, move || heard.send(()).is_err()).expect("there can be pipes");
+        ring(&path);
+        assert_eq!(hears.recv(), Ok(()));
+        fs::remove_dir_all(folder).expect("it is ours");
+    }
 }

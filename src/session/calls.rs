@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::line::PATIENCE;
 use super::order::{self, Entry, Start};
 use super::roots::Roots;
-use super::table::{SLOT, Slot, slot_of};
+use super::table::{SLOT, Slot, is_name, slot_of};
 use crate::turn::request::SessionId;
 
 /// So many free slots may be at the table's end.
@@ -152,13 +152,6 @@ impl Calls {
         std::mem::take(&mut self.next)
     }
 
-    /// Whether the table must be read: for those that wait, to find a slot, and to see for whom those
-    /// who left have made room.
-    pub(crate) fn must_read(&self) -> bool {
-        !self.left.is_empty()
-            || self.mine.iter().any(|mine| !mine.entry.running || mine.slot.is_none())
-    }
-
     /// Whether there is something to be written.
     pub(crate) fn have_changed(&self) -> bool {
         !self.left.is_empty() || self.mine.iter().any(|mine| mine.changed)
@@ -167,6 +160,17 @@ impl Calls {
     /// Whether nobody waits or runs here.
     pub(crate) fn is_empty(&self) -> bool {
         self.mine.is_empty()
+    }
+
+    /// Whether nothing of this server is in the table, nor is to be.
+    pub(crate) fn are_out_of_table(&self) -> bool {
+        self.mine.is_empty() && self.left.is_empty()
+    }
+
+    /// The table was given up, and with it all that this server has in it.
+    pub(crate) fn lose_table(&mut self) {
+        self.left.clear();
+        self.mine.iter_mut().for_each(|mine| mine.changed = true);
     }
 
     /// Whether it was looked since a call came whether it can start.
@@ -289,15 +293,11 @@ impl Calls {
         starts.len() < before
     }
 
-    /// What has changed. What has no slot yet finds one in the text of the table, if that was read; since
-    /// then nobody else has written there.
-    pub(crate) fn take_changes(
-        &mut self,
-        text: Option<&[u8]>,
-        others: &[Seen],
-    ) -> io::Result<Writing> {
+    /// What has changed. What has no slot yet finds one in the text of the table; since that was read
+    /// nobody else has written there.
+    pub(crate) fn take_changes(&mut self, text: &[u8], others: &[Seen]) -> io::Result<Writing> {
         let mut writing = Writing::default();
-        let mut taken = vec![false; text.map_or(0, <[u8]>::len) / SLOT];
+        let mut taken = vec![false; text.len() / SLOT];
         let own = self.mine.iter().filter_map(|mine| mine.slot.as_ref().map(|(slot, _)| *slot));
         let left = self.left.iter().copied();
         for slot in own.chain(left).chain(others.iter().map(|seen| seen.slot)) {
@@ -306,10 +306,7 @@ impl Calls {
         let end = taken.iter().rposition(|taken| *taken).map_or(0, |last| last + 1);
         writing.shorten = (taken.len() > end + SPARE_SLOTS).then_some(end);
         let mut free = (0..).filter(|slot| !taken.get(*slot).is_some_and(|taken| *taken));
-        let is_due = |mine: &Mine| match mine.slot {
-            Some(_) => mine.changed,
-            None => text.is_some(),
-        };
+        let is_due = |mine: &Mine| mine.changed || mine.slot.is_none();
         for mine in self.mine.iter().filter(|mine| is_due(mine)) {
             let mut line = slot_of(&serde_json::to_vec(&mine.entry)?);
             if line.is_none() && mine.entry.roots.is_some() {
@@ -349,8 +346,8 @@ pub(crate) fn others_in(text: &[u8], own: &[bool]) -> Vec<Seen> {
     let slots = text.chunks_exact(SLOT).enumerate();
     let others = slots.filter(|(slot, _)| !own.get(*slot).is_some_and(|own| *own));
     let read = |(slot, line): (usize, &[u8])| {
-        let entry = line.starts_with(b"{").then(|| serde_json::from_slice(line).ok())??;
-        Some(Seen { slot, entry })
+        let entry: Entry = line.starts_with(b"{").then(|| serde_json::from_slice(line).ok())??;
+        is_name(&entry.server).then_some(Seen { slot, entry })
     };
     others.filter_map(read).collect()
 }

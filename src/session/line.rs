@@ -23,6 +23,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const WITH_BELL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 const WITHOUT_BELL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// How often a server whose calls all run sees to it that others still find them in the table: somebody may
+/// have deleted it.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+
 /// So many places further back, looks are rarer by once more the time.
 const PLACES: usize = 2;
 
@@ -42,6 +46,8 @@ pub(crate) struct Line {
     held_up: Option<(Instant, Option<SystemTime>)>,
     /// When it was looked whether the others are alive.
     buried: Option<Instant>,
+    /// When the next of those who are not give up the places of their turns.
+    bury_at: Option<Instant>,
     /// Whether a turn does not start because others cannot be told of it.
     untold: bool,
     /// Whether others wake this server when it is its turn.
@@ -95,13 +101,20 @@ impl Line {
 
     /// Whether a later look may find more without anything happening here.
     pub(crate) fn must_look_again(&self) -> bool {
-        self.is_held_up() || self.untold || self.calls.wait_for_others()
+        !self.calls.are_out_of_table()
     }
 
     /// When it is time for that look.
     pub(crate) fn look_again_after(&self) -> Duration {
+        if !(self.untold || self.calls.wait_for_others() || self.calls.have_changed()) {
+            return CHECK_EVERY;
+        }
         let (first, last) = if self.has_bell { WITH_BELL } else { WITHOUT_BELL };
-        times(first, 1 + self.calls.in_front() / PLACES).min(last)
+        let after = times(first, 1 + self.calls.in_front() / PLACES).min(last);
+        match self.bury_at.filter(|_| self.calls.wait_for_others()) {
+            Some(at) => at.saturating_duration_since(Instant::now()).clamp(REST, after.max(REST)),
+            None => after,
+        }
     }
 
     /// Whether somebody else had the table locked at the last look.
@@ -109,19 +122,11 @@ impl Line {
         self.held_up.is_some()
     }
 
-    /// Begins a look. Says whether there is anything to be done in the table, and whether it must be
-    /// read for that.
-    pub(crate) fn begin(&mut self) -> Option<bool> {
-        let to_be_read = self.calls.must_read();
-        (to_be_read || self.calls.have_changed()).then_some(to_be_read)
-    }
-
-    /// Takes note of which table is locked. Says which slots are to be made free there, and whether it
-    /// must be read.
-    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) -> (Vec<usize>, bool) {
+    /// Takes note of which table is locked. Says which slots are to be made free there.
+    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) -> Vec<usize> {
         self.has_bell = table.has_bell();
         self.calls.settle_in(table.opening, table.server());
-        (self.calls.left(), self.calls.must_read())
+        self.calls.left()
     }
 
     /// These slots are free.
@@ -145,6 +150,11 @@ impl Line {
         (others, is_time)
     }
 
+    /// Takes note of when the next of the dead give up their places.
+    pub(crate) fn bury_at(&mut self, at: Option<Instant>) {
+        self.bury_at = at;
+    }
+
     /// The same, once some of the others are known to be dead.
     pub(crate) fn decide_among(&mut self, others: &[Seen]) {
         let starts = self.calls.decide(others, Instant::now(), true);
@@ -156,10 +166,10 @@ impl Line {
         self.calls.take_next()
     }
 
-    /// What is to be written, beside the calls of the others if the table was read.
+    /// What is to be written, beside the calls of the others.
     pub(crate) fn take_changes(
         &mut self,
-        text: Option<&[u8]>,
+        text: &[u8],
         others: &[Seen],
     ) -> std::io::Result<Writing> {
         self.calls.take_changes(text, others)
@@ -208,7 +218,11 @@ impl Line {
         } else {
             self.alone(problem.is_lasting())
         };
-        (starts, !self.calls.may_write())
+        let close = !self.calls.may_write();
+        if close {
+            self.calls.lose_table();
+        }
+        (starts, close)
     }
 
     /// Goes on without the table while a look at it takes too long.
@@ -286,4 +300,57 @@ impl Line {
 
 fn times(duration: Duration, times: usize) -> Duration {
     duration.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn writes_in(folder: &str) -> Roots {
+        Roots { own: vec![folder.into()], ..Roots::default() }
+    }
+
+    #[test]
+    fn a_turn_that_was_held_back_while_a_disk_hung_starts_once_it_answers() {
+        let mut line = Line::default();
+        let key = line.join(None, false, 1);
+        assert!(line.settle(key, Some(&writes_in("/a"))));
+        line.decide_among(&[]);
+        let writing = line.take_changes(&[], &[]).expect("it fits");
+        // The disk hangs while that is written.
+        assert!(line.unanswered().is_empty());
+        line.written(writing.slots, 1);
+        assert!(line.looked().is_empty());
+        assert!(line.must_look_again() && line.look_again_after() < CHECK_EVERY);
+        line.decide_among(&[]);
+        assert_eq!(line.looked(), [key]);
+    }
+
+    #[test]
+    fn what_runs_is_entered_again_once_a_full_disk_has_room() {
+        let mut line = Line::default();
+        let key = line.join(None, false, 1);
+        line.decide_among(&[]);
+        let writing = line.take_changes(&[], &[]).expect("it fits");
+        line.written(writing.slots, 0);
+        let full = Unavailable::Broken(io::ErrorKind::StorageFull.into());
+        assert_eq!(line.failed(&full, None, true), (vec![key], true), "it only reads");
+        assert!(line.must_look_again() && line.look_again_after() < CHECK_EVERY);
+        assert_eq!(line.take_changes(&[], &[]).expect("it fits").slots.len(), 1);
+    }
+
+    #[test]
+    fn nobody_looks_for_a_server_without_calls() {
+        let mut line = Line::default();
+        assert!(!line.must_look_again());
+        let key = line.join(None, false, 1);
+        line.decide_among(&[]);
+        let writing = line.take_changes(&[], &[]).expect("it fits");
+        line.written(writing.slots, 1);
+        line.leave(key);
+        assert!(line.must_look_again(), "others find it in the table");
+        line.freed(&[0]);
+        assert!(!line.must_look_again());
+    }
 }

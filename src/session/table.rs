@@ -325,6 +325,12 @@ pub(crate) fn slot_of(line: &[u8]) -> Option<Slot> {
     (line.len() < SLOT).then_some(slot)
 }
 
+/// Whether a server can be called so: its name becomes that of files.
+pub(crate) fn is_name(server: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    server.split_once('-').is_some_and(|(pid, id)| is_hex(pid) && is_hex(id) && !id.is_empty())
+}
+
 fn path_of(folder: &Path, server: &str) -> PathBuf {
     folder.join(format!("{server}.server"))
 }
@@ -424,4 +430,17 @@ fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
     file.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_no_other_folder() {
+        assert!(is_name(&format!("{}-{}", u32::MAX, Uuid::new_v4().as_simple())));
+        for other in ["", "1", "1-", "/etc/x-1", "../1-a", "1-a/../../b", "1-a.b", "1-2-3"] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::play::{
     Stage, begin, chat, pass_by, reply_of, session_of, settle, steps, steps_in, turn, with,
 };
-use crate::setup::{error_text, field};
+use crate::setup::{error_text, field, skipped};
 use crate::support::client::{Server, wait_no_descendants_of};
 use crate::wait::wait_until;
 
@@ -250,6 +250,43 @@ fn a_line_that_is_deleted_is_made_anew_by_those_who_are_in_it() {
 }
 
 #[test]
+fn a_line_that_is_deleted_while_its_calls_run_is_made_anew_too() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let call = begin(&server, &steps_in(SESSION, &turn("one")));
+    stage.wait_for("began-one");
+    fs::remove_dir_all(stage.home.state().join("line")).expect("it is ours");
+    // Nobody comes who would notice.
+    wait_for_calls(&stage, 1);
+    stage.release("go-one");
+    assert_eq!(reply_of(&server, &call), "one");
+}
+
+#[test]
+fn the_place_of_a_killed_server_is_given_on_when_its_codex_is_gone() {
+    if !cfg!(target_os = "linux") {
+        return skipped("processes are looked for in /proc");
+    }
+    let stage = Stage::new();
+    let [first, second] = two(&stage, "8");
+    // Its watchdog comes to the last signal.
+    let deaf =
+        json!([{"ignore": ["INT", "TERM"]}, {"started": {}}, {"touch": "began"}, {"hang": {}}]);
+    begin(&first, &steps_in(SESSION, &deaf));
+    stage.wait_for("began");
+    let codex = stage.starts()[0]["pid"].as_u64().expect("the log has the process id");
+    let next = begin(&second, &steps_in(SESSION, &turn("next")));
+    pass_by(&second);
+    first.kill();
+    stage.wait_for("began-next");
+    let stat = fs::read_to_string(format!("/proc/{codex}/stat")).unwrap_or_default();
+    let is_gone = stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'));
+    assert!(is_gone, "two work in the session: {stat}");
+    stage.release("go-next");
+    assert_eq!(reply_of(&second, &next), "next");
+}
+
+#[test]
 fn a_table_that_another_process_never_gives_back_is_done_without() {
     let stage = Stage::new();
     let server = stage.server().start();
@@ -309,7 +346,7 @@ fn a_server_whose_turn_it_is_is_woken() {
     stage.wait_for("began-one");
     // Two more servers, as far as can be seen from outside.
     let table = File::options().write(true).open(folder(&stage).join("calls-2")).expect("there");
-    let others = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string()).map(|name| {
+    let others = [(); 2].map(|()| format!("1-{}", uuid::Uuid::new_v4().as_simple())).map(|name| {
         let path = |kind| folder(&stage).join(format!("{name}.{kind}"));
         let alive = File::create(path("server")).expect("the folder is there");
         alive.lock().expect("nobody else has it");
