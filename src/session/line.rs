@@ -330,14 +330,19 @@ mod tests {
     #[test]
     fn what_runs_is_entered_again_once_a_full_disk_has_room() {
         let mut line = Line::default();
-        let key = line.join(None, false, 1);
-        line.decide_among(&[]);
-        let writing = line.take_changes(&[], &[]).expect("it fits");
-        line.written(writing.slots, 0);
-        let full = Unavailable::Broken(io::ErrorKind::StorageFull.into());
-        assert_eq!(line.failed(&full, None, true), (vec![key], true), "it only reads");
+        let [told, untold] = [(); 2].map(|()| {
+            let key = line.join(None, false, 2);
+            line.decide_among(&[]);
+            let writing = line.take_changes(&[], &[]).expect("it fits");
+            line.written(writing.slots, usize::from(key == 0));
+            key
+        });
+        let full = || Unavailable::Broken(io::ErrorKind::StorageFull.into());
+        assert_eq!(line.failed(&full(), None, true), (vec![told, untold], true), "they only read");
+        assert_eq!(line.take_changes(&[], &[]).expect("it fits").slots.len(), 2);
+        // Nor is one whose entry was lost together with the table.
+        assert!(line.failed(&full(), None, false).1);
         assert!(line.must_look_again() && line.look_again_after() < CHECK_EVERY);
-        assert_eq!(line.take_changes(&[], &[]).expect("it fits").slots.len(), 1);
     }
 
     #[test]
