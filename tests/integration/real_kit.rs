@@ -17,12 +17,15 @@ pub const PICTURE: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\
     \0\0\0\x0cIDATx\xdac\xf8\xcf\xc0\0\0\x03\x01\x01\0\xf7\x03AC\0\0\0\0IEND\xaeB`\x82";
 
-/// A model that hangs when the prompt has `[hang]` in it, runs the command of a `[run …]` and says
-/// what came out, and otherwise repeats the prompt.
+/// A model that hangs when the prompt has `[hang]` in it, runs the command of a `[run …]` to its end and
+/// says what came out, and otherwise repeats the prompt.
 pub fn obey(request: &Request) -> Response {
     let prompt = request.last_user_text();
     if prompt.contains("[hang]") {
         return Response::hang();
+    }
+    if let Some(command) = request.running_command() {
+        return Response::wait_for_command(command);
     }
     match command(&prompt) {
         Some(_) if request.has_tool_output() => {

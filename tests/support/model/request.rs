@@ -49,6 +49,13 @@ impl Request {
             .collect()
     }
 
+    /// The command that the last tool call gave back while it ran on, by its number.
+    pub fn running_command(&self) -> Option<u64> {
+        let outputs = self.tool_outputs();
+        let (_, number) = outputs.last()?.split_once("Process running with session ID ")?;
+        number.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok()
+    }
+
     /// The names of the tools that the model may call; a tool without a name goes by its type.
     pub fn tools(&self) -> Vec<&str> {
         list(&self.body["tools"])

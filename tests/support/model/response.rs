@@ -69,6 +69,12 @@ impl Response {
         Self::items(vec![Item::Shell(command.into())])
     }
 
+    /// Waits on for a command that was given back while it ran: Codex does that after half a minute at most.
+    pub fn wait_for_command(number: u64) -> Self {
+        let arguments = json!({"session_id": number, "chars": "", "yield_time_ms": WAIT_MS});
+        Self::call("write_stdin", arguments)
+    }
+
     /// A call of a function.
     pub fn call(name: impl Into<String>, arguments: Value) -> Self {
         Self::items(vec![Item::Call { name: name.into(), arguments }])
@@ -259,9 +265,12 @@ impl Item {
     }
 }
 
+/// How long Codex waits for a command before it gives it back running. It waits no longer than this.
+const WAIT_MS: u64 = 30_000;
+
 fn shell_call(tools: &[&str], command: &str) -> Value {
     if tools.contains(&"exec_command") {
-        function_call("exec_command", &json!({"cmd": command}))
+        function_call("exec_command", &json!({"cmd": command, "yield_time_ms": WAIT_MS}))
     } else if tools.contains(&"shell_command") {
         function_call("shell_command", &json!({"command": command}))
     } else {
