@@ -33,7 +33,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 const OVERDUE: u64 = PATIENCE.as_secs() / WATCH_EVERY.as_secs();
 
 /// How long it may take to find out what a call waits for.
-const IN_FRONT_WITHIN: Duration = Duration::from_millis(500);
+const IN_FRONT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The line and those who wait for their turn. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -37,7 +37,9 @@ fn begun(stage: &Stage, server: &Server, arguments: &Value, name: &str) -> (Call
     let before = waiting(stage);
     let call = begin(server, arguments);
     let runs = || stage.file(&format!("began-{name}")).exists();
-    wait_until("the call to run or to wait", || runs() || waiting(stage) > before);
+    // One that has just left may still be in the line.
+    let waits = || waiting(stage).iter().any(|call| !before.contains(call));
+    wait_until("the call to run or to wait", || runs() || waits());
     (call, runs())
 }
 
@@ -46,10 +48,11 @@ fn calls(stage: &Stage) -> Vec<Value> {
     table.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// How many calls wait that have said where they write.
-fn waiting(stage: &Stage) -> usize {
+/// The calls that wait and have said where they write, by what tells them from all others.
+fn waiting(stage: &Stage) -> Vec<[Value; 2]> {
     let waits = |call: &&Value| call["running"] == false && call["roots"].is_object();
-    calls(stage).iter().filter(waits).count()
+    let id = |call: &Value| [call["server"].clone(), call["ticket"].clone()];
+    calls(stage).iter().filter(waits).map(id).collect()
 }
 
 fn two(stage: &Stage) -> [Server; 2] {
