@@ -59,6 +59,7 @@ use reach::Began;
 use record::JobEvent;
 use store::Store;
 use uuid::Uuid;
+use writer::Writer;
 
 /// How many jobs may wait and run at a time.
 pub(crate) const MAX_UNFINISHED: usize = 256;
@@ -276,10 +277,7 @@ impl Jobs {
         };
         writer.note(0, created).map_err(storage)?;
         deed.begin().map_err(storage)?;
-        let process = self.start_runner(folder, runner, writer.state())?;
-        writer.hand_over(process).map_err(storage)?;
-        store.tell_of_start();
-        Ok(())
+        self.start_runner(store, folder, runner, &mut writer)
     }
 
     fn runner(&self) -> Result<Runner> {
@@ -287,11 +285,22 @@ impl Jobs {
         Ok(Runner { program, arguments: self.0.settings.runner_arguments() })
     }
 
-    fn start_runner(&self, folder: &Folder, runner: &Runner, state: &State) -> Result<ProcessId> {
+    /// Starts the process that runs a job, and writes down which one that is.
+    fn start_runner(
+        &self,
+        store: &Store,
+        folder: &Folder,
+        runner: &Runner,
+        writer: &mut Writer,
+    ) -> Result<()> {
         let log = folder.open_runner_log().map_err(Problem::NotStarted)?;
-        runner
+        let state = writer.state();
+        let process = runner
             .start(&state.job_id.to_string(), log, state.codex_home.as_deref())
-            .map_err(Problem::NotStarted)
+            .map_err(Problem::NotStarted)?;
+        writer.hand_over(process).map_err(|error| storage(store, error))?;
+        store.tell_of_start();
+        Ok(())
     }
 
     fn unfinished(&self, store: &Store) -> io::Result<usize> {
@@ -412,10 +421,7 @@ impl Jobs {
         // It was meant for a turn that is over.
         folder.forget_stop().map_err(storage)?;
         let mut writer = store.writer(folder, state, lock).map_err(storage)?;
-        let process = self.start_runner(folder, runner, writer.state())?;
-        writer.hand_over(process).map_err(storage)?;
-        store.tell_of_start();
-        Ok(())
+        self.start_runner(store, folder, runner, &mut writer)
     }
 
     /// Tells a job to stop, unless it has ended. [`Jobs::look`] tells when it has.

@@ -165,12 +165,15 @@ mod tests {
     use nix::sys::signal::{kill, killpg};
     use nix::unistd::Pid;
 
+    fn shell(script: &str) -> (Process, Streams) {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        Process::start(command, &Watchdog::default()).expect("there is a shell")
+    }
+
     #[tokio::test]
     async fn nobody_else_can_have_the_id_until_the_group_was_killed() {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", "sleep 1000 & exit 3"]);
-        let (mut process, _streams) =
-            Process::start(command, &Watchdog::default()).expect("there is a shell");
+        let (mut process, _streams) = shell("sleep 1000 & exit 3");
         let pid = Pid::from_raw(i32::try_from(process.pid()).expect("process ids are small"));
         for _ in 0..2 {
             assert_eq!(process.exited().await.expect("it exits").code(), Some(3));
@@ -188,10 +191,7 @@ mod tests {
     async fn the_signal_that_ended_it_is_known() {
         use std::os::unix::process::ExitStatusExt;
 
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", "kill -KILL $$"]);
-        let (mut process, _streams) =
-            Process::start(command, &Watchdog::default()).expect("there is a shell");
+        let (mut process, _streams) = shell("kill -KILL $$");
         assert_eq!(process.exited().await.expect("it is killed").signal(), Some(9));
     }
 }

@@ -74,7 +74,7 @@ impl Looker {
     fn look_together(&mut self) -> Result<(), Failed> {
         let shared = Arc::clone(&self.shared);
         let unread = |problem| Failed { problem, was_read: false };
-        let table = self.table.lock(true).map_err(unread)?;
+        let table = self.table.lock().map_err(unread)?;
         let (text, others) =
             read(&shared, &table, &mut self.dead).map_err(|error| unread(error.into()))?;
         let written = write(&shared, &table, &text, &others);
@@ -87,7 +87,7 @@ impl Looker {
     /// A sentence part about what a call waits for.
     fn in_front(&mut self, key: Key) -> String {
         let shared = Arc::clone(&self.shared);
-        let Ok(table) = self.table.lock(true) else {
+        let Ok(table) = self.table.lock() else {
             return shared.line(|line| line.in_front(key, &[], |_| None));
         };
         let mut others = table.read().map(|text| others_in(&text, &[])).unwrap_or_default();

@@ -135,14 +135,13 @@ impl Table {
         self.heard = Heard(Arc::new(heard));
     }
 
-    /// Locks the table, after a short time of trying at most. If it is to be read, it is also made
-    /// sure that it is the one that others find: somebody may have deleted the folder.
-    pub(crate) fn lock(&mut self, to_be_read: bool) -> Result<Locked<'_>, Unavailable> {
+    /// Locks the table, after a short time of trying at most. It is the one that others find, also when
+    /// somebody has deleted the folder.
+    pub(crate) fn lock(&mut self) -> Result<Locked<'_>, Unavailable> {
         let folder = self.folder.as_deref().ok_or(Unavailable::NoFolder)?;
         if let Some(open) = &self.open {
             try_lock(&open.file)?;
-            if to_be_read && !(is_at(&open.file, &folder.join(TABLE)) && open.server.path.exists())
-            {
+            if !(is_at(&open.file, &folder.join(TABLE)) && open.server.path.exists()) {
                 self.open = None;
             }
         }
