@@ -5,10 +5,10 @@ use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::job_kit::{
-    folder, gate, nothing_left, reply, runner, snapshot, start, start_with, text, told, wait_begun,
+    folder, nothing_left, reply, runner, snapshot, start, start_held, start_with, text, told,
     wait_told,
 };
-use crate::life::watchdog_of;
+use crate::life::{kill_together, watchdog_of};
 use crate::play::{Stage, result_of, steps, turn};
 use crate::real_kit::obey;
 use crate::real_tasks::meta;
@@ -47,10 +47,8 @@ fn each_prompt_that_waits_when_the_jobs_process_is_killed_has_an_end_of_its_own(
         let model = Model::start(obey);
         let home = home(&model.url());
         let server = real(&home).start();
-        let (path, prompt) = gate(&home, "gate");
-        let job = start(&server, &prompt);
+        let job = start_held(&home, &server);
         let id = text(&job, "job_id");
-        wait_begun(&path);
         let prompts = ["one", "two", "three"];
         prompts.iter().for_each(|prompt| drop(reply(&server, id, prompt)));
         kill(runner(&home, id), signal).expect("it runs");
@@ -254,20 +252,12 @@ fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let (path, prompt) = gate(&home, "gate");
-    let job = start(&server, &prompt);
+    let job = start_held(&home, &server);
     let id = text(&job, "job_id");
-    wait_begun(&path);
     let runner = runner(&home, id);
     let parent = u32::try_from(runner.as_raw()).expect("a process id");
     let watchdog = watchdog_of(parent).expect("it has one");
-    let watchdog = nix::unistd::Pid::from_raw(i32::try_from(watchdog).expect("a process id"));
-    for process in [watchdog, runner] {
-        kill(process, Signal::SIGSTOP).expect("it runs");
-    }
-    for process in [watchdog, runner] {
-        kill(process, Signal::SIGKILL).expect("it runs");
-    }
+    kill_together([watchdog, parent]);
     wait_until("the end to be told", || !told(&server, id).is_empty());
     let left = server.descendants().expect("Linux tells");
     assert!(left.is_empty(), "{left:?}");

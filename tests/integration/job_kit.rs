@@ -77,6 +77,14 @@ pub fn gate(home: &Home, name: &str) -> (PathBuf, String) {
     (path, command)
 }
 
+/// Starts a job whose turn runs a command that does not end, and returns the job's answer.
+pub fn start_held(home: &Home, server: &Server) -> Value {
+    let (path, prompt) = gate(home, "gate");
+    let job = start(server, &prompt);
+    wait_begun(&path);
+    job
+}
+
 pub fn wait_begun(path: &Path) {
     let begun = path.with_extension("begun");
     wait_until("the command to begin", || begun.exists());

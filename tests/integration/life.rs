@@ -68,6 +68,16 @@ pub fn watchdog_of(pid: u32) -> Option<u32> {
     })
 }
 
+/// Kills processes of which none is to see another's end.
+pub fn kill_together(pids: [u32; 2]) {
+    let pids = pids.map(|pid| Pid::from_raw(i32::try_from(pid).expect("process ids are small")));
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in pids {
+            kill(pid, signal).expect("it is there");
+        }
+    }
+}
+
 fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))

@@ -6,8 +6,8 @@ use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::job_kit::{
-    at_once, folder, gate, nothing_left, pages, reply, runner, runners, snapshot, start, text,
-    told, wait, wait_begun, wait_told,
+    at_once, folder, gate, nothing_left, pages, reply, runner, runners, snapshot, start,
+    start_held, text, told, wait, wait_begun, wait_told,
 };
 use crate::real_kit::{obey, record};
 use crate::setup::{content, home, real, resume_command};
@@ -145,10 +145,8 @@ fn two_cancellations_at_once_are_one() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let servers = two(&home);
-    let (path, prompt) = gate(&home, "gate");
-    let job = start(&servers[0], &prompt);
+    let job = start_held(&home, &servers[0]);
     let id = text(&job, "job_id");
-    wait_begun(&path);
     let cancel = json!({"job_id": id});
     let calls = [0, 1].map(|at| (&servers[at], "job_cancel", cancel.clone()));
     for answer in at_once(calls) {

@@ -5,7 +5,9 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
-use crate::job_kit::{gate, nothing_left, runner, snapshot, start, text, wait, wait_begun};
+use crate::job_kit::{
+    gate, nothing_left, runner, snapshot, start, start_held, text, wait, wait_begun,
+};
 use crate::real_kit::{obey, record};
 use crate::setup::{content, error_text, field, home, real, resume_command};
 use crate::support::model::Model;
@@ -52,10 +54,8 @@ fn a_job_is_cancelled_from_another_server_and_can_be_gone_on_with() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let first = real(&home).start();
-    let (path, prompt) = gate(&home, "gate");
-    let job = start(&first, &prompt);
+    let job = start_held(&home, &first);
     let id = text(&job, "job_id");
-    wait_begun(&path);
     let second = real(&home).start();
     let cancelled = second.call("job_cancel", &json!({"job_id": id}));
     assert_eq!(field(&cancelled, "status"), "cancelled");
@@ -77,10 +77,8 @@ fn a_reply_that_interrupts_is_next_and_the_session_knows_of_it() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let (path, prompt) = gate(&home, "gate");
-    let job = start(&server, &prompt);
+    let job = start_held(&home, &server);
     let id = text(&job, "job_id");
-    wait_begun(&path);
     server.call("job_reply", &json!({"job_id": id, "prompt": "wait your turn"}));
     let hurry = json!({"job_id": id, "prompt": "this first", "interrupt": true});
     server.call("job_reply", &hurry);
@@ -102,10 +100,8 @@ fn a_job_whose_process_is_gone_is_interrupted_and_told_of_once() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let (path, prompt) = gate(&home, "gate");
-    let job = start(&server, &prompt);
+    let job = start_held(&home, &server);
     let id = text(&job, "job_id");
-    wait_begun(&path);
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
     let (told, cursor) = wait(&server, id, &job["notification_cursor"]);
     assert_eq!((text(&told, "status"), text(&told, "job_id")), ("interrupted", id));
@@ -130,10 +126,8 @@ fn a_machine_that_was_started_anew_leaves_an_interrupted_job() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let (path, prompt) = gate(&home, "gate");
-    let job = start(&server, &prompt);
+    let job = start_held(&home, &server);
     let id = text(&job, "job_id");
-    wait_begun(&path);
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
     wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
     // After a restart another process, of another start, has its id: this one.

@@ -4,12 +4,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::job_kit::{gate, wait_begun};
-use crate::life::watchdog_of;
+use crate::life::{kill_together, watchdog_of};
 use crate::real_kit::{by_script, obey, record};
 use crate::setup::{error_text, field, home, real, real_with, skipped};
 use crate::support::client::{Builder, Call, Left, Server, wait_no_descendants_of};
@@ -144,12 +143,7 @@ fn a_codex_whose_server_and_watchdog_were_killed_leaves_at_its_next_event() {
         server.begin_call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}));
         wait_begun(&path);
         let watchdog = watchdog_of(server.pid()).expect("there is one while Codex runs");
-        for pid in [watchdog, server.pid()].map(|pid| i32::try_from(pid).expect("it is small")) {
-            kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is there");
-        }
-        for pid in [watchdog, server.pid()].map(|pid| i32::try_from(pid).expect("it is small")) {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is there");
-        }
+        kill_together([watchdog, server.pid()]);
         std::fs::write(&path, "").expect("writable");
         assert_none_left(wait_no_descendants_of(server.marker(), LEAVE));
     }
