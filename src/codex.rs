@@ -8,9 +8,7 @@ pub(crate) mod command;
 pub(crate) mod configured;
 pub(crate) mod confinement;
 pub(crate) mod diff;
-pub(crate) mod effective;
 pub(crate) mod environment;
-pub(crate) mod event;
 pub(crate) mod event_stream;
 #[cfg(unix)]
 mod exit;
@@ -31,6 +29,5 @@ pub(crate) mod sessions;
 pub(crate) mod stderr;
 pub(crate) mod step;
 pub(crate) mod transcript;
-pub(crate) mod usage;
 pub(crate) mod version;
 pub(crate) mod watchdog;

@@ -11,43 +11,34 @@
 
 #![warn(missing_docs)]
 
-mod bell;
-mod bounded;
 pub mod cli;
 mod codex;
-mod config;
-mod depth;
 mod job;
-mod links;
-mod log;
+mod model;
 mod policy;
-mod private;
-mod prompt;
 mod reach;
-mod reverse_lines;
 mod server;
 mod session;
-mod signals;
+mod system;
 #[cfg(test)]
 mod testing;
-mod text;
 mod tool;
 mod transport;
 mod turn;
 
-pub use codex::effective::Effective;
-pub use codex::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
-pub use codex::usage::Usage;
-pub use config::{Origin, Settings};
 pub use job::Retention;
-pub use policy::{CommandEnvironment, Policy};
-pub use turn::options::{
+pub use model::effective::Effective;
+pub use model::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
+pub use model::options::{
     ApprovalPolicy, Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema,
     Override, Profile, WebSearch,
 };
-pub use turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
-pub use turn::request::{
+pub use model::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
+pub use model::request::{
     InvalidValue, Limits, MAX_LIMIT, MAX_NAME_CHARS, MAX_PROMPT_CHARS, Model, Prompt,
     ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
 };
+pub use model::settings::{Origin, Settings};
+pub use model::usage::Usage;
+pub use policy::{CommandEnvironment, Policy};
 pub use turn::{Codex, Turn};

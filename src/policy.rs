@@ -12,15 +12,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::codex::effective::Effective;
-use crate::text::shown;
-use crate::turn::command_line::{COMPACT_PROMPT, WORD};
-use crate::turn::options::{ApprovalPolicy, Argument, Options, Override};
+use crate::model::command_line::{COMPACT_PROMPT, WORD};
+use crate::model::effective::Effective;
+use crate::model::options::{ApprovalPolicy, Argument, Options, Override};
+use crate::model::text::shown;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::{InvalidValue, Model, Sandbox, SandboxChoice, TurnRequest, WorkingDir};
+use crate::model::outcome::FailureKind;
+use crate::model::request::{InvalidValue, Model, Sandbox, SandboxChoice, TurnRequest, WorkingDir};
 use protected::Protected;
 
 /// The variable with the highest sandbox.

@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::codex::sessions::places::Places;
+use crate::model::outcome::FailureKind;
+use crate::model::request::{SessionId, WorkingDir};
 use crate::policy::{self, Policy};
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::{SessionId, WorkingDir};
 
 /// How many sessions one may come from, at most.
 const MAX_ORIGINS: usize = 100;

@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::codex::sessions::Store;
 use crate::job::Jobs;
-use crate::text::shown;
+use crate::model::outcome::{CancelledBy, Failure, FailureKind};
+use crate::model::request::TurnRequest;
+use crate::model::text::shown;
 use crate::tool::{self, JobTool, Progress, SessionTool, Tool};
-use crate::turn::outcome::{CancelledBy, Failure, FailureKind};
-use crate::turn::request::TurnRequest;
 use crate::turn::{Codex, Turn};
 
 pub(crate) mod life;

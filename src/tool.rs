@@ -13,9 +13,9 @@ mod verdict;
 
 use rmcp::model::{JsonObject, Tool as Definition};
 
-use crate::config::{Origin, Settings};
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::TurnRequest;
+use crate::model::outcome::FailureKind;
+use crate::model::request::TurnRequest;
+use crate::model::settings::{Origin, Settings};
 pub(crate) use job::{JobTool, begin_chat, blocking, chat_result};
 /// What clients are told of a tool under the operator's settings.
 pub(crate) fn under(settings: &Settings, definition: &Definition) -> Definition {

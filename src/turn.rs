@@ -7,16 +7,11 @@ mod account;
 pub(crate) mod advice;
 pub(crate) mod attempt;
 pub(crate) mod clock;
-pub(crate) mod command_line;
 mod named;
-pub(crate) mod options;
-pub(crate) mod outcome;
 mod plan;
-pub(crate) mod request;
 mod roots;
 pub(crate) mod run;
 mod settle;
-mod strict;
 mod surroundings;
 pub(crate) mod tokens;
 mod trouble;
@@ -31,19 +26,19 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::codex::event::Event;
 use crate::codex::home::codex_home;
 use crate::codex::sessions::places::Places;
 use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
-use crate::config::Settings;
-use crate::depth::depth;
+use crate::model::event::Event;
+use crate::model::outcome::{Answer, Failure, FailureKind};
+use crate::model::request::TurnRequest;
+use crate::model::settings::Settings;
 use crate::session::known::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
+use crate::system::depth::depth;
 use attempt::Recorder;
-use outcome::{Answer, Failure, FailureKind};
-use request::TurnRequest;
 
 /// How many events wait for a listener. Beyond, Codex is not read until it catches up.
 const EVENTS_AHEAD: usize = 256;
@@ -183,7 +178,7 @@ impl Shared {
             vetting: tokio::sync::Semaphore::new(vet::VETTED_AT_ONCE),
             finding_last: tokio::sync::Mutex::default(),
             depth: depth(),
-            is_one_off: crate::prompt::is_one_off,
+            is_one_off: crate::model::prompt::is_one_off,
             shutdown: CancellationToken::new(),
             turns: TaskTracker::new(),
         }

@@ -12,17 +12,17 @@ use super::follow::EXIT_STATUS;
 use super::jobs::{Error, finish};
 use super::report;
 use super::words::{DIM, HOLD, tell};
-use crate::codex::event::{Event, Item};
 use crate::codex::step::step;
-use crate::config::Settings;
 use crate::job::snapshot::snapshot;
 use crate::job::{Deed, Jobs, Problem};
-use crate::reach::Reach;
-use crate::signals::{Signal, Signals};
-use crate::turn::outcome::{Failure, FailureKind};
-use crate::turn::request::{
+use crate::model::event::{Event, Item};
+use crate::model::outcome::{Failure, FailureKind};
+use crate::model::request::{
     InvalidValue, Model, Prompt, ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest,
 };
+use crate::model::settings::Settings;
+use crate::reach::Reach;
+use crate::system::signals::{Signal, Signals};
 use crate::turn::{Codex, Turn};
 
 /// How long Codex may take to stop: longer than its ladder of signals.

@@ -8,10 +8,10 @@ use tracing::level_filters::LevelFilter;
 
 use super::doctor::{self, settings::Setting};
 use super::{Said, chat, jobs, sessions};
-use crate::config::{RUN_JOB, Settings};
 use crate::job::{JobId, runner};
+use crate::model::settings::{RUN_JOB, Settings};
 use crate::server::life;
-use crate::signals::Signals;
+use crate::system::signals::Signals;
 
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]

@@ -25,10 +25,10 @@ use clap::Args;
 
 use super::command::listening;
 use super::jobs::{Error, finish};
-use crate::config::Settings;
-use crate::signals::Signals;
+use crate::model::outcome::duration;
+use crate::model::settings::Settings;
+use crate::system::signals::Signals;
 use crate::turn::Codex;
-use crate::turn::outcome::duration;
 use check::{Check, Status};
 use home::Home;
 use report::Report;

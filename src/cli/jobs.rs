@@ -11,12 +11,12 @@ use super::words::{
     BOLD, Paint, age, clean, complain, context_percent, head, nobody_reads, status_line,
 };
 use super::{follow, table};
-use crate::config::Settings;
 use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status, Time};
+use crate::model::outcome::Sort;
+use crate::model::settings::Settings;
+use crate::model::text::{Lines, told};
 use crate::reach::Reach;
-use crate::text::{Lines, told};
-use crate::turn::outcome::Sort;
 
 /// How much of a job's name tells it from others at the least, in characters.
 const MIN_ID: usize = 4;

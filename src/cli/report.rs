@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::advice::of_failure;
 use super::words::{DIM, RED, YELLOW, complain, nobody_reads, print_reply, tell};
-use crate::signals::Signal;
-use crate::turn::outcome::{Answer, Failure, FailureKind, Sort};
-use crate::turn::request::SessionId;
+use crate::model::outcome::{Answer, Failure, FailureKind, Sort};
+use crate::model::request::SessionId;
+use crate::system::signals::Signal;
 
 /// Tells the reply, and returns the exit status.
 pub(super) fn answer(answer: &Answer, json: bool) -> u8 {

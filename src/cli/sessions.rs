@@ -13,12 +13,12 @@ use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head, on
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
-use crate::config::Settings;
 use crate::job::Time;
+use crate::model::request::SessionId;
+use crate::model::settings::Settings;
+use crate::model::text::{Lines, told};
 use crate::reach::Reach;
 use crate::session::holder::is_written;
-use crate::text::{Lines, told};
-use crate::turn::request::SessionId;
 
 /// How much of a session's id tells it from others at the least, in characters.
 const MIN_ID: usize = 4;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::{State, Status, Time};
-pub(super) use crate::text::line as head;
-use crate::text::{Lines, shortened, visible};
-use crate::turn::outcome::duration;
+use crate::model::outcome::duration;
+pub(super) use crate::model::text::line as head;
+use crate::model::text::{Lines, shortened, visible};
 
 pub(super) const DIM: &str = "\x1b[2m";
 pub(super) const BOLD: &str = "\x1b[1m";

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::locate::Program;
-use crate::private;
+use crate::system::private;
 
 const NAME: &str = "bwrap";
 

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::confinement::Setting;
-use crate::bounded::{MAX_CONFIG_BYTES, read_text};
-use crate::turn::request::Sandbox;
+use crate::model::request::Sandbox;
+use crate::system::bounded::{MAX_CONFIG_BYTES, read_text};
 
 /// The machine's configuration, below that of the person.
 const SYSTEM: &str = "/etc/codex/config.toml";

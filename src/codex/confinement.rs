@@ -8,8 +8,8 @@ use toml::{Table, Value};
 
 use super::environment::{Environment, PLAIN};
 use super::version::Version;
-use crate::turn::options::ApprovalPolicy;
-use crate::turn::request::Sandbox;
+use crate::model::options::ApprovalPolicy;
+use crate::model::request::Sandbox;
 
 /// A setting of Codex's, as `-c` takes it.
 pub(crate) type Setting = (String, Value);

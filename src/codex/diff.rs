@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::git::Git;
 use super::watchdog::Watchdog;
-use crate::turn::request::InvalidValue;
+use crate::model::request::InvalidValue;
 
 /// The longest name of a branch or commit, in bytes.
 const MAX_NAME: usize = 250;

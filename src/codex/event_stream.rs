@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::event::Event;
+use crate::model::event::Event;
 
 /// The longest line that is read, in bytes. A longer one is skipped and counted.
 pub(crate) const MAX_LINE: usize = 4 << 20;

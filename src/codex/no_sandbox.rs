@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::line;
+use crate::model::text::line;
 
 /// How much is kept of what was said, in characters.
 const MAX_SAID: usize = 300;

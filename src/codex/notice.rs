@@ -1,7 +1,7 @@
 //! What Codex says in passing and goes on, and its caller should know. Pure.
 
-use super::event::Item;
-use crate::text::shown;
+use crate::model::event::Item;
+use crate::model::text::shown;
 
 /// What keeps Codex from trying WebSocket: of the provider that is built in nothing can be set (0.169 and
 /// 0.171).

@@ -20,13 +20,13 @@ use std::path::Path;
 use memchr::memmem;
 use serde_json::{Map, Value, json};
 
-use super::event::{Event, Item, Phase};
 use super::refused::Refused;
 use super::sessions::lines::Lines;
 use super::step;
 use super::{no_sandbox, refusal};
-use crate::bounded::open_file;
-use crate::text::cut;
+use crate::model::event::{Event, Item, Phase};
+use crate::model::text::cut;
+use crate::system::bounded::open_file;
 use call::What;
 use fold::Fold;
 use output::Output;

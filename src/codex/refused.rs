@@ -1,8 +1,8 @@
 //! What the sandbox refused in a turn. Pure.
 
-use super::event::Item;
 use super::no_sandbox::NotRun;
 use super::step::{head, unwrapped};
+use crate::model::event::Item;
 
 /// What the sandbox refused.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::effective::{Effective, sandbox};
-use super::usage::Usage;
-use crate::bounded::open_file;
-use crate::reverse_lines::ReverseLines;
-use crate::turn::request::{Sandbox, SessionId};
+use crate::model::effective::{Effective, sandbox};
+use crate::model::request::{Sandbox, SessionId};
+use crate::model::usage::Usage;
+use crate::system::bounded::open_file;
+use crate::system::reverse_lines::ReverseLines;
 
 /// What the record says of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::command::Files;
-use crate::private;
-use crate::turn::options::{Image, Options};
+use crate::model::options::{Image, Options};
+use crate::system::private;
 
 /// How long files are kept that a killed process left behind: longer than any turn.
 const LEFT_BEHIND: Duration = Duration::from_secs(3 * 24 * 60 * 60);

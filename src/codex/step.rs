@@ -1,7 +1,7 @@
 //! An event in the words of a person. Pure.
 
-use super::event::{Event, Item, Phase};
-use crate::text::line;
+use crate::model::event::{Event, Item, Phase};
+use crate::model::text::line;
 
 /// How much of a command or a thought is told, in characters.
 const MAX_CHARS: usize = 160;

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::event::{Event, Item, Phase};
 use super::event_stream::Skipped;
 use super::notice;
 use super::recorded::{self, Done, Recorded};
 use super::refused::Refused;
-use super::usage::Usage;
+use crate::model::event::{Event, Item, Phase};
+use crate::model::usage::Usage;
 
 /// How many items in progress are told apart. More are not seen in real turns.
 const MAX_OPEN_ITEMS: usize = 1024;

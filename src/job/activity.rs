@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::time::Time;
-use crate::codex::event::{Event, Item, Phase};
 use crate::codex::no_sandbox::NotRun;
 use crate::codex::step::{heading, step, unwrapped};
+use crate::model::event::{Event, Item, Phase};
+use crate::model::outcome::duration;
+use crate::model::time::Time;
 use crate::turn::advice;
-use crate::turn::outcome::duration;
 
 /// How many of the last steps are looked at for repetitions.
 const STEPS: usize = 12;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessId;
-use crate::policy::Policy;
-use crate::turn::options::Options;
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::{
+use crate::model::options::Options;
+use crate::model::outcome::FailureKind;
+use crate::model::request::{
     InvalidValue, Prompt, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
 };
+use crate::policy::Policy;
 
 /// What a turn of a job is asked, in a form that can be written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! What wakes the process that runs a job when something was put into its inbox: a [`crate::bell`]
+//! What wakes the process that runs a job when something was put into its inbox: a [`crate::system::bell`]
 //! in the job's folder. Where there can be none, it is looked now and then.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::bell;
+use crate::system::bell;
 
 /// How often the inbox is looked at all the same: an older version puts something into it and does not
 /// ring.

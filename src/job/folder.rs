@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::LOCK_WITHIN;
 use super::ask::Ask;
-use super::id::JobId;
-use crate::bell;
-use crate::private::{self, write_whole};
-use crate::text::shown;
+use crate::model::job_id::JobId;
+use crate::model::text::shown;
+use crate::system::bell;
+use crate::system::private;
+use crate::system::private::write_whole;
 
 /// Kept so that the end of a job can be written when the disk is full, in bytes.
 const RESERVE: usize = 64 << 10;

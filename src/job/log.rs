@@ -11,8 +11,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::private;
-use crate::reverse_lines::ReverseLines;
+use crate::system::private;
+use crate::system::reverse_lines::ReverseLines;
 
 /// How every line begins.
 const HEAD: &[u8] = b"{\"cursor\":";

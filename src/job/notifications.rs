@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::JobId;
 use super::log::{LogReader, LogWriter, last_number};
 use super::state::{JobError, State, Status};
-use super::time::Time;
-use crate::private;
-use crate::reverse_lines::ReverseLines;
-use crate::text::head;
-use crate::turn::request::SessionId;
+use crate::model::job_id::JobId;
+use crate::model::request::SessionId;
+use crate::model::text::head;
+use crate::model::time::Time;
+use crate::system::private;
+use crate::system::reverse_lines::ReverseLines;
 
 /// How long another process may take that is writing.
 pub(crate) const LOCK_WITHIN: Duration = Duration::from_secs(5);

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::Folder;
-use super::id::JobId;
 use super::state::State;
 use super::store::{REMNANT, Store};
-use super::time::Time;
-use crate::private::{ABANDONED_AFTER, read_whole, remove_unfinished};
+use crate::model::job_id::JobId;
+use crate::model::time::Time;
+use crate::system::private::{ABANDONED_AFTER, read_whole, remove_unfinished};
 
 /// How long, and how many, ended jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

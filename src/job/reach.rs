@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
+use crate::model::outcome::FailureKind;
+use crate::model::request::SessionId;
 use crate::reach::{Reach, Sight};
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::SessionId;
 
 /// What a job's session is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
     use crate::codex::sessions::places::Places;
     use crate::job::JobId;
+    use crate::model::request::WorkingDir;
     use crate::policy::Policy;
-    use crate::turn::request::WorkingDir;
     use std::fs;
     use std::path::Path;
 

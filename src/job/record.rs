@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::ask::Lasting;
 use super::reach::Began;
 use super::state::{JobError, Status};
-use super::time::Time;
-use crate::codex::usage::Usage;
-use crate::turn::request::SessionId;
+use crate::model::request::SessionId;
+use crate::model::time::Time;
+use crate::model::usage::Usage;
 
 /// A line, without its number.
 #[derive(Debug, Serialize, Deserialize)]

@@ -22,17 +22,17 @@ use super::LOOK_EVERY;
 use super::ask::Ask;
 use super::bell::Bell;
 use super::folder::{Folder, WriteLock};
-use super::id::JobId;
 use super::prune::{Retention, prune};
 use super::record::JobEvent;
 use super::state::{JobError, Status};
 use super::store::Store;
 use super::writer::{Dismissed, SharedWriter, TurnRecorder};
-use crate::config::Settings;
-use crate::private::read_whole;
-use crate::signals::Signals;
+use crate::model::job_id::JobId;
+use crate::model::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
+use crate::model::settings::Settings;
+use crate::system::private::read_whole;
+use crate::system::signals::Signals;
 use crate::turn::Codex;
-use crate::turn::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
 
 /// How long whoever started this process may keep the lock.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
@@ -287,7 +287,7 @@ impl Work {
         &mut self,
         id: Uuid,
         mut ask: Ask,
-        session: Option<crate::turn::request::SessionId>,
+        session: Option<crate::model::request::SessionId>,
     ) -> io::Result<()> {
         ask.session_id = session.or(ask.session_id);
         // There is a copy.

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::id::JobId;
 use super::state::Status;
+use crate::model::job_id::JobId;
 
 /// How many jobs are remembered, before it is begun anew.
 const MAX: usize = 100_000;

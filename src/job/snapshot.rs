@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::state::State;
-use super::time::Time;
-use crate::text::head;
+use crate::model::text::head;
+use crate::model::time::Time;
 
 /// The longest result that is shown, in characters.
 const MAX_RESULT: usize = 400_000;

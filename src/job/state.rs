@@ -10,18 +10,18 @@ use uuid::Uuid;
 use super::TITLE_CHARS;
 use super::activity::Activity;
 use super::ask::Lasting;
-use super::id::JobId;
 use super::notifications::Notification;
 use super::process::ProcessId;
 use super::reach::Began;
 use super::record::JobEvent;
-use super::time::Time;
-use crate::codex::event::Event;
-use crate::codex::usage::Usage;
-use crate::text::head;
+use crate::model::event::Event;
+use crate::model::job_id::JobId;
+use crate::model::outcome::FailureKind;
+use crate::model::request::{InvalidValue, SessionId};
+use crate::model::text::head;
+use crate::model::time::Time;
+use crate::model::usage::Usage;
 use crate::turn::advice::{self, Ways};
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::{InvalidValue, SessionId};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

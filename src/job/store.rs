@@ -11,16 +11,18 @@ use std::time::{Duration, SystemTime};
 
 use super::ask::Ask;
 use super::folder::{Folder, WriteLock};
-use super::id::JobId;
 use super::log::LogReader;
 use super::notifications::{LOCK_WITHIN, Notifications};
 use super::record::{JobEvent, Line};
 use super::settled::{Settled, Stamp};
 use super::state::{JobError, Prompted, State, Status};
 use super::writer::{Dismissed, Writer};
-use crate::codex::event::{Event, Item, Phase};
-use crate::private::{self, read_whole};
-use crate::reverse_lines::ReverseLines;
+use crate::model::event::{Event, Item, Phase};
+use crate::model::job_id::JobId;
+use crate::model::time::Time;
+use crate::system::private;
+use crate::system::private::read_whole;
+use crate::system::reverse_lines::ReverseLines;
 
 /// How the name of a job's folder ends that is being removed.
 pub(crate) const REMNANT: &str = "gone";
@@ -188,7 +190,7 @@ impl Store {
             // Then the next one who looks finds the same.
             tracing::warn!(job = %seen.job_id, error = %problem, "the job's end cannot be written");
             if !gone.status.has_ended() {
-                gone.take(gone.cursor, super::time::Time::now(), &JobEvent::Interrupted { error });
+                gone.take(gone.cursor, Time::now(), &JobEvent::Interrupted { error });
             }
             Ok(gone)
         })

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::record::{JobEvent, Line};
 use super::view::readable;
-use crate::codex::event::Event;
 use crate::codex::step::step;
+use crate::model::event::Event;
 
 /// What a person is told of an entry.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::folder::Folder;
 use super::log::LogReader;
 use super::record::{JobEvent, Line};
-use crate::codex::event::{Event, Item, Phase};
 use crate::codex::step::unwrapped;
-use crate::text::{Lines, cut, shown, told};
+use crate::model::event::{Event, Item, Phase};
+use crate::model::text::{Lines, cut, shown, told};
 
 /// How much of the log one page looks at, in lines and in bytes: so a page takes milliseconds, also
 /// when what is looked for is rare.

@@ -16,10 +16,10 @@ use super::notifications::{LOCK_WITHIN, Notification, Notifications};
 use super::process::ProcessId;
 use super::record::{JobEvent, Line};
 use super::state::{JobError, State, Status};
-use super::time::Time;
-use crate::codex::event::Event;
 use crate::codex::event_stream::Skipped;
-use crate::private::write_often;
+use crate::model::event::Event;
+use crate::model::time::Time;
+use crate::system::private::write_often;
 use crate::turn::attempt::Recorder;
 
 /// How often the state is written while events come.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::links::{follow, is_within};
-use crate::turn::request::WorkingDir;
+use crate::model::request::WorkingDir;
+use crate::system::links::{follow, is_within};
 
 /// Where the folders of the setting really are. One that is in another, or is reached through it, counts
 /// for nothing beside that: a turn that works in the other can put a link to anywhere in its place.

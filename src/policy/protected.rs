@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::links::follow;
+use crate::system::links::follow;
 
 /// Folders of the system: programs, libraries, and settings that each start of a program reads. Only a
 /// user who may write there, such as root, is kept from them here. `/usr/src` and `/opt` hold projects.

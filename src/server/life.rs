@@ -12,8 +12,8 @@ use std::time::Duration;
 use rmcp::service::{QuitReason, RoleServer, RunningService, serve_directly};
 
 use super::Server;
-use crate::config::Settings;
-use crate::signals::Signals;
+use crate::model::settings::Settings;
+use crate::system::signals::Signals;
 use crate::transport::{LineTransport, Outbox, hung_up};
 use crate::turn::Codex;
 

@@ -9,7 +9,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
 use crate::job::{JobId, Jobs, Problem, State, Status};
-use crate::text::shown;
+use crate::model::text::shown;
 use crate::tool;
 use crate::turn::Codex;
 

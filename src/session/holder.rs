@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::turn::request::SessionId;
+use crate::model::request::SessionId;
 
 /// How many locks are looked at. A killed Codex leaves one behind.
 const MAX_LOCKS: usize = 1_000;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::codex::rollout;
-use crate::codex::usage::Usage;
-use crate::turn::request::{Sandbox, SessionId};
+use crate::model::request::{Sandbox, SessionId};
+use crate::model::usage::Usage;
 
 /// How many sessions are remembered. What is forgotten is read again from Codex's record.
 const REMEMBERED: usize = 1_000;

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::private;
-use crate::turn::request::SessionId;
+use crate::model::request::SessionId;
+use crate::system::private;
 
 /// How long a directory is remembered in which nothing happens.
 const REMEMBERED_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::links;
+use crate::system::links;
 
 /// The folders in which a turn may write, as they really are. In texts, which the table can hold: of
 /// what is not Unicode, two that differ may be taken for the same, so rather too many turns wait.

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::line::PATIENCE;
-use crate::bell;
-use crate::bounded::open_file;
-use crate::private;
+use crate::system::bell;
+use crate::system::bounded::open_file;
+use crate::system::private;
 
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
 pub(crate) const SLOT: usize = 4096;

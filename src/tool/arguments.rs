@@ -7,16 +7,16 @@ use rmcp::model::{JsonObject, Tool as Definition};
 use serde_json::Value;
 
 use super::Tool;
-use crate::text::shown;
-use crate::turn::command_line::COMPACT_PROMPT;
-use crate::turn::options::{
+use crate::model::command_line::COMPACT_PROMPT;
+use crate::model::options::{
     Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema, Override,
     together,
 };
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::{
+use crate::model::outcome::FailureKind;
+use crate::model::request::{
     InvalidValue, MAX_LIMIT, Model, Prompt, ReasoningEffort, SessionId, TurnRequest, WorkingDir,
 };
+use crate::model::text::shown;
 
 /// How much text a call may hand over, in characters: what Codex takes, less room for the header.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000_000;

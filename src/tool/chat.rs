@@ -4,9 +4,9 @@ use rmcp::model::JsonObject;
 
 use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
-use crate::config::Origin;
-use crate::prompt::{Part, compose};
-use crate::turn::request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
+use crate::model::prompt::{Part, compose};
+use crate::model::request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
+use crate::model::settings::Origin;
 
 pub(super) fn request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
     let arguments = Arguments::new(Tool::Chat, arguments)?;

@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use super::arguments::MAX_TEXT_CHARS;
 use super::verdict::VERDICTS;
 use super::{JobTool, Tool};
-use crate::config::Settings;
-use crate::turn::options::{ApprovalPolicy, WebSearch};
-use crate::turn::outcome::duration;
-use crate::turn::request::{MAX_LIMIT, Sandbox};
+use crate::model::options::{ApprovalPolicy, WebSearch};
+use crate::model::outcome::duration;
+use crate::model::request::{MAX_LIMIT, Sandbox};
+use crate::model::settings::Settings;
 
 /// What Claude Code lets through of a reply, in characters: the most it takes.
 const MAX_RESULT_CHARS: u64 = 500_000;

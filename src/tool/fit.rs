@@ -3,7 +3,7 @@
 use rmcp::model::CallToolResult;
 use serde_json::{Map, Value};
 
-use crate::text::cut;
+use crate::model::text::cut;
 
 /// The longest structured content, in characters. Claude Code takes 500,000 of the whole answer.
 const MAX_CHARS: usize = 450_000;

@@ -7,10 +7,10 @@ use rmcp::model::JsonObject;
 use super::arguments::{Arguments, Result, invalid};
 use super::{Tool, verdict};
 use crate::codex::diff::Diff;
-use crate::config::Origin;
-use crate::prompt::{Part, compose};
-use crate::turn::options::Options;
-use crate::turn::request::{Sandbox, SandboxChoice, TurnRequest};
+use crate::model::options::Options;
+use crate::model::prompt::{Part, compose};
+use crate::model::request::{Sandbox, SandboxChoice, TurnRequest};
+use crate::model::settings::Origin;
 
 const PLAN_TASK: &str = "\
 Review the plan below against its requirements, before any code is written. You may read files and \

@@ -17,13 +17,13 @@ use super::fit::structured;
 use super::reply::said_before;
 use super::{chat, failed};
 use crate::job::{Deed, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
-use crate::prompt::{Part, compose};
+use crate::model::outcome::{Failure, FailureKind};
+use crate::model::prompt::{Part, compose};
+use crate::model::request::{InvalidValue, TurnRequest};
+use crate::model::text::{Lines, told};
 use crate::reach::Reach;
-use crate::text::{Lines, told};
 use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
-use crate::turn::outcome::{Failure, FailureKind};
-use crate::turn::request::{InvalidValue, TurnRequest};
 
 /// How long the start of a job waits for its place, and then for its session.
 const PLACE_WITHIN: Duration = Duration::from_secs(1);

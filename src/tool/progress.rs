@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::codex::event::Event;
 use crate::codex::step::step;
-use crate::turn::outcome::duration;
+use crate::model::event::Event;
+use crate::model::outcome::duration;
 
 /// The shortest time between two messages. What comes in between is merged: the newest is told.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);

@@ -8,9 +8,9 @@ use serde_json::{Map, json};
 
 use super::fit::structured;
 use super::{Tool, verdict};
-use crate::text::{Halves, Lines, halves, told, visible};
+use crate::model::outcome::{Answer, Failure, FailureKind};
+use crate::model::text::{Halves, Lines, halves, told, visible};
 use crate::turn::advice::{self, Ways};
-use crate::turn::outcome::{Answer, Failure, FailureKind};
 
 /// The longest reply that is passed on, in characters. Claude Code takes 500,000 of the whole answer.
 const MAX_REPLY_CHARS: usize = 400_000;

@@ -18,10 +18,10 @@ use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
+use crate::model::outcome::FailureKind;
+use crate::model::request::{InvalidValue, SessionId};
 use crate::reach::Reach;
 use crate::session::holder::is_written;
-use crate::turn::outcome::FailureKind;
-use crate::turn::request::{InvalidValue, SessionId};
 
 /// How long a call reads records that nobody has read before. The next call goes on.
 const READ_WITHIN: Duration = Duration::from_secs(10);
@@ -121,7 +121,7 @@ impl Drop for Stop {
 }
 
 fn cancelled() -> FailureKind {
-    FailureKind::Cancelled { by: crate::turn::outcome::CancelledBy::Caller }
+    FailureKind::Cancelled { by: crate::model::outcome::CancelledBy::Caller }
 }
 
 /// Does what blocks where that is no harm.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Tool;
 use super::definition::object;
-use crate::turn::options::OutputSchema;
+use crate::model::options::OutputSchema;
 
 /// What a reviewer can come to.
 pub(super) const VERDICTS: [&str; 3] = ["approve", "revise", "block"];

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::attempt::Recorder;
 use super::plan::Plan;
-use super::request::{Sandbox, SandboxChoice, SessionId};
 use super::run::Call;
-use crate::bounded::blocking;
-use crate::codex::effective::Effective;
 use crate::codex::recorded::{self, Recorded};
 use crate::codex::refused::Refused;
 use crate::codex::rollout;
 use crate::codex::transcript::Transcript;
+use crate::model::effective::Effective;
+use crate::model::request::{Sandbox, SandboxChoice, SessionId};
 use crate::policy;
+use crate::system::bounded::blocking;
 
 /// How long an answer waits for the record of its turn, of which some megabytes are read.
 const RECORD_WITHIN: Duration = Duration::from_secs(10);

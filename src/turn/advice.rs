@@ -1,10 +1,10 @@
 //! What can be done about a turn that was not completed, or whose commands did not run, in one place for
 //! all who tell it. Pure.
 
-use super::outcome::{CancelledBy, FailureKind, Limit};
 use crate::codex::no_sandbox::NotRun;
+use crate::model::outcome::{CancelledBy, FailureKind, Limit};
+use crate::model::text::{Lines, told};
 use crate::policy;
-use crate::text::{Lines, told};
 
 /// How whoever is told asks again.
 #[derive(Debug, Clone, Copy)]

@@ -18,15 +18,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::clock::Clock;
-use super::outcome::Limit;
-use super::request::{Prompt, SessionId};
-use crate::codex::event::Event;
 use crate::codex::event_stream::{EventStream, Read, Skipped};
 use crate::codex::locate::Program;
 use crate::codex::process::{Process, STOP_LADDER, StopSignal, Streams};
 use crate::codex::stderr::StderrTail;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::watchdog::Watchdog;
+use crate::model::event::Event;
+use crate::model::outcome::Limit;
+use crate::model::request::{Prompt, SessionId};
 
 /// How long Codex may take to leave after its last event, before it is stopped.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::options::Image;
-use super::outcome::FailureKind;
-use super::request::{InvalidValue, TurnRequest, WorkingDir};
 use super::run::Call;
 use super::{Codex, Shared};
-use crate::bounded::blocking;
+use crate::model::options::Image;
+use crate::model::outcome::FailureKind;
+use crate::model::request::{InvalidValue, TurnRequest, WorkingDir};
+use crate::system::bounded::blocking;
 
 /// How long a disk is waited for.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);

@@ -7,9 +7,6 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{ApprovalPolicy, Image, Options, Override, Profile};
-use super::outcome::FailureKind;
-use super::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use super::roots::{self, Arranged};
 use super::run::Call;
 use super::surroundings::Surroundings;
@@ -19,10 +16,13 @@ use crate::codex::environment::Environment;
 use crate::codex::locate::Program;
 use crate::codex::scratch::Scratch;
 use crate::codex::version::Version;
-use crate::depth::DEPTH;
+use crate::model::options::{ApprovalPolicy, Image, Options, Override, Profile};
+use crate::model::outcome::FailureKind;
+use crate::model::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
 use crate::policy::{self, CommandEnvironment, Kept, NestedMcp, Policy};
 use crate::session::known::Known;
 use crate::session::roots::{Roots, Temp};
+use crate::system::depth::DEPTH;
 
 /// What the turn runs with, once that is settled.
 pub(super) struct Plan {
@@ -334,7 +334,7 @@ impl Call {
     /// An empty folder in which no turn can write.
     fn servers_dir(&self) -> std::path::PathBuf {
         let own = self.shared.settings.state_dir.as_deref().map(|dir| dir.join("empty"));
-        let made = own.filter(|dir| crate::private::create_folder(dir).is_ok());
+        let made = own.filter(|dir| crate::system::private::create_folder(dir).is_ok());
         made.unwrap_or_else(|| "/".into())
     }
 

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-use super::options::Options;
-use super::outcome::FailureKind;
-use super::request::{InvalidValue, WorkingDir};
 use super::run::Call;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement::Setting;
-use crate::links::{follow, is_within};
+use crate::model::options::Options;
+use crate::model::outcome::FailureKind;
+use crate::model::request::{InvalidValue, WorkingDir};
 use crate::policy::PROTECTED;
 use crate::session::roots::{Roots, Temp, Which};
+use crate::system::links::{follow, is_within};
 
 /// All folders for temporary files in which Codex lets commands write, whatever else they may not.
 const TEMPORARY: [Which; 2] = [Which::SlashTmp, Which::TmpDir];

@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::outcome::FailureKind;
 use super::plan::Plan;
 use super::roots::closes;
 use super::run::Call;
+use crate::model::outcome::FailureKind;
 use crate::session::queue::Place;
 
 impl Call {

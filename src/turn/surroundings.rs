@@ -8,7 +8,7 @@ use crate::codex::configured::Configured;
 use crate::codex::diff;
 use crate::codex::environment::Paths;
 use crate::codex::locate::{Program, locate};
-use crate::config::Settings;
+use crate::model::settings::Settings;
 use crate::policy::protected::Protected;
 
 /// What there is.

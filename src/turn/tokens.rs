@@ -1,6 +1,6 @@
 //! What a call used, from what Codex reported. Pure.
 
-use crate::codex::usage::Usage;
+use crate::model::usage::Usage;
 
 /// Which count Codex reports at the end of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 
 use super::attempt::End;
-use super::outcome::FailureKind;
-use super::request::SessionId;
 use crate::codex::locate::Program;
 use crate::codex::process;
 use crate::codex::refusal::{self, Trouble};
 use crate::codex::transcript::Transcript;
+use crate::model::outcome::FailureKind;
+use crate::model::request::SessionId;
 
 /// What is known of the call beside Codex's words.
 #[derive(Debug, Clone, Copy)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::outcome::FailureKind;
-use super::request::{Limits, TurnRequest};
 use super::run::Call;
 use super::{Codex, Shared};
+use crate::model::outcome::FailureKind;
+use crate::model::request::{Limits, TurnRequest};
 use crate::policy::Policy;
 use crate::reach::Reach;
 

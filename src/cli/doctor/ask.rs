@@ -12,8 +12,8 @@ use crate::codex::locate::Program;
 use crate::codex::process::Process;
 use crate::codex::stderr::StderrTail;
 use crate::codex::watchdog::Watchdog;
-use crate::text::line;
-use crate::turn::outcome::duration;
+use crate::model::outcome::duration;
+use crate::model::text::line;
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 4 << 20;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::check::Check;
 use super::clients::{Entry, project_of};
 use super::file;
-use crate::turn::outcome::duration;
+use crate::model::outcome::duration;
 
 const CLIENT: &str = "Claude Code";
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::check::Check;
-use crate::turn::outcome::duration;
+use crate::model::outcome::duration;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

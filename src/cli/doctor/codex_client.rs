@@ -11,7 +11,7 @@ use super::clients::{Entry, project_of};
 use super::file;
 use super::home::Home;
 use super::settings::Setting;
-use crate::turn::outcome::duration;
+use crate::model::outcome::duration;
 
 const CLIENT: &str = "Codex";
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use toml::Table;
 
-use crate::bounded::read_bytes;
+use crate::system::bounded::read_bytes;
 
 /// The largest file that is read. Claude Code keeps much beside its settings.
 const MAX_BYTES: u64 = 64 << 20;

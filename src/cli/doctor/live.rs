@@ -8,13 +8,13 @@ use super::ask::ask;
 use super::check::{Check, Status};
 use super::codex::Found;
 use crate::cli::advice::of_failure;
-use crate::codex::event::Event;
 use crate::codex::notice;
 use crate::codex::version::Version;
-use crate::text::line;
+use crate::model::event::Event;
+use crate::model::outcome::{Failure, FailureKind, duration};
+use crate::model::request::{InvalidValue, Prompt, Sandbox, SandboxChoice, TurnRequest};
+use crate::model::text::line;
 use crate::turn::Codex;
-use crate::turn::outcome::{Failure, FailureKind, duration};
-use crate::turn::request::{InvalidValue, Prompt, Sandbox, SandboxChoice, TurnRequest};
 
 /// How long the turn may take, waiting for other calls included.
 pub(super) const TURN_WITHIN: Duration = Duration::from_secs(2 * 60);
@@ -155,7 +155,7 @@ fn told(id: &str, check: &Value, works: bool) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turn::outcome::Limit;
+    use crate::model::outcome::Limit;
     use serde_json::json;
 
     #[test]

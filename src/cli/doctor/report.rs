@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::check::{Check, Status, count, worst};
 use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, tell};
-use crate::text::{Lines, told};
+use crate::model::text::{Lines, told};
 
 /// The width of the longest mark.
 const MARK: usize = 7;

@@ -7,9 +7,9 @@ use super::check::Check;
 use super::codex::Found;
 use crate::codex::no_sandbox;
 use crate::codex::version::Version;
+use crate::model::request::Sandbox;
 use crate::policy;
 use crate::turn::advice;
-use crate::turn::request::Sandbox;
 
 /// Some 100 ms, on a machine that is not busy.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::check::Check;
-use crate::private;
+use crate::system::private;
 
 /// File systems that are another machine's: locks may hold on one machine only, or not at all.
 #[cfg(target_os = "linux")]

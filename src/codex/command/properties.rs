@@ -14,9 +14,9 @@ use toml::Table;
 
 use super::{Files, Invocation, Session};
 use crate::codex::version::Version;
+use crate::model::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
+use crate::model::request::{Model, Prompt, ReasoningEffort, Sandbox, TurnRequest, WorkingDir};
 use crate::policy::Policy;
-use crate::turn::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
-use crate::turn::request::{Model, Prompt, ReasoningEffort, Sandbox, TurnRequest, WorkingDir};
 
 /// A setting that holds whatever the call says.
 const IMPOSED: &str = "approval_policy";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::codex::event::MAX_LISTED;
+use crate::model::event::MAX_LISTED;
 
 /// What is called.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
 use super::untold::Calls;
-use crate::prompt;
+use crate::model::prompt;
 
 /// What is shown beyond the messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

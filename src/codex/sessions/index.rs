@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
 use super::walk::Stamp;
-use crate::bounded::open_file;
 use crate::job::Time;
-use crate::private;
-use crate::turn::request::SessionId;
+use crate::model::request::SessionId;
+use crate::system::bounded::open_file;
+use crate::system::private;
 
 /// The longest line that is read, in bytes: more than any that is written.
 const MAX_LINE: u64 = 64 << 10;

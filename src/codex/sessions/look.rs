@@ -10,7 +10,7 @@ use super::index::{Entry, Lock, Place, Reader, Writer};
 use super::lines::{Lines, is_line_start};
 use super::summary::Summary;
 use super::walk::{Folder, Found, Stamp, walk};
-use crate::bounded::open_file;
+use crate::system::bounded::open_file;
 
 /// How much may be read without remembering it: what is being written now changes all the time.
 const UNSAVED_FILES: usize = 32;

@@ -17,9 +17,9 @@ use serde_json::Value;
 use super::line::{Kind, decoded};
 use super::lines::{Lines, RawLine, is_line_start};
 use super::walk::{ARCHIVED, Stamp};
-use crate::bounded::open_file;
 use crate::codex::rollout;
-use crate::turn::request::SessionId;
+use crate::model::request::SessionId;
+use crate::system::bounded::open_file;
 
 /// How many records are remembered. What is forgotten is read again.
 const REMEMBERED: usize = 10_000;

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
-use crate::codex::usage::Usage;
 use crate::job::Time;
-use crate::prompt;
-use crate::text::head;
-use crate::turn::request::SessionId;
+use crate::model::prompt;
+use crate::model::request::SessionId;
+use crate::model::text::head;
+use crate::model::usage::Usage;
 
 /// How much of the first prompt is kept, in characters. In this is searched.
 pub(crate) const PROMPT_CHARS: usize = 1_000;

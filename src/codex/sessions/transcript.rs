@@ -11,10 +11,10 @@ pub(crate) use super::entry::Include;
 use super::entry::entries;
 use super::lines::{Lines, RawLine, is_line_start};
 use super::untold::Calls;
-use crate::bounded::open_file;
-use crate::reverse_lines::ReverseLines;
-use crate::text::cut;
-use crate::turn::request::InvalidValue;
+use crate::model::request::InvalidValue;
+use crate::model::text::cut;
+use crate::system::bounded::open_file;
+use crate::system::reverse_lines::ReverseLines;
 
 /// How much of a record one page looks at, in lines and in bytes.
 const MAX_LINES: usize = 20_000;

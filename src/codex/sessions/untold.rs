@@ -11,7 +11,7 @@ use super::entry::Include;
 use super::line::decoded;
 use super::lines::RawLine;
 use crate::codex::recorded::{Done, of_call};
-use crate::reverse_lines::ReverseLines;
+use crate::system::reverse_lines::ReverseLines;
 
 /// How far before its output a call is looked for, in lines and in bytes.
 const MAX_LINES: usize = 2_000;

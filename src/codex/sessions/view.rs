@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Session;
-use crate::text::head;
+use crate::model::text::head;
 
 /// How much of the first prompt is shown, in characters.
 const PROMPT_CHARS: usize = 300;

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::turn::request::SessionId;
+use crate::model::request::SessionId;
 
 /// Where Codex puts sessions, below its home: by day, and all in one when they are archived.
 const SESSIONS: &str = "sessions";

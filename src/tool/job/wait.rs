@@ -8,8 +8,8 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::{Answer, blocking, notification};
 use crate::job::{JobId, Jobs, LOOK_EVERY, Mark, Notification, Problem, ProcessId, Status};
+use crate::model::outcome::FailureKind;
 use crate::tool::arguments::{Arguments, Result};
-use crate::turn::outcome::FailureKind;
 
 /// How many notifications one answer has at most.
 pub(super) const MAX_TOLD: usize = 100;

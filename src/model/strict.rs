@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::text::shown;
+use super::text::shown;
 
 /// How deep a schema is looked into. Providers take some ten levels.
 const MAX_DEPTH: usize = 64;

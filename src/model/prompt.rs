@@ -10,8 +10,8 @@ use std::fmt::Write;
 
 use uuid::Uuid;
 
-use crate::config::Origin;
-use crate::turn::request::{InvalidValue, Prompt};
+use super::request::{InvalidValue, Prompt};
+use super::settings::Origin;
 
 /// How a header begins, up to the mark.
 const HEAD: &str = "[MCP request ";

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::effective::Effective;
 use super::request::{InvalidValue, SessionId};
-use crate::codex::effective::Effective;
-use crate::codex::usage::Usage;
-use crate::text::{Lines, shown, told};
+use super::text::{Lines, shown, told};
+use super::usage::Usage;
 
 /// A turn that was completed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::options::Options;
 use super::outcome::FailureKind;
+use super::settings::Settings;
+use super::text::{Lines, shown, told};
 use crate::codex::diff::Diff;
 use crate::codex::home::{codex_home, in_home};
-use crate::config::Settings;
 use crate::policy::Policy;
 use crate::session::last;
-use crate::text::{Lines, shown, told};
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.171: more is refused there as
 /// `input_too_large`.

@@ -9,12 +9,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::command_line::{self, check_argument, check_setting};
+use super::command_line;
+use super::command_line::{check_argument, check_setting};
 use super::outcome::FailureKind;
 use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
 use super::strict;
-use crate::bounded::open_file;
-use crate::text::shown;
+use super::text::shown;
+use crate::system::bounded::open_file;
 
 /// The most entries of a list: directories, images, overrides, arguments.
 pub const MAX_OPTION_ENTRIES: usize = 50;

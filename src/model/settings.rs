@@ -5,10 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::request::{InvalidValue, Limits, WorkingDir};
 use crate::job::Retention;
 use crate::policy::Policy;
-use crate::private;
-use crate::turn::request::{InvalidValue, Limits, WorkingDir};
+use crate::system::private;
 
 /// The longest origin, in characters.
 const MAX_ORIGIN_CHARS: usize = 100;

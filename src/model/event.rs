@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::usage::Usage;
-use super::{no_sandbox, refusal};
+use crate::codex::{no_sandbox, refusal};
 
 /// Something that Codex reported during a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const UNFINISHED: &str = "new";
 pub(crate) const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
-use crate::bounded::read_bytes;
+use super::bounded::read_bytes;
 
 /// The longest file that is read whole. A prompt or a result of Codex's is a few megabytes at most.
 const MAX_WHOLE_BYTES: u64 = 256 << 20;

@@ -21,8 +21,8 @@ use tracing_subscriber::{Layer, registry};
 
 use tracing::level_filters::LevelFilter;
 
-use crate::private;
-use crate::text::{Lines, shortened, visible};
+use super::private;
+use crate::model::text::{Lines, shortened, visible};
 use queue::Queue;
 
 /// How long whoever leaves waits for what was logged to be written.
