@@ -21,11 +21,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
-use crate::job::Retention;
+use crate::model::policy;
+use crate::model::policy::{CommandEnvironment, NestedMcp, Policy};
 use crate::model::request::{Limits, MAX_LIMIT, Model, Sandbox, WorkingDir};
+use crate::model::settings::Retention;
 use crate::model::settings::{Logging, Origin, Settings};
 use crate::model::text::shown;
-use crate::policy::{self, CommandEnvironment, NestedMcp, Policy};
 use crate::system::log;
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.

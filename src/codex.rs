@@ -7,6 +7,7 @@ pub(crate) mod bubblewrap;
 pub(crate) mod command;
 pub(crate) mod configured;
 pub(crate) mod confinement;
+mod decode;
 pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod event_stream;

@@ -11,12 +11,11 @@
 
 #![warn(missing_docs)]
 
+mod admission;
 pub mod cli;
 mod codex;
 mod job;
 mod model;
-mod policy;
-mod reach;
 mod server;
 mod session;
 mod system;
@@ -26,7 +25,6 @@ mod tool;
 mod transport;
 mod turn;
 
-pub use job::Retention;
 pub use model::effective::Effective;
 pub use model::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 pub use model::options::{
@@ -34,11 +32,11 @@ pub use model::options::{
     Override, Profile, WebSearch,
 };
 pub use model::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
+pub use model::policy::{CommandEnvironment, Policy};
 pub use model::request::{
     InvalidValue, Limits, MAX_LIMIT, MAX_NAME_CHARS, MAX_PROMPT_CHARS, Model, Prompt,
     ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
 };
-pub use model::settings::{Origin, Settings};
+pub use model::settings::{Origin, Retention, Settings};
 pub use model::usage::Usage;
-pub use policy::{CommandEnvironment, Policy};
 pub use turn::{Codex, Turn};

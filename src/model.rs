@@ -2,11 +2,13 @@
 //! anything, and nothing in here knows who uses it.
 
 pub(crate) mod command_line;
+pub(crate) mod diff;
 pub(crate) mod effective;
 pub(crate) mod event;
 pub(crate) mod job_id;
 pub(crate) mod options;
 pub(crate) mod outcome;
+pub(crate) mod policy;
 pub(crate) mod prompt;
 pub(crate) mod request;
 pub(crate) mod settings;

@@ -3,6 +3,7 @@
 
 pub(crate) mod bell;
 pub(crate) mod bounded;
+mod defaults;
 pub(crate) mod depth;
 pub(crate) mod links;
 pub(crate) mod log;

@@ -12,6 +12,7 @@ use super::follow::EXIT_STATUS;
 use super::jobs::{Error, finish};
 use super::report;
 use super::words::{DIM, HOLD, tell};
+use crate::admission::reach::Reach;
 use crate::codex::step::step;
 use crate::job::snapshot::snapshot;
 use crate::job::{Deed, Jobs, Problem};
@@ -21,7 +22,6 @@ use crate::model::request::{
     InvalidValue, Model, Prompt, ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest,
 };
 use crate::model::settings::Settings;
-use crate::reach::Reach;
 use crate::system::signals::{Signal, Signals};
 use crate::turn::{Codex, Turn};
 

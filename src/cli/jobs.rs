@@ -11,12 +11,13 @@ use super::words::{
     BOLD, Paint, age, clean, complain, context_percent, head, nobody_reads, status_line,
 };
 use super::{follow, table};
+use crate::admission::reach::Reach;
 use crate::job::snapshot::snapshot;
-use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, Retention, State, Status, Time};
+use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, Time};
 use crate::model::outcome::Sort;
+use crate::model::settings::Retention;
 use crate::model::settings::Settings;
 use crate::model::text::{Lines, told};
-use crate::reach::Reach;
 
 /// How much of a job's name tells it from others at the least, in characters.
 const MIN_ID: usize = 4;

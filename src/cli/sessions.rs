@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::jobs::{Error, finish};
 use super::table;
 use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head, one_line};
+use crate::admission::reach::Reach;
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
@@ -17,7 +18,6 @@ use crate::job::Time;
 use crate::model::request::SessionId;
 use crate::model::settings::Settings;
 use crate::model::text::{Lines, told};
-use crate::reach::Reach;
 use crate::session::holder::is_written;
 
 /// How much of a session's id tells it from others at the least, in characters.

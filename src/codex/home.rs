@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use crate::model::request::SessionId;
 use crate::model::text::{Lines, visible};
 
 /// `CODEX_HOME`, or `.codex` in the user's home directory, as Codex itself finds it.
@@ -10,6 +11,19 @@ pub(crate) fn codex_home() -> Option<PathBuf> {
     match std::env::var_os("CODEX_HOME") {
         Some(home) if !home.is_empty() => Some(PathBuf::from(home)),
         _ => std::env::home_dir().map(|home| home.join(".codex")),
+    }
+}
+
+impl SessionId {
+    /// The command with which a person takes the session over, in a shell that knows nothing of this
+    /// process.
+    pub fn resume_command(self) -> String {
+        self.resume_command_in(codex_home().as_deref())
+    }
+
+    /// The same for a session in this Codex home.
+    pub(crate) fn resume_command_in(self, home: Option<&Path>) -> String {
+        in_home(home, &format!("codex resume {self}"))
     }
 }
 

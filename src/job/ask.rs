@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::process::ProcessId;
 use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
+use crate::model::policy::Policy;
 use crate::model::request::{
     InvalidValue, Prompt, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
 };
-use crate::policy::Policy;
 
 /// What a turn of a job is asked, in a form that can be written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,29 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::folder::Folder;
 use super::state::State;
 use super::store::{REMNANT, Store};
 use crate::model::job_id::JobId;
+use crate::model::settings::Retention;
 use crate::model::time::Time;
 use crate::system::private::{ABANDONED_AFTER, read_whole, remove_unfinished};
-
-/// How long, and how many, ended jobs are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// How long after its end.
-    pub age: Duration,
-    /// How large all of them together may be, in bytes.
-    pub bytes: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { age: Duration::from_secs(14 * 24 * 60 * 60), bytes: 1 << 30 }
-    }
-}
 
 /// What was removed.
 #[derive(Debug, Default, PartialEq, Eq)]

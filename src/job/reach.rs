@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
+use crate::admission::reach::{Reach, Sight};
 use crate::model::outcome::FailureKind;
 use crate::model::request::SessionId;
-use crate::reach::{Reach, Sight};
 
 /// What a job's session is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
     use crate::codex::sessions::places::Places;
     use crate::job::JobId;
+    use crate::model::policy::Policy;
     use crate::model::request::WorkingDir;
-    use crate::policy::Policy;
     use std::fs;
     use std::path::Path;
 

@@ -2,7 +2,6 @@
 //! a job's are, and are checked anew when they are read.
 
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,7 +14,6 @@ use super::outcome::FailureKind;
 use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
 use super::strict;
 use super::text::shown;
-use crate::system::bounded::open_file;
 
 /// The most entries of a list: directories, images, overrides, arguments.
 pub const MAX_OPTION_ENTRIES: usize = 50;
@@ -313,34 +311,6 @@ pub(crate) fn together<T>(
 pub struct Image(PathBuf);
 
 impl Image {
-    /// Looks at the file.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be read or is no picture.
-    pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
-        let image = Self::named(path)?;
-        let path = image.as_path();
-        let shown = shown(path.display());
-        let unreadable =
-            |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
-        // A pipe would be waited for, and a terminal read from.
-        let is_file = std::fs::metadata(path).map_err(unreadable)?.is_file();
-        if !is_file {
-            return Err(InvalidValue(format!("has {shown}, which is not a file")));
-        }
-        let mut head = Vec::new();
-        open_file(path)
-            .and_then(|file| file.take(16).read_to_end(&mut head))
-            .map_err(unreadable)?;
-        let known: [&[u8]; 3] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8"];
-        let webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
-        if !webp && !known.iter().any(|known| head.starts_with(known)) {
-            return Err(InvalidValue(format!("has {shown}, which is no PNG, JPEG, GIF or WebP")));
-        }
-        Ok(image)
-    }
-
     /// One that is looked at only when its turn comes.
     pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let path = path.as_ref();

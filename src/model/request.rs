@@ -8,13 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::diff::Diff;
 use super::options::Options;
 use super::outcome::FailureKind;
+use super::policy::Policy;
 use super::settings::Settings;
-use super::text::{Lines, shown, told};
-use crate::codex::diff::Diff;
-use crate::codex::home::{codex_home, in_home};
-use crate::policy::Policy;
+use super::text::{Lines, told};
 use crate::session::last;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.171: more is refused there as
@@ -37,19 +36,6 @@ pub struct InvalidValue(pub(crate) String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
-
-impl SessionId {
-    /// The command with which a person takes the session over, in a shell that knows nothing of this
-    /// process.
-    pub fn resume_command(self) -> String {
-        self.resume_command_in(codex_home().as_deref())
-    }
-
-    /// The same for a session in this Codex home.
-    pub(crate) fn resume_command_in(self, home: Option<&Path>) -> String {
-        in_home(home, &format!("codex resume {self}"))
-    }
-}
 
 impl FromStr for SessionId {
     type Err = InvalidValue;
@@ -134,25 +120,6 @@ impl From<WorkingDir> for PathBuf {
 }
 
 impl WorkingDir {
-    /// Checks that `path` is a directory. A relative path is taken from the current directory.
-    ///
-    /// # Errors
-    ///
-    /// If there is no directory there.
-    pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
-        let Self(absolute) = Self::named(path)?;
-        match std::fs::metadata(&absolute) {
-            Ok(metadata) if metadata.is_dir() => Ok(Self(absolute)),
-            Ok(_) => {
-                Err(InvalidValue(format!("is not a directory: {}", shown(absolute.display()))))
-            }
-            Err(error) => Err(InvalidValue(format!(
-                "must be an existing directory, and {} cannot be used ({error})",
-                shown(absolute.display())
-            ))),
-        }
-    }
-
     /// One that is looked at only when its turn comes.
     pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let absolute = std::path::absolute(path)

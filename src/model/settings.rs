@@ -5,10 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::policy::Policy;
 use super::request::{InvalidValue, Limits, WorkingDir};
-use crate::job::Retention;
-use crate::policy::Policy;
-use crate::system::private;
 
 /// The longest origin, in characters.
 const MAX_ORIGIN_CHARS: usize = 100;
@@ -60,27 +58,18 @@ pub(crate) struct Logging {
     pub(crate) file: Option<PathBuf>,
 }
 
-impl Default for Settings {
+/// How long, and how many, ended jobs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long after its end.
+    pub age: Duration,
+    /// How large all of them together may be, in bytes.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
     fn default() -> Self {
-        Self {
-            codex_bin: "codex".into(),
-            working_dir: WorkingDir::existing(".").unwrap_or_else(|_| WorkingDir::root()),
-            origin: Origin::default(),
-            limits: Limits::default(),
-            job_limits: Limits {
-                total: Duration::from_secs(4 * 60 * 60),
-                idle: Duration::from_secs(15 * 60),
-            },
-            retention: Retention::default(),
-            busy_wait: Duration::from_secs(30),
-            max_concurrent: 8,
-            max_queued: 64,
-            state_dir: private::default_state_dir(),
-            tasks: true,
-            list_sessions: false,
-            policy: Policy::default(),
-            logging: Logging::default(),
-        }
+        Self { age: Duration::from_secs(14 * 24 * 60 * 60), bytes: 1 << 30 }
     }
 }
 

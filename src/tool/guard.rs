@@ -6,7 +6,7 @@ use rmcp::model::JsonObject;
 
 use super::arguments::{Arguments, Result, invalid};
 use super::{Tool, verdict};
-use crate::codex::diff::Diff;
+use crate::model::diff::Diff;
 use crate::model::options::Options;
 use crate::model::prompt::{Part, compose};
 use crate::model::request::{Sandbox, SandboxChoice, TurnRequest};

@@ -16,12 +16,12 @@ use super::arguments::{Arguments, invalid};
 use super::fit::structured;
 use super::reply::said_before;
 use super::{chat, failed};
+use crate::admission::reach::Reach;
 use crate::job::{Deed, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::model::outcome::{Failure, FailureKind};
 use crate::model::prompt::{Part, compose};
 use crate::model::request::{InvalidValue, TurnRequest};
 use crate::model::text::{Lines, told};
-use crate::reach::Reach;
 use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
 

@@ -14,13 +14,13 @@ use tokio::time::timeout;
 
 use super::arguments::{Arguments, invalid};
 use super::fit::structured;
+use crate::admission::reach::Reach;
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
 use crate::model::outcome::FailureKind;
 use crate::model::request::{InvalidValue, SessionId};
-use crate::reach::Reach;
 use crate::session::holder::is_written;
 
 /// How long a call reads records that nobody has read before. The next call goes on.

@@ -3,8 +3,8 @@
 
 use crate::codex::no_sandbox::NotRun;
 use crate::model::outcome::{CancelledBy, FailureKind, Limit};
+use crate::model::policy;
 use crate::model::text::{Lines, told};
-use crate::policy;
 
 /// How whoever is told asks again.
 #[derive(Debug, Clone, Copy)]

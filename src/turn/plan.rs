@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::roots::{self, Arranged};
 use super::run::Call;
 use super::surroundings::Surroundings;
+use crate::admission::folders::Kept;
+use crate::admission::protected::Protected;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement::{self, Confinement, Setting};
 use crate::codex::environment::Environment;
@@ -18,8 +20,9 @@ use crate::codex::scratch::Scratch;
 use crate::codex::version::Version;
 use crate::model::options::{ApprovalPolicy, Image, Options, Override, Profile};
 use crate::model::outcome::FailureKind;
+use crate::model::policy;
+use crate::model::policy::{CommandEnvironment, NestedMcp, Policy};
 use crate::model::request::{InvalidValue, Sandbox, SandboxChoice, SessionId, WorkingDir};
-use crate::policy::{self, CommandEnvironment, Kept, NestedMcp, Policy};
 use crate::session::known::Known;
 use crate::session::roots::{Roots, Temp};
 use crate::system::depth::DEPTH;
@@ -407,7 +410,7 @@ impl Call {
 
 /// The settings that close folders for temporary files in which something protected lies. Codex lets
 /// commands write in them, whatever else they may not.
-fn excluded(protected: &policy::protected::Protected) -> Vec<&'static str> {
+fn excluded(protected: &Protected) -> Vec<&'static str> {
     let holds = |temp: &Temp| protected.any_in(Path::new(&temp.folder));
     let temporary = roots::temporary().into_iter();
     temporary.filter(holds).map(|temp| roots::closes(temp.which)).collect()

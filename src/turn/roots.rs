@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 use super::run::Call;
+use crate::admission::folders::PROTECTED;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement::Setting;
 use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
 use crate::model::request::{InvalidValue, WorkingDir};
-use crate::policy::PROTECTED;
 use crate::session::roots::{Roots, Temp, Which};
 use crate::system::links::{follow, is_within};
 

@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::admission::protected::Protected;
 use crate::codex::bubblewrap;
 use crate::codex::configured::Configured;
 use crate::codex::diff;
 use crate::codex::environment::Paths;
 use crate::codex::locate::{Program, locate};
 use crate::model::settings::Settings;
-use crate::policy::protected::Protected;
 
 /// What there is.
 pub(super) struct Surroundings {

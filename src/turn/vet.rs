@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::run::Call;
 use super::{Codex, Shared};
+use crate::admission::reach::Reach;
 use crate::model::outcome::FailureKind;
+use crate::model::policy::Policy;
 use crate::model::request::{Limits, TurnRequest};
-use crate::policy::Policy;
-use crate::reach::Reach;
 
 /// How long that may take: longer than Codex and git take together that do not answer.
 const VET_WITHIN: Duration = Duration::from_secs(30);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::ask::{Answer, Silence, ask};
 use super::check::Check;
+use crate::admission::protected::Protected;
 use crate::cli::advice::advice;
 use crate::codex::locate::{Program, locate};
 use crate::codex::process::is_of_program;
 use crate::codex::version::Version;
-use crate::policy::protected::Protected;
 
 /// Some 10 ms, and through the npm package's script 100 ms, on a machine that is not busy.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

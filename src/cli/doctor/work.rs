@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::check::{Check, count};
 use super::home::Home;
+use crate::admission::reach::Reach;
 use crate::cli::words::head;
 use crate::job::{Jobs, Problem, State, Status, Time};
 use crate::model::settings::Settings;
-use crate::reach::Reach;
 use crate::session::holder::open_sessions;
 use crate::session::survey::{Survey, survey};
 

@@ -15,8 +15,8 @@ use toml::Table;
 use super::{Files, Invocation, Session};
 use crate::codex::version::Version;
 use crate::model::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
+use crate::model::policy::Policy;
 use crate::model::request::{Model, Prompt, ReasoningEffort, Sandbox, TurnRequest, WorkingDir};
-use crate::policy::Policy;
 
 /// A setting that holds whatever the call says.
 const IMPOSED: &str = "approval_policy";

@@ -12,12 +12,12 @@ use super::lines::Lines;
 use super::look::{Look, Missed, Saving, lock};
 use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
+use crate::admission::reach::{Reach, Sight};
 use crate::codex::home::{codex_home, in_home};
 use crate::codex::rollout;
 use crate::job::Time;
 use crate::model::request::{InvalidValue, SessionId};
 use crate::model::text::shown;
-use crate::reach::{Reach, Sight};
 use crate::system::bounded::open_file;
 
 /// The word that asks for sessions that were begun by a tool of this program.

@@ -9,8 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::codex::sessions::places::Places;
 use crate::model::outcome::FailureKind;
+use crate::model::policy;
+use crate::model::policy::Policy;
 use crate::model::request::{SessionId, WorkingDir};
-use crate::policy::{self, Policy};
 
 /// How many sessions one may come from, at most.
 const MAX_ORIGINS: usize = 100;

@@ -1,0 +1,84 @@
+//! Work that is to be reviewed, as the caller names it.
+
+use std::str::FromStr;
+
+use super::request::InvalidValue;
+
+/// The longest name of a branch or commit, in bytes.
+const MAX_NAME: usize = 250;
+
+/// What is to be reviewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Diff {
+    /// What is not committed, new files included.
+    Uncommitted,
+    /// Everything since the branch that this one came from.
+    Base(String),
+    /// One commit.
+    Commit(String),
+}
+
+impl FromStr for Diff {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = || {
+            let forms = "must be uncommitted, base:<branch> or commit:<sha>, with a name of git's";
+            InvalidValue(forms.into())
+        };
+        let name = |name: &str| {
+            let plain = |c: char| c.is_alphanumeric() || "._/-@+#".contains(c);
+            let fits = !name.is_empty() && name.len() <= MAX_NAME && !name.starts_with('-');
+            (fits && name.chars().all(plain)).then(|| name.to_owned()).ok_or_else(wrong)
+        };
+        match text.split_once(':') {
+            None if text == "uncommitted" => Ok(Self::Uncommitted),
+            Some(("base", branch)) => name(branch).map(Self::Base),
+            Some(("commit", commit)) if commit.chars().all(|c| c.is_ascii_hexdigit()) => {
+                name(commit).map(Self::Commit)
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Diff {
+    /// What Codex is told. A name is the caller's, so it is not in here: it stands in a part of its own.
+    pub(crate) fn how_to_see(&self) -> &'static str {
+        match self {
+            Self::Uncommitted => {
+                "The work to review is what is not committed: `git status --short`, `git diff HEAD`, \
+                 and the files that git does not track yet. Look at all of it before you judge."
+            }
+            Self::Base(_) | Self::Commit(_) => {
+                "The work to review is named below, under `diff`. `base:NAME` is everything since the \
+                 branch NAME: `git log --oneline NAME..HEAD` and `git diff NAME...HEAD`. `commit:NAME` \
+                 is one commit: `git show NAME`. Look at all of it before you judge."
+            }
+        }
+    }
+
+    /// What the caller has named, as they did.
+    pub(crate) fn named(&self) -> Option<String> {
+        match self {
+            Self::Uncommitted => None,
+            Self::Base(branch) => Some(format!("base:{branch}")),
+            Self::Commit(commit) => Some(format!("commit:{commit}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_git_could_mean_is_taken() {
+        assert_eq!("uncommitted".parse(), Ok(Diff::Uncommitted));
+        assert_eq!("base:origin/main".parse(), Ok(Diff::Base("origin/main".into())));
+        assert_eq!("commit:0abc12".parse(), Ok(Diff::Commit("0abc12".into())));
+        for wrong in ["", "base:", "base:--help", "base:a b", "base:a`b", "commit:HEAD;x", "HEAD"] {
+            assert!(wrong.parse::<Diff>().is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The settings of whoever says nothing: where this process is, and where the user's state lies.
+
+use std::time::Duration;
+
+use super::private;
+use crate::model::policy::Policy;
+use crate::model::request::{Limits, WorkingDir};
+use crate::model::settings::{Logging, Origin, Retention, Settings};
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            codex_bin: "codex".into(),
+            working_dir: std::env::current_dir()
+                .ok()
+                .and_then(|dir| WorkingDir::named(dir).ok())
+                .unwrap_or_else(WorkingDir::root),
+            origin: Origin::default(),
+            limits: Limits::default(),
+            job_limits: Limits {
+                total: Duration::from_secs(4 * 60 * 60),
+                idle: Duration::from_secs(15 * 60),
+            },
+            retention: Retention::default(),
+            busy_wait: Duration::from_secs(30),
+            max_concurrent: 8,
+            max_queued: 64,
+            state_dir: private::default_state_dir(),
+            tasks: true,
+            list_sessions: false,
+            policy: Policy::default(),
+            logging: Logging::default(),
+        }
+    }
+}
