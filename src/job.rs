@@ -331,7 +331,8 @@ impl Jobs {
                 ask.fork = true;
             }
         }
-        Ok((ask.into_request()?, state.codex_home))
+        let (request, _policy) = ask.into_request()?;
+        Ok((request, state.codex_home))
     }
 
     /// Hands a job its [next turn](Jobs::next_turn), unless that is given up before. If it has ended, it

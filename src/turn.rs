@@ -32,6 +32,7 @@ use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
 use crate::model::event::Event;
 use crate::model::outcome::{Answer, Failure, FailureKind};
+use crate::model::policy::Policy;
 use crate::model::request::TurnRequest;
 use crate::model::settings::Settings;
 use crate::session::known::Sessions;
@@ -54,6 +55,8 @@ pub struct Codex(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// What callers may ask for, as the settings say.
+    pub(crate) policy: Arc<Policy>,
     pub(crate) codex_home: Option<PathBuf>,
     pub(crate) queue: Queue,
     pub(crate) sessions: Sessions,
@@ -97,7 +100,7 @@ impl Codex {
     /// Starts a turn, or puts it in line. Turns of one session run in the order of these calls. Must
     /// be called on a Tokio runtime with time and I/O.
     pub fn start(&self, request: TurnRequest) -> Turn {
-        self.start_with(request, None)
+        self.start_with(request, Arc::clone(&self.0.policy), None)
     }
 
     /// Starts a turn that is taken down, or puts it in line, where it waits as long as it takes and
@@ -105,22 +108,29 @@ impl Codex {
     pub(crate) fn start_recorded(
         &self,
         mut request: TurnRequest,
+        policy: Policy,
         recorder: Box<dyn Recorder>,
         in_front: bool,
     ) -> Turn {
         request.in_front = in_front;
-        self.start_with(request, Some(recorder))
+        self.start_with(request, Arc::new(policy), Some(recorder))
     }
 
-    fn start_with(&self, mut request: TurnRequest, recorder: Option<Box<dyn Recorder>>) -> Turn {
+    fn start_with(
+        &self,
+        mut request: TurnRequest,
+        policy: Arc<Policy>,
+        recorder: Option<Box<dyn Recorder>>,
+    ) -> Turn {
         let began = Instant::now();
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
         let (answer, outcome) = oneshot::channel();
         let cancel = self.0.shutdown.child_token();
         let turn =
             Turn { events, outcome, token: cancel.clone(), cancel: cancel.clone().drop_guard() };
-        let checked = self.check(&request).and_then(|()| {
-            request.find_last(&self.0.settings).map_err(|kind| Failure::of(kind, None))
+        let checked = self.check(&request, &policy).and_then(|()| {
+            let found = self.0.find_last_here(&policy, &mut request);
+            found.map_err(|kind| Failure::of(kind, None))
         });
         if let Err(failure) = checked {
             drop(answer.send(Err(failure)));
@@ -131,7 +141,7 @@ impl Codex {
             Some(_) => self.0.queue.enter_in_any_case(session, in_front),
             None => self.0.queue.enter(session, in_front),
         };
-        let call = run::Call { shared: Arc::clone(&self.0), request, began, cancel };
+        let call = run::Call { shared: Arc::clone(&self.0), request, policy, began, cancel };
         self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
         turn
     }
@@ -154,8 +164,7 @@ impl Codex {
         finished
     }
 
-    fn check(&self, request: &TurnRequest) -> Result<(), Box<Failure>> {
-        let policy = request.policy.as_ref().unwrap_or(&self.0.settings.policy);
+    fn check(&self, request: &TurnRequest, policy: &Policy) -> Result<(), Box<Failure>> {
         let checked = policy.check_depth(self.0.depth).and_then(|()| policy.check(request));
         checked.map_err(|kind| Failure::of(kind, request.session))
     }
@@ -167,6 +176,7 @@ impl Shared {
         let table = Table::new(settings.state_dir.as_deref(), who);
         let queue = Queue::new(settings.max_concurrent, settings.max_queued, table);
         Self {
+            policy: Arc::new(settings.policy.clone()),
             settings,
             codex_home,
             queue,

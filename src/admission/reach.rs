@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::codex::sessions::list::Access;
 use crate::codex::sessions::places::Places;
 use crate::model::outcome::FailureKind;
 use crate::model::policy;
@@ -141,6 +142,16 @@ impl Reach {
     fn folders(&self) -> String {
         let folders = self.folders.iter().map(|dir| dir.as_path().display().to_string());
         folders.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Access for Reach {
+    fn to_dir(&self, dir: &Path) -> bool {
+        self.holds(dir)
+    }
+
+    fn to_session(&self, home: &Path, session: SessionId, record: &Path) -> bool {
+        self.look(Some(home), session, Some(record)) == Sight::Inside
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -10,7 +11,6 @@ use serde_json::Value;
 use super::jobs::{Error, finish};
 use super::table;
 use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head, one_line};
-use crate::admission::reach::Reach;
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
@@ -112,7 +112,7 @@ fn busy(store: &Store, session: SessionId) -> Option<bool> {
 fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
     let List { text, source, since, until, limit, json } = list;
     let query =
-        Query { cwd, text, source, since, until, cursor: None, limit, reach: Reach::everything() };
+        Query { cwd, text, source, since, until, cursor: None, limit, access: Arc::new(()) };
     let listing = loop {
         let listing = store.list(&query, LOOK, &|| false);
         if listing.missed.unread == 0 {

@@ -87,8 +87,9 @@ impl Ask {
         self.asker.as_ref().is_some_and(ProcessId::is_alive)
     }
 
-    /// The turn to run, checked anew: a directory may be gone by now.
-    pub(crate) fn into_request(self) -> Result<TurnRequest, FailureKind> {
+    /// The turn to run, checked anew, since a directory may be gone by now; and what whoever asks is
+    /// allowed.
+    pub(crate) fn into_request(self) -> Result<(TurnRequest, Policy), FailureKind> {
         fn read<T>(
             field: &str,
             text: Option<String>,
@@ -103,15 +104,14 @@ impl Ask {
         let sandbox = read("sandbox", self.sandbox, str::parse::<Sandbox>)?;
         let cwd = self.cwd.map(WorkingDir::existing).transpose();
         let prompt = Prompt::new(self.prompt).map_err(|problem| bad("prompt", problem))?;
-        let mut request = TurnRequest::new(prompt);
-        request.policy = Some(self.policy);
-        Ok(request
+        let request = TurnRequest::new(prompt)
             .resume(self.session_id)
             .fork(self.fork)
             .working_dir(cwd.map_err(|problem| bad("cwd", problem))?)
             .sandbox(sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set))
             .options(lasting.options)
             .total_limit(lasting.timeout_ms.map(Duration::from_millis))
-            .idle_limit(lasting.idle_timeout_ms.map(Duration::from_millis)))
+            .idle_limit(lasting.idle_timeout_ms.map(Duration::from_millis));
+        Ok((request, self.policy))
     }
 }

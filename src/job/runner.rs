@@ -306,8 +306,9 @@ impl Work {
         let cancel = CancellationToken::new();
         let mut active = Active { id, number, cancel, stopped: None, _ending };
         match ask.into_request() {
-            Ok(request) => {
-                let turn = self.codex.start_recorded(request, Box::new(recorder), interrupt);
+            Ok((request, policy)) => {
+                let turn =
+                    self.codex.start_recorded(request, policy, Box::new(recorder), interrupt);
                 active.cancel = turn.canceller();
                 self.outcomes.spawn(async move { (id, turn.outcome().await) });
             }

@@ -10,11 +10,7 @@ use uuid::Uuid;
 
 use super::diff::Diff;
 use super::options::Options;
-use super::outcome::FailureKind;
-use super::policy::Policy;
-use super::settings::Settings;
 use super::text::{Lines, told};
-use crate::session::last;
 
 /// The longest prompt that Codex takes, in characters. Measured on 0.171: more is refused there as
 /// `input_too_large`.
@@ -279,8 +275,6 @@ pub struct TurnRequest {
     /// Whether the session is one that was found so.
     pub(crate) found_last: bool,
     pub(crate) options: Options,
-    /// What whoever asked is allowed, if that is not what the settings of this process say.
-    pub(crate) policy: Option<Policy>,
     /// What is reviewed, which git must know.
     pub(crate) diff: Option<Diff>,
     pub(crate) total: Option<Duration>,
@@ -301,7 +295,6 @@ impl TurnRequest {
             continue_last: false,
             found_last: false,
             options: Options::default(),
-            policy: None,
             diff: None,
             total: None,
             idle: None,
@@ -356,36 +349,6 @@ impl TurnRequest {
     pub fn continue_last(mut self, continue_last: bool) -> Self {
         self.continue_last = continue_last;
         self
-    }
-
-    /// Finds out which session that is.
-    pub(crate) fn find_last(&mut self, settings: &Settings) -> Result<(), FailureKind> {
-        if !std::mem::take(&mut self.continue_last) {
-            return Ok(());
-        }
-        let wrong = |problem: String| {
-            let problem = InvalidValue(problem);
-            Err(FailureKind::BadInput { field: "continue_last".into(), problem })
-        };
-        if self.session.is_some() {
-            return wrong("is in place of session_id: leave one of them out".into());
-        }
-        let dir = self.working_dir.as_ref().unwrap_or(&settings.working_dir).as_path();
-        // Which sessions there were outside is nothing to tell.
-        let policy = self.policy.as_ref().unwrap_or(&settings.policy);
-        if !policy.allowed_dirs.is_empty() {
-            policy.within("cwd", dir)?;
-        }
-        let last = settings.state_dir.as_deref().and_then(|state_dir| last::find(state_dir, dir));
-        if last.is_none() {
-            let dir = dir.display();
-            return wrong(format!(
-                "finds no session of this server's in {dir}; leave it out to begin one"
-            ));
-        }
-        self.session = last;
-        self.found_last = true;
-        Ok(())
     }
 
     /// Runs with these options, in place of all that were set before.

@@ -152,12 +152,12 @@ async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop
         until: arguments.parsed("until", str::parse::<Time>)?,
         cursor: arguments.parsed("cursor", str::parse::<Cursor>)?,
         limit: number(arguments.whole("limit", 1, MAX_ENTRIES)?, 20),
-        reach,
+        access: Arc::new(reach.clone()),
     };
     arguments.end();
     let stopped = Arc::clone(&stop.0);
     let list = move |store: &Store| {
-        query.cwd.as_ref().map_or(Ok(()), |cwd| query.reach.dir("cwd", cwd))?;
+        query.cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd))?;
         let listing = store.list(&query, READ_WITHIN, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {

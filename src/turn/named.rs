@@ -8,7 +8,9 @@ use super::run::Call;
 use super::{Codex, Shared};
 use crate::model::options::Image;
 use crate::model::outcome::FailureKind;
+use crate::model::policy::Policy;
 use crate::model::request::{InvalidValue, TurnRequest, WorkingDir};
+use crate::session::last;
 use crate::system::bounded::blocking;
 
 /// How long a disk is waited for.
@@ -60,8 +62,35 @@ impl Shared {
         }
         let _in_order = self.finding_last.lock().await;
         let shared = Arc::clone(self);
-        let find = move || request.find_last(&shared.settings).map(|()| request);
+        let find = move || shared.find_last_here(&shared.policy, &mut request).map(|()| request);
         look("continue_last", find).await
+    }
+
+    /// The same, and blocks on files.
+    pub(super) fn find_last_here(&self, policy: &Policy, request: &mut TurnRequest) -> Result<()> {
+        if !std::mem::take(&mut request.continue_last) {
+            return Ok(());
+        }
+        let wrong = |problem: String| Err(bad("continue_last", InvalidValue(problem)));
+        if request.session.is_some() {
+            return wrong("is in place of session_id: leave one of them out".into());
+        }
+        let dir = request.working_dir.as_ref().unwrap_or(&self.settings.working_dir).as_path();
+        // Which sessions there were outside is nothing to tell.
+        if !policy.allowed_dirs.is_empty() {
+            policy.within("cwd", dir)?;
+        }
+        let state_dir = self.settings.state_dir.as_deref();
+        let last = state_dir.and_then(|state_dir| last::find(state_dir, dir));
+        if last.is_none() {
+            let dir = dir.display();
+            return wrong(format!(
+                "finds no session of this server's in {dir}; leave it out to begin one"
+            ));
+        }
+        request.session = last;
+        request.found_last = true;
+        Ok(())
     }
 }
 

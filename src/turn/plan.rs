@@ -343,7 +343,7 @@ impl Call {
 
     /// What whoever asked is allowed.
     pub(super) fn policy(&self) -> &Policy {
-        self.request.policy.as_ref().unwrap_or(&self.shared.settings.policy)
+        &self.policy
     }
 
     /// Refuses what this Codex does not have and would take for something else.

@@ -23,7 +23,7 @@ use crate::codex::version::Version;
 use crate::model::effective::Effective;
 use crate::model::event::Event;
 use crate::model::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
-use crate::model::policy;
+use crate::model::policy::{self, Policy};
 use crate::model::request::{Limits, SandboxChoice, SessionId, TurnRequest};
 use crate::model::text;
 use crate::model::text::Lines;
@@ -49,6 +49,8 @@ const HOLDER_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Call {
     pub(crate) shared: Arc<Shared>,
     pub(crate) request: TurnRequest,
+    /// What whoever asks is allowed.
+    pub(crate) policy: Arc<Policy>,
     pub(crate) began: Instant,
     pub(crate) cancel: CancellationToken,
 }
@@ -407,7 +409,7 @@ impl Call {
 
     /// What was in force, if it is more than the turn was to have.
     async fn looser(&self, effective: &Effective, plan: &Plan) -> Option<FailureKind> {
-        let (policy, got) = (self.policy().clone(), effective.clone());
+        let (policy, got) = (Arc::clone(&self.policy), effective.clone());
         let breach = blocking(LOOK_WITHIN, move || policy.breach(&got)).await;
         // What cannot be found out may be so.
         let unknown = || Some("the directory cannot be looked at".into());

@@ -47,10 +47,11 @@ impl Codex {
     ) -> Result<Vetted, FailureKind> {
         let codex = self.at(home);
         let shared = &codex.0;
-        codex.check(&request).map_err(|failure| failure.kind)?;
+        codex.check(&request, &shared.policy).map_err(|failure| failure.kind)?;
         let request = shared.find_last(request).await?;
         let cancel = shared.shutdown.child_token();
-        let call = Call { shared: Arc::clone(shared), request, began: Instant::now(), cancel };
+        let (policy, began) = (Arc::clone(&shared.policy), Instant::now());
+        let call = Call { shared: Arc::clone(shared), request, policy, began, cancel };
         let limits = Limits { total: VET_WITHIN, idle: VET_WITHIN };
         let clock = Clock::new(limits, call.began);
         call.wait(&clock, call.check_named()).await.flatten()?;

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
 use super::walk::Stamp;
-use crate::job::Time;
 use crate::model::request::SessionId;
+use crate::model::time::Time;
 use crate::system::bounded::open_file;
 use crate::system::private;
 

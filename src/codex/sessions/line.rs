@@ -8,7 +8,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::lines::RawLine;
-use crate::job::Time;
+use crate::model::time::Time;
 
 /// How much of a line is looked at.
 const HEAD: usize = 1_024;

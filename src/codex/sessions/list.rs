@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::index::{Entry, Place};
@@ -12,12 +13,11 @@ use super::lines::Lines;
 use super::look::{Look, Missed, Saving, lock};
 use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
-use crate::admission::reach::{Reach, Sight};
 use crate::codex::home::{codex_home, in_home};
 use crate::codex::rollout;
-use crate::job::Time;
 use crate::model::request::{InvalidValue, SessionId};
 use crate::model::text::shown;
+use crate::model::time::Time;
 use crate::system::bounded::open_file;
 
 /// The word that asks for sessions that were begun by a tool of this program.
@@ -46,7 +46,26 @@ pub(crate) struct Query {
     pub(crate) cursor: Option<Cursor>,
     pub(crate) limit: usize,
     /// Those that whoever asks may know of.
-    pub(crate) reach: Reach,
+    pub(crate) access: Arc<dyn Access>,
+}
+
+/// Which sessions somebody may know of.
+pub(crate) trait Access: fmt::Debug + Send + Sync {
+    /// Those that work in this directory, as far as it alone decides.
+    fn to_dir(&self, dir: &Path) -> bool;
+    /// This one, whose record in this Codex home is given. Blocks on files.
+    fn to_session(&self, home: &Path, session: SessionId, record: &Path) -> bool;
+}
+
+/// The person whose sessions these are may know of all.
+impl Access for () {
+    fn to_dir(&self, _dir: &Path) -> bool {
+        true
+    }
+
+    fn to_session(&self, _home: &Path, _session: SessionId, _record: &Path) -> bool {
+        true
+    }
 }
 
 /// A place in the list, which grows at its head. Also the order of the list.
@@ -198,13 +217,12 @@ impl<'a> Matcher<'a> {
             })
     }
 
-    /// Whether a session is within reach. Its record is looked at only if what is remembered of it does
-    /// not tell.
-    fn is_in_reach(&self, session: SessionId, path: &Path, summary: &Summary) -> bool {
-        let reach = &self.query.reach;
-        let record = self.home.join(path);
-        summary.dirs().all(|dir| reach.holds(dir))
-            && reach.look(Some(self.home), session, Some(&record)) == Sight::Inside
+    /// Whether whoever asks may know of a session. Its record is looked at only if what is remembered of
+    /// it does not tell.
+    fn may_be_known(&self, session: SessionId, path: &Path, summary: &Summary) -> bool {
+        let access = &self.query.access;
+        summary.dirs().all(|dir| access.to_dir(dir))
+            && access.to_session(self.home, session, &self.home.join(path))
     }
 }
 
@@ -233,7 +251,7 @@ impl Page {
             self.is_broken = true;
             return;
         };
-        if matcher.matches(&summary) && matcher.is_in_reach(id, &entry.head.path, &summary) {
+        if matcher.matches(&summary) && matcher.may_be_known(id, &entry.head.path, &summary) {
             let session = Session::of(&entry.head.path, summary.into_owned());
             self.sessions.extend(session.map(|session| (at, session)));
         }
@@ -356,7 +374,7 @@ mod tests {
             until: None,
             cursor: None,
             limit: 100,
-            reach: Reach::everything(),
+            access: Arc::new(()),
         };
         let hour = Duration::from_secs(3_600);
         let none = store.list(&query, Duration::ZERO, &|| false);

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
-use crate::job::Time;
 use crate::model::prompt;
 use crate::model::request::SessionId;
 use crate::model::text::head;
+use crate::model::time::Time;
 use crate::model::usage::Usage;
 
 /// How much of the first prompt is kept, in characters. In this is searched.
