@@ -21,12 +21,15 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
+use crate::model::limits::{Limits, MAX_LIMIT};
+use crate::model::model_name::Model;
 use crate::model::policy;
 use crate::model::policy::{CommandEnvironment, NestedMcp, Policy};
-use crate::model::request::{Limits, MAX_LIMIT, Model, Sandbox, WorkingDir};
+use crate::model::sandbox::Sandbox;
 use crate::model::settings::Retention;
 use crate::model::settings::{Logging, Origin, Settings};
 use crate::model::text::shown;
+use crate::model::working_dir::WorkingDir;
 use crate::system::log;
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.

@@ -27,16 +27,20 @@ mod turn;
 
 pub use model::effective::Effective;
 pub use model::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
+pub use model::limits::{Limits, MAX_LIMIT};
+pub use model::model_name::{Model, ReasoningEffort};
 pub use model::options::{
     ApprovalPolicy, Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema,
     Override, Profile, WebSearch,
 };
 pub use model::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 pub use model::policy::{CommandEnvironment, Policy};
-pub use model::request::{
-    InvalidValue, Limits, MAX_LIMIT, MAX_NAME_CHARS, MAX_PROMPT_CHARS, Model, Prompt,
-    ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
-};
+pub use model::prompt_text::{MAX_PROMPT_CHARS, Prompt};
+pub use model::request::TurnRequest;
+pub use model::sandbox::{Sandbox, SandboxChoice};
+pub use model::session_id::SessionId;
 pub use model::settings::{Origin, Retention, Settings};
 pub use model::usage::Usage;
+pub use model::value::{InvalidValue, MAX_NAME_CHARS};
+pub use model::working_dir::WorkingDir;
 pub use turn::{Codex, Turn};

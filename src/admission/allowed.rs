@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::request::WorkingDir;
+use crate::model::working_dir::WorkingDir;
 use crate::system::links::{follow, is_within};
 
 /// Where the folders of the setting really are. One that is in another, or is reached through it, counts

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use super::allowed;
 use super::protected::Protected;
 use crate::model::effective::Effective;
+use crate::model::model_name::Model;
 use crate::model::outcome::FailureKind;
 use crate::model::policy::{ALLOWED_DIRS, ALLOWED_MODELS, MAX_SANDBOX, Policy, refused};
-use crate::model::request::{InvalidValue, Model, WorkingDir};
+use crate::model::value::InvalidValue;
+use crate::model::working_dir::WorkingDir;
 
 /// Folders that Codex keeps from being written in a folder that can be written (0.153 and later). They
 /// hold what is run without a sandbox: hooks of Git's, settings of Codex's. It keeps them only below the

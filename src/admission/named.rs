@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::model::options::Image;
-use crate::model::request::{InvalidValue, WorkingDir};
 use crate::model::text::shown;
+use crate::model::value::InvalidValue;
+use crate::model::working_dir::WorkingDir;
 use crate::system::bounded::open_file;
 
 impl WorkingDir {

@@ -12,7 +12,8 @@ use crate::codex::sessions::places::Places;
 use crate::model::outcome::FailureKind;
 use crate::model::policy;
 use crate::model::policy::Policy;
-use crate::model::request::{SessionId, WorkingDir};
+use crate::model::session_id::SessionId;
+use crate::model::working_dir::WorkingDir;
 
 /// How many sessions one may come from, at most.
 const MAX_ORIGINS: usize = 100;

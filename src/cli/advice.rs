@@ -1,7 +1,7 @@
 //! What a person can do about a turn that was not completed.
 
 use crate::model::outcome::Failure;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// By the failure of a turn that ran here.
 pub(super) fn of_failure(failure: &Failure) -> String {

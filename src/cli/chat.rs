@@ -17,11 +17,14 @@ use crate::codex::step::step;
 use crate::job::snapshot::snapshot;
 use crate::job::{Deed, Jobs, Problem};
 use crate::model::event::{Event, Item};
+use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::outcome::{Failure, FailureKind};
-use crate::model::request::{
-    InvalidValue, Model, Prompt, ReasoningEffort, Sandbox, SandboxChoice, SessionId, TurnRequest,
-};
+use crate::model::prompt_text::Prompt;
+use crate::model::request::TurnRequest;
+use crate::model::sandbox::{Sandbox, SandboxChoice};
+use crate::model::session_id::SessionId;
 use crate::model::settings::Settings;
+use crate::model::value::InvalidValue;
 use crate::system::signals::{Signal, Signals};
 use crate::turn::{Codex, Turn};
 

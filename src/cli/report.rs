@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::advice::of_failure;
 use super::words::{DIM, RED, YELLOW, complain, nobody_reads, print_reply, tell};
 use crate::model::outcome::{Answer, Failure, FailureKind, Sort};
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::system::signals::Signal;
 
 /// Tells the reply, and returns the exit status.

@@ -15,7 +15,7 @@ use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
 use crate::job::Time;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::model::settings::Settings;
 use crate::model::text::{Lines, told};
 use crate::session::holder::is_written;

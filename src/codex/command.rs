@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::confinement::Setting;
 use super::version::Version;
 use crate::model::options::{Argument, Options, WebSearch};
-use crate::model::request::{Sandbox, SessionId, WorkingDir};
+use crate::model::sandbox::Sandbox;
+use crate::model::session_id::SessionId;
+use crate::model::working_dir::WorkingDir;
 
 /// Options that Codex takes once and no more.
 const ONCE: &[&str] =
@@ -179,8 +181,8 @@ mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::model_name::{Model, ReasoningEffort};
     use crate::model::options::Override;
-    use crate::model::request::{Model, ReasoningEffort};
     use serde_json::json;
 
     const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";

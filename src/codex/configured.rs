@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::confinement::Setting;
-use crate::model::request::Sandbox;
+use crate::model::sandbox::Sandbox;
 use crate::system::bounded::{MAX_CONFIG_BYTES, read_text};
 
 /// The machine's configuration, below that of the person.

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::environment::{Environment, PLAIN};
 use super::version::Version;
 use crate::model::options::ApprovalPolicy;
-use crate::model::request::Sandbox;
+use crate::model::sandbox::Sandbox;
 
 /// A setting of Codex's, as `-c` takes it.
 pub(crate) type Setting = (String, Value);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::git::Git;
 use super::watchdog::Watchdog;
 use crate::model::diff::Diff;
-use crate::model::request::InvalidValue;
+use crate::model::value::InvalidValue;
 
 impl Diff {
     /// Checks that this git knows it in this directory. Nothing of the repository's own is run.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::model::text::{Lines, visible};
 
 /// `CODEX_HOME`, or `.codex` in the user's home directory, as Codex itself finds it.

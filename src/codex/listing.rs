@@ -15,7 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::rollout;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// What is written in the record, as JSON, and what takes its place. They are of one length.
 const EXEC: &[u8; 6] = br#""exec""#;

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::effective::{Effective, sandbox};
-use crate::model::request::{Sandbox, SessionId};
+use crate::model::sandbox::Sandbox;
+use crate::model::session_id::SessionId;
 use crate::model::usage::Usage;
 use crate::system::bounded::open_file;
 use crate::system::reverse_lines::ReverseLines;

@@ -9,9 +9,12 @@ use super::process::ProcessId;
 use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
 use crate::model::policy::Policy;
-use crate::model::request::{
-    InvalidValue, Prompt, Sandbox, SandboxChoice, SessionId, TurnRequest, WorkingDir,
-};
+use crate::model::prompt_text::Prompt;
+use crate::model::request::TurnRequest;
+use crate::model::sandbox::{Sandbox, SandboxChoice};
+use crate::model::session_id::SessionId;
+use crate::model::value::InvalidValue;
+use crate::model::working_dir::WorkingDir;
 
 /// What a turn of a job is asked, in a form that can be written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::log::{LogReader, LogWriter, last_number};
 use super::state::{JobError, State, Status};
 use crate::model::job_id::JobId;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::model::text::head;
 use crate::model::time::Time;
 use crate::system::private;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::state::State;
 use crate::admission::reach::{Reach, Sight};
 use crate::model::outcome::FailureKind;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// What a job's session is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ mod tests {
     use crate::codex::sessions::places::Places;
     use crate::job::JobId;
     use crate::model::policy::Policy;
-    use crate::model::request::WorkingDir;
+    use crate::model::working_dir::WorkingDir;
     use std::fs;
     use std::path::Path;
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::ask::Lasting;
 use super::reach::Began;
 use super::state::{JobError, Status};
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use crate::model::usage::Usage;
 

@@ -288,7 +288,7 @@ impl Work {
         &mut self,
         id: Uuid,
         mut ask: Ask,
-        session: Option<crate::model::request::SessionId>,
+        session: Option<crate::model::session_id::SessionId>,
     ) -> io::Result<()> {
         ask.session_id = session.or(ask.session_id);
         // There is a copy.

@@ -17,10 +17,11 @@ use super::record::JobEvent;
 use crate::model::event::Event;
 use crate::model::job_id::JobId;
 use crate::model::outcome::FailureKind;
-use crate::model::request::{InvalidValue, SessionId};
+use crate::model::session_id::SessionId;
 use crate::model::text::head;
 use crate::model::time::Time;
 use crate::model::usage::Usage;
+use crate::model::value::InvalidValue;
 use crate::turn::advice::{self, Ways};
 
 /// Where a job is in its life.

@@ -7,8 +7,8 @@
 
 use toml::Value;
 
-use super::request::{InvalidValue, name};
 use super::text::shown;
+use super::value::{InvalidValue, name};
 
 /// The setting that Codex takes from a file too.
 pub(crate) const COMPACT_PROMPT: &str = "compact_prompt";
@@ -142,7 +142,7 @@ fn is_line(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::request::MAX_NAME_CHARS;
+    use crate::model::value::MAX_NAME_CHARS;
     use serde_json::json;
 
     fn setting(key: &str, value: serde_json::Value) -> bool {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::request::InvalidValue;
+use super::value::InvalidValue;
 
 /// The longest name of a branch or commit, in bytes.
 const MAX_NAME: usize = 250;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::request::Sandbox;
+use super::sandbox::Sandbox;
 
 /// What was in force in a turn: the `turn_context` of Codex's record. A field that a version does not
 /// record, or records in words that are not known here, is absent.

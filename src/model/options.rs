@@ -10,10 +10,12 @@ use serde_json::{Map, Value};
 
 use super::command_line;
 use super::command_line::{check_argument, check_setting};
+use super::model_name::{Model, ReasoningEffort};
 use super::outcome::FailureKind;
-use super::request::{InvalidValue, Model, ReasoningEffort, WorkingDir, name};
 use super::strict;
 use super::text::shown;
+use super::value::{InvalidValue, name};
+use super::working_dir::WorkingDir;
 
 /// The most entries of a list: directories, images, overrides, arguments.
 pub const MAX_OPTION_ENTRIES: usize = 50;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::effective::Effective;
-use super::request::{InvalidValue, SessionId};
+use super::session_id::SessionId;
 use super::text::{Lines, shown, told};
 use super::usage::Usage;
+use super::value::InvalidValue;
 
 /// A turn that was completed.
 #[derive(Debug, Clone, PartialEq, Eq)]

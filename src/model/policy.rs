@@ -15,8 +15,12 @@ use super::text::shown;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::model_name::Model;
 use super::outcome::FailureKind;
-use super::request::{InvalidValue, Model, Sandbox, SandboxChoice, TurnRequest, WorkingDir};
+use super::request::TurnRequest;
+use super::sandbox::{Sandbox, SandboxChoice};
+use super::value::InvalidValue;
+use super::working_dir::WorkingDir;
 
 /// The variable with the highest sandbox.
 pub(crate) const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";

@@ -10,8 +10,9 @@ use std::fmt::Write;
 
 use uuid::Uuid;
 
-use super::request::{InvalidValue, Prompt};
+use super::prompt_text::Prompt;
 use super::settings::Origin;
+use super::value::InvalidValue;
 
 /// How a header begins, up to the mark.
 const HEAD: &str = "[MCP request ";

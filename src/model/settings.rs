@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::policy::Policy;
-use super::request::{InvalidValue, Limits, WorkingDir};
+use super::value::InvalidValue;
+use super::working_dir::WorkingDir;
 
 /// The longest origin, in characters.
 const MAX_ORIGIN_CHARS: usize = 100;

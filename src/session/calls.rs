@@ -8,7 +8,7 @@ use super::line::PATIENCE;
 use super::order::{self, Entry, Start};
 use super::roots::Roots;
 use super::table::{SLOT, Slot, is_name, slot_of};
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// So many free slots may be at the table's end.
 const SPARE_SLOTS: usize = 64;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// How many locks are looked at. A killed Codex leaves one behind.
 const MAX_LOCKS: usize = 1_000;

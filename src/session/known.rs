@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::codex::rollout;
-use crate::model::request::{Sandbox, SessionId};
+use crate::model::sandbox::Sandbox;
+use crate::model::session_id::SessionId;
 use crate::model::usage::Usage;
 
 /// How many sessions are remembered. What is forgotten is read again from Codex's record.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::system::private;
 
 /// How long a directory is remembered in which nothing happens.

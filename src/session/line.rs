@@ -10,7 +10,7 @@ use super::calls::{Calls, Key, Seen, Writing};
 use super::order::{self, Entry, InFront};
 use super::roots::{Clash, Roots};
 use super::table::{Locked, Slot, Unavailable, Who};
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// How long another process is waited for that has the table locked, or whose turn it is: one that
 /// was stopped (by Ctrl-Z, say) is alive and does nothing.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::roots::{Clash, Roots};
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// A call that waits or runs, as all servers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ use super::line::{Line, PATIENCE};
 use super::looker::Looker;
 use super::roots::Roots;
 use super::table::Table;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// How soon a table is tried again that another server had locked, at first and at last.
 const TRY_AGAIN: Duration = Duration::from_millis(1);

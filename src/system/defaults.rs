@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::private;
+use crate::model::limits::Limits;
 use crate::model::policy::Policy;
-use crate::model::request::{Limits, WorkingDir};
 use crate::model::settings::{Logging, Origin, Retention, Settings};
+use crate::model::working_dir::WorkingDir;
 
 impl Default for Settings {
     fn default() -> Self {

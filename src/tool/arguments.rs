@@ -8,15 +8,19 @@ use serde_json::Value;
 
 use super::Tool;
 use crate::model::command_line::COMPACT_PROMPT;
+use crate::model::limits::MAX_LIMIT;
+use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::options::{
     Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema, Override,
     together,
 };
 use crate::model::outcome::FailureKind;
-use crate::model::request::{
-    InvalidValue, MAX_LIMIT, Model, Prompt, ReasoningEffort, SessionId, TurnRequest, WorkingDir,
-};
+use crate::model::prompt_text::Prompt;
+use crate::model::request::TurnRequest;
+use crate::model::session_id::SessionId;
 use crate::model::text::shown;
+use crate::model::value::InvalidValue;
+use crate::model::working_dir::WorkingDir;
 
 /// How much text a call may hand over, in characters: what Codex takes, less room for the header.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000_000;

@@ -5,8 +5,10 @@ use rmcp::model::JsonObject;
 use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
 use crate::model::prompt::{Part, compose};
-use crate::model::request::{InvalidValue, Sandbox, SandboxChoice, TurnRequest};
+use crate::model::request::TurnRequest;
+use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;
+use crate::model::value::InvalidValue;
 
 pub(super) fn request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
     let arguments = Arguments::new(Tool::Chat, arguments)?;

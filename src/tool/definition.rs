@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 use super::arguments::MAX_TEXT_CHARS;
 use super::verdict::VERDICTS;
 use super::{JobTool, Tool};
+use crate::model::limits::MAX_LIMIT;
 use crate::model::options::{ApprovalPolicy, WebSearch};
 use crate::model::outcome::duration;
-use crate::model::request::{MAX_LIMIT, Sandbox};
+use crate::model::sandbox::Sandbox;
 use crate::model::settings::Settings;
 
 /// What Claude Code lets through of a reply, in characters: the most it takes.

@@ -9,7 +9,8 @@ use super::{Tool, verdict};
 use crate::model::diff::Diff;
 use crate::model::options::Options;
 use crate::model::prompt::{Part, compose};
-use crate::model::request::{Sandbox, SandboxChoice, TurnRequest};
+use crate::model::request::TurnRequest;
+use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;
 
 const PLAN_TASK: &str = "\

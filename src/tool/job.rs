@@ -20,8 +20,9 @@ use crate::admission::reach::Reach;
 use crate::job::{Deed, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::model::outcome::{Failure, FailureKind};
 use crate::model::prompt::{Part, compose};
-use crate::model::request::{InvalidValue, TurnRequest};
+use crate::model::request::TurnRequest;
 use crate::model::text::{Lines, told};
+use crate::model::value::InvalidValue;
 use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
 

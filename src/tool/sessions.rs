@@ -20,7 +20,8 @@ use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
 use crate::model::outcome::FailureKind;
-use crate::model::request::{InvalidValue, SessionId};
+use crate::model::session_id::SessionId;
+use crate::model::value::InvalidValue;
 use crate::session::holder::is_written;
 
 /// How long a call reads records that nobody has read before. The next call goes on.

@@ -11,7 +11,8 @@ use crate::codex::rollout;
 use crate::codex::transcript::Transcript;
 use crate::model::effective::Effective;
 use crate::model::policy;
-use crate::model::request::{Sandbox, SandboxChoice, SessionId};
+use crate::model::sandbox::{Sandbox, SandboxChoice};
+use crate::model::session_id::SessionId;
 use crate::system::bounded::blocking;
 
 /// How long an answer waits for the record of its turn, of which some megabytes are read.

@@ -26,7 +26,8 @@ use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::watchdog::Watchdog;
 use crate::model::event::Event;
 use crate::model::outcome::Limit;
-use crate::model::request::{Prompt, SessionId};
+use crate::model::prompt_text::Prompt;
+use crate::model::session_id::SessionId;
 
 /// How long Codex may take to leave after its last event, before it is stopped.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model::limits::Limits;
 use crate::model::outcome::Limit;
-use crate::model::request::Limits;
 
 /// When a call is over its limits. Silence does not count while Codex is at work on a command or a
 /// tool call, which a long build is.

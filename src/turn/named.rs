@@ -9,7 +9,9 @@ use super::{Codex, Shared};
 use crate::model::options::Image;
 use crate::model::outcome::FailureKind;
 use crate::model::policy::Policy;
-use crate::model::request::{InvalidValue, TurnRequest, WorkingDir};
+use crate::model::request::TurnRequest;
+use crate::model::value::InvalidValue;
+use crate::model::working_dir::WorkingDir;
 use crate::session::last;
 use crate::system::bounded::blocking;
 

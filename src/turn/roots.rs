@@ -16,7 +16,8 @@ use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement::Setting;
 use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
-use crate::model::request::{InvalidValue, WorkingDir};
+use crate::model::value::InvalidValue;
+use crate::model::working_dir::WorkingDir;
 use crate::session::roots::{Roots, Temp, Which};
 use crate::system::links::{follow, is_within};
 

@@ -9,7 +9,7 @@ use crate::codex::process;
 use crate::codex::refusal::{self, Trouble};
 use crate::codex::transcript::Transcript;
 use crate::model::outcome::FailureKind;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// What is known of the call beside Codex's words.
 #[derive(Debug, Clone, Copy)]

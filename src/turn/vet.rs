@@ -11,9 +11,10 @@ use super::clock::Clock;
 use super::run::Call;
 use super::{Codex, Shared};
 use crate::admission::reach::Reach;
+use crate::model::limits::Limits;
 use crate::model::outcome::FailureKind;
 use crate::model::policy::Policy;
-use crate::model::request::{Limits, TurnRequest};
+use crate::model::request::TurnRequest;
 
 /// How long that may take: longer than Codex and git take together that do not answer.
 const VET_WITHIN: Duration = Duration::from_secs(30);

@@ -12,8 +12,11 @@ use crate::codex::notice;
 use crate::codex::version::Version;
 use crate::model::event::Event;
 use crate::model::outcome::{Failure, FailureKind, duration};
-use crate::model::request::{InvalidValue, Prompt, Sandbox, SandboxChoice, TurnRequest};
+use crate::model::prompt_text::Prompt;
+use crate::model::request::TurnRequest;
+use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::text::line;
+use crate::model::value::InvalidValue;
 use crate::turn::Codex;
 
 /// How long the turn may take, waiting for other calls included.

@@ -8,7 +8,7 @@ use super::codex::Found;
 use crate::codex::no_sandbox;
 use crate::codex::version::Version;
 use crate::model::policy;
-use crate::model::request::Sandbox;
+use crate::model::sandbox::Sandbox;
 use crate::turn::advice;
 
 /// Some 100 ms, on a machine that is not busy.

@@ -14,9 +14,13 @@ use toml::Table;
 
 use super::{Files, Invocation, Session};
 use crate::codex::version::Version;
+use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
 use crate::model::policy::Policy;
-use crate::model::request::{Model, Prompt, ReasoningEffort, Sandbox, TurnRequest, WorkingDir};
+use crate::model::prompt_text::Prompt;
+use crate::model::request::TurnRequest;
+use crate::model::sandbox::Sandbox;
+use crate::model::working_dir::WorkingDir;
 
 /// A setting that holds whatever the call says.
 const IMPOSED: &str = "approval_policy";

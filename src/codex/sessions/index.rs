@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
 use super::walk::Stamp;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use crate::system::bounded::open_file;
 use crate::system::private;

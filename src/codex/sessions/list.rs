@@ -15,9 +15,10 @@ use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
 use crate::codex::home::{codex_home, in_home};
 use crate::codex::rollout;
-use crate::model::request::{InvalidValue, SessionId};
+use crate::model::session_id::SessionId;
 use crate::model::text::shown;
 use crate::model::time::Time;
+use crate::model::value::InvalidValue;
 use crate::system::bounded::open_file;
 
 /// The word that asks for sessions that were begun by a tool of this program.

@@ -18,7 +18,7 @@ use super::line::{Kind, decoded};
 use super::lines::{Lines, RawLine, is_line_start};
 use super::walk::{ARCHIVED, Stamp};
 use crate::codex::rollout;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::system::bounded::open_file;
 
 /// How many records are remembered. What is forgotten is read again.

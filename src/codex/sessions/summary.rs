@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
 use crate::model::prompt;
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 use crate::model::text::head;
 use crate::model::time::Time;
 use crate::model::usage::Usage;

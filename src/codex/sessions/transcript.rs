@@ -11,8 +11,8 @@ pub(crate) use super::entry::Include;
 use super::entry::entries;
 use super::lines::{Lines, RawLine, is_line_start};
 use super::untold::Calls;
-use crate::model::request::InvalidValue;
 use crate::model::text::cut;
+use crate::model::value::InvalidValue;
 use crate::system::bounded::open_file;
 use crate::system::reverse_lines::ReverseLines;
 

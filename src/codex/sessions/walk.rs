@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::request::SessionId;
+use crate::model::session_id::SessionId;
 
 /// Where Codex puts sessions, below its home: by day, and all in one when they are archived.
 const SESSIONS: &str = "sessions";

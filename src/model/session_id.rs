@@ -1,0 +1,50 @@
+//! The id of a session.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::value::InvalidValue;
+
+/// A session of Codex's (a "thread" in its own words). Always a UUID: Codex takes any other name on
+/// `resume` for a wish to begin a new session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(Uuid);
+
+impl FromStr for SessionId {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Uuid::try_parse(text.trim()).map(Self).map_err(|_| {
+            InvalidValue(
+                "must be a session id as an earlier call returned it, a UUID such as \
+                 0199a213-81c0-7800-8aa1-bbab2a035a53; leave it out to begin a new session"
+                    .into(),
+            )
+        })
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_uuid_is_a_session() {
+        let id: SessionId =
+            "0199A213-81C0-7800-8AA1-BBAB2A035A53".parse().expect("upper case is the same id");
+        assert_eq!(id.to_string(), "0199a213-81c0-7800-8aa1-bbab2a035a53");
+        for wrong in ["", "--last", "my-session", "0199a213-81c0-7800-8aa1"] {
+            assert!(wrong.parse::<SessionId>().is_err(), "{wrong:?} is no session");
+        }
+    }
+}
