@@ -27,6 +27,7 @@ pub(crate) mod refused;
 pub(crate) mod rollout;
 pub(crate) mod scratch;
 pub(crate) mod sessions;
+pub(crate) mod setting;
 pub(crate) mod stderr;
 pub(crate) mod step;
 pub(crate) mod transcript;

@@ -6,6 +6,7 @@
 
 mod activity;
 mod ask;
+mod began;
 mod bell;
 mod deed;
 mod folder;
@@ -19,6 +20,7 @@ pub(crate) mod runner;
 mod settled;
 pub(crate) mod snapshot;
 mod state;
+mod status;
 mod store;
 pub(crate) mod telling;
 pub(crate) mod view;
@@ -41,7 +43,7 @@ pub(crate) use process::ProcessId;
 pub(crate) use prune::Pruned;
 pub(crate) use snapshot::{listed, snapshot};
 pub(crate) use state::State;
-pub(crate) use state::Status;
+pub(crate) use status::Status;
 
 use crate::admission::reach::Reach;
 use crate::codex::home::codex_home;
@@ -52,9 +54,9 @@ use crate::model::settings::Settings;
 use crate::model::text::{head, shown};
 use crate::model::value::InvalidValue;
 use crate::turn::vet::Vetted;
+use began::Began;
 use folder::Folder;
 use process::{Runner, this_program};
-use reach::Began;
 use record::JobEvent;
 use store::Store;
 use uuid::Uuid;

@@ -8,6 +8,7 @@ mod guard;
 mod job;
 mod progress;
 mod reply;
+mod schema;
 mod sessions;
 mod verdict;
 

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::Said;
-use super::command::listening;
+use super::error::{Error, finish};
 use super::follow::EXIT_STATUS;
-use super::jobs::{Error, finish};
 use super::report;
+use super::runtime::listening;
 use super::words::{DIM, HOLD, tell};
 use crate::admission::reach::Reach;
 use crate::codex::step::step;

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::command::listening;
-use super::jobs::{Error, finish};
+use super::error::{Error, finish};
+use super::runtime::listening;
 use crate::model::outcome::duration;
 use crate::model::settings::Settings;
 use crate::system::signals::Signals;

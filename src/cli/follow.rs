@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::advice::advice;
-use super::jobs::Error;
+use super::error::Error;
 use super::words::{
     BOLD, CYAN, DIM, HOLD, RED, YELLOW, complain, head, one_line, print_reply, status_line, tell,
 };

@@ -7,14 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::advice::advice;
-use super::words::{
-    BOLD, Paint, age, clean, complain, context_percent, head, nobody_reads, status_line,
-};
+use super::error::{Error, Result, finish};
+use super::words::{BOLD, Paint, age, clean, complain, context_percent, head, status_line};
 use super::{follow, table};
 use crate::admission::reach::Reach;
 use crate::job::snapshot::snapshot;
-use crate::job::{JobId, Jobs, LOOK_EVERY, Problem, State, Status, Time};
-use crate::model::outcome::Sort;
+use crate::job::{JobId, Jobs, LOOK_EVERY, State, Status, Time};
 use crate::model::settings::Retention;
 use crate::model::settings::Settings;
 use crate::model::text::{Lines, told};
@@ -79,40 +77,10 @@ enum Action {
     },
 }
 
-/// Why a command came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error("{0}")]
-    BadInput(String),
-    #[error(transparent)]
-    Jobs(#[from] Problem),
-    #[error("the output cannot be written: {0}")]
-    Output(#[from] io::Error),
-}
-
-type Result<T, E = Error> = std::result::Result<T, E>;
-
 /// Does what is asked, and returns the exit status.
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> u8 {
     // What lies on their own disk is no secret to the person at the terminal.
     finish(act(arguments, &Jobs::new(settings, Reach::everything())))
-}
-
-/// The exit status of a command, whose problem is told.
-pub(super) fn finish(done: Result<u8>) -> u8 {
-    let error = match done {
-        Ok(status) => return status,
-        // Who reads the head of the output alone has what they wanted.
-        Err(Error::Output(error)) if nobody_reads(&error) => return 0,
-        Err(error) => error,
-    };
-    complain(&format!("error: {error}"));
-    match error {
-        Error::Jobs(Problem::Refused(kind)) if kind.sort() != Sort::Refused => 1,
-        Error::BadInput(_)
-        | Error::Jobs(Problem::NotFound(_) | Problem::Refused(_) | Problem::NoStateDir) => 2,
-        Error::Jobs(_) | Error::Output(_) => 1,
-    }
 }
 
 fn act(arguments: Arguments, jobs: &Jobs) -> Result<u8> {

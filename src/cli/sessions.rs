@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::jobs::{Error, finish};
+use super::error::{Error, finish};
 use super::table;
 use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head, one_line};
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::confinement::Setting;
+use super::setting::Setting;
 use super::version::Version;
 use crate::model::options::{Argument, Options, WebSearch};
 use crate::model::sandbox::Sandbox;

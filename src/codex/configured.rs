@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::confinement::Setting;
+use super::setting::Setting;
 use crate::model::sandbox::Sandbox;
 use crate::system::bounded::{MAX_CONFIG_BYTES, read_text};
 

@@ -7,12 +7,10 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::environment::{Environment, PLAIN};
+use super::setting::Setting;
 use super::version::Version;
 use crate::model::options::ApprovalPolicy;
 use crate::model::sandbox::Sandbox;
-
-/// A setting of Codex's, as `-c` takes it.
-pub(crate) type Setting = (String, Value);
 
 /// How a turn is kept in its sandbox.
 #[derive(Debug, Clone)]

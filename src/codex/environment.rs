@@ -11,7 +11,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::configured::EnvironmentPolicy;
-use super::confinement::Setting;
+use super::setting::Setting;
 
 /// The variable that says which repository git works in, and one that there is not: so git runs no
 /// filter, no `core.sshCommand` and no other program that a repository's configuration names.

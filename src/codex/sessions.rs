@@ -12,6 +12,7 @@
 //! feature that is off and under development is turned on: these are counted and not read.
 
 mod entry;
+pub(crate) mod include;
 mod index;
 mod line;
 pub(super) mod lines;

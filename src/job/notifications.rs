@@ -9,19 +9,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::log::{LogReader, LogWriter, last_number};
-use super::state::{JobError, State, Status};
+use super::status::{JobError, Status};
 use crate::model::job_id::JobId;
 use crate::model::session_id::SessionId;
-use crate::model::text::head;
 use crate::model::time::Time;
 use crate::system::private;
 use crate::system::reverse_lines::ReverseLines;
 
 /// How long another process may take that is writing.
 pub(crate) const LOCK_WITHIN: Duration = Duration::from_secs(5);
-
-/// How much of a result is told, in characters.
-const RESULT_CHARS: usize = 2_000;
 
 /// A turn of a job has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,28 +36,6 @@ pub(crate) struct Notification {
     pub(crate) error: Option<JobError>,
     /// The line of the job's log that says so: with the job's name it is unique.
     pub(crate) event: u64,
-}
-
-impl Notification {
-    /// What is to be told of a job's last ending.
-    pub(crate) fn of(state: &State, status: Status, at: Time) -> Self {
-        let head = |text: &String| head(text, RESULT_CHARS);
-        Self {
-            job_id: state.job_id,
-            label: state.label.clone(),
-            status,
-            at,
-            turn: state.turns,
-            prompt: state.last_end.as_ref().and_then(|end| end.prompt.clone()),
-            session_id: state.session_id,
-            result: state.result.as_ref().filter(|_| state.error.is_none()).map(head),
-            error: state.error.clone().map(|error| JobError {
-                partial_reply: error.partial_reply.as_ref().map(head),
-                ..error
-            }),
-            event: state.to_announce,
-        }
-    }
 }
 
 /// The file of all notifications.

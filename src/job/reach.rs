@@ -1,36 +1,9 @@
 //! Whether callers reach a job: it, and the sessions that it went on in, must have been inside.
 
-use serde::{Deserialize, Serialize};
-
+use super::began::Began;
 use super::state::State;
 use crate::admission::reach::{Reach, Sight};
 use crate::model::outcome::FailureKind;
-use crate::model::session_id::SessionId;
-
-/// What a job's session is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Began {
-    /// An older version did not write it down.
-    #[default]
-    Untold,
-    /// The job's own.
-    Anew,
-    /// One that was there before.
-    In(SessionId),
-    /// A copy of one that was there before.
-    CopyOf(SessionId),
-}
-
-impl Began {
-    pub(super) fn of(session: Option<SessionId>, fork: bool) -> Self {
-        match session {
-            None => Self::Anew,
-            Some(session) if fork => Self::CopyOf(session),
-            Some(session) => Self::In(session),
-        }
-    }
-}
 
 /// Refuses a job that is outside. Blocks on files.
 pub(super) fn check(reach: &Reach, state: &State) -> Result<(), FailureKind> {
@@ -72,6 +45,7 @@ mod tests {
     use crate::codex::sessions::places::Places;
     use crate::job::JobId;
     use crate::model::policy::Policy;
+    use crate::model::session_id::SessionId;
     use crate::model::working_dir::WorkingDir;
     use std::fs;
     use std::path::Path;

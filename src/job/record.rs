@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ask::Lasting;
-use super::reach::Began;
-use super::state::{JobError, Status};
+use super::began::Began;
+use super::status::{JobError, Status};
 use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use crate::model::usage::Usage;

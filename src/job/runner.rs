@@ -24,7 +24,7 @@ use super::bell::Bell;
 use super::folder::{Folder, WriteLock};
 use super::prune::prune;
 use super::record::JobEvent;
-use super::state::{JobError, Status};
+use super::status::{JobError, Status};
 use super::store::Store;
 use super::writer::{Dismissed, SharedWriter, TurnRecorder};
 use crate::model::job_id::JobId;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::state::Status;
+use super::status::Status;
 use crate::model::job_id::JobId;
 
 /// How many jobs are remembered, before it is begun anew.

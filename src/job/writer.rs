@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::folder::{Folder, WriteLock};
 use super::log::LogWriter;
-use super::notifications::{LOCK_WITHIN, Notification, Notifications};
+use super::notifications::{LOCK_WITHIN, Notifications};
 use super::process::ProcessId;
 use super::record::{JobEvent, Line};
-use super::state::{JobError, State, Status};
+use super::state::State;
+use super::status::{JobError, Status};
 use crate::codex::event_stream::Skipped;
 use crate::model::event::Event;
 use crate::model::time::Time;
@@ -183,7 +184,7 @@ impl Writer {
         if self.state.untold.is_empty() {
             // An older version left it so.
             let status = self.state.last_end.as_ref().map_or(self.state.status, |end| end.status);
-            self.state.untold.push(Notification::of(&self.state, status, Time::now()));
+            self.state.untold.push(self.state.notification(status, Time::now()));
         }
         while let Some(next) = self.state.untold.first() {
             self.notifications.tell(next, maybe_told, within)?;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Instant;
 
-use super::line::PATIENCE;
 use super::order::{self, Entry, Start};
 use super::roots::Roots;
+use super::table::PATIENCE;
 use super::table::{SLOT, Slot, is_name, slot_of};
 use crate::model::session_id::SessionId;
 

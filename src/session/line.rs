@@ -9,12 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::calls::{Calls, Key, Seen, Writing};
 use super::order::{self, Entry, InFront};
 use super::roots::{Clash, Roots};
-use super::table::{Locked, Slot, Unavailable, Who};
+use super::table::{Locked, PATIENCE, Slot, Unavailable, Who};
 use crate::model::session_id::SessionId;
-
-/// How long another process is waited for that has the table locked, or whose turn it is: one that
-/// was stopped (by Ctrl-Z, say) is alive and does nothing.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether another server has made room: by the first of those who wait, and at
 /// least by all of them. The further back, the rarer, so that many who wait do not keep each other

@@ -17,9 +17,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::calls::Key;
-use super::line::{Line, PATIENCE};
+use super::line::Line;
 use super::looker::Looker;
 use super::roots::Roots;
+use super::table::PATIENCE;
 use super::table::Table;
 use crate::model::session_id::SessionId;
 

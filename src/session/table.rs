@@ -15,10 +15,13 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::line::PATIENCE;
 use crate::system::bell;
 use crate::system::bounded::open_file;
 use crate::system::private;
+
+/// How long another process is waited for that has the table locked, or whose turn it is: one that
+/// was stopped (by Ctrl-Z, say) is alive and does nothing.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
 pub(crate) const SLOT: usize = 4096;

@@ -6,10 +6,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rmcp::model::{JsonObject, MetaObject, Tool as Definition, ToolAnnotations};
-use serde_json::{Map, Value, json};
+use rmcp::model::{MetaObject, Tool as Definition, ToolAnnotations};
+use serde_json::{Value, json};
 
 use super::arguments::MAX_TEXT_CHARS;
+use super::schema::object;
 use super::verdict::VERDICTS;
 use super::{JobTool, Tool};
 use crate::model::limits::MAX_LIMIT;
@@ -283,11 +284,4 @@ pub(super) fn merged(first: Value, second: Value) -> Value {
     let mut all = object(first);
     all.extend(object(second));
     Value::Object(all)
-}
-
-pub(super) fn object(value: Value) -> JsonObject {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
 }

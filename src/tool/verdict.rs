@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Tool;
-use super::definition::object;
+use super::schema::object;
 use crate::model::options::OutputSchema;
 
 /// What a reviewer can come to.

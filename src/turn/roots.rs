@@ -13,7 +13,7 @@ use toml::Value;
 use super::run::Call;
 use crate::admission::folders::PROTECTED;
 use crate::codex::configured::{Configured, Requirements};
-use crate::codex::confinement::Setting;
+use crate::codex::setting::Setting;
 use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
 use crate::model::value::InvalidValue;

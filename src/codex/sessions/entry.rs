@@ -5,39 +5,11 @@ use std::io;
 
 use serde_json::{Map, Value};
 
+use super::include::Include;
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
 use super::untold::Calls;
 use crate::model::prompt;
-
-/// What is shown beyond the messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Include {
-    pub(crate) commands: bool,
-    pub(crate) changes: bool,
-    pub(crate) reasoning: bool,
-    pub(crate) tools: bool,
-}
-
-impl Include {
-    pub(crate) const WORDS: [&str; 4] = ["commands", "changes", "reasoning", "tools"];
-
-    pub(crate) fn all() -> Self {
-        Self { commands: true, changes: true, reasoning: true, tools: true }
-    }
-
-    /// Includes what the word says. `None` if it is none of [`Include::WORDS`].
-    pub(crate) fn with(mut self, word: &str) -> Option<Self> {
-        match word {
-            "commands" => self.commands = true,
-            "changes" => self.changes = true,
-            "reasoning" => self.reasoning = true,
-            "tools" => self.tools = true,
-            _ => return None,
-        }
-        Some(self)
-    }
-}
 
 type Fields = Map<String, Value>;
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub(crate) use super::entry::Include;
 use super::entry::entries;
+pub(crate) use super::include::Include;
 use super::lines::{Lines, RawLine, is_line_start};
 use super::untold::Calls;
 use crate::model::text::cut;

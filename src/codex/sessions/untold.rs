@@ -7,7 +7,7 @@ use std::io;
 use memchr::memmem;
 use serde_json::{Map, Value};
 
-use super::entry::Include;
+use super::include::Include;
 use super::line::decoded;
 use super::lines::RawLine;
 use crate::codex::recorded::{Done, of_call};

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::JobTool;
 use crate::job::Status;
-use crate::tool::definition::{closed, define, merged, object, schema, text, turn_properties};
+use crate::tool::definition::{closed, define, merged, schema, text, turn_properties};
+use crate::tool::schema::object;
 
 pub(super) fn of(tool: JobTool) -> &'static Definition {
     static ALL: LazyLock<[Definition; JobTool::ALL.len()]> =

@@ -1,0 +1,37 @@
+//! Why a command came to nothing, and the exit status that says so.
+
+use std::io;
+
+use super::words::{complain, nobody_reads};
+use crate::job::Problem;
+use crate::model::outcome::Sort;
+
+/// Why a command came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{0}")]
+    BadInput(String),
+    #[error(transparent)]
+    Jobs(#[from] Problem),
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The exit status of a command, whose problem is told.
+pub(super) fn finish(done: Result<u8>) -> u8 {
+    let error = match done {
+        Ok(status) => return status,
+        // Who reads the head of the output alone has what they wanted.
+        Err(Error::Output(error)) if nobody_reads(&error) => return 0,
+        Err(error) => error,
+    };
+    complain(&format!("error: {error}"));
+    match error {
+        Error::Jobs(Problem::Refused(kind)) if kind.sort() != Sort::Refused => 1,
+        Error::BadInput(_)
+        | Error::Jobs(Problem::NotFound(_) | Problem::Refused(_) | Problem::NoStateDir) => 2,
+        Error::Jobs(_) | Error::Output(_) => 1,
+    }
+}
