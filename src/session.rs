@@ -17,3 +17,4 @@ pub(crate) mod queue;
 pub(crate) mod roots;
 pub(crate) mod survey;
 pub(crate) mod table;
+mod waiters;

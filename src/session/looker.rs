@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::calls::{Key, Seen, Writing, others_in};
 use super::line::Line;
-use super::queue::{Due, Shared};
 use super::table::{Locked, Table, Unavailable};
+use super::waiters::{Due, Shared};
 
 /// How long a Codex may live whose server was killed: its watchdog needs 1.5 s at most.
 const CODEX_GONE_AFTER: Duration = Duration::from_secs(2);
