@@ -1,0 +1,21 @@
+//! What tests share.
+
+#[cfg(unix)]
+pub mod doctor;
+#[cfg(unix)]
+pub mod fenced;
+#[cfg(unix)]
+pub mod jobs;
+#[cfg(unix)]
+pub mod life;
+#[cfg(unix)]
+pub mod person;
+#[cfg(unix)]
+pub mod play;
+#[cfg(unix)]
+pub mod real;
+pub mod setup;
+#[cfg(unix)]
+pub mod store;
+#[cfg(unix)]
+pub mod wait;

@@ -1,0 +1,152 @@
+//! The program as a person starts it, and what comes of that.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::kit::setup::PROGRAM;
+use crate::kit::wait::{WAIT, wait_until};
+use crate::support::client::{MARKER, descendants_of};
+use crate::support::environment::clean;
+use crate::support::real_codex::Home;
+
+/// What it printed and exited with.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("the program writes text");
+        Self {
+            status: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// A command in the home's project, with nothing on standard input.
+pub fn command(home: &Home, codex: &Path, program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    clean(&mut command, home.user())
+        .args(arguments)
+        .env("CODEX_BIN", codex)
+        .env("CODEX_HOME", home.path())
+        .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
+        .env("SCRIPTED_CODEX_LOG", home.path().join("starts.jsonl"))
+        .env(MARKER, home.path())
+        .current_dir(home.project())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The program under test.
+pub fn program(home: &Home, codex: &Path, arguments: &[&str]) -> Command {
+    command(home, codex, PROGRAM, arguments)
+}
+
+/// Runs a command with this on standard input.
+pub fn run_with(mut command: Command, input: &str) -> Ran {
+    let mut child = start(command.stdin(Stdio::piped()));
+    give(&mut child, input);
+    ended(child)
+}
+
+/// Writes to a child's standard input, and closes it.
+pub fn give(child: &mut Child, input: &str) {
+    let mut stdin = child.stdin.take().expect("stdin is a pipe");
+    stdin.write_all(input.as_bytes()).expect("the program reads its input");
+}
+
+pub fn run(mut command: Command) -> Ran {
+    ended(start(&mut command))
+}
+
+pub fn start(command: &mut Command) -> Child {
+    command.spawn().expect("the program starts")
+}
+
+/// Waits for its end, for a bounded time.
+pub fn ended(child: Child) -> Ran {
+    let pid = pid_of(&child);
+    let (sender, output) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let output = output.recv_timeout(WAIT).unwrap_or_else(|_| {
+        let _already_gone = kill(pid, Signal::SIGKILL);
+        panic!("the program has not ended within {WAIT:?}")
+    });
+    output.expect("it is a child of this process").into()
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
+}
+
+/// Runs a command on a terminal, and returns what it showed and its exit status.
+pub fn on_terminal(mut command: Command) -> (String, Option<i32>) {
+    let terminal = openpty(None, None).expect("the system has terminals");
+    let to = terminal.slave.try_clone().expect("it can be shared");
+    let child = start(command.stdout(terminal.slave).stderr(to));
+    // It has the other ends too, and the screen has an end only when all are closed.
+    drop(command);
+    let mut screen = fs::File::from(terminal.master);
+    let reader = thread::spawn(move || {
+        let mut shown = Vec::new();
+        // Linux ends it with an error.
+        drop(screen.read_to_end(&mut shown));
+        shown
+    });
+    let status = ended(child).status;
+    let shown = reader.join().expect("reading does not panic");
+    (String::from_utf8(shown).expect("the program writes text").replace("\r\n", "\n"), status)
+}
+
+pub fn signal(child: &Child, signal: Signal) {
+    kill(pid_of(child), signal).expect("it is running");
+}
+
+/// The objects that were printed, one a line.
+pub fn parsed(stdout: &str) -> Vec<Value> {
+    stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+/// What the session line on standard error says.
+pub fn session(stderr: &str) -> &str {
+    let line = stderr.lines().find_map(|line| line.strip_prefix("session: "));
+    line.unwrap_or_else(|| panic!("no session in {stderr}"))
+}
+
+/// Waits until nothing is left of what was started in this home.
+pub fn wait_nothing_left(home: &Home) {
+    let marker = home.path().to_str().expect("test paths are text");
+    wait_until("all processes to be gone", || {
+        descendants_of(marker).map_or(true, |left| left.is_empty())
+    });
+}
+
+/// Kills what is left of what was started in this home.
+pub fn kill_what_is_left(home: &Home) {
+    let marker = home.path().to_str().expect("test paths are text");
+    while let Ok(left) = descendants_of(marker)
+        && !left.is_empty()
+    {
+        for process in left {
+            let pid = Pid::from_raw(i32::try_from(process.pid).expect("a process id"));
+            let _already_gone = kill(pid, Signal::SIGKILL);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The real Codex, in the pinned releases, against a stand-in for the model's API.
+
+mod allowed_dirs;
+mod allowed_jobs;
+mod commands;
+mod diff_attacks;
+mod doctor;
+#[cfg(target_os = "linux")]
+mod doctor_sandbox;
+#[cfg(target_os = "linux")]
+mod escapes;
+mod failures;
+mod fork;
+mod job_events;
+mod job_races;
+mod jobs;
+mod last;
+mod life;
+mod listing;
+mod nested;
+#[cfg(target_os = "linux")]
+mod no_sandbox;
+mod option_errors;
+mod options;
+mod policy;
+mod policy_folders;
+mod private_texts;
+mod record;
+mod releases;
+mod review;
+mod session;
+mod sessions;
+#[cfg(target_os = "linux")]
+mod swap;
+mod takeover;
+mod tasks;
+mod troubles;
+mod vetting;

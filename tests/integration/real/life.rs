@@ -1,0 +1,206 @@
+//! Turns of the real Codex that are broken off, in every way, while it does one thing or the other:
+//! nothing is left running, and nothing is lost.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::kit::jobs::{gate, wait_begun};
+use crate::kit::life::{kill_together, watchdog_of};
+use crate::kit::real::{by_script, obey, record};
+use crate::kit::setup::{error_text, field, home, real, real_with, skipped};
+use crate::support::client::{Builder, Call, Left, Server, wait_no_descendants_of};
+use crate::support::model::Model;
+use crate::support::real_codex::Home;
+
+/// What breaks a turn off.
+#[derive(Clone, Copy, PartialEq)]
+enum Cause {
+    Total,
+    Idle,
+    Cancel,
+    Signal(Signal, i32),
+    Kill,
+}
+
+/// What Codex is at when that happens.
+#[derive(Clone, Copy, PartialEq)]
+enum During {
+    Model,
+    Command,
+}
+
+/// How Codex is started.
+#[derive(Clone, Copy)]
+enum Started {
+    Native,
+    ByScript,
+}
+
+/// Limits that leave a slow machine the time to start Codex and get it going.
+const TOTAL: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(4);
+
+/// The time in which a Codex that nobody reads leaves, after something to say.
+const LEAVE: Duration = Duration::from_secs(20);
+
+/// The command that runs. No other process on the machine has these arguments.
+const COMMAND: &str = "sleep 300.75";
+
+macro_rules! matrix {
+    ($($cause_name:ident: $cause:expr;)+) => {$(
+        mod $cause_name {
+            use super::*;
+
+            #[test]
+            fn while_the_model_hangs() {
+                broken_off($cause, During::Model, Started::Native);
+            }
+
+            #[test]
+            fn while_the_model_hangs_with_the_script() {
+                broken_off($cause, During::Model, Started::ByScript);
+            }
+
+            #[test]
+            fn while_a_command_runs() {
+                broken_off($cause, During::Command, Started::Native);
+            }
+
+            #[test]
+            fn while_a_command_runs_with_the_script() {
+                broken_off($cause, During::Command, Started::ByScript);
+            }
+        }
+    )+};
+}
+
+matrix! {
+    total_limit: Cause::Total;
+    idle_limit: Cause::Idle;
+    cancel: Cause::Cancel;
+    sigint: Cause::Signal(Signal::SIGINT, 130);
+    sigterm: Cause::Signal(Signal::SIGTERM, 143);
+    sighup: Cause::Signal(Signal::SIGHUP, 129);
+    sigkill: Cause::Kill;
+}
+
+fn broken_off(cause: Cause, during: During, started: Started) {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let start = || match started {
+        Started::Native => real(&home),
+        Started::ByScript => real_with(&home, &by_script()),
+    };
+    let server = start().start();
+
+    let mut arguments = match during {
+        During::Model => json!({"prompt": "Remember seven. [hang]"}),
+        During::Command => json!({"prompt": format!("Remember seven. [run {COMMAND}]")}),
+    };
+    if cause == Cause::Idle {
+        arguments["idle_timeout_ms"] = json!(IDLE.as_millis());
+    }
+    if cause == Cause::Total || (cause == Cause::Idle && during == During::Command) {
+        arguments["timeout_ms"] = json!(TOTAL.as_millis());
+    }
+    let call = server.begin_call("codex_chat", &arguments);
+    let told = server.wait_progress(&call, |message| message.starts_with("session "));
+    let session = told.split(' ').nth(1).expect("the session's id").to_owned();
+    model.wait_for(|request| request.last_user_text().contains("Remember seven."));
+    if during == During::Command {
+        wait_until_command_runs(&server);
+    }
+
+    break_off(&server, &call, cause, during, &session);
+    if cause != Cause::Kill {
+        let lines = record(&home, &session);
+        let aborted = lines.iter().any(|line| line.to_string().contains("<turn_aborted>"));
+        assert!(aborted, "the session does not know that it was interrupted: {lines:#?}");
+    }
+    drop(server);
+
+    let again = start().start();
+    let reply = again.call("codex_chat", &json!({"prompt": "Go on.", "session_id": session}));
+    assert_eq!(field(&reply, "session_id"), session);
+    let asked = model.wait_for(|request| request.last_user_text().contains("Go on."));
+    let remembers = asked.user_texts().iter().any(|text| text.contains("Remember seven."));
+    assert!(remembers, "the interrupted prompt is lost: {:?}", asked.user_texts());
+}
+
+#[test]
+fn a_codex_whose_server_and_watchdog_were_killed_leaves_at_its_next_event() {
+    if !cfg!(target_os = "linux") {
+        return skipped("the watchdog is looked for in /proc");
+    }
+    for start in [real as fn(&Home) -> Builder, |home| real_with(home, &by_script())] {
+        let model = Model::start(obey);
+        let home = home(&model.url());
+        let server = start(&home).start();
+        let (path, prompt) = gate(&home, "gate");
+        server.begin_call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}));
+        wait_begun(&path);
+        let watchdog = watchdog_of(server.pid()).expect("there is one while Codex runs");
+        kill_together([watchdog, server.pid()]);
+        std::fs::write(&path, "").expect("writable");
+        assert_none_left(wait_no_descendants_of(server.marker(), LEAVE));
+    }
+}
+
+/// Does it, and waits until it has come to its end with nothing left running.
+fn break_off(server: &Server, call: &Call, cause: Cause, during: During, session: &str) {
+    let two_seconds = Duration::from_secs(2);
+    match cause {
+        Cause::Total | Cause::Idle => {
+            let result = server.answer(call)["result"].clone();
+            let text = error_text(&result);
+            assert!(text.starts_with("timed_out: "), "{text}");
+            assert!(text.contains(&format!("codex resume {session}")), "{text}");
+            // A command that runs is no silence, so only the whole call can be too long.
+            let idle = cause == Cause::Idle && during == During::Model;
+            let reason = if idle { "Nothing came from Codex" } else { "The call took longer" };
+            assert!(text.contains(reason), "{text}");
+            assert_none_left(server.wait_no_descendants(two_seconds));
+        }
+        Cause::Cancel => {
+            server.cancel(call);
+            assert_none_left(server.wait_no_descendants(Duration::from_secs(6)));
+            server.request("ping", &json!({}));
+            assert_eq!(server.try_answer(call), None, "a cancelled call has no answer");
+        }
+        Cause::Signal(signal, status) => {
+            server.signal(signal);
+            let exited = server.wait_exit(two_seconds);
+            assert_eq!(exited.code(), Some(status));
+            assert_none_left(wait_no_descendants_of(server.marker(), two_seconds));
+        }
+        Cause::Kill => {
+            server.kill();
+            assert_none_left(wait_no_descendants_of(server.marker(), two_seconds));
+        }
+    }
+}
+
+/// Waits until the command can be seen among the processes that the server started.
+fn wait_until_command_runs(server: &Server) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let Ok(running) = server.descendants() else { return };
+        if running.iter().any(|process| process.cmdline == COMMAND) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the command does not run: {running:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// That nothing is left running, where this can be seen.
+pub fn assert_none_left(left: Result<(), Left>) {
+    match left {
+        Ok(()) => {}
+        Err(Left::Alive(processes)) => panic!("these are left running: {processes:#?}"),
+        Err(Left::Unavailable(why)) => skipped(&format!("what is left running: {why}")),
+    }
+}

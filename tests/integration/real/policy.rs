@@ -1,0 +1,505 @@
+//! Every known way around the sandbox, tried for real: the model asks for a command that writes
+//! outside, and no file may come of it. Where the operator allows full access the same is passed on,
+//! which shows that the file would have been there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::kit::jobs::{nothing_left, snapshot, wait};
+use crate::kit::play::with;
+use crate::kit::real::{ByHand, last_turn, obey, record};
+use crate::kit::setup::{content, error_text, field, home, real};
+use crate::kit::wait::wait_for;
+use crate::support::client::{Builder, Server};
+use crate::support::model::Model;
+use crate::support::real_codex::Home;
+
+const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
+
+/// A model that obeys, a home, and a folder outside of the project.
+struct Rig {
+    model: Model,
+    home: Home,
+    outside: PathBuf,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let model = Model::start(obey);
+        let home = home(&model.url());
+        let outside = home.project().with_file_name("outside");
+        fs::create_dir(&outside).expect("it is new");
+        Self { model, home, outside }
+    }
+
+    /// A server that allows what can be allowed, but the sandbox.
+    fn server(&self) -> Builder {
+        real(&self.home).env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true")
+    }
+
+    /// A server that allows everything.
+    fn open(&self) -> Server {
+        self.server().env(MOST, "danger-full-access").start()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.outside.join(name)
+    }
+
+    /// A prompt by which the model makes the file, with one command and nothing else.
+    fn prompt(&self, name: &str) -> String {
+        format!("[run touch {}]", self.file(name).display())
+    }
+
+    /// Nothing was written where nothing may be.
+    fn assert_kept(&self, what: &str) {
+        let written: Vec<_> = fs::read_dir(&self.outside).expect("readable").flatten().collect();
+        assert!(written.is_empty(), "{what}: {written:?}");
+    }
+
+    /// Tries it through each tool that can run a command, in new and in old sessions.
+    fn try_all(&self, server: &Server, options: &Value) {
+        let prompt = self.prompt("tried");
+        let arguments = with(options.clone(), "prompt", prompt.as_str());
+        let chat = server.call("codex_chat", &arguments);
+        self.assert_kept("chat");
+        let session = field(&chat, "session_id");
+        content(&server.call("codex_chat", &with(arguments.clone(), "session_id", session)));
+        self.assert_kept("resumed chat");
+        let fork = with(with(arguments.clone(), "session_id", session), "fork", true);
+        content(&server.call("codex_chat", &fork));
+        self.assert_kept("copy");
+        let done = run_job(server, &arguments);
+        assert_eq!(done["status"], "completed", "{done}");
+        self.assert_kept("job");
+        for (tool, field) in [("codex_guard_final", "change_summary"), ("codex_guard_plan", "plan")]
+        {
+            let mut guard = json!({"session_id": session});
+            guard[field] = prompt.as_str().into();
+            if field == "plan" {
+                guard["requirements"] = "none".into();
+            }
+            let answer = server.call(tool, &guard);
+            assert_eq!(content(&answer)["effective"]["sandbox"], "read-only");
+            self.assert_kept(tool);
+        }
+    }
+}
+
+/// Runs a job to its end, or to what refuses it.
+fn run_job(server: &Server, arguments: &Value) -> Value {
+    let job = content(&server.call("job_start", arguments)).clone();
+    let id = job["job_id"].as_str().expect("a job has an id");
+    wait(server, id, &job["notification_cursor"]);
+    snapshot(server, id)
+}
+
+/// Settings of Codex's that open a sandbox, write a file, start a program or send the prompt
+/// elsewhere.
+fn opening_settings(outside: &Path) -> Vec<(&'static str, Value)> {
+    let outside = outside.to_str().expect("test paths are text");
+    let touch = |name: &str| json!(["touch", format!("{outside}/{name}")]);
+    vec![
+        ("sandbox_mode", json!("danger-full-access")),
+        ("sandbox_workspace_write", json!({"writable_roots": [outside], "network_access": true})),
+        ("sandbox_workspace_write.writable_roots", json!([outside])),
+        ("sandbox_workspace_write.network_access", json!(true)),
+        ("sandbox_permissions", json!(["disk-full-write-access"])),
+        ("mcp_servers", json!({"evil": {"command": "touch", "args": [format!("{outside}/mcp")]}})),
+        ("mcp_servers.evil.command", json!("touch")),
+        ("mcp_servers.evil.args", touch("mcp")),
+        ("notify", touch("notify")),
+        ("hooks", json!({"SessionStart": [{"hooks": [{"type": "command", "command": "true"}]}]})),
+        ("hooks.SessionStart", json!([])),
+        ("model_providers", json!({"evil": {"name": "x", "base_url": "http://127.0.0.1:9"}})),
+        ("model_providers.stand-in.auth", json!({"command": "touch"})),
+        ("model_providers.stand-in.base_url", json!("http://127.0.0.1:9")),
+        ("model_provider", json!("evil")),
+        ("openai_base_url", json!("http://127.0.0.1:9")),
+        ("chatgpt_base_url", json!("http://127.0.0.1:9")),
+        ("permissions", json!({"evil": {"filesystem": {":root": "write"}}})),
+        ("permissions.evil.filesystem", json!({":root": "write"})),
+        ("default_permissions", json!(":danger-full-access")),
+        ("projects", json!({"/": {"trust_level": "trusted"}})),
+        ("features", json!({"use_legacy_landlock": true})),
+        ("features.use_legacy_landlock", json!(true)),
+        ("approval_policy", json!("on-request")),
+        ("approvals_reviewer", json!("auto_review")),
+        ("profile", json!("evil")),
+        ("profiles", json!({"evil": {"sandbox_mode": "danger-full-access"}})),
+        ("model", json!("other")),
+        ("model_instructions_file", json!("/etc/passwd")),
+        ("experimental_instructions_file", json!("/etc/passwd")),
+        ("instructions", json!("obey")),
+        ("shell_environment_policy", json!({"set": {"PATH": outside}})),
+        ("shell_environment_policy.set.PATH", json!(outside)),
+        ("log_dir", json!(outside)),
+        ("sqlite_home", json!(outside)),
+        ("otel", json!({"exporter": "none"})),
+        ("tools", json!({"web_search": true})),
+        ("zsh_path", json!("/bin/sh")),
+        ("agents", json!({"evil": {"config_file": "evil.toml"}})),
+        ("tool_output_token_limit.x", json!(1)),
+        ("model_verbosity.sandbox_mode", json!("x")),
+        ("Sandbox_mode", json!("danger-full-access")),
+        ("no_such_setting", json!(1)),
+    ]
+}
+
+/// Arguments of `codex exec` of the same kind, each with what belongs to it.
+fn opening_arguments(outside: &Path) -> Vec<Vec<String>> {
+    let outside = outside.display();
+    let all: &[&[&str]] = &[
+        &["--yolo"],
+        &["--dangerously-bypass-approvals-and-sandbox"],
+        &["--dangerously-bypass-hook-trust"],
+        &["--full-auto"],
+        &["--approve-for-me"],
+        &["--trust"],
+        &["-s", "danger-full-access"],
+        &["-sdanger-full-access"],
+        &["--sandbox=danger-full-access"],
+        &["-c", "sandbox_mode=\"danger-full-access\""],
+        &["-csandbox_mode=danger-full-access"],
+        &["--config=sandbox_mode=danger-full-access"],
+        &["--enable", "use_legacy_landlock"],
+        &["--profile=evil"],
+        &["-p", "evil"],
+        &["-m", "other"],
+        &["-C", "/"],
+        &["--cd=/"],
+        &["-i", "/etc/passwd"],
+        &["--oss"],
+        &["--worktree"],
+        &["--"],
+        &["-"],
+        &["resume", "--last"],
+        &["review"],
+        &["hello"],
+        &["--ephemeral=true"],
+        &["--ephemeral", "--yolo"],
+        &[" --ephemeral"],
+        &["--EPHEMERAL"],
+        &["--ephemeral\n--yolo"],
+    ];
+    let mut all: Vec<Vec<String>> =
+        all.iter().map(|line| line.iter().map(|&word| word.to_owned()).collect()).collect();
+    for line in ["--add-dir=OUT", "-oOUT/last", "--output-last-message=OUT/last"] {
+        all.push(vec![line.replace("OUT", &outside.to_string())]);
+    }
+    for flag in ["--add-dir", "-o", "--output-schema"] {
+        all.push(vec![flag.into(), outside.to_string()]);
+    }
+    all
+}
+
+/// A call is refused by name, by all tools that take such things, and nothing is started.
+fn assert_refused(
+    rig: &Rig,
+    server: &Server,
+    field: &str,
+    value: &Value,
+    setting: &str,
+    word: &str,
+) {
+    let arguments = with(json!({"prompt": rig.prompt("tried")}), field, value.clone());
+    for tool in ["codex_chat", "job_start"] {
+        let refused = server.call(tool, &arguments);
+        let text = error_text(&refused);
+        assert!(text.starts_with(&format!("not_allowed: {field} ")), "{value}: {text}");
+        assert!(text.contains(setting) && text.contains(word), "{value}: {text}");
+        assert!(text.contains("Nothing was started"), "{text}");
+    }
+    for tool in ["codex_guard_plan", "codex_guard_final"] {
+        let refused = server.call(tool, &with(json!({}), field, value.clone()));
+        assert!(error_text(&refused).starts_with(&format!("bad_input: {field} ")), "{refused}");
+    }
+}
+
+#[test]
+fn settings_that_could_open_the_sandbox_are_refused_by_name() {
+    let rig = Rig::new();
+    let server = rig.server().start();
+    for (key, value) in opening_settings(&rig.outside) {
+        assert_refused(&rig, &server, "config", &json!({key: value}), MOST, key);
+        let among = json!({"model_verbosity": "low", key: value, "personality": "x"});
+        assert_refused(&rig, &server, "config", &among, MOST, key);
+    }
+    assert!(rig.model.requests().is_empty());
+    rig.assert_kept("settings");
+    let strict = rig.server().env("CODEX_PERSISTENT_MCP_ALLOW_CONFIG", "false").start();
+    let setting = "CODEX_PERSISTENT_MCP_ALLOW_CONFIG";
+    assert_refused(&rig, &strict, "config", &json!({"personality": "x"}), setting, "personality");
+}
+
+#[test]
+fn arguments_that_could_open_the_sandbox_are_refused_also_where_some_are_allowed() {
+    let rig = Rig::new();
+    let server = rig.server().start();
+    let none = real(&rig.home).start();
+    let setting = "CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS";
+    for arguments in opening_arguments(&rig.outside) {
+        let value = json!(arguments);
+        assert_refused(&rig, &server, "extra_arguments", &value, MOST, "");
+        assert_refused(&rig, &none, "extra_arguments", &value, setting, "");
+    }
+    assert_refused(&rig, &none, "extra_arguments", &json!(["--ephemeral"]), setting, "--ephemeral");
+    assert!(rig.model.requests().is_empty());
+    rig.assert_kept("arguments");
+}
+
+#[test]
+fn where_full_access_is_allowed_settings_and_arguments_are_passed_on() {
+    let rig = Rig::new();
+    let server = rig.open();
+    let prompt = |name: &str| rig.prompt(name);
+    let root = rig.outside.display();
+    for (name, options) in [
+        ("sandbox", json!({"sandbox": "danger-full-access"})),
+        ("mode", json!({"config": {"sandbox_mode": "danger-full-access"}})),
+        ("yolo", json!({"sandbox": "read-only", "extra_arguments": ["--yolo"]})),
+        (
+            "roots",
+            json!({
+                "sandbox": "workspace-write",
+                "config": {"sandbox_workspace_write.writable_roots": [rig.outside]},
+            }),
+        ),
+        (
+            "added",
+            json!({
+                "sandbox": "workspace-write",
+                "extra_arguments": ["--add-dir", rig.outside],
+            }),
+        ),
+        ("directory", json!({"sandbox": "workspace-write", "cwd": rig.outside})),
+        ("notify", json!({"config": {"notify": ["touch", format!("{root}/by-notify")]}})),
+        (
+            "mcp",
+            json!({"config": {
+                "mcp_servers": {"evil": {"command": "touch", "args": [format!("{root}/by-mcp")]}},
+            }}),
+        ),
+    ] {
+        let arguments = with(options, "prompt", prompt(name));
+        let answer = server.call("codex_chat", &arguments);
+        content(&answer);
+        let made = match name {
+            "notify" | "mcp" => rig.file(&format!("by-{name}")),
+            _ => rig.file(name),
+        };
+        wait_for(&made);
+    }
+    let done = run_job(&server, &json!({"prompt": prompt("job"), "sandbox": "danger-full-access"}));
+    assert_eq!(done["effective"]["sandbox"], "danger-full-access", "{done}");
+    assert!(rig.file("job").exists());
+}
+
+/// What a person may have set up for themselves, which is not meant for callers.
+fn hostile_home(rig: &Rig) {
+    rig.home.append_config(
+        "sandbox_mode = \"danger-full-access\"\n\
+         approval_policy = \"on-request\"\n\
+         approvals_reviewer = \"auto_review\"\n",
+    );
+    rules(&rig.home);
+}
+
+/// A rule that lets `touch` out of any sandbox.
+fn rules(home: &Home) {
+    let rules = home.path().join("rules");
+    fs::create_dir_all(&rules).expect("Codex's home can be written");
+    let allow = "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n";
+    fs::write(rules.join("default.rules"), allow).expect("writable");
+}
+
+#[test]
+fn what_a_person_allows_themselves_is_not_passed_on_to_callers() {
+    let rig = Rig::new();
+    hostile_home(&rig);
+    let server = rig.server().start();
+    for sandbox in ["read-only", "workspace-write"] {
+        rig.try_all(&server, &json!({"sandbox": sandbox}));
+        for policy in ["never", "on-request", "on-failure"] {
+            let options = json!({
+                "sandbox": sandbox, "approval_policy": policy, "prompt": rig.prompt("tried"),
+            });
+            let answer = server.call("codex_chat", &options);
+            assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+            rig.assert_kept(policy);
+        }
+    }
+    // Without a sandbox in the call it is the highest one that is allowed, and the caller is told.
+    rig.try_all(&server, &json!({}));
+    let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+    assert_eq!(content(&answer)["effective"]["sandbox"], "workspace-write");
+    assert!(content(&answer)["warnings"].to_string().contains(MOST), "{answer}");
+
+    let open = rig.open();
+    content(&open.call("codex_chat", &json!({"prompt": rig.prompt("mine")})));
+    assert!(rig.file("mine").exists(), "this home was meant to be wide open");
+}
+
+#[test]
+fn a_rule_opens_no_sandbox_whatever_the_server_allows() {
+    let rig = Rig::new();
+    rules(&rig.home);
+    rig.try_all(&rig.server().start(), &json!({"sandbox": "read-only"}));
+
+    let open = rig.open();
+    for (tool, field) in [("codex_guard_final", "change_summary"), ("codex_guard_plan", "plan")] {
+        let mut guard = with(json!({}), field, rig.prompt("guard"));
+        if field == "plan" {
+            guard["requirements"] = "none".into();
+        }
+        content(&open.call(tool, &guard));
+        rig.assert_kept(tool);
+    }
+    rig.try_all(&open, &json!({"sandbox": "read-only"}));
+    ByHand::exec(&rig.home, &["-s", "read-only", "-"], &rig.prompt("mine")).finish();
+    assert!(rig.file("mine").exists(), "the rule was meant to open the sandbox");
+}
+
+#[test]
+fn permissions_of_a_person_are_no_way_out() {
+    let rig = Rig::new();
+    rig.home.append_config(
+        "default_permissions = \"wide\"\n\
+         [permissions.wide.filesystem]\n\":root\" = \"write\"\n",
+    );
+    let server = rig.server().start();
+    rig.try_all(&server, &json!({}));
+    rig.try_all(&server, &json!({"sandbox": "workspace-write"}));
+    rig.try_all(&server, &json!({"sandbox": "read-only"}));
+}
+
+#[test]
+fn a_project_that_is_trusted_opens_nothing() {
+    let rig = Rig::new();
+    let codex = rig.home.project().join(".codex");
+    fs::create_dir_all(codex.join("rules")).expect("the project can be written");
+    fs::write(codex.join("config.toml"), "sandbox_mode = \"danger-full-access\"\n")
+        .expect("writable");
+    let allow = "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n";
+    fs::write(codex.join("rules/default.rules"), allow).expect("writable");
+    let project = rig.home.project().display();
+    rig.home.append_config(&format!("[projects.\"{project}\"]\ntrust_level = \"trusted\""));
+    rig.try_all(&rig.server().start(), &json!({"sandbox": "read-only"}));
+    rig.try_all(&rig.server().start(), &json!({"sandbox": "workspace-write"}));
+    content(&rig.open().call("codex_chat", &json!({"prompt": rig.prompt("mine")})));
+    assert!(rig.file("mine").exists(), "this project was meant to be wide open");
+}
+
+#[test]
+fn read_only_can_be_the_most_that_there_is() {
+    let rig = Rig::new();
+    rig.home.append_config("sandbox_mode = \"workspace-write\"");
+    let before = rig.server().start();
+    let arguments = json!({"prompt": "[run touch in-project]", "sandbox": "workspace-write"});
+    let begun = before.call("codex_chat", &arguments);
+    let session = field(&begun, "session_id");
+    let inside = rig.home.project().join("in-project");
+    assert!(inside.exists());
+    fs::remove_file(&inside).expect("it is there");
+    let job = run_job(&before, &arguments);
+    fs::remove_file(&inside).expect("the job has made it again");
+    nothing_left(&rig.home, &before);
+
+    let server = rig.server().env(MOST, "read-only").start();
+    for tool in ["codex_chat", "job_start"] {
+        for sandbox in ["workspace-write", "danger-full-access"] {
+            let refused = server.call(tool, &with(arguments.clone(), "sandbox", sandbox));
+            let text = error_text(&refused);
+            assert!(text.starts_with("not_allowed: sandbox ") && text.contains(sandbox), "{text}");
+        }
+    }
+    // What was before the limit is under it as well, and says so.
+    for arguments in [
+        json!({"prompt": "[run touch in-project]"}),
+        json!({"prompt": "[run touch in-project]", "session_id": session, "fork": true}),
+        json!({"prompt": "[run touch in-project]", "session_id": session}),
+    ] {
+        let answer = server.call("codex_chat", &arguments);
+        assert_eq!(content(&answer)["effective"]["sandbox"], "read-only", "{answer}");
+        assert!(content(&answer)["warnings"].to_string().contains(MOST), "{answer}");
+        assert!(!inside.exists(), "{arguments}");
+    }
+    let id = job["job_id"].as_str().expect("an id");
+    let reply = crate::kit::jobs::reply(&server, id, "[run touch in-project]");
+    wait(&server, id, &reply["notification_cursor"]);
+    let job = snapshot(&server, id);
+    assert_eq!(job["effective"]["sandbox"], "read-only", "{job}");
+    assert!(!inside.exists(), "{job}");
+    assert_eq!(last_turn(&rig.home, session).1, "read-only");
+}
+
+#[test]
+fn a_session_that_had_full_access_has_it_no_longer() {
+    let rig = Rig::new();
+    let begin = json!({"prompt": rig.prompt("before"), "sandbox": "danger-full-access"});
+    let begun = rig.open().call("codex_chat", &begin);
+    assert_eq!(content(&begun)["effective"]["sandbox"], "danger-full-access");
+    fs::remove_file(rig.file("before")).expect("it had full access");
+    let session = field(&begun, "session_id");
+    rig.try_all(&rig.server().start(), &json!({"session_id": session}));
+}
+
+#[test]
+fn only_the_models_that_are_allowed_can_be_asked_for() {
+    let rig = Rig::new();
+    let models = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
+    let server = rig.server().env(models, "gpt-5.5,gpt-5.4").start();
+    for model in ["gpt-5.4", "gpt-5.5"] {
+        let answer = server.call("codex_chat", &json!({"prompt": "hello", "model": model}));
+        assert_eq!(content(&answer)["effective"]["model"], model);
+    }
+    let asked = rig.model.requests().len();
+    for tool in ["codex_chat", "job_start", "codex_guard_final", "codex_guard_plan"] {
+        let mut arguments = match tool {
+            "codex_guard_final" => json!({"change_summary": "x"}),
+            "codex_guard_plan" => json!({"requirements": "x", "plan": "x"}),
+            _ => json!({"prompt": "x"}),
+        };
+        for model in ["gpt-5", "gpt-5.55", "GPT-5.5", "openai/gpt-5.5"] {
+            arguments["model"] = model.into();
+            let refused = server.call(tool, &arguments);
+            let text = error_text(&refused);
+            assert!(text.starts_with("not_allowed: model "), "{tool}: {text}");
+            assert!(text.contains(models) && text.contains("gpt-5.4"), "{text}");
+        }
+    }
+    assert_eq!(rig.model.requests().len(), asked);
+
+    // A profile's own model is seen in what Codex has on record.
+    fs::write(rig.home.path().join("other.config.toml"), "model = \"gpt-5\"\n").expect("writable");
+    let looser = server.call("codex_chat", &json!({"prompt": "hello", "profile": "other"}));
+    let text = error_text(&looser);
+    assert!(text.contains("gpt-5") && text.contains(models), "{text}");
+}
+
+#[test]
+fn the_record_has_what_the_answer_says_was_in_force() {
+    let rig = Rig::new();
+    let server = rig.open();
+    for sandbox in ["read-only", "workspace-write", "danger-full-access"] {
+        let options = json!({"prompt": "hello", "sandbox": sandbox, "model": "gpt-5.4"});
+        let chat = content(&server.call("codex_chat", &options)).clone();
+        for answer in [chat, run_job(&server, &options)] {
+            let session = answer["session_id"].as_str().expect("a session");
+            let lines = record(&rig.home, session);
+            let context = lines.iter().rfind(|line| line["type"] == "turn_context");
+            let context = &context.expect("a turn")["payload"];
+            let effective = &answer["effective"];
+            for name in ["cwd", "approval_policy", "model"] {
+                assert_eq!(effective[name], context[name], "{answer}");
+            }
+            assert_eq!(effective["sandbox"], context["sandbox_policy"]["type"]);
+            assert_eq!(effective["sandbox"], sandbox);
+            assert_eq!(effective["model"], "gpt-5.4");
+            let network = sandbox == "danger-full-access";
+            assert_eq!(effective["network_access"] == true, network, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! `doctor` with what the real Codex cannot be: broken, hanging, not there; and with the files of
+//! clients.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::kit::doctor::{check, text};
+use crate::kit::person::{
+    self, Ran, ended, on_terminal, parsed, run, signal, start, wait_nothing_left,
+};
+use crate::kit::play::Stage;
+use crate::kit::setup::script;
+use crate::support::scripted_codex;
+
+/// What is wrong in every test alike: how tests know their own processes.
+const MARK: &str = "settings.unknown";
+
+fn program(stage: &Stage, codex: &Path, arguments: &[&str]) -> Command {
+    person::program(&stage.home, codex, &[&["doctor"], arguments].concat())
+}
+
+fn report(command: Command) -> (Option<i32>, Value) {
+    let Ran { status, stdout, stderr } = run(command);
+    assert_eq!(stderr, "");
+    let [report] = &parsed(&stdout)[..] else { panic!("no single object: {stdout}") };
+    (status, report.clone())
+}
+
+/// What the doctor says of this Codex.
+fn examined(stage: &Stage, codex: &Path) -> (Option<i32>, Value) {
+    report(program(stage, codex, &["--json"]))
+}
+
+/// The names of all that is not in order, but for what is so in every test.
+fn complaints(report: &Value) -> Vec<&str> {
+    let checks = report["checks"].as_array().expect("a list");
+    let wrong = checks.iter().filter(|check| check["status"] != "ok" && check["id"] != MARK);
+    wrong.map(|check| text(check, "id")).collect()
+}
+
+/// A program that does this.
+fn shell(stage: &Stage, text: &str) -> PathBuf {
+    let path = stage.file("codex");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("writable");
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it is there");
+    path
+}
+
+/// A Codex of this version, which writes down what it is called with.
+fn codex_of(stage: &Stage, version: &str) -> PathBuf {
+    let (log, codex) = (stage.file("calls"), scripted_codex());
+    let (log, codex) = (log.display(), codex.display());
+    let text = format!(
+        "echo \"$1 $2\" >> '{log}'\n\
+         case \"$1 $2\" in\n\
+         --version*) echo codex-cli {version} ;;\n\
+         exec*) exec '{codex}' \"$@\" ;;\n\
+         'login status') echo 'Logged in using an API key - sk-abc***xyz' >&2 ;;\n\
+         'doctor --json') cat '{report}' 2>/dev/null || exit 2 ;;\n\
+         'sandbox -P') ;;\n\
+         *) exit 9 ;;\n\
+         esac",
+        report = stage.file("report.json").display()
+    );
+    shell(stage, &text)
+}
+
+fn called(stage: &Stage) -> String {
+    fs::read_to_string(stage.file("calls")).expect("it was called")
+}
+
+#[test]
+fn without_a_codex_it_is_said_how_to_get_one() {
+    let stage = Stage::new();
+    let (status, report) = examined(&stage, &stage.file("no-such-codex"));
+    assert_eq!((status, &report["status"]), (Some(1), &json!("problem")));
+    let codex = check(&report, "codex");
+    assert_eq!(codex["status"], "problem");
+    assert!(text(codex, "fix").contains("npm install -g @openai/codex"), "{codex}");
+
+    let path = stage.file("not-executable");
+    fs::write(&path, "").expect("writable");
+    let (status, report) = examined(&stage, &path);
+    assert_eq!(status, Some(1));
+    assert!(text(check(&report, "codex"), "fix").contains("chmod +x"), "{report}");
+}
+
+#[test]
+fn a_broken_codex_is_a_problem_with_its_own_words() {
+    let stage = Stage::new();
+    let broken = shell(&stage, "echo cannot open libssl >&2; exit 127");
+    let (status, report) = examined(&stage, &broken);
+    assert_eq!(status, Some(1));
+    let codex = check(&report, "codex");
+    assert!(text(codex, "summary").contains("cannot open libssl"), "{codex}");
+    assert!(text(codex, "fix").contains("--version"), "{codex}");
+    let another = shell(&stage, "yes | head -c 20000000; echo what?");
+    assert_eq!(examined(&stage, &another).0, Some(1));
+}
+
+#[test]
+fn a_hanging_codex_is_not_waited_for_and_not_left_behind() {
+    let stage = Stage::new();
+    let (status, report) = examined(&stage, &shell(&stage, "sleep 1000; exit 1"));
+    assert_eq!(status, Some(1));
+    let codex = check(&report, "codex");
+    assert!(text(codex, "summary").contains("no answer within"), "{codex}");
+    wait_nothing_left(&stage.home);
+}
+
+#[test]
+fn a_codex_that_is_in_order_is_told_with_its_version() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.172.1");
+    let (status, report) = examined(&stage, &codex);
+    assert_eq!((status, complaints(&report)), (Some(0), vec!["clients"]), "{report:#}");
+    let codex = check(&report, "codex");
+    assert_eq!((text(codex, "status"), &codex["details"]["version"]), ("ok", &json!("0.172.1")));
+    assert!(text(codex, "summary").contains("newer than 0.171"), "{codex}");
+    assert_eq!(text(check(&report, "login"), "summary"), "Logged in using an API key");
+    assert_eq!(
+        called(&stage),
+        "--version \nlogin status\nsandbox -P\n",
+        "nothing more without --live"
+    );
+}
+
+#[test]
+fn a_codex_without_a_doctor_is_not_asked_for_one() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.76.0");
+    let (status, live) = report(program(&stage, &codex, &["--live", "--json"]));
+    assert_eq!(status, Some(0), "{live:#}");
+    assert_eq!(check(&live, "codex")["status"], "warning");
+    assert_eq!(check(&live, "live")["status"], "ok");
+    assert!(!called(&stage).contains("doctor"), "{}", called(&stage));
+
+    let own = json!({"checks": {"sandbox.helpers":
+        {"status": "warning", "summary": "no bwrap", "remediation": "install bubblewrap"}}});
+    fs::write(stage.file("report.json"), own.to_string()).expect("writable");
+    let codex = codex_of(&stage, "0.153.0");
+    let (_, live) = report(program(&stage, &codex, &["--live", "--json"]));
+    let own = check(&live, "codex_doctor.sandbox.helpers");
+    assert_eq!((text(own, "status"), text(own, "fix")), ("warning", "install bubblewrap"));
+}
+
+#[test]
+fn a_person_who_has_enough_leaves_nothing_behind() {
+    let stage = Stage::new();
+    let steps = json!([{"started": {}}, {"touch": "began"}, {"hang": {}}]);
+    fs::write(stage.file("steps"), steps.to_string()).expect("writable");
+    let mut command = program(&stage, &codex_of(&stage, "0.169.0"), &["--live"]);
+    let child = start(command.env("SCRIPTED_CODEX", stage.file("steps")));
+    stage.wait_for("began");
+    signal(&child, Signal::SIGINT);
+    assert_eq!(ended(child).status, Some(130));
+    wait_nothing_left(&stage.home);
+}
+
+#[test]
+fn settings_are_told_with_where_they_come_from() {
+    let stage = Stage::new();
+    let mut command =
+        program(&stage, &scripted_codex(), &["--json", "--max-queued", "7", "--debug=false"]);
+    command.env("CODEX_PERSISTENT_MCP_MAX_QUEUED", "8").env("CODEX_PERSISTENT_MCP_TYPO", "secret");
+    let (_, report) = report(command);
+    let settings = &check(&report, "settings")["details"];
+    let queued = json!(
+        {"value": "7", "source": "flag", "variable": "CODEX_PERSISTENT_MCP_MAX_QUEUED"});
+    assert_eq!(settings["--max-queued"], queued);
+    assert_eq!(settings["--codex-bin"]["source"], "variable");
+    assert_eq!(settings["--timeout-ms"]["source"], "default");
+    assert_eq!(settings["--timeout-ms"]["value"], "1800000");
+    assert_eq!(settings["--cwd"]["value"], "the current directory");
+    assert!(text(check(&report, MARK), "summary").contains("CODEX_PERSISTENT_MCP_TYPO"));
+    assert!(!report.to_string().contains("secret"), "{report:#}");
+}
+
+#[test]
+fn wrong_input_is_no_diagnosis() {
+    let stage = Stage::new();
+    for arguments in [&["--nonsense"][..], &["--max-queued", "many"], &["extra"]] {
+        let ran = run(program(&stage, &scripted_codex(), arguments));
+        assert_eq!((ran.status, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_state_folder_is_looked_at_and_left_as_it_is() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.169.0");
+    let state = stage.home.state();
+    let (_, report) = examined(&stage, &codex);
+    assert_eq!(check(&report, "state")["status"], "ok");
+    assert!(!state.exists(), "it was only tried whether it can be made");
+
+    fs::create_dir(state).expect("writable");
+    fs::set_permissions(state, PermissionsExt::from_mode(0o755)).expect("it is there");
+    let (status, report) = examined(&stage, &codex);
+    let rights = check(&report, "state.rights");
+    assert_eq!((status, text(rights, "status")), (Some(0), "warning"));
+    assert!(text(rights, "fix").contains(&format!("chmod 700 {}", state.display())), "{rights}");
+    fs::set_permissions(state, PermissionsExt::from_mode(0o700)).expect("it is there");
+    assert_eq!(check(&examined(&stage, &codex).1, "state.rights")["status"], "ok");
+    assert_eq!(fs::read_dir(state).expect("readable").count(), 0, "nothing is left in it");
+
+    fs::remove_dir(state).expect("it is empty");
+    fs::write(state, "a file").expect("writable");
+    let (status, report) = examined(&stage, &codex);
+    assert_eq!((status, text(check(&report, "state"), "status")), (Some(1), "problem"));
+}
+
+#[test]
+fn without_any_home_there_is_an_answer_too() {
+    let stage = Stage::new();
+    let mut command = program(&stage, &stage.file("none"), &["--json"]);
+    // A relative one counts for nothing.
+    command.env("HOME", "no").env_remove("CODEX_HOME").env_remove("CODEX_PERSISTENT_MCP_STATE_DIR");
+    let (status, report) = report(command);
+    assert_eq!(status, Some(1));
+    let state = check(&report, "state");
+    assert!(text(state, "fix").contains("--state-dir"), "{state}");
+
+    let mut command = program(&stage, &scripted_codex(), &["--json"]);
+    command.env("CODEX_HOME", stage.file("nowhere"));
+    let home = report_of(command, "codex_home");
+    assert_eq!(text(&home, "status"), "problem");
+    assert!(text(&home, "fix").contains("mkdir"), "{home}");
+}
+
+fn report_of(command: Command, id: &str) -> Value {
+    check(&report(command).1, id).clone()
+}
+
+#[test]
+fn jobs_and_calls_are_counted() {
+    let stage = Stage::new();
+    let codex = scripted_codex();
+    let steps = json!([{"started": {}}, {"touch": "began"}, {"wait_for": "go"}, {"reply": "ok"}]);
+    let prompt = script(&steps);
+    let chat = ["chat", "--detach", prompt.as_str()];
+    let started = run(person::program(&stage.home, &codex, &chat));
+    assert_eq!(started.status, Some(0), "{}", started.stderr);
+    stage.wait_for("began");
+    let (_, report) = examined(&stage, &codex);
+    assert_eq!(check(&report, "jobs")["details"]["running"], 1, "{report:#}");
+    let calls = text(check(&report, "calls"), "summary");
+    assert!(calls.contains("1 server in line, 1 call of at most 8 running"), "{calls}");
+    stage.release("go");
+    let job = started.stdout.trim();
+    let followed = run(person::program(&stage.home, &codex, &["jobs", "follow", job]));
+    assert_eq!(followed.status, Some(0), "{}", followed.stderr);
+    wait_nothing_left(&stage.home);
+    let (_, report) = examined(&stage, &codex);
+    assert_eq!(check(&report, "jobs")["details"]["completed"], 1, "{report:#}");
+    assert!(text(check(&report, "calls"), "summary").starts_with("0 servers"), "{report:#}");
+}
+
+/// Writes a file below the home directory, or the project.
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("it has one")).expect("writable");
+    fs::write(path, text).expect("writable");
+}
+
+#[test]
+fn what_clients_have_is_told_with_what_is_missing_and_without_secrets() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.169.0");
+    let home = stage.home.user();
+    let this = crate::kit::setup::PROGRAM;
+    let server = |timeout: Value| {
+        json!({"type": "stdio", "command": this, "args": ["--debug"],
+               "env": {"OPENAI_API_KEY": "hush-1"}, "timeout": timeout})
+    };
+    let project = stage.home.project().to_str().expect("test paths are text");
+    // A repository, so that nothing around the tests counts.
+    fs::create_dir(stage.file(".git")).expect("writable");
+    let own = |timeout: Value| {
+        json!({
+            "mcpServers": {"user": server(timeout.clone()), "other": {"command": "hush-2"}},
+            "projects": {project: {"mcpServers": {"here": server(timeout)}},
+                         "/elsewhere": {"mcpServers": {"there": server(json!(1000))}}},
+        })
+    };
+    write(&home.join(".claude.json"), &own(json!(60_000)).to_string());
+    let shared = json!({"mcpServers": {"shared": server(Value::Null)}}).to_string();
+    write(&stage.file(".mcp.json"), &shared);
+    let short = json!({"env": {"MCP_TOOL_TIMEOUT": "50000"}}).to_string();
+    write(&home.join(".claude/settings.json"), &short);
+    stage.home.append_config(&format!(
+        "[mcp_servers.me]\ncommand = \"{this}\"\nenv = {{ TOKEN = \"hush-3\" }}\n"
+    ));
+
+    let (status, report) = examined(&stage, &codex);
+    assert_eq!(status, Some(0), "warnings are no problem: {report:#}");
+    let expected = [
+        "claude.user.timeout",
+        "claude.here.timeout",
+        "claude.shared.timeout",
+        "claude.shared.approval",
+        "codex_client.me.timeout",
+        "codex_client.me.approval",
+        "codex_client.me.variables",
+    ];
+    assert_eq!(complaints(&report), expected, "{report:#}");
+    let fix = |id: &str| text(check(&report, id), "fix");
+    assert!(fix("claude.user.timeout").contains("\"timeout\": 3600000"));
+    assert!(fix("codex_client.me.timeout").contains("tool_timeout_sec = 3600"));
+    assert!(fix("codex_client.me.approval").contains("default_tools_approval_mode = \"approve\""));
+    assert!(fix("codex_client.me.variables").contains("\"CODEX_HOME\""));
+    let shown = run(program(&stage, &codex, &[])).stdout;
+    assert!(!shown.contains("hush") && !report.to_string().contains("hush"), "{shown}");
+
+    // As the fixes say.
+    write(&home.join(".claude.json"), &own(json!(3_600_000)).to_string());
+    let settings =
+        json!({"env": {"MCP_TOOL_TIMEOUT": "3600000"}, "enableAllProjectMcpServers": true});
+    write(&home.join(".claude/settings.json"), &settings.to_string());
+    stage.home.append_config(
+        "tool_timeout_sec = 3600\ndefault_tools_approval_mode = \"approve\"\n\
+         env_vars = [\"CODEX_BIN\", \"CODEX_HOME\", \"CODEX_PERSISTENT_MCP_STATE_DIR\"]",
+    );
+    let (_, report) = examined(&stage, &codex);
+    assert_eq!(complaints(&report), [""; 0], "{report:#}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named_and_nothing_of_them_is_shown() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.169.0");
+    let home = stage.home.user();
+    write(&home.join(".claude.json"), "{\"a\": \"hush-1\"\n \"b\": }");
+    stage.home.append_config("key = \"hush-2");
+    let pipe = Command::new("mkfifo").arg(stage.file(".mcp.json")).status();
+    assert!(pipe.expect("every Unix has it").success());
+    let (status, report) = examined(&stage, &codex);
+    assert_eq!(status, Some(1), "Codex does not start with such a file");
+    let config = text(check(&report, "codex_home"), "summary");
+    assert!(config.contains("config.toml is not TOML, line "), "{config}");
+    let checks = report["checks"].as_array().expect("a list");
+    let files = checks.iter().filter(|check| check["id"] == "claude.file");
+    let files: Vec<&str> = files.map(|check| text(check, "summary")).collect();
+    assert_eq!(files.len(), 2, "{report:#}");
+    assert!(files[0].contains(".claude.json is not JSON, line 2"), "{files:?}");
+    assert!(files[1].contains(".mcp.json cannot be read: it is not a regular file"), "{files:?}");
+    assert!(!report.to_string().contains("hush"), "{report:#}");
+}
+
+#[test]
+fn a_person_sees_marks_in_colour_and_the_fix_below() {
+    let stage = Stage::new();
+    let command = program(&stage, &stage.file("none"), &[]);
+    let (shown, status) = on_terminal(command);
+    assert_eq!(status, Some(1));
+    assert!(shown.starts_with("\x1b[31mproblem\x1b[0m  codex: "), "{shown}");
+    assert!(shown.contains("\n           fix: install Codex"), "{shown}");
+    assert!(shown.contains("\x1b[32mok\x1b[0m       settings: "), "{shown}");
+    let plain = run(program(&stage, &stage.file("none"), &[])).stdout;
+    assert!(plain.starts_with("problem  codex: ") && !plain.contains('\x1b'), "{plain}");
+    assert!(plain.ends_with(" warnings\n"), "{plain}");
+}

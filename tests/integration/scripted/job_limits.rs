@@ -1,0 +1,169 @@
+//! The limits of a job's turn, and jobs that wait.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::kit::jobs::{
+    nothing_left, reply, runner, snapshot, start_with, text, told, wait, waits,
+};
+use crate::kit::play::{Stage, chat, message, running, steps, steps_in, turn, with};
+use crate::kit::setup::{content, error_text, field, resume_command};
+use crate::kit::wait::wait_until;
+use crate::support::client::Server;
+
+const TIMEOUT: &str = "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS";
+const IDLE_TIMEOUT: &str = "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS";
+
+/// Codex says something, and then nothing more, at work on a command or not.
+fn stuck(at_work: bool) -> Value {
+    let mut steps = json!([{"started": {}}, message("half of it")]);
+    let steps_so_far = steps.as_array_mut().expect("a list");
+    steps_so_far.extend(at_work.then(|| running("make")));
+    steps_so_far.push(json!({"hang": {}}));
+    steps
+}
+
+/// Waits for the end of a job, which has reached a limit, and goes on with it.
+fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
+    let id = text(job, "job_id");
+    let (ending, _) = wait(server, id, &job["notification_cursor"]);
+    let session = text(&ending, "session_id");
+    assert_eq!((text(&ending, "status"), &ending["turn"]), ("timed_out", &json!(1)));
+    let shown = snapshot(server, id);
+    for (what, error) in [(&ending, &ending["error"]), (&shown, &shown["error"])] {
+        assert_eq!(text(error, "kind"), "timed_out", "{what}");
+        assert_eq!(text(error, "partial_reply"), "half of it", "{what}");
+        assert!(text(error, "message").starts_with(message), "{what}");
+    }
+    assert_eq!((text(&shown, "status"), text(&shown, "session_id")), ("timed_out", session));
+    assert_eq!(text(&shown, "resume_command"), resume_command(&stage.home, session));
+    assert!(shown["ended_at"].is_string() && shown["result"].is_null(), "{shown}");
+    nothing_left(&stage.home, server);
+    assert_eq!(told(server, id), std::slice::from_ref(&ending), "it is told once");
+
+    let again = reply(server, id, "go on");
+    let (ending, _) = wait(server, id, &again["notification_cursor"]);
+    assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", session));
+    nothing_left(&stage.home, server);
+}
+
+#[test]
+fn a_job_that_reaches_its_total_limit_is_stopped_and_told_of_once() {
+    let stage = Stage::new();
+    // While a command runs its silence does not count.
+    let server = stage.server().env(TIMEOUT, "3000").env(IDLE_TIMEOUT, "1500").start();
+    let by_setting = start_with(&server, &steps(&stuck(true)));
+    reaches(&stage, &server, &by_setting, "the call took longer than 3 s");
+    // What a call says wins, also for the turns to come.
+    let server = stage.server().env(TIMEOUT, "3600000").start();
+    let by_call = start_with(&server, &with(steps(&stuck(false)), "timeout_ms", 2_000));
+    reaches(&stage, &server, &by_call, "the call took longer than 2 s");
+}
+
+#[test]
+fn a_job_that_reaches_its_idle_limit_is_stopped_and_told_of_once() {
+    let stage = Stage::new();
+    let server = stage.server().env(IDLE_TIMEOUT, "2000").start();
+    let by_setting = start_with(&server, &steps(&stuck(false)));
+    reaches(&stage, &server, &by_setting, "nothing came from Codex for 2 s");
+    let server = stage.server().start();
+    let by_call = start_with(&server, &with(steps(&stuck(false)), "idle_timeout_ms", 1_500));
+    reaches(&stage, &server, &by_call, "nothing came from Codex for 1.5 s");
+}
+
+/// A machine that is paused, say: everything stands still, and goes on.
+#[test]
+fn time_in_which_a_job_and_its_codex_stood_still_is_no_silence_of_codexs() {
+    let stage = Stage::new();
+    let server = stage.server().env(IDLE_TIMEOUT, "3000").start();
+    let job = start_with(&server, &steps(&turn("first")));
+    let id = text(&job, "job_id");
+    stage.wait_for("began-first");
+    let processes = server.descendants().expect("Linux tells");
+    let all = |signal| {
+        for process in &processes {
+            let pid = i32::try_from(process.pid).expect("a process id");
+            kill(Pid::from_raw(pid), signal).expect("it is there");
+        }
+    };
+    all(Signal::SIGSTOP);
+    // Longer than the limit.
+    std::thread::sleep(Duration::from_secs(6));
+    let process = runner(&stage.home, id);
+    let before = waits(process);
+    all(Signal::SIGCONT);
+    // Whoever counts the time before has stopped it when it waits again.
+    wait_until("the job's process to go on", || waits(process) >= before + 4);
+    stage.release("go-first");
+    let (ending, _) = wait(&server, id, &job["notification_cursor"]);
+    assert_eq!(text(&ending, "status"), "completed", "{ending}");
+    nothing_left(&stage.home, &server);
+}
+
+/// A job that runs until `go-first` is there, and its session.
+fn first(stage: &Stage, server: &Server) -> (String, String) {
+    let job = start_with(server, &steps(&turn("first")));
+    stage.wait_for("began-first");
+    (text(&job, "job_id").to_owned(), text(&job, "session_id").to_owned())
+}
+
+#[test]
+fn waiting_in_line_does_not_count_towards_a_jobs_limits() {
+    let stage = Stage::new();
+    let server = stage.server().env(TIMEOUT, "2000").env(IDLE_TIMEOUT, "2000").start();
+    let patient = stage.server().start();
+    let (_, session) = first(&stage, &patient);
+    let job = start_with(&server, &steps_in(&session, &turn("second")));
+    let id = text(&job, "job_id");
+    assert_eq!(text(&job, "status"), "queued", "{job}");
+    // A call in the same line, of which the waiting counts, has had as long by now.
+    let call = with(steps_in(&session, &turn("third")), "timeout_ms", 2_000);
+    let late = chat(&patient, &call);
+    assert!(error_text(&late).starts_with("timed_out: "), "{late}");
+    assert_eq!(text(&snapshot(&server, id), "status"), "queued");
+    assert!(told(&server, id).is_empty());
+    // Its own time begins when it runs.
+    stage.release("go-first");
+    stage.wait_for("began-second");
+    let (ending, _) = wait(&server, id, &job["notification_cursor"]);
+    let error = &ending["error"];
+    assert_eq!(text(error, "kind"), "timed_out", "{ending}");
+    assert!(!text(error, "message").contains("not started"), "{ending}");
+    assert_eq!(stage.started(&["go-first", "go-second", "go-third"]), ["go-first", "go-second"]);
+    nothing_left(&stage.home, &server);
+    nothing_left(&stage.home, &patient);
+}
+
+#[test]
+fn a_job_that_waits_can_be_cancelled_and_never_runs() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let (first, session) = first(&stage, &server);
+    let job = start_with(&server, &steps_in(&session, &turn("second")));
+    let id = text(&job, "job_id");
+    let listed = server.call("job_list", &json!({"status": "queued"}));
+    assert_eq!(content(&listed)["jobs"][0]["job_id"], id);
+    // Whether its process has taken the prompt already or not.
+    let cancelled = server.call("job_cancel", &json!({"job_id": id}));
+    assert_eq!(field(&cancelled, "status"), "cancelled");
+    assert_eq!(content(&cancelled)["turns"], 0, "{cancelled}");
+    assert!(content(&cancelled)["started_at"].is_null(), "{cancelled}");
+    let (ending, _) = wait(&server, id, &job["notification_cursor"]);
+    assert_eq!((text(&ending, "status"), &ending["turn"]), ("cancelled", &json!(0)));
+    assert_eq!(text(&snapshot(&server, &first), "status"), "running");
+
+    stage.release("go-first");
+    wait_until("the first job's end", || !told(&server, &first).is_empty());
+    nothing_left(&stage.home, &server);
+    assert_eq!(stage.started(&["go-first", "go-second"]), ["go-first"]);
+    assert_eq!(told(&server, id), [ending], "it is told once");
+    // It can be gone on with, and what was cancelled does not come back.
+    let again = reply(&server, id, "go on");
+    let (ending, _) = wait(&server, id, &again["notification_cursor"]);
+    assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", &*session));
+    assert_eq!(stage.started(&["go-first", "go-second"]), ["go-first"]);
+    nothing_left(&stage.home, &server);
+}

@@ -1,0 +1,153 @@
+//! `job_wait`: how it waits, and how its waiting ends.
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+
+use crate::kit::jobs::{nothing_left, runner, snapshot, start_with, text, told, wait_told};
+use crate::kit::play::{Stage, result_of, running, settle, steps, with};
+use crate::kit::setup::content;
+use crate::kit::wait::{WAIT, wait_until};
+use crate::support::client::Server;
+
+/// A job that is at work on a command until the file `go` is there.
+fn at_work(stage: &Stage, server: &Server) -> Value {
+    let script = json!([
+        {"started": {}}, running("make"), {"touch": stage.file("up")},
+        {"wait_for": stage.file("go")}, {"reply": "built"},
+    ]);
+    let job = start_with(server, &with(steps(&script), "label", "the build"));
+    stage.wait_for("up");
+    job
+}
+
+#[test]
+fn waiting_ends_with_an_empty_list_and_the_same_cursor() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let before = start_with(&server, &json!({"prompt": "before"}));
+    let arguments = json!({"cursor": before["notification_cursor"], "timeout_ms": 60_000});
+    let seen = content(&server.call("job_wait", &arguments))["cursor"].clone();
+    let job = at_work(&stage, &server);
+    for job_ids in [json!([]), json!([job["job_id"]])] {
+        let arguments = json!({"cursor": seen, "job_ids": job_ids, "timeout_ms": 200});
+        let none = server.call("job_wait", &arguments);
+        assert_eq!(content(&none), &json!({"cursor": seen, "notifications": []}));
+    }
+    assert_eq!(text(&snapshot(&server, text(&job, "job_id")), "status"), "running");
+}
+
+#[test]
+fn waiting_tells_meanwhile_what_the_job_is_at_and_ends_with_its_end() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = at_work(&stage, &server);
+    let id = text(&job, "job_id");
+    let arguments = json!({"job_ids": [id], "timeout_ms": 280_000});
+    let waits = server.begin_call("job_wait", &arguments);
+    let progress = server.wait_progress(&waits, |message| message.contains("make"));
+    assert_eq!(progress, "the build: running: make");
+    // Another job's end is none of its business.
+    let other = start_with(&server, &json!({"prompt": "in between"}));
+    let arguments = json!({"job_ids": [other["job_id"]], "timeout_ms": 60_000});
+    server.call("job_wait", &arguments);
+    settle(&server);
+    assert_eq!(server.try_answer(&waits), None);
+    stage.release("go");
+    let answer = result_of(&server, &waits);
+    let ending = &content(&answer)["notifications"];
+    assert_eq!((text(&ending[0], "job_id"), text(&ending[0], "result")), (id, "built"));
+    assert_eq!(ending[1], Value::Null);
+    let numbers: Vec<f64> = server
+        .progress(&waits)
+        .iter()
+        .map(|progress| progress["progress"].as_f64().expect("a number"))
+        .collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    nothing_left(&stage.home, &server);
+}
+
+#[test]
+fn what_is_beyond_the_cursor_is_answered_without_waiting() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let jobs = ["one", "two"].map(|name| {
+        let job = start_with(&server, &json!({"prompt": name}));
+        let id = text(&job, "job_id").to_owned();
+        wait_told(&server, &id, 1);
+        id
+    });
+    // Longer than the test waits for anything: only what is there can be the answer.
+    let wait = |arguments: Value| {
+        content(&server.call("job_wait", &with(arguments, "timeout_ms", 280_000))).clone()
+    };
+    let all = wait(json!({}));
+    let ids: Vec<&str> = told_ids(&all);
+    assert_eq!(ids, [&jobs[0], &jobs[1]]);
+    let second = wait(json!({"cursor": all["notifications"][0]["cursor"]}));
+    assert_eq!(told_ids(&second), [&jobs[1]]);
+    assert_eq!(second["cursor"], all["cursor"]);
+    assert_eq!(told_ids(&wait(json!({"job_ids": [jobs[1]]}))), [&jobs[1]]);
+    nothing_left(&stage.home, &server);
+}
+
+fn told_ids(answer: &Value) -> Vec<&str> {
+    let told = answer["notifications"].as_array().expect("a list");
+    told.iter().map(|told| text(told, "job_id")).collect()
+}
+
+#[test]
+fn a_client_that_no_longer_waits_does_the_job_no_harm() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = at_work(&stage, &server);
+    let id = text(&job, "job_id");
+    let arguments = json!({"job_ids": [id], "timeout_ms": 280_000});
+    let waits = server.begin_call("job_wait", &arguments);
+    let still_waits = server.begin_call("job_wait", &arguments);
+    settle(&server);
+    server.cancel(&waits);
+    // Each end of another job is an occasion to tell those who wait that they still do.
+    for count in 1..=2 {
+        start_with(&server, &json!({"prompt": "in between"}));
+        wait_until("progress", || server.progress(&still_waits).len() >= count);
+    }
+    assert_eq!(server.progress(&waits), [] as [Value; 0], "nobody waits any more");
+    assert_eq!(text(&snapshot(&server, id), "status"), "running");
+    server.cancel(&still_waits);
+    // A server leaves when all is answered.
+    server.close_stdin();
+    assert!(server.wait_exit(WAIT).success());
+    for call in [&waits, &still_waits] {
+        assert_eq!(server.try_answer(call), None, "nobody waits for an answer");
+    }
+
+    let second = stage.server().start();
+    assert_eq!(text(&snapshot(&second, id), "status"), "running");
+    stage.release("go");
+    let ending = wait_told(&second, id, 1);
+    assert_eq!(text(&ending[0], "result"), "built");
+    nothing_left(&stage.home, &server);
+    assert_eq!(told(&second, id).len(), 1);
+}
+
+/// Its end is noticed as soon as that of jobs that were there before, also if it is killed.
+#[test]
+fn a_job_that_is_started_meanwhile_is_waited_for_at_once() {
+    let stage = Stage::new();
+    let [waiting, starting] = [(); 2].map(|()| stage.server().start());
+    let waits = waiting.begin_call("job_wait", &json!({"timeout_ms": 280_000}));
+    settle(&waiting);
+    let hang = json!([{"started": {}}, {"touch": "up"}, {"hang": {}}]);
+    let job = start_with(&starting, &steps(&hang));
+    stage.wait_for("up");
+    // Shorter than the time after which it is looked for jobs in any case.
+    let meanwhile = json!({"job_ids": [job["job_id"]], "timeout_ms": 2_500});
+    let meanwhile = starting.begin_call("job_wait", &meanwhile);
+    waiting.wait_progress(&waits, |message| message != "waiting");
+    assert_eq!(starting.try_answer(&meanwhile), None, "it took too long");
+    kill(runner(&stage.home, text(&job, "job_id")), Signal::SIGKILL).expect("it runs");
+    let answer = result_of(&waiting, &waits);
+    let told = &content(&answer)["notifications"][0];
+    assert_eq!((&told["job_id"], text(told, "status")), (&job["job_id"], "interrupted"));
+    nothing_left(&stage.home, &starting);
+}

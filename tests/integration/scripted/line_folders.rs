@@ -1,0 +1,208 @@
+//! Turns wait for each other if one may write around the folder of the other: who runs when.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::kit::play::{Stage, begin, reply_of, result_of, settle, steps, with};
+use crate::kit::setup::error_text;
+use crate::kit::wait::wait_until;
+use crate::support::client::{Call, Server};
+
+const MAX_CONCURRENT: &str = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT";
+
+/// The folder of a turn, in the stage's project.
+fn folder(stage: &Stage, name: &str) -> PathBuf {
+    let folder = stage.home.project().join(name);
+    fs::create_dir_all(&folder).expect("the project can be written");
+    folder
+}
+
+/// The arguments of a call that may write in a folder, and goes on until `go-NAME` is there.
+fn writes(stage: &Stage, name: &str, cwd: &str) -> Value {
+    let file = |what: &str| stage.file(&format!("{what}-{name}"));
+    let turn = json!([
+        {"started": {}},
+        {"touch": file("began")},
+        {"wait_for": file("go")},
+        {"reply": name},
+    ]);
+    let arguments = with(steps(&turn), "cwd", folder(stage, cwd).to_str());
+    with(arguments, "sandbox", "workspace-write")
+}
+
+/// Begins a call, and waits until it runs or waits for another, which is `false`.
+fn begun(stage: &Stage, server: &Server, arguments: &Value, name: &str) -> (Call, bool) {
+    let before = waiting(stage);
+    let call = begin(server, arguments);
+    let runs = || stage.file(&format!("began-{name}")).exists();
+    // One that has just left may still be in the line.
+    let waits = || waiting(stage).iter().any(|call| !before.contains(call));
+    wait_until("the call to run or to wait", || runs() || waits());
+    (call, runs())
+}
+
+fn calls(stage: &Stage) -> Vec<Value> {
+    let table = fs::read_to_string(stage.home.state().join("line/calls-2")).unwrap_or_default();
+    table.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The calls that wait and have said where they write, by what tells them from all others.
+fn waiting(stage: &Stage) -> Vec<[Value; 2]> {
+    let waits = |call: &&Value| call["running"] == false && call["roots"].is_object();
+    let id = |call: &Value| [call["server"].clone(), call["ticket"].clone()];
+    calls(stage).iter().filter(waits).map(id).collect()
+}
+
+fn two(stage: &Stage) -> [Server; 2] {
+    [(); 2].map(|()| stage.server().start())
+}
+
+#[test]
+fn turns_in_each_other_s_folders_run_one_after_the_other_in_order() {
+    let stage = Stage::new();
+    let servers = two(&stage);
+    let turns = [("one", "a"), ("two", "a/b"), ("three", "a"), ("four", "a/b/c")];
+    let calls: Vec<Call> = turns
+        .iter()
+        .enumerate()
+        .map(|(at, (name, cwd))| {
+            let arguments = writes(&stage, name, cwd);
+            let (call, runs) = begun(&stage, &servers[at % 2], &arguments, name);
+            assert_eq!(runs, at == 0, "{name}");
+            call
+        })
+        .collect();
+    for (at, (name, _)) in turns.iter().enumerate() {
+        stage.wait_for(&format!("began-{name}"));
+        let next = turns.get(at + 1).map(|(name, _)| stage.file(&format!("began-{name}")));
+        assert!(next.is_none_or(|next| !next.exists()), "{name} is not alone");
+        stage.release(&format!("go-{name}"));
+        assert_eq!(reply_of(&servers[at % 2], &calls[at]), *name);
+    }
+}
+
+#[test]
+fn turns_in_the_same_folder_or_beside_each_other_run_at_the_same_time() {
+    let stage = Stage::new();
+    let servers = two(&stage);
+    let turns = [
+        ("one", "a"),
+        ("two", "a"),
+        ("three", "b"),
+        ("four", "ab"),
+        ("five", "c/d"),
+        ("six", "c/e"),
+    ];
+    let calls: Vec<Call> = turns
+        .iter()
+        .enumerate()
+        .map(|(at, (name, cwd))| {
+            let arguments = writes(&stage, name, cwd);
+            let (call, runs) = begun(&stage, &servers[at % 2], &arguments, name);
+            assert!(runs, "{name}");
+            call
+        })
+        .collect();
+    for (at, (name, _)) in turns.iter().enumerate() {
+        stage.release(&format!("go-{name}"));
+        assert_eq!(reply_of(&servers[at % 2], &calls[at]), *name);
+    }
+}
+
+#[test]
+fn added_directories_are_waited_for_too() {
+    let stage = Stage::new();
+    let [first, second] = two(&stage);
+    let added = folder(&stage, "shared/deep");
+    let one = with(writes(&stage, "one", "a"), "add_dirs", json!([added]));
+    let (one, runs) = begun(&stage, &first, &one, "one");
+    assert!(runs);
+    let (two, runs) = begun(&stage, &second, &writes(&stage, "two", "shared"), "two");
+    assert!(!runs);
+    stage.release("go-one");
+    assert_eq!(reply_of(&first, &one), "one");
+    stage.release("go-two");
+    assert_eq!(reply_of(&second, &two), "two");
+}
+
+#[test]
+fn a_wait_that_takes_too_long_says_for_whom_it_was_and_leaves_the_line() {
+    let stage = Stage::new();
+    let [first, second] = two(&stage);
+    let (one, _) = begun(&stage, &first, &writes(&stage, "one", "a"), "one");
+    let late = with(writes(&stage, "two", "a/b"), "timeout_ms", 3_000);
+    let text = result_of(&second, &begin(&second, &late));
+    let text = error_text(&text);
+    let outer = folder(&stage, "a").canonicalize().expect("it is there");
+    let names = [
+        "timed_out: ".to_owned(),
+        format!("process {}) is running a call that may write in {}", first.pid(), outer.display()),
+        outer.join("b").display().to_string(),
+    ];
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    // One that is taken back leaves it as well.
+    let (taken_back, _) = begun(&stage, &second, &writes(&stage, "three", "a/b"), "three");
+    second.cancel(&taken_back);
+    wait_until("the line without it", || calls(&stage).len() == 1);
+    assert_eq!(stage.started(&["go-one", "go-two", "go-three"]), ["go-one"]);
+    stage.release("go-one");
+    assert_eq!(reply_of(&first, &one), "one");
+}
+
+#[test]
+fn a_turn_whose_server_is_killed_is_waited_for_no_longer() {
+    let stage = Stage::new();
+    let [first, second] = two(&stage);
+    begun(&stage, &first, &writes(&stage, "one", "a"), "one");
+    let (two, runs) = begun(&stage, &second, &writes(&stage, "two", "a/b"), "two");
+    assert!(!runs);
+    first.kill();
+    stage.release("go-two");
+    assert_eq!(reply_of(&second, &two), "two");
+}
+
+#[test]
+fn a_turn_that_waits_for_a_folder_takes_no_place() {
+    let stage = Stage::new();
+    let server = stage.server().env(MAX_CONCURRENT, "2").start();
+    let turns = [("one", "a", true), ("two", "a/b", false), ("three", "c", true)];
+    let calls = turns.map(|(name, cwd, expected)| {
+        let (call, runs) = begun(&stage, &server, &writes(&stage, name, cwd), name);
+        assert_eq!(runs, expected, "{name}");
+        (name, call)
+    });
+    // One too many for the limit.
+    let four = begin(&server, &writes(&stage, "four", "d"));
+    settle(&server);
+    assert!(!stage.file("began-four").exists());
+    for (name, call) in calls {
+        stage.release(&format!("go-{name}"));
+        assert_eq!(reply_of(&server, &call), name);
+    }
+    stage.release("go-four");
+    assert_eq!(reply_of(&server, &four), "four");
+}
+
+#[test]
+fn a_turn_with_more_folders_than_can_be_told_runs_beside_none_that_writes() {
+    let stage = Stage::new();
+    let [first, second] = two(&stage);
+    let folders: Vec<PathBuf> =
+        (0..50).map(|number| folder(&stage, &format!("{}/{number}", "x".repeat(100)))).collect();
+    let many = with(writes(&stage, "one", "a"), "add_dirs", json!(folders));
+    let (one, runs) = begun(&stage, &first, &many, "one");
+    assert!(runs);
+    let (two, runs) = begun(&stage, &second, &writes(&stage, "two", "b"), "two");
+    assert!(!runs, "it cannot know that this is none of them");
+    let reads = with(writes(&stage, "three", "b"), "sandbox", "read-only");
+    let (three, runs) = begun(&stage, &second, &reads, "three");
+    assert!(runs);
+    for (name, server, call) in
+        [("one", &first, one), ("two", &second, two), ("three", &second, three)]
+    {
+        stage.release(&format!("go-{name}"));
+        assert_eq!(reply_of(server, &call), name);
+    }
+}

@@ -1,0 +1,341 @@
+//! The handshake in all its forms, and what clients are told of the tools.
+
+use serde_json::{Value, json};
+
+use crate::kit::setup::{content, home, scripted};
+use crate::support::client::{Server, result};
+use crate::support::real_codex::Home;
+
+/// The versions that begin with `initialize`, the newest last.
+const WITH_HANDSHAKE: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+
+/// The version without a handshake.
+const WITHOUT_HANDSHAKE: &str = "2026-07-28";
+
+/// Each tool, arguments that are enough for it, and the field of its reply.
+fn tools() -> [(&'static str, Value, &'static str); 3] {
+    [
+        ("codex_chat", json!({"prompt": "hello"}), "reply"),
+        ("codex_guard_plan", json!({"requirements": "a", "plan": "b"}), "critique"),
+        ("codex_guard_final", json!({"change_summary": "c"}), "review"),
+    ]
+}
+
+/// No model is asked in here.
+fn offline_home() -> Home {
+    home("http://127.0.0.1:9/v1")
+}
+
+/// What every request carries in the form without a handshake.
+fn meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": WITHOUT_HANDSHAKE,
+        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+fn discover(server: &Server) -> Value {
+    result(server.request("server/discover", &json!({"_meta": meta()})))
+}
+
+fn call_without_handshake(server: &Server, tool: &str, arguments: &Value) -> Value {
+    let parameters = json!({"name": tool, "arguments": arguments, "_meta": meta()});
+    result(server.request("tools/call", &parameters))
+}
+
+fn listed(server: &Server) -> Vec<Value> {
+    let list = result(server.request("tools/list", &json!({})));
+    list["tools"].as_array().expect("tools are a list").clone()
+}
+
+/// What of `value` does not fit the part of JSON Schema that the tools' schemas use.
+fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
+    let fits = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        other => return vec![format!("{at}: the schema's type {other:?} is not known here")],
+    };
+    if !fits {
+        return vec![format!("{at}: {value} is no {}", schema["type"])];
+    }
+    let mut found = Vec::new();
+    for name in schema["required"].as_array().into_iter().flatten() {
+        let name = name.as_str().expect("names are texts");
+        if value.get(name).is_none() {
+            found.push(format!("{at}: {name} is missing"));
+        }
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(name) {
+            Some(schema) => found.extend(misfits(value, schema, &format!("{at}.{name}"))),
+            None => found.push(format!("{at}: {name} is not in the schema")),
+        }
+    }
+    for value in value.as_array().into_iter().flatten() {
+        found.extend(misfits(value, &schema["items"], &format!("{at}[]")));
+    }
+    found
+}
+
+#[test]
+fn arguments_may_be_an_object_in_a_text() {
+    let home = offline_home();
+    let server = scripted(&home).start();
+    for (tool, arguments, reply) in tools() {
+        let call = json!({"name": tool, "arguments": arguments.to_string()});
+        let answer = result(server.request("tools/call", &call));
+        assert!(content(&answer)[reply].is_string(), "{answer}");
+        let call = json!({"name": tool, "arguments": "hello"});
+        let error = server.request("tools/call", &call)["error"].clone();
+        assert_eq!(error["code"], -32602, "{error}");
+        assert!(error["message"].to_string().contains("arguments"), "{error}");
+    }
+}
+
+#[test]
+fn each_version_with_a_handshake_is_agreed_to_and_served() {
+    let home = offline_home();
+    for version in WITH_HANDSHAKE {
+        let server = scripted(&home).spawn();
+        let agreed = server.initialize(version);
+        assert_eq!(agreed["protocolVersion"], version);
+        assert_eq!(agreed["serverInfo"]["name"], "codex-persistent-mcp");
+        assert!(agreed["capabilities"]["tools"].is_object(), "{agreed}");
+        assert_eq!(listed(&server).len(), 12, "{version}");
+        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+        let text = answer["content"][0]["text"].as_str().expect("every version has text");
+        let answer: Value = serde_json::from_str(text).expect("the text is the structure");
+        assert_eq!(answer["reply"], "done", "{version}");
+    }
+}
+
+#[test]
+fn to_a_version_that_nobody_knows_the_newest_with_a_handshake_is_offered() {
+    let home = offline_home();
+    for unknown in ["2023-01-01", "2099-12-31", "nonsense"] {
+        let server = scripted(&home).spawn();
+        assert_eq!(server.initialize(unknown)["protocolVersion"], "2025-11-25", "{unknown}");
+        assert_eq!(listed(&server).len(), 12);
+    }
+}
+
+#[test]
+fn without_a_handshake_a_client_discovers_lists_and_calls() {
+    let home = offline_home();
+    let server = scripted(&home).spawn();
+    let discovered = discover(&server);
+    let versions = discovered["supportedVersions"].as_array().expect("versions are a list");
+    for version in WITH_HANDSHAKE.into_iter().chain([WITHOUT_HANDSHAKE]) {
+        assert!(versions.contains(&json!(version)), "{version} is not in {versions:?}");
+    }
+    assert!(discovered["capabilities"]["tools"].is_object(), "{discovered}");
+    let instructions = discovered["instructions"].as_str().expect("there are instructions");
+    assert!(instructions.contains("codex_chat"), "{instructions}");
+
+    let list = result(server.request("tools/list", &json!({"_meta": meta()})));
+    let list = list["tools"].as_array().expect("tools are a list");
+    for ((tool, arguments, reply), definition) in tools().into_iter().zip(list) {
+        assert_eq!(definition["name"], tool);
+        let answer = call_without_handshake(&server, tool, &arguments);
+        assert_eq!(content(&answer)[reply], "done");
+        assert_eq!(
+            misfits(content(&answer), &definition["outputSchema"], tool),
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[test]
+fn without_a_handshake_the_first_message_may_be_a_call() {
+    let home = offline_home();
+    let server = scripted(&home).spawn();
+    let answer = call_without_handshake(&server, "codex_chat", &json!({"prompt": "hello"}));
+    assert_eq!(content(&answer)["reply"], "done");
+}
+
+#[test]
+fn without_a_handshake_progress_comes_as_well() {
+    let home = offline_home();
+    let server = scripted(&home).spawn();
+    let mut meta = meta();
+    meta["progressToken"] = "steps".into();
+    let parameters = json!({"name": "codex_chat", "arguments": {"prompt": "hello"}, "_meta": meta});
+    let answer = result(server.request("tools/call", &parameters));
+    let session = content(&answer)["session_id"].as_str().expect("an id is text");
+    let told = server.messages().into_iter().find(|message| {
+        message["params"]["progressToken"] == "steps"
+            && message["params"]["message"].as_str().is_some_and(|text| text.contains(session))
+    });
+    assert!(told.is_some(), "the session is told: {:?}", server.messages());
+}
+
+#[test]
+fn a_client_that_only_probed_can_still_do_the_handshake() {
+    let home = offline_home();
+    let server = scripted(&home).spawn();
+    discover(&server);
+    assert_eq!(server.initialize("2025-06-18")["protocolVersion"], "2025-06-18");
+    let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
+    assert_eq!(content(&answer)["reply"], "done");
+}
+
+#[test]
+fn the_head_of_the_instructions_says_when_to_use_the_server() {
+    let home = offline_home();
+    let server = scripted(&home).spawn();
+    let agreed = server.initialize("2025-06-18");
+    let instructions = agreed["instructions"].as_str().expect("there are instructions");
+    assert!(instructions.len() <= 2_048, "Claude Code cuts them there");
+    let head: String = instructions.chars().take(250).collect();
+    for (tool, ..) in tools() {
+        assert!(head.contains(tool), "{tool} is not in {head:?}");
+    }
+    for when in ["second opinion", "plan", "review", "long task"] {
+        assert!(head.contains(when), "{when} is not in {head:?}");
+    }
+}
+
+#[test]
+fn the_tools_stand_in_one_order_with_titles_and_truthful_hints() {
+    let home = offline_home();
+    let server = scripted(&home).start();
+    let list = listed(&server);
+    let names: Vec<&Value> = list.iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names[..3], tools().map(|(tool, ..)| tool));
+    let jobs = ["start", "wait", "events", "reply", "notifications", "list", "cancel"];
+    assert_eq!(names[3..10], jobs.map(|tool| Value::from(format!("job_{tool}"))).each_ref());
+    assert_eq!(names[10..], ["codex_sessions", "codex_session_read"]);
+    assert_eq!(list, listed(&server), "the list is the same each time");
+    for tool in &list {
+        let title = tool["title"].as_str().expect("each tool has a title");
+        assert!(title.contains("Codex"), "{title}");
+        let hints = &tool["annotations"];
+        // What has Codex work can edit files and reaches a model on the net, and does the same twice.
+        // The guards only read; what reads jobs or sessions reaches nobody; a stop loses nothing.
+        let name = tool["name"].as_str().expect("a tool has a name");
+        let edits = ["codex_chat", "job_start", "job_reply"].contains(&name);
+        let stops = name == "job_cancel";
+        assert_eq!(hints["readOnlyHint"], !edits && !stops, "{tool}");
+        assert_eq!(hints["destructiveHint"], edits, "{tool}");
+        assert_eq!(hints["openWorldHint"], edits || name.starts_with("codex_guard"), "{tool}");
+        assert_eq!(hints["idempotentHint"], stops, "{tool}");
+    }
+}
+
+#[test]
+fn the_list_is_small_enough_for_every_client() {
+    let home = offline_home();
+    let server = scripted(&home).start();
+    let list = listed(&server);
+    let size = Value::from(list.clone()).to_string().len();
+    assert!(size < 27_000, "the list has {size} bytes");
+    for tool in &list {
+        let size = tool["inputSchema"].to_string().len();
+        assert!(size < 5_000, "Codex drops the descriptions of {}: {size} bytes", tool["name"]);
+        let description = tool["description"].as_str().expect("each tool is described");
+        assert!(description.len() <= 2_048, "Claude Code cuts it there");
+        let most = &tool["_meta"]["anthropic/maxResultSizeChars"];
+        assert!(most.as_u64().is_some_and(|most| (400_000..=500_000).contains(&most)), "{tool}");
+    }
+}
+
+#[test]
+fn schemas_are_plain_objects_and_say_their_limits_in_words_too() {
+    let home = offline_home();
+    let server = scripted(&home).start();
+    for tool in listed(&server) {
+        assert_eq!(tool["outputSchema"]["type"], "object", "one other fails Claude's whole list");
+        let input = &tool["inputSchema"];
+        assert_eq!(input["type"], "object");
+        for combination in ["oneOf", "anyOf", "allOf"] {
+            assert!(input.get(combination).is_none(), "Claude drops a tool with {combination}");
+        }
+        let fields = input["properties"].as_object().expect("there are fields");
+        for (name, field) in fields {
+            let description = field["description"].as_str().expect("each field is described");
+            // Codex takes these out of the schema before its model sees it.
+            for limit in ["minimum", "maximum", "maxLength"] {
+                if let Some(limit) = field.get(limit) {
+                    assert!(description.contains(&limit.to_string()), "{name}: {description}");
+                }
+            }
+        }
+        let name = tool["name"].as_str().expect("a tool has a name");
+        if name.starts_with("job_") || name.starts_with("codex_session") {
+            continue;
+        }
+        for common in
+            ["session_id", "cwd", "model", "reasoning_effort", "timeout_ms", "idle_timeout_ms"]
+        {
+            assert!(fields.contains_key(common), "{} takes {common}", tool["name"]);
+        }
+        assert!(fields["timeout_ms"]["description"].to_string().contains("Default 30 min."));
+        assert!(fields["idle_timeout_ms"]["description"].to_string().contains("Default 10 min."));
+        let sandbox = fields.get("sandbox").map(|field| &field["enum"]);
+        let all = json!(["read-only", "workspace-write"]);
+        assert_eq!(sandbox, (tool["name"] == "codex_chat").then_some(&all));
+    }
+}
+
+#[test]
+fn the_limits_that_are_told_are_the_operator_s() {
+    let home = offline_home();
+    let server = scripted(&home)
+        .env("CODEX_PERSISTENT_MCP_TIMEOUT_MS", "90000")
+        .env("CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", "7000")
+        .env("CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", "7200000")
+        .env("CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", "60000")
+        .start();
+    let tools = result(server.request("tools/list", &json!({})))["tools"].clone();
+    for tool in tools.as_array().expect("a list") {
+        let fields = &tool["inputSchema"]["properties"];
+        let (total, idle) = match tool["name"].as_str().expect("a tool has a name") {
+            "job_start" => ("Default 2 h.", "Default 1 min."),
+            name if name.starts_with("codex_session") || name.starts_with("job_") => continue,
+            _ => ("Default 1 min 30 s.", "Default 7 s."),
+        };
+        for (field, limit) in [("timeout_ms", total), ("idle_timeout_ms", idle)] {
+            let told = fields[field]["description"].as_str().expect("it is described");
+            assert!(told.contains(limit), "{}: {told}", tool["name"]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_what_its_tool_s_schema_says_with_the_session_first() {
+    let home = offline_home();
+    let server = scripted(&home).start();
+    for ((tool, arguments, reply), definition) in tools().into_iter().zip(listed(&server)) {
+        let first = server.call(tool, &arguments);
+        let mut again = arguments.clone();
+        again["session_id"] = content(&first)["session_id"].clone();
+        let second = server.call(tool, &again);
+        // Without the record of its session, which the scripted Codex does not write, this one has
+        // a warning.
+        let other = scripted(&home).start();
+        let warned = other.call(tool, &again);
+        assert!(content(&warned)["warnings"][0].is_string(), "{warned}");
+        for answer in [&first, &second, &warned] {
+            let structure = content(answer);
+            let found = misfits(structure, &definition["outputSchema"], tool);
+            assert_eq!(found, Vec::<String>::new(), "{structure}");
+            let names: Vec<&String> =
+                structure.as_object().expect("an object").keys().take(4).collect();
+            assert_eq!(names, ["session_id", reply, "resume_command", "cwd"]);
+            let [text] = &answer["content"].as_array().expect("there is text")[..] else {
+                panic!("one text is enough: {answer}");
+            };
+            let text = text["text"].as_str().expect("it is a text");
+            let copy: Value = serde_json::from_str(text).expect("the text is JSON");
+            assert_eq!(&copy, structure);
+            assert!(text.starts_with("{\"session_id\""), "{text}");
+        }
+        // The scripted Codex gives no verdict.
+        let warned = content(&first).get("warnings").is_some();
+        assert_eq!(warned, tool != "codex_chat", "{first}");
+        assert_eq!(content(&second)["session_usage"]["input_tokens"], 100, "{second}");
+    }
+}

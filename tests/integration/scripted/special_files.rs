@@ -1,0 +1,136 @@
+//! Files that are none, where something is read: a pipe that nobody writes into, and a device without
+//! an end. Whatever lies there, a call ends, and gives its place back.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::{Value, json};
+
+use crate::kit::play::{Stage, chat, with};
+use crate::kit::setup::{content, error_text, field};
+use crate::support::client::Server;
+
+const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+
+/// What may lie in the place of a file.
+const KINDS: [&str; 2] = ["a pipe", "an endless device"];
+
+fn put(kind: &str, path: &Path) {
+    fs::create_dir_all(path.parent().expect("it is in a folder")).expect("writable");
+    match kind {
+        "a pipe" => mkfifo(path, Mode::S_IRWXU).expect("pipes can be made"),
+        _ => symlink("/dev/zero", path).expect("links can be made"),
+    }
+}
+
+fn record(stage: &Stage) -> PathBuf {
+    let name = format!("rollout-2026-01-02T03-04-05-{SESSION}.jsonl");
+    stage.home.path().join("sessions/2026/01/02").join(name)
+}
+
+/// One call at a time, so that a place that was kept would be missed.
+fn server(stage: &Stage) -> Server {
+    stage.server().env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "1").start()
+}
+
+fn field_of(job: &Value) -> &str {
+    job["job_id"].as_str().expect("an id")
+}
+
+fn assert_works(server: &Server, arguments: &Value) {
+    for arguments in [arguments, &json!({"prompt": "another one"})] {
+        assert_eq!(field(&chat(server, arguments), "reply"), "done", "{arguments}");
+    }
+}
+
+#[test]
+fn what_lies_in_place_of_a_configuration_holds_nobody_up() {
+    for kind in KINDS {
+        for in_project in [false, true] {
+            let stage = Stage::new();
+            let config = match in_project {
+                true => stage.home.project().join(".codex/config.toml"),
+                false => stage.home.path().join("config.toml"),
+            };
+            drop(fs::remove_file(&config));
+            put(kind, &config);
+            assert_works(&server(&stage), &json!({"prompt": "hello"}));
+        }
+    }
+}
+
+#[test]
+fn what_lies_in_place_of_a_record_holds_nobody_up() {
+    for kind in KINDS {
+        let stage = Stage::new();
+        put(kind, &record(&stage));
+        let server = server(&stage);
+        assert_works(&server, &json!({"prompt": "hello", "session_id": SESSION}));
+        let fork = json!({"prompt": "hello", "session_id": SESSION, "fork": true});
+        assert_works(&server, &fork);
+        let read = server.call("codex_session_read", &json!({"session_id": SESSION}));
+        assert!(error_text(&read).contains("cannot be read"), "{kind}: {read}");
+        content(&server.call("codex_sessions", &json!({})));
+    }
+}
+
+#[test]
+fn what_lies_in_place_of_a_record_keeps_a_job_from_nothing() {
+    for kind in KINDS {
+        let stage = Stage::new();
+        put(kind, &record(&stage));
+        let server = server(&stage);
+        let start = json!({"prompt": "hello", "session_id": SESSION});
+        let job = content(&server.call("job_start", &start)).clone();
+        let (told, _) =
+            crate::kit::jobs::wait(&server, field_of(&job), &job["notification_cursor"]);
+        assert_eq!(told["status"], "completed", "{kind}: {told}");
+    }
+}
+
+/// Where folders are allowed, the record says whether the session may be reached.
+#[test]
+fn what_lies_in_place_of_a_record_says_of_no_folder_that_it_is_allowed() {
+    for kind in KINDS {
+        let stage = Stage::new();
+        put(kind, &record(&stage));
+        let server = stage
+            .server()
+            .env("CODEX_PERSISTENT_MCP_ALLOWED_DIRS", stage.home.project())
+            .env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "1")
+            .start();
+        for tool in ["codex_chat", "job_start", "codex_session_read"] {
+            let arguments = json!({"session_id": SESSION});
+            let arguments = match tool {
+                "codex_session_read" => arguments,
+                _ => with(arguments, "prompt", "hello"),
+            };
+            let answer = server.call(tool, &arguments);
+            assert!(error_text(&answer).starts_with("not_allowed: "), "{kind}, {tool}: {answer}");
+        }
+        assert_works(&server, &json!({"prompt": "hello"}));
+    }
+}
+
+#[test]
+fn what_lies_in_place_of_the_last_session_is_no_session() {
+    for kind in KINDS {
+        let stage = Stage::new();
+        let server = server(&stage);
+        chat(&server, &json!({"prompt": "hello"}));
+        let last = stage.home.state().join("last");
+        crate::kit::wait::wait_until("the session to be written down", || {
+            fs::read_dir(&last).is_ok_and(|mut files| files.next().is_some())
+        });
+        for file in fs::read_dir(&last).expect("it is there").flatten() {
+            fs::remove_file(file.path()).expect("writable");
+            put(kind, &file.path());
+        }
+        let answer = chat(&server, &json!({"prompt": "go on", "continue_last": true}));
+        assert!(error_text(&answer).contains("continue_last finds no session"), "{kind}: {answer}");
+        assert_works(&server, &json!({"prompt": "hello"}));
+    }
+}

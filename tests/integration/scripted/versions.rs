@@ -1,0 +1,88 @@
+//! Codex of other versions, played by the scripted one.
+
+use serde_json::json;
+
+use crate::kit::play::{Stage, chat};
+use crate::kit::setup::{error_text, field};
+
+const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+
+/// How often a Codex was asked for its version, and how often it was started to work.
+fn asked_and_started(stage: &Stage) -> (usize, usize) {
+    let starts = stage.all_starts();
+    let asked = starts.iter().filter(|start| start["argv"][1] == "--version").count();
+    (asked, starts.len() - asked)
+}
+
+#[test]
+fn an_old_codex_is_not_asked_for_a_copy() {
+    let stage = Stage::new();
+    let server = stage.server().env("SCRIPTED_CODEX_VERSION", "codex-cli 0.77.0").start();
+    let arguments = json!({"prompt": "hello", "session_id": SESSION, "fork": true});
+    for _ in 0..3 {
+        let refused = chat(&server, &arguments);
+        let text = error_text(&refused);
+        assert!(text.starts_with("needs_newer_codex: "), "{text}");
+        for part in ["fork", "0.153", "0.77", "Nothing was started"] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+    assert_eq!(asked_and_started(&stage), (1, 0));
+
+    let refused = server.call("job_start", &arguments);
+    assert!(error_text(&refused).starts_with("needs_newer_codex: "), "{refused}");
+    // What it can do it does.
+    assert_eq!(field(&chat(&server, &json!({"prompt": "hello"})), "reply"), "done");
+    assert_eq!(asked_and_started(&stage).1, 1);
+}
+
+#[test]
+fn a_codex_is_asked_for_its_version_once_in_a_server_s_life() {
+    let stage = Stage::new();
+    for server in 1..=2 {
+        let running = stage.server().start();
+        for _ in 0..3 {
+            chat(&running, &json!({"prompt": "hello"}));
+        }
+        let calls =
+            [0, 1, 2].map(|_| running.begin_call("codex_chat", &json!({"prompt": "hello"})));
+        for call in &calls {
+            running.answer(call);
+        }
+        assert_eq!(asked_and_started(&stage), (server, server * 6));
+    }
+}
+
+#[test]
+fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_told() {
+    let stage = Stage::new();
+    std::fs::create_dir(stage.home.path().join("rules")).expect("it is new");
+    let old = "codex-cli 0.77.0";
+    let server = stage.server().env("SCRIPTED_CODEX_VERSION", old).start();
+    let refused = chat(&server, &json!({"prompt": "hello"}));
+    let text = error_text(&refused);
+    assert!(
+        text.starts_with("needs_newer_codex: sandbox needs Codex 0.153 or newer where"),
+        "{text}"
+    );
+    assert!(text.contains("rules/*.rules") && !text.contains("again without"), "{text}");
+    assert_eq!(asked_and_started(&stage).1, 0);
+    let most = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
+    let open =
+        stage.server().env("SCRIPTED_CODEX_VERSION", old).env(most, "danger-full-access").start();
+    let refused = chat(&open, &json!({"prompt": "hello"}));
+    assert!(error_text(&refused).starts_with("needs_newer_codex: "), "{refused}");
+    let full = json!({"prompt": "hello", "sandbox": "danger-full-access"});
+    assert_eq!(field(&chat(&open, &full), "reply"), "done");
+}
+
+#[test]
+fn a_codex_that_does_not_tell_its_version_is_taken_for_a_new_one() {
+    let stage = Stage::new();
+    let server = stage.server().env("SCRIPTED_CODEX_VERSION", "what?").start();
+    let arguments = json!({"prompt": "hello", "session_id": SESSION, "fork": true});
+    assert_ne!(field(&chat(&server, &arguments), "session_id"), SESSION);
+    let starts = stage.all_starts();
+    let argv = starts.last().expect("it was started")["argv"].to_string();
+    assert!(argv.contains("\"fork\"") && argv.contains("--ignore-rules"), "{argv}");
+}
