@@ -5,4 +5,4 @@ mod allowed;
 pub(crate) mod folders;
 mod named;
 pub(crate) mod protected;
-pub(crate) mod reach;
+pub(crate) mod scope;

@@ -5,24 +5,24 @@
 //! stops jobs; what it keeps in memory can be lost, so every server of the user sees the same.
 
 mod activity;
-mod ask;
 mod began;
 mod bell;
-mod deed;
+mod commit;
+pub(crate) mod display;
+mod ended;
 mod folder;
+mod inbox;
 mod log;
 pub(crate) mod notifications;
 mod process;
 mod prune;
-mod reach;
 mod record;
 pub(crate) mod runner;
-mod settled;
+mod scope;
 pub(crate) mod snapshot;
 mod state;
 mod status;
 mod store;
-pub(crate) mod telling;
 pub(crate) mod view;
 mod writer;
 
@@ -36,8 +36,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use crate::model::job_id::JobId;
 pub(crate) use crate::model::time::Time;
-pub(crate) use ask::Ask;
-pub(crate) use deed::Deed;
+pub(crate) use commit::Commit;
+pub(crate) use inbox::QueuedPrompt;
 pub(crate) use notifications::Notification;
 pub(crate) use process::ProcessId;
 pub(crate) use prune::Pruned;
@@ -45,7 +45,7 @@ pub(crate) use snapshot::{listed, snapshot};
 pub(crate) use state::State;
 pub(crate) use status::Status;
 
-use crate::admission::reach::Reach;
+use crate::admission::scope::Scope;
 use crate::codex::home::codex_home;
 use crate::model::outcome::FailureKind;
 use crate::model::request::TurnRequest;
@@ -124,7 +124,7 @@ pub(crate) struct Size {
     pub(crate) bytes: u64,
 }
 
-/// All jobs of the user that are within reach of whoever asks. Cheap to clone. Every method blocks, for
+/// All jobs of the user that are within scope of whoever asks. Cheap to clone. Every method blocks, for
 /// milliseconds if nothing is wrong.
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs(Arc<Shared>);
@@ -133,18 +133,18 @@ pub(crate) struct Jobs(Arc<Shared>);
 struct Shared {
     store: Option<Store>,
     settings: Settings,
-    reach: Reach,
+    scope: Scope,
     /// Held by the one of this server's calls that starts a job.
     starts: tokio::sync::Mutex<()>,
 }
 
 impl Jobs {
-    /// Nothing is told of jobs that are out of reach, and nothing done to them.
-    pub(crate) fn new(settings: &Settings, reach: Reach) -> Self {
+    /// Nothing is told of jobs that are out of scope, and nothing done to them.
+    pub(crate) fn new(settings: &Settings, scope: Scope) -> Self {
         Self(Arc::new(Shared {
             store: settings.state_dir.as_deref().map(Store::new),
             settings: settings.clone(),
-            reach,
+            scope,
             starts: tokio::sync::Mutex::default(),
         }))
     }
@@ -162,7 +162,7 @@ impl Jobs {
     /// The state of a job.
     pub(crate) fn look(&self, job: JobId) -> Result<State> {
         let state = self.look_at_own(job)?;
-        reach::check(&self.0.reach, &state)?;
+        scope::check(&self.0.scope, &state)?;
         Ok(state)
     }
 
@@ -220,7 +220,7 @@ impl Jobs {
         request: Vetted,
         text: &str,
         label: Option<String>,
-        deed: &Deed,
+        commit: &Commit,
     ) -> Result<JobId> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
@@ -238,8 +238,8 @@ impl Jobs {
         let runner = self.runner()?;
         let job = JobId::new();
         let folder = store.folder(job);
-        let ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
-        let started = self.create(store, job, &ask, label, &runner, deed);
+        let ask = QueuedPrompt::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
+        let started = self.create(store, job, &ask, label, &runner, commit);
         if started.is_err() {
             // The process, if it was started, finds nothing to do and leaves.
             drop(fs::remove_dir_all(folder.path()));
@@ -254,10 +254,10 @@ impl Jobs {
         &self,
         store: &Store,
         job: JobId,
-        ask: &Ask,
+        ask: &QueuedPrompt,
         label: Option<String>,
         runner: &Runner,
-        deed: &Deed,
+        commit: &Commit,
     ) -> Result<()> {
         let storage = |error| storage(store, error);
         let folder = &store.folder(job);
@@ -277,7 +277,7 @@ impl Jobs {
             lasting: ask.lasting.clone(),
         };
         writer.note(0, created).map_err(storage)?;
-        deed.begin().map_err(storage)?;
+        commit.begin().map_err(storage)?;
         self.start_runner(store, folder, runner, &mut writer)
     }
 
@@ -324,7 +324,7 @@ impl Jobs {
         if !state.is_kept() && !begins_anew {
             return Err(Problem::NotKept(job));
         }
-        let mut ask = Ask::new(String::new(), request, &self.0.settings.policy);
+        let mut ask = QueuedPrompt::new(String::new(), request, &self.0.settings.policy);
         ask.lasting = state.lasting.later();
         ask.session_id = state.session_id;
         if state.session_id.is_none() {
@@ -346,7 +346,7 @@ impl Jobs {
         request: Vetted,
         text: &str,
         interrupt: bool,
-        deed: &Deed,
+        commit: &Commit,
     ) -> Result<State> {
         let state = self.look(job)?;
         let store = self.store()?;
@@ -357,10 +357,11 @@ impl Jobs {
             false => Problem::NotFound(job),
         };
         let request = request.into_request();
-        let mut ask = Ask::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
+        let mut ask =
+            QueuedPrompt::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
         ask.interrupt = interrupt && !state.status.has_ended();
         let runner = self.runner()?;
-        let id = self.put(&folder, job, &ask, deed).map_err(|problem| match problem {
+        let id = self.put(&folder, job, &ask, commit).map_err(|problem| match problem {
             Problem::Storage { .. } if !folder.path().is_dir() => Problem::NotFound(job),
             problem => problem,
         })?;
@@ -386,7 +387,13 @@ impl Jobs {
     }
 
     /// Puts a prompt into the inbox, unless too many are waiting.
-    fn put(&self, folder: &Folder, job: JobId, ask: &Ask, deed: &Deed) -> Result<Uuid> {
+    fn put(
+        &self,
+        folder: &Folder,
+        job: JobId,
+        ask: &QueuedPrompt,
+        commit: &Commit,
+    ) -> Result<Uuid> {
         let store = self.store()?;
         let storage = |error| storage(store, error);
         let _lock = folder.lock_inbox().map_err(storage)?;
@@ -398,7 +405,7 @@ impl Jobs {
         if waiting.len() + untaken >= MAX_WAITING {
             return Err(Problem::TooManyPrompts);
         }
-        deed.begin().map_err(storage)?;
+        commit.begin().map_err(storage)?;
         folder.put(ask).map_err(storage)
     }
 
@@ -459,7 +466,7 @@ impl Jobs {
         let states = store.look_for(may_be).map_err(|error| storage(store, error))?;
         // One that was removed meanwhile, or cannot be read, is not worth losing the others.
         let states = states.filter_map(io::Result::ok).filter(is_wanted);
-        Ok(states.filter(|state| reach::is_inside(&self.0.reach, state)).take(limit).collect())
+        Ok(states.filter(|state| scope::is_inside(&self.0.scope, state)).take(limit).collect())
     }
 
     /// How many jobs there are, also those that cannot be read, and how large they are in all.
@@ -520,7 +527,7 @@ impl Jobs {
             return found.map_err(storage);
         }
         // A job that was removed is one of which it is not known where it was.
-        let is_limited = self.0.reach.is_limited();
+        let is_limited = self.0.scope.is_limited();
         let inside = RefCell::new(HashMap::new());
         let is_inside =
             |job| *inside.borrow_mut().entry(job).or_insert_with(|| self.look(job).is_ok());

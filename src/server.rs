@@ -47,7 +47,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
-        let jobs = Jobs::new(codex.settings(), codex.reach());
+        let jobs = Jobs::new(codex.settings(), codex.scope());
         let store = Store::new(codex.settings().state_dir.as_deref());
         Self { codex, jobs, store }
     }
@@ -182,7 +182,7 @@ impl ServerHandler for Server {
         }
         if let Some(tool) = SessionTool::named(&params.name) {
             let arguments = params.arguments.unwrap_or_default();
-            let call = tool.call(arguments, &self.store, self.codex.reach(), &context);
+            let call = tool.call(arguments, &self.store, self.codex.scope(), &context);
             return Ok(guarded(tool.name(), call).await);
         }
         let Some(tool) = Tool::named(&params.name) else {

@@ -8,13 +8,13 @@
 
 pub(crate) mod calls;
 pub(crate) mod holder;
-pub(crate) mod known;
+pub(crate) mod info;
 pub(crate) mod last;
-pub(crate) mod line;
-pub(crate) mod looker;
 pub(crate) mod order;
 pub(crate) mod queue;
-pub(crate) mod roots;
+pub(crate) mod shared_queue;
 pub(crate) mod survey;
 pub(crate) mod table;
+pub(crate) mod table_thread;
 mod waiters;
+pub(crate) mod writable_roots;

@@ -3,13 +3,13 @@
 mod arguments;
 mod chat;
 mod definition;
-mod fit;
 mod guard;
 mod job;
 mod progress;
 mod reply;
 mod schema;
 mod sessions;
+mod size_limit;
 mod verdict;
 
 use rmcp::model::{JsonObject, Tool as Definition};

@@ -6,16 +6,16 @@
 mod account;
 pub(crate) mod advice;
 pub(crate) mod attempt;
+mod classify;
 pub(crate) mod clock;
 mod named;
 mod plan;
-mod roots;
 pub(crate) mod run;
 mod settle;
 mod surroundings;
 pub(crate) mod tokens;
-mod trouble;
 pub(crate) mod vet;
+mod writable_roots;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::model::outcome::{Answer, Failure, FailureKind};
 use crate::model::policy::Policy;
 use crate::model::request::TurnRequest;
 use crate::model::settings::Settings;
-use crate::session::known::Sessions;
+use crate::session::info::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
 use crate::system::depth::depth;

@@ -12,10 +12,10 @@ use super::follow::EXIT_STATUS;
 use super::report;
 use super::runtime::listening;
 use super::words::{DIM, HOLD, tell};
-use crate::admission::reach::Reach;
+use crate::admission::scope::Scope;
 use crate::codex::step::step;
 use crate::job::snapshot::snapshot;
-use crate::job::{Deed, Jobs, Problem};
+use crate::job::{Commit, Jobs, Problem};
 use crate::model::event::{Event, Item};
 use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::outcome::{Failure, FailureKind};
@@ -120,9 +120,9 @@ async fn start_job(
     text: &str,
     json: bool,
 ) -> Result<u8, Error> {
-    let jobs = Jobs::new(&settings, Reach::everything());
+    let jobs = Jobs::new(&settings, Scope::everything());
     let request = Codex::new(settings).vet(request, None).await.map_err(Problem::from)?;
-    let job = jobs.start(request, text, None, &Deed::default())?;
+    let job = jobs.start(request, text, None, &Commit::default())?;
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", Value::Object(snapshot(&jobs.look(job)?)))?;

@@ -13,8 +13,8 @@ use super::error::Error;
 use super::words::{
     BOLD, CYAN, DIM, HOLD, RED, YELLOW, complain, head, one_line, print_reply, status_line, tell,
 };
+use crate::job::display::{Description, describe};
 use crate::job::snapshot::snapshot;
-use crate::job::telling::{Told, told};
 use crate::job::view::Query;
 use crate::job::{JobId, Jobs, State, Status, Time};
 use crate::transport::hung_up;
@@ -99,7 +99,7 @@ impl Watch {
     }
 
     fn entry(&mut self, entry: &Value) -> io::Result<()> {
-        let Some(told) = told(entry) else { return Ok(()) };
+        let Some(told) = describe(entry) else { return Ok(()) };
         match told.kind.as_str() {
             "agent_message" => {
                 self.release();
@@ -124,7 +124,7 @@ impl Watch {
         }
     }
 
-    fn turn_ended(&mut self, event: &Value, told: &Told) -> io::Result<()> {
+    fn turn_ended(&mut self, event: &Value, told: &Description) -> io::Result<()> {
         let reply = event["result"].as_str().filter(|_| event["error"].is_null());
         if let Some(reply) = reply {
             self.held = None;
@@ -144,7 +144,7 @@ impl Watch {
         Ok(())
     }
 
-    fn step(&mut self, told: &Told) {
+    fn step(&mut self, told: &Description) {
         let text = &told.text;
         let before = self.running.take();
         match told.kind.as_str() {
@@ -175,7 +175,7 @@ impl Watch {
 
     /// `before` is what was told last, if that was the beginning of a command: it need not be
     /// repeated if it is this one's.
-    fn command_ended(&self, told: &Told, before: Option<&str>) {
+    fn command_ended(&self, told: &Description, before: Option<&str>) {
         let command = head(&told.text, 160);
         let is_named = before == Some(&format!("running: {command}"));
         let name = if is_named { String::new() } else { format!(": {command}") };

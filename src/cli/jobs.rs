@@ -10,7 +10,7 @@ use super::advice::advice;
 use super::error::{Error, Result, finish};
 use super::words::{BOLD, Paint, age, clean, complain, context_percent, head, status_line};
 use super::{follow, table};
-use crate::admission::reach::Reach;
+use crate::admission::scope::Scope;
 use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, State, Status, Time};
 use crate::model::settings::Retention;
@@ -80,7 +80,7 @@ enum Action {
 /// Does what is asked, and returns the exit status.
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> u8 {
     // What lies on their own disk is no secret to the person at the terminal.
-    finish(act(arguments, &Jobs::new(settings, Reach::everything())))
+    finish(act(arguments, &Jobs::new(settings, Scope::everything())))
 }
 
 fn act(arguments: Arguments, jobs: &Jobs) -> Result<u8> {

@@ -146,9 +146,9 @@ impl Invocation<'_> {
     }
 }
 
-mod told;
+mod redact;
 
-pub(crate) use told::told;
+pub(crate) use redact::redacted;
 
 struct Line(Vec<OsString>);
 

@@ -17,11 +17,11 @@ mod index;
 mod line;
 pub(super) mod lines;
 pub(crate) mod list;
-mod look;
+mod omitted;
 pub(crate) mod places;
+mod scan;
 mod summary;
 pub(crate) mod transcript;
-mod untold;
 pub(crate) mod view;
 mod walk;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::LOCK_WITHIN;
-use super::ask::Ask;
+use super::inbox::QueuedPrompt;
 use crate::model::job_id::JobId;
 use crate::model::text::shown;
 use crate::system::bell;
@@ -161,7 +161,7 @@ impl Folder {
     }
 
     /// Puts a prompt into the inbox. It is there whole or not at all.
-    pub(crate) fn put(&self, ask: &Ask) -> io::Result<Uuid> {
+    pub(crate) fn put(&self, ask: &QueuedPrompt) -> io::Result<Uuid> {
         let id = Uuid::now_v7();
         write_whole(&self.ask(id), ask)?;
         bell::ring(&self.bell());
@@ -186,7 +186,7 @@ impl Folder {
     /// for the holder of the lock of a job that has ended: all that were accepted have ended too.
     pub(crate) fn remove_unaccepted(&self) -> io::Result<()> {
         for (_, path) in self.asks()? {
-            if !private::read_whole::<Ask>(&path).is_ok_and(|ask| ask.is_alive()) {
+            if !private::read_whole::<QueuedPrompt>(&path).is_ok_and(|ask| ask.is_alive()) {
                 fs::remove_file(path)?;
             }
         }

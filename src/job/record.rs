@@ -7,8 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::ask::Lasting;
 use super::began::Began;
+use super::inbox::Lasting;
 use super::status::{JobError, Status};
 use crate::model::session_id::SessionId;
 use crate::model::time::Time;

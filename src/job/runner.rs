@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::LOOK_EVERY;
-use super::ask::Ask;
 use super::bell::Bell;
 use super::folder::{Folder, WriteLock};
+use super::inbox::QueuedPrompt;
 use super::prune::prune;
 use super::record::JobEvent;
 use super::status::{JobError, Status};
@@ -219,7 +219,7 @@ impl Work {
         let mut writer = self.writer.lock();
         let asks = self.folder.asks()?;
         for (at, (id, path)) in asks.iter().enumerate() {
-            let text = read_whole::<Ask>(path).map(|ask| ask.text).unwrap_or_default();
+            let text = read_whole::<QueuedPrompt>(path).map(|ask| ask.text).unwrap_or_default();
             let (status, error) = why();
             let more = !self.active.is_empty() || at + 1 < asks.len();
             writer.dismiss(Dismissed { id: *id, text, status, error }, more)?;
@@ -257,7 +257,7 @@ impl Work {
             if session.is_none() && !self.active.is_empty() {
                 return Ok(());
             }
-            let ask: Ask = match read_whole(&path) {
+            let ask: QueuedPrompt = match read_whole(&path) {
                 Ok(ask) => ask,
                 Err(error) => {
                     tracing::error!(%error, "a prompt cannot be read");
@@ -287,7 +287,7 @@ impl Work {
     fn start(
         &mut self,
         id: Uuid,
-        mut ask: Ask,
+        mut ask: QueuedPrompt,
         session: Option<crate::model::session_id::SessionId>,
     ) -> io::Result<()> {
         ask.session_id = session.or(ask.session_id);

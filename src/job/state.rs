@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::TITLE_CHARS;
 use super::activity::Activity;
-use super::ask::Lasting;
 use super::began::Began;
+use super::inbox::Lasting;
 use super::notifications::Notification;
 use super::process::ProcessId;
 use super::record::JobEvent;

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::ask::Ask;
+use super::ended::{EndedJobs, Stamp};
 use super::folder::{Folder, WriteLock};
+use super::inbox::QueuedPrompt;
 use super::log::LogReader;
 use super::notifications::{LOCK_WITHIN, Notifications};
 use super::record::{JobEvent, Line};
-use super::settled::{Settled, Stamp};
 use super::state::{Prompted, State};
 use super::status::{JobError, Status};
 use super::writer::{Dismissed, Writer};
@@ -37,7 +37,7 @@ const GONE: &str =
 pub(crate) struct Store {
     state_dir: PathBuf,
     notifications: Notifications,
-    settled: Arc<Settled>,
+    settled: Arc<EndedJobs>,
 }
 
 impl Store {
@@ -282,7 +282,7 @@ fn end_all(folder: &Folder, writer: &mut Writer, error: &JobError, why: &str) ->
         dismiss(writer, id, text)?;
     }
     for (id, path) in asks {
-        let text = read_whole::<Ask>(&path).map(|ask| ask.text).unwrap_or_default();
+        let text = read_whole::<QueuedPrompt>(&path).map(|ask| ask.text).unwrap_or_default();
         dismiss(writer, id, text)?;
         drop(fs::remove_file(path));
     }

@@ -5,9 +5,9 @@ use std::io;
 use std::time::Instant;
 
 use super::order::{self, Entry, Start};
-use super::roots::Roots;
 use super::table::PATIENCE;
 use super::table::{SLOT, Slot, is_name, slot_of};
+use super::writable_roots::WritableRoots;
 use crate::model::session_id::SessionId;
 
 /// So many free slots may be at the table's end.
@@ -44,7 +44,7 @@ struct Mine {
     key: Key,
     entry: Entry,
     /// Where its turn is to write, whatever it must give up beside others.
-    asked: Option<Roots>,
+    asked: Option<WritableRoots>,
     /// Whether its ticket is known to come after all that were there before it.
     numbered: bool,
     /// Whether it was looked since it came whether it can start.
@@ -84,7 +84,7 @@ impl Calls {
 
     /// Has a running call wait in its place until its turn may write in `roots`. Says whether it must:
     /// it need not if it runs with just these.
-    pub(crate) fn settle(&mut self, key: Key, roots: Option<&Roots>) -> bool {
+    pub(crate) fn settle(&mut self, key: Key, roots: Option<&WritableRoots>) -> bool {
         let Some(mine) = self.mine.iter_mut().find(|mine| mine.key == key) else { return false };
         if mine.entry.running && mine.asked.as_ref() == roots {
             return false;
@@ -97,7 +97,7 @@ impl Calls {
     }
 
     /// Where a call's turn may write. Some of what was asked for may have been given up.
-    pub(crate) fn roots(&self, key: Key) -> Option<&Roots> {
+    pub(crate) fn roots(&self, key: Key) -> Option<&WritableRoots> {
         self.entry(key)?.roots.as_ref()
     }
 
@@ -310,7 +310,8 @@ impl Calls {
         for mine in self.mine.iter().filter(|mine| is_due(mine)) {
             let mut line = slot_of(&serde_json::to_vec(&mine.entry)?);
             if line.is_none() && mine.entry.roots.is_some() {
-                let shortened = Entry { roots: Some(Roots::shortened()), ..mine.entry.clone() };
+                let shortened =
+                    Entry { roots: Some(WritableRoots::shortened()), ..mine.entry.clone() };
                 line = slot_of(&serde_json::to_vec(&shortened)?);
             }
             let line = line.ok_or_else(|| io::Error::other("a call is too long for a slot"))?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::roots::{Clash, Roots};
+use super::writable_roots::{Clash, WritableRoots};
 use crate::model::session_id::SessionId;
 
 /// A call that waits or runs, as all servers see it.
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) limit: usize,
     /// Where its turn may write, once that is known, if it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) roots: Option<Roots>,
+    pub(crate) roots: Option<WritableRoots>,
 }
 
 /// A call that may start.
@@ -31,7 +31,7 @@ pub(crate) struct Start {
     /// Which of the calls.
     pub(crate) at: usize,
     /// Where it may write beside the others.
-    pub(crate) roots: Option<Roots>,
+    pub(crate) roots: Option<WritableRoots>,
 }
 
 /// Which of the calls that wait may start now, from the head of the line.
@@ -43,7 +43,7 @@ pub(crate) fn next(calls: &[&Entry]) -> Vec<Start> {
     let mut running = calls.iter().filter(|call| call.running).count();
     let mut taken: HashSet<SessionId> =
         calls.iter().filter(|call| call.running).filter_map(|call| call.session).collect();
-    let mut before: Vec<(Roots, bool)> = calls
+    let mut before: Vec<(WritableRoots, bool)> = calls
         .iter()
         .filter(|call| call.running)
         .filter_map(|call| Some((call.roots.clone()?, true)))
@@ -115,7 +115,7 @@ fn position(calls: &[&Entry], call: &Entry) -> (u64, bool, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::roots::{Temp, Which};
+    use crate::session::writable_roots::{Temp, Which};
 
     fn call(ticket: u64, session: u8, limit: usize) -> Entry {
         let id = format!("0199a213-81c0-7800-8aa1-bbab2a0350{session:02}");
@@ -131,7 +131,7 @@ mod tests {
             folder: (*folder).into(),
             links: Vec::new(),
         });
-        let roots = Roots { own: vec![own.into()], temp: temp.collect(), any: false };
+        let roots = WritableRoots { own: vec![own.into()], temp: temp.collect(), any: false };
         Entry { roots: Some(roots), ..call(ticket, 0, 9) }
     }
 

@@ -3,9 +3,9 @@
 //! Calls of one session run in the order in which they came. Calls of different sessions start in
 //! order too, but a call whose session is at work is passed by, so that it holds nobody up. One that
 //! has its place may have to wait in it once more, when it is known where its turn is to write. All
-//! servers of the user share one [`Line`](super::line::Line); here is who waits in this one, and who wakes them.
+//! servers of the user share one [`SharedQueue`](super::shared_queue::SharedQueue); here is who waits in this one, and who wakes them.
 //!
-//! Nobody here waits for the disk that the line lies on: a thread of its own does, the [`Looker`].
+//! Nobody here waits for the disk that the line lies on: a thread of its own does, the [`TableThread`].
 
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::calls::Key;
-use super::looker::Looker;
-use super::roots::Roots;
 use super::table::Table;
+use super::table_thread::TableThread;
 pub(crate) use super::waiters::Full;
 use super::waiters::{Shared, State, WATCH_EVERY, Waiter};
+use super::writable_roots::WritableRoots;
 use crate::model::session_id::SessionId;
 
 /// How long it may take to find out what a call waits for.
@@ -125,7 +125,7 @@ impl Queue {
             return state.look_alone();
         }
         if let Some(table) = state.table.take()
-            && let Err(error) = Looker::start(table, Arc::clone(self.shared()))
+            && let Err(error) = TableThread::start(table, Arc::clone(self.shared()))
         {
             // It is no worse than a disk that does not answer.
             tracing::warn!(%error, "the line of calls has no thread");
@@ -239,7 +239,10 @@ impl Place {
     /// Says where the turn is to write, if it may, before Codex starts. It may start at once with just
     /// what it said last; otherwise it waits until none runs with which that would clash, and then what
     /// was found out before may no longer hold.
-    pub(crate) fn settle(&mut self, roots: Option<&Roots>) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn settle(
+        &mut self,
+        roots: Option<&WritableRoots>,
+    ) -> Option<oneshot::Receiver<()>> {
         self.queue.change(|state| {
             state.line.settle(self.key, roots).then(|| {
                 let (call_in, called_in) = oneshot::channel();
@@ -250,7 +253,7 @@ impl Place {
     }
 
     /// Where the turn may write. Some of what was asked for may have been given up.
-    pub(crate) fn roots(&self) -> Option<Roots> {
+    pub(crate) fn roots(&self) -> Option<WritableRoots> {
         self.queue.lock().line.roots(self.key).cloned()
     }
 
@@ -370,7 +373,7 @@ mod tests {
     #[test]
     fn a_place_waits_once_more_for_one_that_may_write_around_its_folder() {
         let queue = queue(8, 8);
-        let roots = |own: &str| Roots { own: vec![own.into()], ..Roots::default() };
+        let roots = |own: &str| WritableRoots { own: vec![own.into()], ..WritableRoots::default() };
         let [mut outer, mut inner, mut beside] =
             [(); 3].map(|()| now(enter(&queue, None)).expect("there is room"));
         assert!(outer.settle(None).is_none(), "it may not write");

@@ -286,14 +286,14 @@ impl Drop for Locked<'_> {
 
 /// All slots, and the names of the servers that are alive.
 #[derive(Debug)]
-pub(crate) struct Sight {
+pub(crate) struct Visibility {
     pub(crate) slots: Vec<u8>,
     pub(crate) servers: Vec<(String, Who)>,
 }
 
 /// The slots and the servers that are alive, for one who is none of them and writes nothing. `None` if
 /// there is no table. One that is held is waited for, but not for ever.
-pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
+pub(crate) fn look_at(folder: &Path) -> Result<Option<Visibility>, Unavailable> {
     let file = match open_file(&folder.join(TABLE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
@@ -316,7 +316,7 @@ pub(crate) fn look_at(folder: &Path) -> Result<Option<Sight>, Unavailable> {
             (name, who)
         })
     });
-    Ok(Some(Sight { slots, servers: alive.collect() }))
+    Ok(Some(Visibility { slots, servers: alive.collect() }))
 }
 
 /// A slot that holds a line, or nothing.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::calls::Key;
-use super::line::Line;
+use super::shared_queue::SharedQueue;
 use super::table::{PATIENCE, Table};
 
 /// How soon a table is tried again that another server had locked, at first and at last.
@@ -40,7 +40,7 @@ pub(super) enum Due {
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) line: Line,
+    pub(super) line: SharedQueue,
     pub(super) max_running: usize,
     pub(super) max_waiting: usize,
     pub(super) waiting: HashMap<Key, Waiter>,
@@ -87,7 +87,7 @@ pub(crate) struct Full {
 impl Shared {
     pub(super) fn new(max_running: usize, max_waiting: usize, table: Table) -> Self {
         let state = State {
-            line: Line::default(),
+            line: SharedQueue::default(),
             max_running,
             max_waiting,
             waiting: HashMap::new(),
@@ -113,7 +113,7 @@ impl Shared {
     }
 
     /// Works with the line.
-    pub(super) fn line<T>(&self, work: impl FnOnce(&mut Line) -> T) -> T {
+    pub(super) fn line<T>(&self, work: impl FnOnce(&mut SharedQueue) -> T) -> T {
         work(&mut self.lock().line)
     }
 

@@ -13,11 +13,11 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::Tool;
 use super::arguments::{Arguments, invalid};
-use super::fit::structured;
 use super::reply::said_before;
+use super::size_limit::structured;
 use super::{chat, failed};
-use crate::admission::reach::Reach;
-use crate::job::{Deed, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
+use crate::admission::scope::Scope;
+use crate::job::{Commit, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::model::outcome::{Failure, FailureKind};
 use crate::model::prompt::{Part, compose};
 use crate::model::request::TurnRequest;
@@ -108,7 +108,7 @@ impl JobTool {
                 Self::Reply => reply(arguments, jobs, codex).await,
                 Self::Notifications => notifications(arguments, jobs).await,
                 Self::Wait => wait::wait(arguments, jobs, context).await,
-                Self::List => list(arguments, jobs, &codex.reach()).await,
+                Self::List => list(arguments, jobs, &codex.scope()).await,
                 Self::Cancel => cancel(arguments, jobs).await,
             },
             Err(problem) => Err(problem.into()),
@@ -215,12 +215,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// The same for what is not to be done any more when it is answered that it was not.
 async fn deciding<T: Send + 'static>(
     jobs: &Jobs,
-    work: impl FnOnce(&Jobs, &Deed) -> Result<T, Problem> + Send + 'static,
+    work: impl FnOnce(&Jobs, &Commit) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let deed = Deed::default();
-    let done = deed.clone();
+    let commit = Commit::default();
+    let done = commit.clone();
     let answer = within(jobs, move |jobs| work(jobs, &done)).await;
-    answer.unwrap_or_else(|| Err(if deed.give_up() { Problem::NoAnswer } else { Problem::Unsure }))
+    answer
+        .unwrap_or_else(|| Err(if commit.give_up() { Problem::NoAnswer } else { Problem::Unsure }))
 }
 
 /// `None` if the disk does not answer.
@@ -255,9 +256,9 @@ async fn start(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let (request, text) = chat::request_of(arguments, JobTool::Start.name(), origin)?;
     let request = codex.vet(request, None).await?;
     let turn = jobs.before_start().await;
-    let (job, cursor) = deciding(jobs, move |jobs, deed| {
+    let (job, cursor) = deciding(jobs, move |jobs, commit| {
         let cursor = jobs.last_notification()?;
-        Ok((jobs.start(request, &text, label, deed)?, cursor))
+        Ok((jobs.start(request, &text, label, commit)?, cursor))
     })
     .await?;
     drop(turn);
@@ -294,7 +295,8 @@ pub(crate) async fn begin_chat(
         request.idle.get_or_insert(limits.idle);
         let request = codex.vet(request, None).await?;
         let turn = jobs.before_start().await;
-        let job = deciding(jobs, move |jobs, deed| jobs.start(request, &text, None, deed)).await?;
+        let job =
+            deciding(jobs, move |jobs, commit| jobs.start(request, &text, None, commit)).await?;
         drop(turn);
         until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
             state.session_id.is_some() || state.status.has_ended()
@@ -403,9 +405,9 @@ async fn reply(mut arguments: Arguments, jobs: &Jobs, codex: &Codex) -> Answer {
     let request = TurnRequest::new(prompt);
     let (request, home) = blocking(jobs, move |jobs| jobs.next_turn(job, &request)).await?;
     let request = codex.vet(request, home.as_deref()).await?;
-    let (state, cursor) = deciding(jobs, move |jobs, deed| {
+    let (state, cursor) = deciding(jobs, move |jobs, commit| {
         let cursor = jobs.last_notification()?;
-        Ok((jobs.reply(job, request, &text, interrupt, deed)?, cursor))
+        Ok((jobs.reply(job, request, &text, interrupt, commit)?, cursor))
     })
     .await?;
     Ok(with_notification_cursor(&state, cursor))
@@ -419,14 +421,14 @@ async fn notifications(mut arguments: Arguments, jobs: &Jobs) -> Answer {
     Ok(wait::told(&found, cursor))
 }
 
-async fn list(mut arguments: Arguments, jobs: &Jobs, reach: &Reach) -> Answer {
+async fn list(mut arguments: Arguments, jobs: &Jobs, scope: &Scope) -> Answer {
     let status = arguments.parsed("status", str::parse::<Status>)?;
     let cwd = arguments.optional_text("cwd")?;
     let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
     arguments.end();
-    let reach = reach.clone();
+    let scope = scope.clone();
     let states = blocking(jobs, move |jobs| {
-        cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd.as_ref()))?;
+        cwd.as_ref().map_or(Ok(()), |cwd| scope.dir("cwd", cwd.as_ref()))?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let may_be = |found| status.is_none_or(|status| found == status);
         jobs.list(limit, may_be, |state| {

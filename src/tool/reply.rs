@@ -6,7 +6,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, json};
 
-use super::fit::structured;
+use super::size_limit::structured;
 use super::{Tool, verdict};
 use crate::model::outcome::{Answer, Failure, FailureKind};
 use crate::model::text::{Halves, Lines, halves, told, visible};

@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::arguments::{Arguments, invalid};
-use super::fit::structured;
-use crate::admission::reach::Reach;
+use super::size_limit::structured;
+use crate::admission::scope::Scope;
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Cursor, Query, Store};
@@ -65,15 +65,15 @@ impl SessionTool {
         self,
         arguments: JsonObject,
         store: &Store,
-        reach: Reach,
+        scope: Scope,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResult {
         let arguments = Arguments::of(self.name(), self.definition(), arguments);
         let stop = Stop::default();
         let answer = async {
             match (self, arguments?) {
-                (Self::List, arguments) => list(arguments, store, reach, &stop).await,
-                (Self::Read, arguments) => read(arguments, store, reach).await,
+                (Self::List, arguments) => list(arguments, store, scope, &stop).await,
+                (Self::Read, arguments) => read(arguments, store, scope).await,
             }
         };
         let answer = tokio::select! {
@@ -144,7 +144,7 @@ fn number(value: Option<u64>, default: usize) -> usize {
     value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX))
 }
 
-async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop) -> Answer {
+async fn list(mut arguments: Arguments, store: &Store, scope: Scope, stop: &Stop) -> Answer {
     let query = Query {
         cwd: arguments.optional_text("cwd")?.map(Into::into),
         text: arguments.optional_text("text")?,
@@ -153,12 +153,12 @@ async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop
         until: arguments.parsed("until", str::parse::<Time>)?,
         cursor: arguments.parsed("cursor", str::parse::<Cursor>)?,
         limit: number(arguments.whole("limit", 1, MAX_ENTRIES)?, 20),
-        access: Arc::new(reach.clone()),
+        access: Arc::new(scope.clone()),
     };
     arguments.end();
     let stopped = Arc::clone(&stop.0);
     let list = move |store: &Store| {
-        query.cwd.as_ref().map_or(Ok(()), |cwd| reach.dir("cwd", cwd))?;
+        query.cwd.as_ref().map_or(Ok(()), |cwd| scope.dir("cwd", cwd))?;
         let listing = store.list(&query, READ_WITHIN, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {
@@ -177,7 +177,7 @@ async fn list(mut arguments: Arguments, store: &Store, reach: Reach, stop: &Stop
     blocking(store, list).await?
 }
 
-async fn read(mut arguments: Arguments, store: &Store, reach: Reach) -> Answer {
+async fn read(mut arguments: Arguments, store: &Store, scope: Scope) -> Answer {
     let session = arguments.required("session_id", str::parse::<SessionId>)?;
     let cursor = arguments.whole("cursor", 0, u64::MAX)?;
     let before = arguments.whole("before", 0, u64::MAX)?;
@@ -190,7 +190,7 @@ async fn read(mut arguments: Arguments, store: &Store, reach: Reach) -> Answer {
     arguments.end();
     let read = move |store: &Store| {
         let path = store.find(session).ok_or(FailureKind::SessionNotFound { session })?;
-        reach.session("session_id", session, Some(&path))?;
+        scope.session("session_id", session, Some(&path))?;
         let page = transcript::page(&path, &wanted).map_err(|problem| match problem {
             transcript::Problem::BadInput { field, problem } => invalid(field, problem),
             unreadable @ transcript::Problem::Io(_) => {

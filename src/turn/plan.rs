@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::roots::{self, Arranged};
 use super::run::Call;
 use super::surroundings::Surroundings;
+use super::writable_roots::{self, Arranged};
 use crate::admission::folders::Kept;
 use crate::admission::protected::Protected;
 use crate::codex::configured::{Configured, Requirements};
@@ -28,8 +28,8 @@ use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::session_id::SessionId;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
-use crate::session::known::Known;
-use crate::session::roots::{Roots, Temp};
+use crate::session::info::SessionInfo;
+use crate::session::writable_roots::{Temp, WritableRoots};
 use crate::system::depth::DEPTH;
 
 /// What the turn runs with, once that is settled.
@@ -46,10 +46,10 @@ pub(super) struct Plan {
     pub(super) defaults: Vec<Setting>,
     pub(super) imposed: Vec<Setting>,
     /// Where it may write, if it may.
-    pub(super) roots: Option<Roots>,
+    pub(super) roots: Option<WritableRoots>,
     pub(super) options: Options,
     pub(super) scratch: Scratch,
-    pub(super) known: Known,
+    pub(super) known: SessionInfo,
     pub(super) warnings: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl Call {
         let settings = &self.shared.settings;
         let known = match self.request.session {
             Some(session) => self.look_up(session),
-            None => Known::default(),
+            None => SessionInfo::default(),
         };
         let mut warnings = Vec::new();
         let working_dir = match (&self.request.working_dir, &known.working_dir) {
@@ -215,7 +215,7 @@ impl Call {
     /// The sandbox to name. Only where nothing is kept from callers may it be left to Codex.
     fn sandbox(
         &self,
-        known: &Known,
+        known: &SessionInfo,
         configured: &Configured,
         warnings: &mut Vec<String>,
     ) -> Choice {
@@ -407,7 +407,7 @@ impl Call {
         Ok(())
     }
 
-    fn look_up(&self, session: SessionId) -> Known {
+    fn look_up(&self, session: SessionId) -> SessionInfo {
         let home = self.shared.codex_home.as_deref();
         self.shared.sessions.look_up(session, home, self.shared.is_one_off)
     }
@@ -417,6 +417,6 @@ impl Call {
 /// commands write in them, whatever else they may not.
 fn excluded(protected: &Protected) -> Vec<&'static str> {
     let holds = |temp: &Temp| protected.any_in(Path::new(&temp.folder));
-    let temporary = roots::temporary().into_iter();
-    temporary.filter(holds).map(|temp| roots::closes(temp.which)).collect()
+    let temporary = writable_roots::temporary().into_iter();
+    temporary.filter(holds).map(|temp| writable_roots::closes(temp.which)).collect()
 }

@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::advice;
 use super::attempt::{End, Recorder, Running, Watched, Why};
+use super::classify;
 use super::clock::Clock;
 use super::plan::Plan;
 use super::tokens::{Before, Count, split};
-use super::trouble;
-use crate::codex::command::{Invocation, Session, told};
+use crate::codex::command::{Invocation, Session, redacted};
 use crate::codex::listing;
 use crate::codex::refusal::Trouble;
 use crate::codex::transcript::{Terminal, Transcript};
@@ -215,7 +215,7 @@ impl Call {
             };
             let end = attempt.run(watched).await;
             let mut transcript = std::mem::take(&mut attempt.transcript);
-            let refused = trouble::refused(&end, &transcript);
+            let refused = classify::refused(&end, &transcript);
             if refused == Some(Trouble::DatabaseLocked) && !locked_out {
                 *running = None;
                 locked_out = true;
@@ -289,11 +289,11 @@ impl Call {
         };
         let arguments = invocation.arguments();
         let program = plan.program.path.display();
-        tracing::debug!(%program, arguments = told(&arguments), "starting Codex");
+        tracing::debug!(%program, arguments = redacted(&arguments), "starting Codex");
         clock.event(Instant::now(), false);
         let watchdog = &self.shared.watchdog;
         Running::start(&plan.program, &arguments, &self.request.prompt, watchdog)
-            .map_err(|error| trouble::not_started(&plan.program, &error))
+            .map_err(|error| classify::not_started(&plan.program, &error))
     }
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
@@ -373,7 +373,7 @@ impl Call {
                 reason: "it did not say in which session".into(),
             },
             (End::Terminal(Terminal::Failed { message }), session) => {
-                trouble::failed(&message, self.known(session))
+                classify::failed(&message, self.known(session))
             }
             (End::Stopped(Why::Limit(limit)), _) => {
                 FailureKind::TimedOut { limit, started: true, in_front: String::new() }
@@ -388,7 +388,7 @@ impl Call {
             },
             (End::Exited { status, stderr }, session) => {
                 let known = self.known(session.or(self.request.session));
-                trouble::exited(status, &stderr, transcript.last_error.as_deref(), known)
+                classify::exited(status, &stderr, transcript.last_error.as_deref(), known)
             }
         };
         let known = !matches!(kind, FailureKind::SessionNotFound { .. });
@@ -406,8 +406,8 @@ impl Call {
         !self.request.options.is_ephemeral() || self.request.session.is_some() && !self.request.fork
     }
 
-    fn known(&self, session: Option<SessionId>) -> trouble::Known<'_> {
-        trouble::Known { session, codex_home: self.shared.codex_home.as_deref() }
+    fn known(&self, session: Option<SessionId>) -> classify::Known<'_> {
+        classify::Known { session, codex_home: self.shared.codex_home.as_deref() }
     }
 
     /// What was in force, if it is more than the turn was to have.

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::plan::Plan;
-use super::roots::closes;
 use super::run::Call;
+use super::writable_roots::closes;
 use crate::model::outcome::FailureKind;
 use crate::session::queue::Place;
 

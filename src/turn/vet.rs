@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::run::Call;
 use super::{Codex, Shared};
-use crate::admission::reach::Reach;
+use crate::admission::scope::Scope;
 use crate::model::limits::Limits;
 use crate::model::outcome::FailureKind;
 use crate::model::policy::Policy;
@@ -35,8 +35,8 @@ impl Vetted {
 
 impl Codex {
     /// What callers under the settings' policy reach.
-    pub(crate) fn reach(&self) -> Reach {
-        self.0.reach(&self.0.settings.policy)
+    pub(crate) fn scope(&self) -> Scope {
+        self.0.scope(&self.0.settings.policy)
     }
 
     /// Settles what a turn would run with, as if it ran now, and starts nothing. Its session is looked
@@ -80,8 +80,8 @@ impl Codex {
 }
 
 impl Shared {
-    pub(super) fn reach(&self, policy: &Policy) -> Reach {
-        Reach::of(policy, self.codex_home.as_deref(), &self.places)
+    pub(super) fn scope(&self, policy: &Policy) -> Scope {
+        Scope::of(policy, self.codex_home.as_deref(), &self.places)
     }
 }
 
@@ -89,12 +89,12 @@ impl Call {
     /// Refuses a session that was outside of the folders that are allowed. Its history comes along
     /// whatever directory the call names.
     pub(super) async fn check_session(&self) -> Result<(), FailureKind> {
-        let reach = self.shared.reach(self.policy());
-        let Some(session) = self.request.session.filter(|_| reach.is_limited()) else {
+        let scope = self.shared.scope(self.policy());
+        let Some(session) = self.request.session.filter(|_| scope.is_limited()) else {
             return Ok(());
         };
         let field = if self.request.found_last { "continue_last" } else { "session_id" };
-        let check = tokio::task::spawn_blocking(move || reach.session(field, session, None));
+        let check = tokio::task::spawn_blocking(move || scope.session(field, session, None));
         let broken = |error: tokio::task::JoinError| FailureKind::Internal {
             message: format!("the session's record could not be looked at: {error}"),
         };

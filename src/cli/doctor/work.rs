@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::check::{Check, count};
 use super::home::Home;
-use crate::admission::reach::Reach;
+use crate::admission::scope::Scope;
 use crate::cli::words::head;
 use crate::job::{Jobs, Problem, State, Status, Time};
 use crate::model::settings::Settings;
@@ -20,7 +20,7 @@ pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
         // Told with the state folder.
         return Vec::new();
     }
-    let jobs = Jobs::new(settings, Reach::everything());
+    let jobs = Jobs::new(settings, Scope::everything());
     match jobs.list(usize::MAX, |_| true, |_| true).and_then(|states| Ok((states, jobs.size()?))) {
         Ok((states, size)) => judge_jobs(&states, size.jobs, size.bytes),
         Err(problem) => vec![no_jobs(&problem)],

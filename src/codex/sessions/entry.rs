@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::include::Include;
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
-use super::untold::Calls;
+use super::omitted::Calls;
 use crate::model::prompt;
 
 type Fields = Map<String, Value>;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::index::{Entry, Place};
 use super::lines::Lines;
-use super::look::{Look, Missed, Saving, lock};
+use super::scan::{Missed, Saving, Scan, lock};
 use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
 use crate::codex::home::{codex_home, in_home};
@@ -159,7 +159,7 @@ impl Store {
         let matcher = Matcher::new(query, home);
         let mut page = Page::new(query);
         let look = |page: &mut Page, reader, saving| {
-            let look = Look { home, reader, saving, is_over: &is_over, missed: Missed::default() };
+            let look = Scan { home, reader, saving, is_over: &is_over, missed: Missed::default() };
             look.run(&mut |entry| page.offer(&matcher, entry))
         };
         let remembered = || place.as_ref().map(Place::read);

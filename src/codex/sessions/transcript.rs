@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::entry::entries;
 pub(crate) use super::include::Include;
 use super::lines::{Lines, RawLine, is_line_start};
-use super::untold::Calls;
+use super::omitted::Calls;
 use crate::model::text::cut;
 use crate::model::value::InvalidValue;
 use crate::system::bounded::open_file;

@@ -10,7 +10,7 @@ use crate::model::event::Event;
 
 /// What a person is told of an entry.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Description {
     pub(crate) kind: String,
     pub(crate) text: String,
     /// What a command exited with, and what it wrote.
@@ -24,7 +24,7 @@ pub(crate) struct Told {
 
 /// Tells an entry; nothing if it means nothing to a person. Unlike in a page of readable events the
 /// beginning of a command is told too: who watches wants to know what is going on.
-pub(crate) fn told(entry: &Value) -> Option<Told> {
+pub(crate) fn describe(entry: &Value) -> Option<Description> {
     let event = &entry["event"];
     let raw = serde_json::value::to_raw_value(event).ok()?;
     let job = serde_json::from_value::<JobEvent>(event.clone()).ok();
@@ -33,7 +33,7 @@ pub(crate) fn told(entry: &Value) -> Option<Told> {
     let line = Line { at: 0, turn, codex, job };
     if let Some(fields) = readable(&line, &[]) {
         let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
-        return Some(Told {
+        return Some(Description {
             kind: text("type"),
             text: text("text"),
             exit_code: fields["exit_code"].as_i64(),
@@ -43,10 +43,10 @@ pub(crate) fn told(entry: &Value) -> Option<Told> {
         });
     }
     let running = step(&Event::decode(raw.get().as_bytes())?, false)?;
-    running.starts_with("running: ").then(|| Told {
+    running.starts_with("running: ").then(|| Description {
         kind: "running".into(),
         text: running,
-        ..Told::default()
+        ..Description::default()
     })
 }
 
@@ -59,18 +59,18 @@ mod tests {
     fn a_command_is_told_when_it_begins_and_when_it_ends() {
         let entry = |kind: &str, item: Value| json!({"cursor": 1, "turn": 1, "event": {"type": kind, "item": item}});
         let begins = json!({"id": "1", "type": "command_execution", "command": "bash -lc 'ls'"});
-        let begins = told(&entry("item.started", begins)).expect("it is told");
+        let begins = describe(&entry("item.started", begins)).expect("it is told");
         assert_eq!((begins.kind.as_str(), begins.text.as_str()), ("running", "running: ls"));
         let ends = json!({"id": "1", "type": "command_execution", "command": "ls", "exit_code": 2,
                           "aggregated_output": "no\n"});
-        let ends = told(&entry("item.completed", ends)).expect("it is told");
+        let ends = describe(&entry("item.completed", ends)).expect("it is told");
         assert_eq!((ends.exit_code, ends.output.as_str()), (Some(2), "no\n"));
     }
 
     #[test]
     fn what_happens_to_the_job_is_told() {
         let event = json!({"type": "turn.running", "cwd": "/tmp"});
-        let told = told(&json!({"cursor": 1, "turn": 2, "event": event})).expect("it is told");
+        let told = describe(&json!({"cursor": 1, "turn": 2, "event": event})).expect("it is told");
         assert_eq!(told.text, "turn 2 runs in /tmp");
     }
 }

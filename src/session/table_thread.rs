@@ -1,6 +1,6 @@
 //! The thread that looks at the table of the line, and the only one that does: the disk that it lies on
 //! may never answer. What it holds up then is the sharing of the line, and no call for longer than
-//! [`PATIENCE`](super::line::PATIENCE).
+//! [`PATIENCE`](super::shared_queue::PATIENCE).
 
 use std::collections::HashMap;
 use std::io;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::calls::{Key, Seen, Writing, others_in};
-use super::line::Line;
+use super::shared_queue::SharedQueue;
 use super::table::{Locked, Table, Unavailable};
 use super::waiters::{Due, Shared};
 
 /// How long a Codex may live whose server was killed: its watchdog needs 1.5 s at most.
 const CODEX_GONE_AFTER: Duration = Duration::from_secs(2);
 
-pub(super) struct Looker {
+pub(super) struct TableThread {
     table: Table,
     shared: Arc<Shared>,
     dead: Dead,
@@ -27,7 +27,7 @@ struct Failed {
     was_read: bool,
 }
 
-impl Looker {
+impl TableThread {
     /// Starts the thread. It ends with the queue.
     pub(super) fn start(table: Table, shared: Arc<Shared>) -> io::Result<()> {
         let mut looker = Self { table, shared, dead: Dead::default() };
@@ -56,7 +56,7 @@ impl Looker {
             return self.shared.looked(Vec::new());
         }
         let starts = match self.look_together() {
-            Ok(()) => self.line(Line::looked),
+            Ok(()) => self.line(SharedQueue::looked),
             Err(Failed { problem, was_read }) => {
                 let held = matches!(problem, Unavailable::Held);
                 let last_locked = if held { self.table.last_locked() } else { None };
@@ -79,7 +79,7 @@ impl Looker {
             read(&shared, &table, &mut self.dead).map_err(|error| unread(error.into()))?;
         let written = write(&shared, &table, &text, &others);
         drop(table);
-        let next = shared.line(Line::take_next);
+        let next = shared.line(SharedQueue::take_next);
         next.iter().for_each(|server| self.table.ring(server));
         written.map_err(|error| Failed { problem: error.into(), was_read: true })
     }
@@ -110,7 +110,7 @@ impl Looker {
         }
     }
 
-    fn line<T>(&self, work: impl FnOnce(&mut Line) -> T) -> T {
+    fn line<T>(&self, work: impl FnOnce(&mut SharedQueue) -> T) -> T {
         self.shared.line(work)
     }
 }

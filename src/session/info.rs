@@ -14,7 +14,7 @@ const REMEMBERED: usize = 1_000;
 
 /// What a resumed session is like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct SessionInfo {
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) sandbox: Option<Sandbox>,
     /// Tokens of the session before the next turn.
@@ -27,7 +27,7 @@ pub(crate) struct Known {
     pub(crate) record: Option<PathBuf>,
 }
 
-impl Known {
+impl SessionInfo {
     /// The same for a copy of the session, which has a record of its own.
     pub(crate) fn of_copy(self) -> Self {
         Self { record: None, recorded: 0, ..self }
@@ -40,7 +40,7 @@ pub(crate) struct Sessions(Arc<Mutex<Remembered>>);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    known: HashMap<SessionId, Known>,
+    known: HashMap<SessionId, SessionInfo>,
     order: VecDeque<SessionId>,
 }
 
@@ -52,7 +52,7 @@ impl Sessions {
         session: SessionId,
         codex_home: Option<&Path>,
         is_one_off: fn(&str) -> bool,
-    ) -> Known {
+    ) -> SessionInfo {
         let remembered = self.lock().known.get(&session).cloned();
         let mut known = remembered.unwrap_or_default();
         if known.record.as_ref().is_none_or(|record| !record.exists()) {
@@ -77,7 +77,7 @@ impl Sessions {
     }
 
     /// Remembers what a turn made known.
-    pub(crate) fn remember(&self, session: SessionId, known: Known) {
+    pub(crate) fn remember(&self, session: SessionId, known: SessionInfo) {
         let mut remembered = self.lock();
         if remembered.known.insert(session, known).is_none() {
             remembered.order.push_back(session);
@@ -104,7 +104,7 @@ mod tests {
         let id = |number: usize| -> SessionId {
             format!("00000000-0000-7000-8000-{number:012}").parse().expect("a UUID")
         };
-        let known = Known { settled: true, ..Known::default() };
+        let known = SessionInfo { settled: true, ..SessionInfo::default() };
         for number in 0..=REMEMBERED {
             sessions.remember(id(number), known.clone());
         }

@@ -20,7 +20,7 @@ const MAX_ORIGINS: usize = 100;
 
 /// What callers reach. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Reach {
+pub(crate) struct Scope {
     /// The folders that are allowed; none is no limit.
     folders: Vec<WorkingDir>,
     home: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub(crate) struct Reach {
 
 /// Where a session was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
+pub(crate) enum Visibility {
     /// In allowed folders alone.
     Inside,
     /// Also elsewhere, or that cannot be found out.
@@ -40,7 +40,7 @@ pub(crate) enum Sight {
 
 type Result<T> = std::result::Result<T, FailureKind>;
 
-impl Reach {
+impl Scope {
     /// That of the person whose program this is.
     pub(crate) fn everything() -> Self {
         Self { folders: Vec::new(), home: None, places: Places::default() }
@@ -89,8 +89,8 @@ impl Reach {
         record: Option<&Path>,
     ) -> Result<()> {
         match self.look(None, session, record) {
-            Sight::Inside => Ok(()),
-            Sight::Outside | Sight::Unknown => Err(self.refusal(field, "a session")),
+            Visibility::Inside => Ok(()),
+            Visibility::Outside | Visibility::Unknown => Err(self.refusal(field, "a session")),
         }
     }
 
@@ -101,22 +101,22 @@ impl Reach {
         home: Option<&Path>,
         session: SessionId,
         record: Option<&Path>,
-    ) -> Sight {
+    ) -> Visibility {
         if !self.is_limited() {
-            return Sight::Inside;
+            return Visibility::Inside;
         }
-        let Some(home) = home.or(self.home.as_deref()) else { return Sight::Unknown };
+        let Some(home) = home.or(self.home.as_deref()) else { return Visibility::Unknown };
         let mut sessions = vec![session];
         let mut next = 0;
         while let Some(at) = sessions.get(next).copied() {
             let record = record.filter(|_| at == session);
             let been = self.places.of(home, at, record).filter(|been| !been.dirs.is_empty());
             let Some(been) = been else {
-                return if at == session { Sight::Unknown } else { Sight::Outside };
+                return if at == session { Visibility::Unknown } else { Visibility::Outside };
             };
             if let Some(dir) = been.dirs.iter().find(|dir| !self.holds(dir)) {
-                tracing::debug!(%session, %at, dir = %dir.display(), "the session is out of reach");
-                return Sight::Outside;
+                tracing::debug!(%session, %at, dir = %dir.display(), "the session is out of scope");
+                return Visibility::Outside;
             }
             for origin in been.origins {
                 if !sessions.contains(&origin) {
@@ -125,10 +125,10 @@ impl Reach {
             }
             next += 1;
             if next > MAX_ORIGINS {
-                return Sight::Outside;
+                return Visibility::Outside;
             }
         }
-        Sight::Inside
+        Visibility::Inside
     }
 
     /// Refuses something that a call names, and says no more of it than that.
@@ -146,13 +146,13 @@ impl Reach {
     }
 }
 
-impl Access for Reach {
+impl Access for Scope {
     fn to_dir(&self, dir: &Path) -> bool {
         self.holds(dir)
     }
 
     fn to_session(&self, home: &Path, session: SessionId, record: &Path) -> bool {
-        self.look(Some(home), session, Some(record)) == Sight::Inside
+        self.look(Some(home), session, Some(record)) == Visibility::Inside
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_gone_is_where_it_was() {
-        let folder = crate::testing::scratch().join(format!("reach-{}", uuid::Uuid::new_v4()));
+        let folder = crate::testing::scratch().join(format!("scope-{}", uuid::Uuid::new_v4()));
         let folder = {
             fs::create_dir_all(folder.join("in/deep")).expect("a fresh folder");
             folder.canonicalize().expect("just made")
@@ -204,7 +204,7 @@ mod tests {
             allowed_dirs: vec![WorkingDir::existing(folder.join("back")).expect("it is there")],
             ..Policy::default()
         };
-        let reach = Reach::of(&policy, None, &Places::default());
+        let scope = Scope::of(&policy, None, &Places::default());
         for inside in [
             "in",
             "in/deep",
@@ -214,7 +214,7 @@ mod tests {
             "back/gone",
             "in/file/gone",
         ] {
-            assert!(reach.holds(&folder.join(inside)), "{inside}");
+            assert!(scope.holds(&folder.join(inside)), "{inside}");
         }
         for outside in [
             "",
@@ -229,15 +229,15 @@ mod tests {
             "in/gone/..",
             "in/gone/../../in-2",
         ] {
-            assert!(!reach.holds(&folder.join(outside)), "{outside}");
+            assert!(!scope.holds(&folder.join(outside)), "{outside}");
         }
         for outside in ["", "in", "/", "/no/such/folder"] {
-            assert!(!reach.holds(Path::new(outside)), "{outside}");
-            assert!(Reach::everything().holds(Path::new(outside)));
+            assert!(!scope.holds(Path::new(outside)), "{outside}");
+            assert!(Scope::everything().holds(Path::new(outside)));
         }
         // If the allowed folder itself is gone, nothing is inside.
         fs::remove_file(folder.join("back")).expect("it is a link");
-        assert!(!reach.holds(&folder.join("in")));
+        assert!(!scope.holds(&folder.join("in")));
         fs::remove_dir_all(folder).expect("it is ours");
     }
 }

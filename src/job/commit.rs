@@ -11,9 +11,9 @@ const GIVEN_UP: u8 = 2;
 
 /// Shared by who does it and who waits for it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Deed(Arc<AtomicU8>);
+pub(crate) struct Commit(Arc<AtomicU8>);
 
-impl Deed {
+impl Commit {
     /// From here on it cannot be taken back.
     ///
     /// # Errors
@@ -44,11 +44,11 @@ mod tests {
 
     #[test]
     fn it_is_done_or_given_up_whichever_comes_first() {
-        let deed = Deed::default();
-        assert!(deed.give_up());
-        assert!(deed.begin().is_err() && deed.give_up());
-        let deed = Deed::default();
-        assert!(deed.begin().is_ok());
-        assert!(!deed.give_up() && deed.begin().is_ok());
+        let commit = Commit::default();
+        assert!(commit.give_up());
+        assert!(commit.begin().is_err() && commit.give_up());
+        let commit = Commit::default();
+        assert!(commit.begin().is_ok());
+        assert!(!commit.give_up() && commit.begin().is_ok());
     }
 }

@@ -1,5 +1,5 @@
 //! The line that all servers of the user share, as this one sees it: what it makes of what its
-//! [`Looker`](super::looker) finds in the table, and tells there. Nothing here waits for a disk.
+//! [`TableThread`](super::table_thread) finds in the table, and tells there. Nothing here waits for a disk.
 //!
 //! Each look brings the table and what is known here together, so that nothing is lost when the table
 //! cannot be had for a moment, or is deleted. Without a table the server is for itself.
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::calls::{Calls, Key, Seen, Writing};
 use super::order::{self, Entry, InFront};
-use super::roots::{Clash, Roots};
 use super::table::{Locked, PATIENCE, Slot, Unavailable, Who};
+use super::writable_roots::{Clash, WritableRoots};
 use crate::model::session_id::SessionId;
 
 /// How often it is looked whether another server has made room: by the first of those who wait, and at
@@ -34,7 +34,7 @@ const MOST_LOOKS: usize = 5;
 
 /// The calls of this server among all others.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct SharedQueue {
     calls: Calls,
     /// Those whose turn it is, and who are called in when the others were told.
     starts: Vec<Key>,
@@ -53,7 +53,7 @@ pub(crate) struct Line {
     warned: bool,
 }
 
-impl Line {
+impl SharedQueue {
     /// Puts a call at the end of the line. The next look tells whether it can start.
     pub(crate) fn join(&mut self, session: Option<SessionId>, front: bool, limit: usize) -> Key {
         self.calls.join(session, front, limit)
@@ -61,12 +61,12 @@ impl Line {
 
     /// Has a running call wait in its place until its turn may write in `roots`. Says whether it must;
     /// the next look tells whether it can start.
-    pub(crate) fn settle(&mut self, key: Key, roots: Option<&Roots>) -> bool {
+    pub(crate) fn settle(&mut self, key: Key, roots: Option<&WritableRoots>) -> bool {
         self.calls.settle(key, roots)
     }
 
     /// Where a running call's turn may write. Some of what was asked for may have been given up.
-    pub(crate) fn roots(&self, key: Key) -> Option<&Roots> {
+    pub(crate) fn roots(&self, key: Key) -> Option<&WritableRoots> {
         self.calls.roots(key)
     }
 
@@ -303,13 +303,13 @@ mod tests {
     use super::*;
     use std::io;
 
-    fn writes_in(folder: &str) -> Roots {
-        Roots { own: vec![folder.into()], ..Roots::default() }
+    fn writes_in(folder: &str) -> WritableRoots {
+        WritableRoots { own: vec![folder.into()], ..WritableRoots::default() }
     }
 
     #[test]
     fn a_turn_that_was_held_back_while_a_disk_hung_starts_once_it_answers() {
-        let mut line = Line::default();
+        let mut line = SharedQueue::default();
         let key = line.join(None, false, 1);
         assert!(line.settle(key, Some(&writes_in("/a"))));
         line.decide_among(&[]);
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_runs_is_entered_again_once_a_full_disk_has_room() {
-        let mut line = Line::default();
+        let mut line = SharedQueue::default();
         let [told, untold] = [(); 2].map(|()| {
             let key = line.join(None, false, 2);
             line.decide_among(&[]);
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn nobody_looks_for_a_server_without_calls() {
-        let mut line = Line::default();
+        let mut line = SharedQueue::default();
         assert!(!line.must_look_again());
         let key = line.join(None, false, 1);
         line.decide_among(&[]);

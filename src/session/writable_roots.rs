@@ -13,7 +13,7 @@ use crate::system::links;
 /// The folders in which a turn may write, as they really are. In texts, which the table can hold: of
 /// what is not Unicode, two that differ may be taken for the same, so rather too many turns wait.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Roots {
+pub(crate) struct WritableRoots {
     /// What it was given to work in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) own: Vec<String>,
@@ -52,7 +52,7 @@ pub(crate) struct Clash {
     pub(crate) mine: String,
 }
 
-impl Roots {
+impl WritableRoots {
     /// As much of them as the table has room for.
     pub(crate) fn shortened() -> Self {
         Self { any: true, ..Self::default() }
@@ -113,16 +113,20 @@ fn is_within(name: &str, folder: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn roots(own: &[&str], temp: &[&str]) -> Roots {
+    fn roots(own: &[&str], temp: &[&str]) -> WritableRoots {
         let temp = temp.iter().map(|folder| Temp {
             which: Which::SlashTmp,
             folder: (*folder).into(),
             links: Vec::new(),
         });
-        Roots { own: own.iter().map(|&own| own.into()).collect(), temp: temp.collect(), any: false }
+        WritableRoots {
+            own: own.iter().map(|&own| own.into()).collect(),
+            temp: temp.collect(),
+            any: false,
+        }
     }
 
-    fn clash(mine: &Roots, other: &Roots, runs: bool) -> bool {
+    fn clash(mine: &WritableRoots, other: &WritableRoots, runs: bool) -> bool {
         mine.clash(other, runs).is_some()
     }
 
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn too_many_to_tell_clash_with_all() {
-        let many = Roots::shortened();
+        let many = WritableRoots::shortened();
         let one = roots(&["/a"], &["/tmp"]);
         assert!(clash(&many, &one, true) && clash(&one, &many, false) && clash(&many, &many, true));
     }

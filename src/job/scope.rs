@@ -2,20 +2,20 @@
 
 use super::began::Began;
 use super::state::State;
-use crate::admission::reach::{Reach, Sight};
+use crate::admission::scope::{Scope, Visibility};
 use crate::model::outcome::FailureKind;
 
 /// Refuses a job that is outside. Blocks on files.
-pub(super) fn check(reach: &Reach, state: &State) -> Result<(), FailureKind> {
-    if is_inside(reach, state) { Ok(()) } else { Err(reach.refusal("job_id", "a job")) }
+pub(super) fn check(scope: &Scope, state: &State) -> Result<(), FailureKind> {
+    if is_inside(scope, state) { Ok(()) } else { Err(scope.refusal("job_id", "a job")) }
 }
 
 /// Whether a job was inside, as far as that is known. Blocks on files.
-pub(super) fn is_inside(reach: &Reach, state: &State) -> bool {
-    if !reach.is_limited() {
+pub(super) fn is_inside(scope: &Scope, state: &State) -> bool {
+    if !scope.is_limited() {
         return true;
     }
-    if state.cwd.as_ref().is_some_and(|cwd| !reach.holds(cwd)) {
+    if state.cwd.as_ref().is_some_and(|cwd| !scope.holds(cwd)) {
         return false;
     }
     // One that the job itself begins may have no record yet, and perhaps never has one.
@@ -30,10 +30,10 @@ pub(super) fn is_inside(reach: &Reach, state: &State) -> bool {
     // Until it runs, a job without a directory of its own is where its session is.
     let mut is_known = state.cwd.is_some();
     for (session, needs_record) in origin.into_iter().chain(own) {
-        match reach.look(state.codex_home.as_deref(), session, None) {
-            Sight::Inside => is_known = true,
-            Sight::Unknown if !needs_record => {}
-            Sight::Outside | Sight::Unknown => return false,
+        match scope.look(state.codex_home.as_deref(), session, None) {
+            Visibility::Inside => is_known = true,
+            Visibility::Unknown if !needs_record => {}
+            Visibility::Outside | Visibility::Unknown => return false,
         }
     }
     is_known
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn all_that_is_recorded_of_a_job_must_be_inside_and_something_must_be() {
-        let base = crate::testing::scratch().join(format!("job-reach-{}", uuid::Uuid::new_v4()));
+        let base = crate::testing::scratch().join(format!("job-scope-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(base.join("in")).expect("a fresh folder");
         let base = base.canonicalize().expect("just made");
         let (inside, outside) = (base.join("in"), base.join("out"));
@@ -76,7 +76,7 @@ mod tests {
         };
         // The job's own Codex home is where its sessions are, and not that of whoever asks.
         let (home, other) = (base.join("home"), base.join("other"));
-        let reach = Reach::of(&policy, Some(&other), &Places::default());
+        let scope = Scope::of(&policy, Some(&other), &Places::default());
         let within = session(&home, Some(&inside));
         let away = session(&home, Some(&outside));
         let unknown = session(&home, None);
@@ -88,8 +88,8 @@ mod tests {
                 codex_home: Some(home.clone()),
                 ..State::new(JobId::new())
             };
-            assert!(super::is_inside(&Reach::everything(), &state));
-            super::is_inside(&reach, &state)
+            assert!(super::is_inside(&Scope::everything(), &state));
+            super::is_inside(&scope, &state)
         };
         let (here, there) = (Some(&*inside), Some(&*outside));
         for (began, session_id, cwd, expected) in [

@@ -18,7 +18,7 @@ use crate::model::working_dir::WorkingDir;
 
 /// What a turn of a job is asked, in a form that can be written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ask {
+pub(crate) struct QueuedPrompt {
     /// The beginning of what the caller wrote, for people.
     pub(crate) text: String,
     /// Whether the turn that is running is to be interrupted for this one.
@@ -59,7 +59,7 @@ impl Lasting {
     }
 }
 
-impl Ask {
+impl QueuedPrompt {
     pub(crate) fn new(text: String, request: &TurnRequest, policy: &Policy) -> Self {
         let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         Self {

@@ -41,9 +41,9 @@ fn number(_metadata: &Metadata) -> u64 {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Settled(Mutex<HashMap<JobId, (Stamp, Status)>>);
+pub(super) struct EndedJobs(Mutex<HashMap<JobId, (Stamp, Status)>>);
 
-impl Settled {
+impl EndedJobs {
     /// How a job ended that was found settled, if this file is still the same.
     pub(super) fn status(&self, job: JobId, file: &Path) -> Option<Status> {
         let (stamp, status) =

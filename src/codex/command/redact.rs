@@ -13,7 +13,7 @@ const OWN_WORDS: &[&str] = &["-s", "resume", "fork"];
 const LEFT_OUT: &str = "…";
 
 /// The arguments in one line.
-pub(crate) fn told(arguments: &[OsString]) -> String {
+pub(crate) fn redacted(arguments: &[OsString]) -> String {
     let mut before = "";
     let words = arguments.iter().enumerate().map(|(at, argument)| {
         let argument = argument.to_str().unwrap_or_default();
@@ -54,7 +54,7 @@ mod tests {
         let line = "exec|-i|/a b.png|--json|-C|/secret|-s|read-only|-m|secret|-c|key=\"secret\"\
                     |--ignore-rules|--config=x=secret|-csecret=1|secret|-c|se cret|resume|ID|-";
         assert_eq!(
-            told(&arguments(line)),
+            redacted(&arguments(line)),
             "exec -i … --json -C … -s read-only -m … -c key=… --ignore-rules --config=… -c … -c … \
              resume ID -"
         );

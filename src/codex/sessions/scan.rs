@@ -47,7 +47,7 @@ pub(super) fn lock(place: &Place, is_over: &dyn Fn() -> bool) -> Option<Lock> {
 }
 
 /// One look at all records.
-pub(super) struct Look<'a> {
+pub(super) struct Scan<'a> {
     pub(super) home: &'a Path,
     pub(super) reader: Option<Reader>,
     pub(super) saving: Saving,
@@ -63,7 +63,7 @@ pub(super) enum Saving {
     All(Option<Writer>),
 }
 
-impl Look<'_> {
+impl Scan<'_> {
     /// Calls `visit` for each record. `None` if there is too much to read for not remembering it.
     pub(super) fn run(mut self, visit: &mut dyn FnMut(&Entry)) -> Option<Missed> {
         let home = self.home;

@@ -18,7 +18,7 @@ use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
-use crate::session::roots::{Roots, Temp, Which};
+use crate::session::writable_roots::{Temp, Which, WritableRoots};
 use crate::system::links::{follow, is_within};
 
 /// All folders for temporary files in which Codex lets commands write, whatever else they may not.
@@ -49,7 +49,7 @@ pub(super) fn temporary() -> Vec<Temp> {
 /// Where a turn may write, and what Codex must be told for that.
 #[derive(Debug, Default)]
 pub(super) struct Arranged {
-    pub(super) roots: Option<Roots>,
+    pub(super) roots: Option<WritableRoots>,
     /// Folders for temporary files that are closed for it.
     pub(super) excluded: Vec<&'static str>,
     pub(super) settings: Vec<Setting>,
@@ -200,8 +200,8 @@ impl Folders {
 
 impl Arrangement {
     /// What others must know of it. What is named twice is told once.
-    fn roots(&self) -> Roots {
-        let mut roots = Roots::default();
+    fn roots(&self) -> WritableRoots {
+        let mut roots = WritableRoots::default();
         for dir in self.add_dirs.iter().chain(&self.configured).chain([&self.cwd]) {
             let dir = text(dir);
             if !roots.own.contains(&dir) {
@@ -297,7 +297,10 @@ mod tests {
         assert_eq!((fixed.left_out, fixed.excluded), (paths(&["/b"]), vec![Which::SlashTmp]));
         let itself = arrange("/tmp", &[], &[]).expect("no added one is around it");
         assert!(itself.excluded.is_empty());
-        assert_eq!(itself.roots(), Roots { own: vec!["/tmp".into()], ..Roots::default() });
+        assert_eq!(
+            itself.roots(),
+            WritableRoots { own: vec!["/tmp".into()], ..WritableRoots::default() }
+        );
     }
 
     #[test]
