@@ -1,8 +1,9 @@
-//! The order of the source: imports go down only, and never in a circle. The map that says where down is
-//! stands in ARCHITECTURE.md, under "Layers", so that it cannot say anything else than the code.
+//! What the pages say of the source, held against the source: imports go down only and never in a circle, by
+//! the layers in ARCHITECTURE.md; and each defence in SECURITY.md has a test.
 
 mod imports;
 mod layers;
+mod security;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -122,4 +123,14 @@ fn what_goes_wrong_is_found() {
         BTreeMap::from([("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["a"]), ("d", vec!["a"])]);
     assert_eq!(circle(&arrows), Some(vec!["a", "b", "c", "a"]));
     assert_eq!(circle(&BTreeMap::from([("a", vec!["b"]), ("b", vec![])])), None);
+}
+
+#[test]
+fn each_defence_has_a_test() {
+    let page = fs::read_to_string(checkout().join("SECURITY.md")).expect("it is in the checkout");
+    let untested = security::untested(&page, &checkout().join("tests/integration"));
+    assert!(untested.is_empty(), "{}", untested.join("\n"));
+    let renamed = page.replace("real/swap.rs", "real/gone.rs");
+    let tests = checkout().join("tests/integration");
+    assert!(!security::untested(&renamed, &tests).is_empty(), "a missing test goes unnoticed");
 }
