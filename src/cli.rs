@@ -30,7 +30,7 @@ use crate::model::policy::{CommandEnvironment, NestedMcp, Policy};
 use crate::model::sandbox::Sandbox;
 use crate::model::settings::Retention;
 use crate::model::settings::{Logging, Origin, Settings};
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::model::working_dir::WorkingDir;
 use crate::system::log;
 
@@ -302,9 +302,9 @@ fn tame(message: &mut clap::Error) {
     let quoted: Vec<(ContextKind, ContextValue)> = message
         .context()
         .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) => Some((kind, ContextValue::String(shown(text)))),
+            ContextValue::String(text) => Some((kind, ContextValue::String(excerpt(text)))),
             ContextValue::Strings(texts) => {
-                Some((kind, ContextValue::Strings(texts.iter().map(shown).collect())))
+                Some((kind, ContextValue::Strings(texts.iter().map(excerpt).collect())))
             }
             _ => None,
         })

@@ -51,7 +51,7 @@ use crate::model::outcome::FailureKind;
 use crate::model::request::TurnRequest;
 use crate::model::settings::Retention;
 use crate::model::settings::Settings;
-use crate::model::text::{head, shown};
+use crate::model::text::{excerpt, head};
 use crate::model::value::InvalidValue;
 use crate::turn::vet::Vetted;
 use began::Began;
@@ -94,9 +94,9 @@ pub(crate) enum Problem {
     NotKept(JobId),
     #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
     TooManyPrompts,
-    #[error("the jobs' folder {} cannot be used: {source}", shown(.path.display()))]
+    #[error("the jobs' folder {} cannot be used: {source}", excerpt(.path.display()))]
     Storage { path: PathBuf, source: io::Error },
-    #[error("the process that would run the job cannot be started: {}", shown(.0))]
+    #[error("the process that would run the job cannot be started: {}", excerpt(.0))]
     NotStarted(io::Error),
     #[error("the disk that the jobs lie on does not answer")]
     NoAnswer,

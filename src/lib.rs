@@ -35,7 +35,7 @@ pub use model::options::{
 };
 pub use model::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
 pub use model::policy::{CommandEnvironment, Policy};
-pub use model::prompt_text::{MAX_PROMPT_CHARS, Prompt};
+pub use model::prompt::{MAX_PROMPT_CHARS, Prompt};
 pub use model::request::TurnRequest;
 pub use model::sandbox::{Sandbox, SandboxChoice};
 pub use model::session_id::SessionId;

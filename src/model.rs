@@ -1,5 +1,5 @@
-//! The ground floor: plain values, and the rules on them. Nothing in here reads a file, waits, or starts
-//! anything, and nothing in here knows who uses it.
+//! The lowest layer: plain values and the rules that apply to them. Nothing here does I/O, blocks or starts
+//! a process, and nothing here depends on a layer above.
 
 pub(crate) mod command_line;
 pub(crate) mod diff;
@@ -12,12 +12,11 @@ pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod policy;
 pub(crate) mod prompt;
-pub(crate) mod prompt_text;
+pub(crate) mod prompt_envelope;
 pub(crate) mod request;
 pub(crate) mod sandbox;
 pub(crate) mod session_id;
 pub(crate) mod settings;
-mod strict;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod usage;

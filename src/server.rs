@@ -17,7 +17,7 @@ use crate::codex::sessions::Store;
 use crate::job::Jobs;
 use crate::model::outcome::{CancelledBy, Failure, FailureKind};
 use crate::model::request::TurnRequest;
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::tool::{self, JobTool, Progress, SessionTool, Tool};
 use crate::turn::{Codex, Turn};
 
@@ -192,7 +192,7 @@ impl ServerHandler for Server {
                 &SessionTool::ALL.map(SessionTool::name)[..],
             ];
             let names = names.concat().join(", ");
-            let message = format!("There is no tool {}. There are {names}.", shown(&params.name));
+            let message = format!("There is no tool {}. There are {names}.", excerpt(&params.name));
             return Err(ErrorData::invalid_params(message, None));
         };
         if tool == Tool::Chat && self.codex.settings().tasks && task::is_taken(&context) {
@@ -230,7 +230,7 @@ impl ServerHandler for Server {
 
 impl TurnRequest {
     fn resumes(&self) -> bool {
-        self.continues().is_some()
+        self.continued_session().is_some()
     }
 }
 

@@ -112,7 +112,7 @@ impl Codex {
         recorder: Box<dyn Recorder>,
         in_front: bool,
     ) -> Turn {
-        request.in_front = in_front;
+        request.at_front = in_front;
         self.start_with(request, Arc::new(policy), Some(recorder))
     }
 
@@ -136,7 +136,7 @@ impl Codex {
             drop(answer.send(Err(failure)));
             return turn;
         }
-        let (session, in_front) = (request.continues(), request.in_front);
+        let (session, in_front) = (request.continued_session(), request.at_front);
         let waiting = match &recorder {
             Some(_) => self.0.queue.enter_in_any_case(session, in_front),
             None => self.0.queue.enter(session, in_front),
@@ -188,7 +188,7 @@ impl Shared {
             vetting: tokio::sync::Semaphore::new(vet::VETTED_AT_ONCE),
             finding_last: tokio::sync::Mutex::default(),
             depth: depth(),
-            is_one_off: crate::model::prompt::is_one_off,
+            is_one_off: crate::model::prompt_envelope::is_one_off,
             shutdown: CancellationToken::new(),
             turns: TaskTracker::new(),
         }

@@ -8,7 +8,7 @@ use super::protected::Protected;
 use crate::model::effective::Effective;
 use crate::model::model_name::Model;
 use crate::model::outcome::FailureKind;
-use crate::model::policy::{ALLOWED_DIRS, ALLOWED_MODELS, MAX_SANDBOX, Policy, refused};
+use crate::model::policy::{ALLOWED_DIRS, ALLOWED_MODELS, MAX_SANDBOX, Policy, not_allowed};
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
@@ -76,11 +76,11 @@ impl Policy {
                      folder, or in the sandbox read-only",
                     real.display()
                 );
-                if self.is_open() {
+                if self.allows_full_access() {
                     let problem = InvalidValue(format!("{problem} or danger-full-access"));
                     return Err(FailureKind::BadInput { field: field.into(), problem });
                 }
-                return Err(refused(field, problem, MAX_SANDBOX));
+                return Err(not_allowed(field, problem, MAX_SANDBOX));
             }
         }
         WorkingDir::existing(&real)
@@ -106,6 +106,6 @@ impl Policy {
             self.allowed_dirs.iter().map(|dir| dir.as_path().display().to_string()).collect();
         let problem =
             format!("{} is outside of what is allowed: {}", real.display(), dirs.join(", "));
-        Err(refused(field, problem, ALLOWED_DIRS))
+        Err(not_allowed(field, problem, ALLOWED_DIRS))
     }
 }

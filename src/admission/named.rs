@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::model::options::Image;
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 use crate::system::bounded::open_file;
@@ -16,8 +16,8 @@ impl WorkingDir {
     ///
     /// If there is no directory there.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
-        let dir = Self::named(path)?;
-        let shown = shown(dir.as_path().display());
+        let dir = Self::from_path(path)?;
+        let shown = excerpt(dir.as_path().display());
         match std::fs::metadata(dir.as_path()) {
             Ok(metadata) if metadata.is_dir() => Ok(dir),
             Ok(_) => Err(InvalidValue(format!("is not a directory: {shown}"))),
@@ -35,9 +35,9 @@ impl Image {
     ///
     /// If it cannot be read or is no picture.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
-        let image = Self::named(path)?;
+        let image = Self::from_absolute_path(path)?;
         let path = image.as_path();
-        let shown = shown(path.display());
+        let shown = excerpt(path.display());
         let unreadable =
             |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
         // A pipe would be waited for, and a terminal read from.

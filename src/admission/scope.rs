@@ -77,7 +77,7 @@ impl Scope {
         }
         let problem =
             format!("{} is outside of what is allowed: {}", dir.display(), self.folders());
-        Err(policy::refused(field, problem, policy::ALLOWED_DIRS))
+        Err(policy::not_allowed(field, problem, policy::ALLOWED_DIRS))
     }
 
     /// Refuses a session that is outside, or of which there is no record. It is looked for if it is not
@@ -137,7 +137,7 @@ impl Scope {
             "names {what} that was outside of the allowed folders ({}), or whose folders are not known",
             self.folders()
         );
-        policy::refused(field, problem, policy::ALLOWED_DIRS)
+        policy::not_allowed(field, problem, policy::ALLOWED_DIRS)
     }
 
     fn folders(&self) -> String {

@@ -19,7 +19,7 @@ use crate::job::{Commit, Jobs, Problem};
 use crate::model::event::{Event, Item};
 use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::outcome::{Failure, FailureKind};
-use crate::model::prompt_text::Prompt;
+use crate::model::prompt::Prompt;
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::session_id::SessionId;
@@ -134,7 +134,7 @@ async fn start_job(
 }
 
 async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, json: bool) -> u8 {
-    let resumed = request.continues().is_some();
+    let resumed = request.continued_session().is_some();
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
     let told = tell_steps(&mut turn, &mut signals, resumed).await;

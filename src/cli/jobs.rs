@@ -15,7 +15,7 @@ use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, State, Status, Time};
 use crate::model::settings::Retention;
 use crate::model::settings::Settings;
-use crate::model::text::{Lines, told};
+use crate::model::text::{LineBreaks, sanitize};
 
 /// How much of a job's name tells it from others at the least, in characters.
 const MIN_ID: usize = 4;
@@ -216,13 +216,18 @@ fn show(state: &State, json: bool) -> Result<()> {
         // Only the status has a colour, and it is a word of this program's.
         let value = match name {
             "status" => value,
-            "error" => told(value, Lines::Kept),
-            _ => told(value, Lines::Escaped),
+            "error" => sanitize(value, LineBreaks::Keep),
+            _ => sanitize(value, LineBreaks::Escape),
         };
         writeln!(out, "{}{value}", paint.paint(BOLD, &format!("{name:<11}")))?;
     }
     for warning in &state.warnings {
-        writeln!(out, "{}{}", paint.paint(BOLD, "warning    "), told(warning, Lines::Escaped))?;
+        writeln!(
+            out,
+            "{}{}",
+            paint.paint(BOLD, "warning    "),
+            sanitize(warning, LineBreaks::Escape)
+        )?;
     }
     writeln!(out, "{}{}", paint.paint(BOLD, "summary    "), status_line(state))?;
     let partial = error.and_then(|error| error.partial_reply.as_deref());

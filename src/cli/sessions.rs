@@ -17,7 +17,7 @@ use crate::codex::sessions::{Query, Session, Store};
 use crate::job::Time;
 use crate::model::session_id::SessionId;
 use crate::model::settings::Settings;
-use crate::model::text::{Lines, told};
+use crate::model::text::{LineBreaks, sanitize};
 use crate::session::holder::is_written;
 
 /// How much of a session's id tells it from others at the least, in characters.
@@ -286,7 +286,7 @@ fn write_about(
             out,
             "{}{}",
             paint.paint(BOLD, &format!("{name:<12}")),
-            told(value, Lines::Escaped)
+            sanitize(value, LineBreaks::Escape)
         )?;
     }
     Ok(())

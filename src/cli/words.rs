@@ -8,8 +8,8 @@ use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::{State, Status, Time};
 use crate::model::outcome::duration;
-pub(super) use crate::model::text::line as head;
-use crate::model::text::{Lines, shortened, visible};
+pub(super) use crate::model::text::head_on_one_line as head;
+use crate::model::text::{LineBreaks, escape_controls, shortened};
 
 pub(super) const DIM: &str = "\x1b[2m";
 pub(super) const BOLD: &str = "\x1b[1m";
@@ -70,17 +70,17 @@ impl Paint {
 
 /// A text of several lines, without what a terminal would obey.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    visible(text, Lines::Kept)
+    escape_controls(text, LineBreaks::Keep)
 }
 
 /// A text that must stay one line, without what a terminal would obey.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
-    visible(text, Lines::Escaped)
+    escape_controls(text, LineBreaks::Escape)
 }
 
 /// How long ago something was, in short: `12s`, `5m`, `3h`, `2d`.
 pub(super) fn age(time: Time) -> String {
-    let seconds = time.ago().as_secs();
+    let seconds = time.elapsed().as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m", seconds / 60),
@@ -130,7 +130,7 @@ pub(super) fn status_line(state: &State) -> String {
         ));
     }
     parts.extend(context_percent(state).map(|percent| format!("context {percent} % full")));
-    parts.push(format!("last event {} ago", duration(activity.last_activity_at.ago())));
+    parts.push(format!("last event {} ago", duration(activity.last_activity_at.elapsed())));
     let stuck = activity.stuck(Time::now());
     parts.extend(stuck.map(|why| format!("looks stuck: {}", head(&why, 200))));
     parts.join(" · ")

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::model::session_id::SessionId;
-use crate::model::text::{Lines, visible};
+use crate::model::text::{LineBreaks, escape_controls};
 
 /// `CODEX_HOME`, or `.codex` in the user's home directory, as Codex itself finds it.
 pub(crate) fn codex_home() -> Option<PathBuf> {
@@ -51,7 +51,7 @@ fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(is_plain) {
         text.to_owned()
-    } else if matches!(visible(text, Lines::Escaped), Cow::Borrowed(_)) {
+    } else if matches!(escape_controls(text, LineBreaks::Escape), Cow::Borrowed(_)) {
         format!("'{}'", text.replace('\'', "'\\''"))
     } else {
         let byte = |byte: &u8| match byte {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::text::line;
+use crate::model::text::head_on_one_line;
 
 /// How much is kept of what was said, in characters.
 const MAX_SAID: usize = 300;
@@ -51,7 +51,7 @@ pub(crate) fn said(command: &str, output: &str, exit_code: Option<i64>) -> Optio
     let output = output.trim_start();
     let said =
         of_bubblewrap(output).or_else(|| of_helper(output)).or_else(|| of_codex(output, exit_code));
-    Some(line(said?, MAX_SAID))
+    Some(head_on_one_line(said?, MAX_SAID))
 }
 
 fn of_bubblewrap(output: &str) -> Option<&str> {

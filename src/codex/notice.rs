@@ -1,7 +1,7 @@
 //! What Codex says in passing and goes on, and its caller should know. Pure.
 
 use crate::model::event::Item;
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 
 /// What keeps Codex from trying WebSocket: of the provider that is built in nothing can be set (0.169 and
 /// 0.171).
@@ -20,8 +20,8 @@ pub(super) fn of(item: &Item) -> Option<String> {
             "Codex was not allowed to call {} of its MCP server {}, and nobody is there to allow it. To allow \
              it, a person sets default_tools_approval_mode = \"approve\" for that server (mcp_servers) in \
              Codex's config.toml.",
-            shown(tool),
-            shown(server)
+            excerpt(tool),
+            excerpt(server)
         )),
         item if is_fallback(item) => Some(format!(
             "Codex could not reach the model by WebSocket and may have lost some seconds on it, as it will in \
@@ -30,7 +30,7 @@ pub(super) fn of(item: &Item) -> Option<String> {
         Item::Error { message } if message.starts_with("Failed to save the conversation") => {
             Some(format!(
                 "Codex could not write its record of the session, so nobody may be able to go on in it: {}",
-                shown(message)
+                excerpt(message)
             ))
         }
         _ => None,

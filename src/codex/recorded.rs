@@ -25,7 +25,7 @@ use super::sessions::lines::Lines;
 use super::step;
 use super::{no_sandbox, refusal};
 use crate::model::event::{Event, Item, Phase};
-use crate::model::text::cut;
+use crate::model::text::shorten_strings;
 use crate::system::bounded::open_file;
 use call::What;
 use fold::Fold;
@@ -125,7 +125,7 @@ impl Done {
             }
         };
         let mut output = Value::String(printed);
-        cut(&mut output, MAX_OUTPUT);
+        shorten_strings(&mut output, MAX_OUTPUT);
         let output = output.as_str().unwrap_or_default().to_owned();
         Self { id: id.to_owned(), what, exit_code, output, is_refused, is_made }
     }

@@ -1,7 +1,7 @@
 //! An event in the words of a person. Pure.
 
 use crate::model::event::{Event, Item, Phase};
-use crate::model::text::line;
+use crate::model::text::head_on_one_line;
 
 /// How much of a command or a thought is told, in characters.
 const MAX_CHARS: usize = 160;
@@ -80,7 +80,7 @@ pub(crate) fn heading(text: &str) -> Option<String> {
 
 /// One line, cut to what can be shown.
 pub(crate) fn head(text: &str) -> String {
-    line(text, MAX_CHARS)
+    head_on_one_line(text, MAX_CHARS)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::LOCK_WITHIN;
 use super::inbox::QueuedPrompt;
 use crate::model::job_id::JobId;
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::system::bell;
 use crate::system::private;
 use crate::system::private::write_whole;
@@ -115,7 +115,7 @@ impl Folder {
         let end = String::from_utf8_lossy(&end);
         // What it logs later begins with the time.
         let complaint = end.lines().rev().find_map(|line| line.strip_prefix("error: "))?;
-        Some(shown(complaint))
+        Some(excerpt(complaint))
     }
 
     /// Makes the folder, and sees whether there is room.

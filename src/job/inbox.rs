@@ -9,7 +9,7 @@ use super::process::ProcessId;
 use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
 use crate::model::policy::Policy;
-use crate::model::prompt_text::Prompt;
+use crate::model::prompt::Prompt;
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::session_id::SessionId;
@@ -55,7 +55,7 @@ impl Lasting {
 
     /// For the turns after the first one.
     pub(crate) fn later(&self) -> Self {
-        Self { options: self.options.lasting(), ..self.clone() }
+        Self { options: self.options.for_later_turns(), ..self.clone() }
     }
 }
 

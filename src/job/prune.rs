@@ -67,7 +67,7 @@ pub(crate) fn prune(
 /// Removes the folder of what never became a job: whoever made it was killed before it had a state.
 /// Its prompt was not accepted.
 fn remove_unborn(folder: &Folder, job: JobId) {
-    let age = job.made_at().and_then(|made_at| made_at.elapsed().ok());
+    let age = job.created_at().and_then(|made_at| made_at.elapsed().ok());
     if age.is_some_and(|age| age < ABANDONED_AFTER) || !folder.path().is_dir() {
         return;
     }

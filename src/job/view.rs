@@ -9,7 +9,7 @@ use super::log::LogReader;
 use super::record::{JobEvent, Line};
 use crate::codex::step::unwrapped;
 use crate::model::event::{Event, Item, Phase};
-use crate::model::text::{Lines, cut, shown, told};
+use crate::model::text::{LineBreaks, excerpt, sanitize, shorten_strings};
 
 /// How much of the log one page looks at, in lines and in bytes: so a page takes milliseconds, also
 /// when what is looked for is rare.
@@ -68,7 +68,7 @@ pub(crate) fn page(folder: &Folder, query: &Query) -> io::Result<Page> {
         entry.insert("cursor".into(), cursor.into());
         entry.insert("at".into(), line.at().to_string().into());
         entry.insert("turn".into(), line.turn.into());
-        cut(&mut event, truncate);
+        shorten_strings(&mut event, truncate);
         match event {
             Value::Object(fields) if !query.raw => entry.extend(fields),
             event => drop(entry.insert("event".into(), event)),
@@ -131,7 +131,7 @@ fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
             Some((kind, fields))
         }
         JobEvent::Running { cwd, .. } => {
-            let cwd = told(cwd.display(), Lines::Escaped);
+            let cwd = sanitize(cwd.display(), LineBreaks::Escape);
             text("turn.running", format!("turn {} runs in {cwd}", line.turn))
         }
         JobEvent::Skipped { reason } => text("job.skipped", reason),
@@ -151,7 +151,7 @@ fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
 fn about_turn(event: &Event, raw: &str) -> Option<Shown> {
     match event {
         Event::ThreadStarted { thread_id } => {
-            text("thread.started", format!("session {}", shown(thread_id)))
+            text("thread.started", format!("session {}", excerpt(thread_id)))
         }
         Event::Error { message } => text("error", message),
         Event::Item { phase, item, .. } => about_item(*phase, item, raw),

@@ -1,23 +1,24 @@
-//! What a caller says may stand on the command line of Codex: names, numbers, paths, programs. Not
-//! what is written for the model: all users of the machine can read a command line. Pure.
+//! Checks which caller-supplied values may appear on Codex's command line: names, numbers, paths and
+//! programs, but no text written for the model, because every user of the machine can read the command line
+//! of a process. Pure.
 //!
-//! Settings that hold such a text are known by their names (those of Codex 0.153 to 0.171, at any
-//! depth: `developer_instructions`, `auto_review.policy`, `features.….usage_hint_text`), because the
-//! texts can be anything. All others are kept too short for one.
+//! A setting whose value is text for the model is recognized by its key, since the text can be anything: at
+//! any depth, as in `developer_instructions`, `auto_review.policy` or `features.….usage_hint_text` (Codex
+//! 0.153 to 0.171). All other values are limited to a length too short for such a text.
 
 use toml::Value;
 
-use super::text::shown;
+use super::text::excerpt;
 use super::value::{InvalidValue, name};
 
-/// The setting that Codex takes from a file too.
+/// The one text setting that Codex can also read from a file.
 pub(crate) const COMPACT_PROMPT: &str = "compact_prompt";
 
-/// The longest text in a setting, and the longest argument, in bytes.
+/// Maximum length of a string in a setting and of an argument, in bytes.
 const MAX_LINE_BYTES: usize = 1_024;
 
-/// What a part of a key has, or is, whose value is a text for the model.
-const TEXTS: &[&str] = &[
+/// If a part of a key contains one of these, its value is text for the model.
+const TEXT_FRAGMENTS: &[&str] = &[
     "instructions",
     "prompt",
     "hint_text",
@@ -27,13 +28,14 @@ const TEXTS: &[&str] = &[
     "template",
     "reminder",
 ];
-const TEXT_NAMES: &[&str] =
+/// If a part of a key equals one of these, its value is text for the model.
+const TEXT_KEYS: &[&str] =
     &["description", "policy", "policy_template", "policy_config", "extra_policy"];
 
-/// What a key ends with whose value only leads to a text.
-const PATHS: &[&str] = &["_file", "_path", "_dir"];
+/// If a key ends with one of these, its value only names a file that holds the text.
+const PATH_SUFFIXES: &[&str] = &["_file", "_path", "_dir"];
 
-/// Checks a setting, as TOML has it.
+/// Checks a setting with its parsed TOML value.
 pub(crate) fn check_setting(key: &str, value: &Value) -> Result<(), InvalidValue> {
     let last = key.rsplit('.').next().unwrap_or_default();
     if key == last
@@ -42,17 +44,20 @@ pub(crate) fn check_setting(key: &str, value: &Value) -> Result<(), InvalidValue
         && text.contains(char::is_whitespace)
         && !is_path(text)
     {
-        return Err(InvalidValue(format!("has a value for {} that must be {WORD}", shown(key))));
+        return Err(InvalidValue(format!(
+            "has a value for {} that must be {PLAIN_VALUE}",
+            excerpt(key)
+        )));
     }
-    // Below one that is known as a text, whatever there is would be a part of it.
+    // Everything nested below a top-level text setting counts as part of that text.
     check(key, is_text(last), key == last && is_text(key), value)
 }
 
-/// What a setting may be that is harmless everywhere.
-pub(crate) const WORD: &str = "a word, a number, or true or false";
+/// Describes the values that [`is_plain_value`] accepts.
+pub(crate) const PLAIN_VALUE: &str = "a word, a number, or true or false";
 
-/// Whether it is that.
-pub(crate) fn is_word(value: &Value) -> bool {
+/// Whether a value is a short word, a number or a boolean, which can neither hold text nor name a program.
+pub(crate) fn is_plain_value(value: &Value) -> bool {
     match value {
         Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => true,
         Value::String(text) => text.is_empty() || name(text, "._:/@+-").is_some(),
@@ -60,28 +65,30 @@ pub(crate) fn is_word(value: &Value) -> bool {
     }
 }
 
-fn check(key: &str, is_a_text: bool, to_the_end: bool, value: &Value) -> Result<(), InvalidValue> {
+/// Checks a value recursively. `in_text`: `key` names a text for the model. `inherited`: so does every key
+/// below it.
+fn check(key: &str, in_text: bool, inherited: bool, value: &Value) -> Result<(), InvalidValue> {
     match value {
-        Value::String(text) if is_a_text && !text.trim().is_empty() => Err(no_text(key)),
+        Value::String(text) if in_text && !text.trim().is_empty() => Err(text_not_allowed(key)),
         Value::String(text) if !is_line(text) => Err(InvalidValue(format!(
             "has a value for {} that is no line of {MAX_LINE_BYTES} bytes at most: {ELSEWHERE}",
-            shown(key)
+            excerpt(key)
         ))),
         Value::Array(values) => {
-            values.iter().try_for_each(|value| check(key, is_a_text, to_the_end, value))
+            values.iter().try_for_each(|value| check(key, in_text, inherited, value))
         }
         Value::Table(table) => table.iter().try_for_each(|(part, value)| {
-            let is_a_text = is_text(part) || is_a_text && to_the_end;
+            let in_text = is_text(part) || in_text && inherited;
             if !is_line(part) {
-                return Err(no_text(key));
+                return Err(text_not_allowed(key));
             }
-            check(&format!("{key}.{part}"), is_a_text, to_the_end, value)
+            check(&format!("{key}.{part}"), in_text, inherited, value)
         }),
         _ => Ok(()),
     }
 }
 
-/// Checks an argument, which may be a setting (`-c key=value`, in one word or in two).
+/// Checks an argument, which may be a setting (`-c key=value`, as one argument or as two).
 pub(crate) fn check_argument(argument: &str) -> Result<(), InvalidValue> {
     let setting = ["--config=", "-c=", "-c"].iter().find_map(|flag| argument.strip_prefix(flag));
     let setting = setting.unwrap_or(argument).split_once('=').map(|(key, value)| {
@@ -105,16 +112,16 @@ pub(crate) fn check_argument(argument: &str) -> Result<(), InvalidValue> {
     }
 }
 
-/// What Codex takes a value for that is no TOML.
+/// The raw value of a setting. Codex uses it as a string if it is not valid TOML.
 fn setting_text(argument: &str) -> &str {
     argument.split_once('=').map_or("", |(_, value)| value)
 }
 
-/// Where a text for the model belongs.
+/// Says where text for the model belongs instead.
 const ELSEWHERE: &str = "a text for the model belongs into the prompt or base_instructions";
 
-fn no_text(key: &str) -> InvalidValue {
-    let key_shown = shown(key);
+fn text_not_allowed(key: &str) -> InvalidValue {
+    let key_shown = excerpt(key);
     let elsewhere = match key {
         COMPACT_PROMPT => "it belongs into config, as a text",
         _ => "put it into the prompt or base_instructions",
@@ -126,8 +133,8 @@ fn no_text(key: &str) -> InvalidValue {
 }
 
 fn is_text(part: &str) -> bool {
-    let is_path = PATHS.iter().any(|end| part.ends_with(end));
-    !is_path && (TEXTS.iter().any(|text| part.contains(text)) || TEXT_NAMES.contains(&part))
+    let is_path = PATH_SUFFIXES.iter().any(|end| part.ends_with(end));
+    !is_path && (TEXT_FRAGMENTS.iter().any(|text| part.contains(text)) || TEXT_KEYS.contains(&part))
 }
 
 fn is_path(text: &str) -> bool {
@@ -146,11 +153,11 @@ mod tests {
     use serde_json::json;
 
     fn setting(key: &str, value: serde_json::Value) -> bool {
-        check_setting(key, &Value::try_from(value).expect("TOML can say it")).is_ok()
+        check_setting(key, &Value::try_from(value).expect("representable in TOML")).is_ok()
     }
 
     #[test]
-    fn a_text_is_none_whose_name_leads_to_a_file_or_that_says_nothing() {
+    fn file_names_and_empty_values_do_not_count_as_text() {
         assert!(setting("model_instructions_file", json!("/a b/c.md")));
         assert!(setting("developer_instructions", json!("")));
         assert!(setting("include_permissions_instructions", json!(false)));
@@ -161,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_servers_can_be_said() {
+    fn programs_and_servers_are_allowed() {
         let server =
             json!({"command": "sh", "args": ["-c", "sleep 1; exec it"], "env": {"A": "b c"}});
         assert!(setting("mcp_servers.prompts", server.clone()));
@@ -172,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_is_an_option_a_word_a_path_or_a_setting() {
+    fn an_argument_must_be_an_option_word_path_or_setting() {
         for fine in [
             "--ephemeral",
             "-cmodel=x",
@@ -198,10 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_short() {
-        let word = |value: serde_json::Value| is_word(&Value::try_from(value).expect("TOML"));
-        assert!([json!("low"), json!(1), json!(true), json!("")].into_iter().all(word));
-        assert!(!word(json!("a b")) && !word(json!(["low"])));
-        assert!(!word(json!("x".repeat(MAX_NAME_CHARS + 1))));
+    fn a_plain_value_is_short() {
+        let is_plain =
+            |value: serde_json::Value| is_plain_value(&Value::try_from(value).expect("TOML"));
+        assert!([json!("low"), json!(1), json!(true), json!("")].into_iter().all(is_plain));
+        assert!(!is_plain(json!("a b")) && !is_plain(json!(["low"])));
+        assert!(!is_plain(json!("x".repeat(MAX_NAME_CHARS + 1))));
     }
 }

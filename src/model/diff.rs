@@ -1,18 +1,18 @@
-//! Work that is to be reviewed, as the caller names it.
+//! The change under review, as named by the caller.
 
 use std::str::FromStr;
 
 use super::value::InvalidValue;
 
-/// The longest name of a branch or commit, in bytes.
-const MAX_NAME: usize = 250;
+/// Maximum length of a branch or commit name, in bytes.
+const MAX_NAME_BYTES: usize = 250;
 
-/// What is to be reviewed.
+/// The change to review: `uncommitted`, `base:<branch>` or `commit:<sha>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Diff {
-    /// What is not committed, new files included.
+    /// All uncommitted changes, including untracked files.
     Uncommitted,
-    /// Everything since the branch that this one came from.
+    /// Everything since the current branch diverged from this one.
     Base(String),
     /// One commit.
     Commit(String),
@@ -28,7 +28,7 @@ impl FromStr for Diff {
         };
         let name = |name: &str| {
             let plain = |c: char| c.is_alphanumeric() || "._/-@+#".contains(c);
-            let fits = !name.is_empty() && name.len() <= MAX_NAME && !name.starts_with('-');
+            let fits = !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.starts_with('-');
             (fits && name.chars().all(plain)).then(|| name.to_owned()).ok_or_else(wrong)
         };
         match text.split_once(':') {
@@ -43,8 +43,9 @@ impl FromStr for Diff {
 }
 
 impl Diff {
-    /// What Codex is told. A name is the caller's, so it is not in here: it stands in a part of its own.
-    pub(crate) fn how_to_see(&self) -> &'static str {
+    /// Tells Codex how to view the change. Names come from the caller, so they are not part of this trusted
+    /// text; [`Diff::caller_part`] has them.
+    pub(crate) fn instructions(&self) -> &'static str {
         match self {
             Self::Uncommitted => {
                 "The work to review is what is not committed: `git status --short`, `git diff HEAD`, \
@@ -58,8 +59,8 @@ impl Diff {
         }
     }
 
-    /// What the caller has named, as they did.
-    pub(crate) fn named(&self) -> Option<String> {
+    /// The branch or commit as the caller wrote it, for a fenced part of the prompt.
+    pub(crate) fn caller_part(&self) -> Option<String> {
         match self {
             Self::Uncommitted => None,
             Self::Base(branch) => Some(format!("base:{branch}")),
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_git_could_mean_is_taken() {
+    fn only_names_that_git_accepts_are_parsed() {
         assert_eq!("uncommitted".parse(), Ok(Diff::Uncommitted));
         assert_eq!("base:origin/main".parse(), Ok(Diff::Base("origin/main".into())));
         assert_eq!("commit:0abc12".parse(), Ok(Diff::Commit("0abc12".into())));

@@ -1,4 +1,4 @@
-//! What was in force in a turn, from Codex's own record of it.
+//! The settings that were in force during a turn, according to Codex's own record.
 
 use std::path::PathBuf;
 
@@ -7,31 +7,32 @@ use serde_json::Value;
 
 use super::sandbox::Sandbox;
 
-/// What was in force in a turn: the `turn_context` of Codex's record. A field that a version does not
-/// record, or records in words that are not known here, is absent.
+/// The settings that were in force during a turn, from the `turn_context` in Codex's record. A field is
+/// absent if that Codex version does not record it, or records a value unknown to this crate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Effective {
-    /// The directory.
+    /// The working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
-    /// What commands could do.
+    /// The sandbox that commands ran in.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "name")]
     pub sandbox: Option<Sandbox>,
-    /// When Codex asks before it runs a command: `never` in every `codex exec` that nobody answers.
+    /// When Codex asks for approval before it runs a command. It is `never` in a `codex exec` unless
+    /// something can answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_policy: Option<String>,
-    /// Who is asked, if that is not a person: `auto_review` is a model that may let a command run
-    /// outside of the sandbox.
+    /// Who approves commands, if that is not the user: `auto_review` is a model that may allow a command to
+    /// run outside the sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals_reviewer: Option<String>,
     /// The model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Folders that commands could write in, beside the directory.
+    /// Folders that commands could write to in addition to the working directory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writable_roots: Vec<PathBuf>,
-    /// Whether commands had the network.
+    /// Whether commands had network access.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub network_access: bool,
 }
@@ -41,7 +42,7 @@ fn name<S: Serializer>(sandbox: &Option<Sandbox>, serializer: S) -> Result<S::Ok
 }
 
 impl Effective {
-    /// Reads a `turn_context`'s payload, as Codex 0.77 to 0.171 write it.
+    /// Reads the payload of a `turn_context` as written by Codex 0.77 to 0.171.
     pub(crate) fn read(context: &Value) -> Self {
         let text = |name: &str| context[name].as_str().map(str::to_owned);
         let policy = &context["sandbox_policy"];
@@ -60,12 +61,12 @@ impl Effective {
     }
 }
 
-/// The sandbox that a `turn_context` names, or the one that its permission profile comes to where that
-/// is more.
+/// The sandbox named by a `turn_context`, or the one its permission profile amounts to, whichever allows
+/// more.
 pub(crate) fn sandbox(context: &Value) -> Option<Sandbox> {
     let named = context["sandbox_policy"]["type"].as_str().and_then(|policy| policy.parse().ok());
     let profile = &context["permission_profile"];
-    // From 0.169 on a session without a sandbox may say so here alone.
+    // From 0.169 on, this may be the only place that says a session runs without a sandbox.
     let disabled = (profile["type"] == "disabled").then_some(Sandbox::DangerFullAccess);
     let entries = profile["file_system"]["entries"].as_array().into_iter().flatten();
     let written = entries.filter(|entry| entry["access"] == "write").map(|entry| {
@@ -83,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_context_is_read_and_what_is_not_there_is_absent() {
+    fn missing_fields_of_a_context_are_absent() {
         let read = Effective::read(&json!({
             "cwd": "/a",
             "approval_policy": "never",
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_lets_more_be_written_than_the_sandbox_s_name_says_counts() {
+    fn a_profile_that_allows_more_writes_than_the_named_sandbox_wins() {
         let with = |entries: Value| {
             sandbox(&json!({
                 "sandbox_policy": {"type": "read-only"},

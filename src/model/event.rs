@@ -1,50 +1,51 @@
-//! What Codex reports of a turn while it runs.
+//! The events that Codex reports during a turn.
 
 use super::usage::Usage;
 
-/// Something that Codex reported during a turn.
+/// One event of `codex exec --json`, reported during a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The session exists, under this id. The first event of every run.
+    /// The session was created or resumed. The first event of every run.
     ThreadStarted {
-        /// The session id as Codex wrote it.
+        /// The session id as written by Codex.
         thread_id: String,
     },
     /// The model has the prompt.
     TurnStarted,
-    /// An item began, changed or was completed.
+    /// An item started, changed or completed.
     Item {
         /// The item's id, unique within one run.
         id: String,
-        /// Where the item is in its life.
+        /// Which stage the item has reached.
         phase: Phase,
         /// The item itself.
         item: Item,
     },
-    /// The turn is complete.
+    /// The turn completed.
     TurnCompleted {
-        /// Tokens as Codex reports them: of the whole session from 0.100 on, of the call before.
+        /// Token counts as reported by Codex: for the whole session from Codex 0.100 on, for this call alone
+        /// in earlier versions.
         usage: Option<Usage>,
     },
     /// The turn failed.
     TurnFailed {
-        /// Why, in Codex's words.
+        /// The reason, as worded by Codex.
         message: String,
     },
-    /// A message of trouble, which alone does not end the turn: a reconnect is announced so.
+    /// An error that does not by itself end the turn; Codex also announces reconnects this way.
     Error {
-        /// What, in Codex's words.
+        /// The message, as worded by Codex.
         message: String,
     },
-    /// An event of a kind that this version does not know.
+    /// An event of a kind unknown to this version.
     Unknown {
-        /// Its `type`, empty where there was none.
+        /// Its `type`, or empty if it has none.
         kind: String,
     },
 }
 
-/// Where an item is in its life.
+/// The stage of an item's life cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// `item.started`
@@ -55,72 +56,72 @@ pub enum Phase {
     Completed,
 }
 
-/// A part of a turn.
+/// One thing that Codex did or said during a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
-    /// Something Codex says. The last one of a turn is its answer.
+    /// A message from Codex. The last one of a turn is its reply.
     AgentMessage {
         /// The text, in Markdown.
         text: String,
     },
-    /// A summary of what the model thinks.
+    /// A summary of the model's reasoning.
     Reasoning {
         /// The text, in Markdown; its first line is usually a bold heading.
         text: String,
     },
-    /// A shell command. Its output is not kept.
+    /// A shell command. Its output is not included.
     Command {
-        /// The command line as Codex ran it.
+        /// The command line that Codex ran.
         command: String,
-        /// The exit status, once there is one.
+        /// The exit status, once the command has exited.
         exit_code: Option<i64>,
-        /// Whether its output says that the sandbox kept it from something. Codex itself does not
-        /// tell, so this is by the words of the system.
+        /// Whether its output suggests that the sandbox blocked it. Codex does not report this, so it is
+        /// inferred from the operating system's error messages.
         refused: bool,
-        /// What was said instead of its output, if it did not run because its sandbox could not be
-        /// made.
+        /// If the command did not run because its sandbox could not be set up: the message that replaced
+        /// its output.
         no_sandbox: Option<String>,
     },
-    /// Files changed by one patch, or not changed by one that failed.
+    /// The files of one patch, whether it was applied or failed.
     FileChange {
-        /// The paths as Codex wrote them, at most [`MAX_LISTED`].
+        /// The paths as written by Codex, at most [`MAX_LISTED`].
         paths: Vec<String>,
-        /// Whether they were changed, or are going to be.
+        /// Whether the patch was or is being applied, as opposed to failed.
         made: bool,
-        /// Whether the sandbox is why not.
+        /// Whether the patch failed because of the sandbox.
         refused: bool,
     },
-    /// A call of one of Codex's own MCP tools.
+    /// A call to a tool of an MCP server configured in Codex.
     McpToolCall {
         /// The server's name in Codex's configuration.
         server: String,
         /// The tool's name.
         tool: String,
-        /// Whether it was not made because nobody was there to allow it.
+        /// Whether the call was rejected because nobody could approve it.
         refused: bool,
     },
-    /// A call to another agent of Codex's.
+    /// A call to another Codex agent.
     CollabToolCall {
         /// The tool's name.
         tool: String,
     },
-    /// A search of the web.
+    /// A web search.
     WebSearch {
-        /// What was searched.
+        /// The search query.
         query: String,
     },
-    /// The plan that Codex works through.
+    /// Codex's plan for the turn.
     TodoList {
-        /// Its steps in order, at most [`MAX_LISTED`].
+        /// The steps in order, at most [`MAX_LISTED`].
         steps: Vec<TodoStep>,
     },
-    /// A message of trouble inside the turn.
+    /// An error within the turn.
     Error {
-        /// What, in Codex's words.
+        /// The message, as worded by Codex.
         message: String,
     },
-    /// An item of a kind that this version does not know.
+    /// An item of a kind unknown to this version.
     Other {
         /// Its `type`.
         kind: String,
@@ -128,8 +129,8 @@ pub enum Item {
 }
 
 impl Item {
-    /// Whether the item, once started, is work that may be silent for long: a build, a tool call.
-    /// While such an item is in progress a turn is not idle.
+    /// Whether the item, once started, is work that may produce no events for a long time, such as a build
+    /// or a tool call. A turn is not idle while such an item is in progress.
     pub(crate) fn is_work(&self) -> bool {
         match self {
             Self::Command { .. }
@@ -149,13 +150,13 @@ impl Item {
 /// One step of Codex's plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TodoStep {
-    /// What is to be done.
+    /// What the step does.
     pub text: String,
     /// Whether it is done.
     pub completed: bool,
 }
 
-/// How many paths or steps of one item are kept.
+/// Maximum number of paths or steps kept for one item.
 pub const MAX_LISTED: usize = 256;
 
 impl Event {

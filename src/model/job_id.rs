@@ -1,4 +1,4 @@
-//! What a job is called.
+//! The id of a job.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,19 +9,19 @@ use uuid::Uuid;
 
 use super::value::InvalidValue;
 
-/// The name of a job: a UUID of version 7, so that the names of later jobs are greater.
+/// The id of a job: a version 7 UUID, so that ids sort by the time of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(Uuid);
 
 impl JobId {
-    /// A name that no other job has.
+    /// Creates a new, unique id.
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
     }
 
-    /// When the name was made.
-    pub(crate) fn made_at(self) -> Option<SystemTime> {
+    /// When the id was created, or `None` for a UUID of another version.
+    pub(crate) fn created_at(self) -> Option<SystemTime> {
         let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
         SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
     }

@@ -1,16 +1,16 @@
-//! How long a call may take.
+//! The timeouts of a call.
 
 use std::time::Duration;
 
-/// The longest limit a call may set for itself: a day.
+/// The longest timeout that a call may set: 24 hours.
 pub const MAX_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a call may take.
+/// The timeouts of a call. Default: 30 minutes in total, 10 minutes idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From the call to the end of the turn, waiting in the queue included.
+    /// Total timeout, from the start of the call to the end of the turn, including time in the queue.
     pub total: Duration,
-    /// Without any event of Codex's, while no command or tool call of its is in progress.
+    /// Idle timeout: how long Codex may report no event while no command or tool call is in progress.
     pub idle: Duration,
 }
 

@@ -1,25 +1,31 @@
-//! Which model is asked, and how hard it thinks.
+//! The names of models and reasoning efforts.
 
-use super::value::{InvalidValue, MAX_NAME_CHARS, name};
 use serde::{Deserialize, Serialize};
 
-/// The name of a model. Which names there are only Codex and its provider know.
+use super::value::{InvalidValue, MAX_NAME_CHARS, name, string_conversions};
+
+/// The name of a model. Only its form is checked; which models exist is up to Codex and its provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Model(String);
 
-/// How hard the model thinks: `low`, `medium`, `high` and the like. Which words there are depends on
-/// the model.
+/// The reasoning effort: `low`, `medium`, `high` and so on. Which values are valid depends on the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReasoningEffort(String);
 
+string_conversions! {
+    Model: Model::parse, Model::as_str;
+    ReasoningEffort: ReasoningEffort::parse, ReasoningEffort::as_str;
+}
+
 impl Model {
-    /// Checks that `text` can be the name of a model and can never be read as a flag.
+    /// Parses a model name. The result can never be mistaken for a command-line flag.
     ///
     /// # Errors
     ///
-    /// If it is empty, too long, or has characters that no model's name has.
+    /// If `text` is empty, longer than 128 characters, starts with anything but an ASCII letter or digit, or
+    /// contains characters other than these and `._:/@+-`.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         name(text, "._:/@+-").map(Self).ok_or_else(|| {
             InvalidValue(format!(
@@ -35,11 +41,12 @@ impl Model {
 }
 
 impl ReasoningEffort {
-    /// Checks that `text` is one plain word, which needs no quoting in Codex's settings.
+    /// Parses a reasoning effort. The result is a single word that needs no quoting in Codex's settings.
     ///
     /// # Errors
     ///
-    /// If it is anything else.
+    /// If `text` is empty, longer than 128 characters, starts with anything but an ASCII letter or digit, or
+    /// contains characters other than these and `_-`.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         name(text, "_-").map(Self).ok_or_else(|| {
             InvalidValue(
@@ -59,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_can_be_a_flag_or_a_second_setting() {
+    fn a_name_cannot_be_a_flag_or_inject_a_setting() {
         for wrong in ["", "-m", "--help", "a b", "a\"b", "a\nb", "é", &"x".repeat(129)] {
             assert!(Model::parse(wrong).is_err(), "{wrong:?} is no model");
             assert!(ReasoningEffort::parse(wrong).is_err(), "{wrong:?} is no effort");

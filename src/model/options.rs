@@ -1,33 +1,38 @@
-//! What a call can set beside its prompt, in types that cannot be wrong. They can be written down, as
-//! a job's are, and are checked anew when they are read.
+//! The options that a call can set besides its prompt. The types cannot hold an invalid value; they can be
+//! stored, as jobs do, and are validated again when deserialized.
 
-use std::fmt;
+mod choices;
+mod config_override;
+mod output_schema;
+mod strict_schema;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::command_line;
-use super::command_line::{check_argument, check_setting};
+pub use choices::{ApprovalPolicy, WebSearch};
+pub use config_override::Override;
+pub use output_schema::OutputSchema;
+
+use super::command_line::check_argument;
 use super::model_name::{Model, ReasoningEffort};
 use super::outcome::FailureKind;
-use super::strict;
-use super::text::shown;
-use super::value::{InvalidValue, name};
+use super::text::excerpt;
+use super::value::{InvalidValue, name, string_conversions};
 use super::working_dir::WorkingDir;
 
-/// The most entries of a list: directories, images, overrides, arguments.
+/// Maximum number of directories, images, overrides or arguments.
 pub const MAX_OPTION_ENTRIES: usize = 50;
 
-/// The longest override, argument or JSON Schema, in bytes as Codex gets it.
+/// Maximum size of one override, argument or JSON Schema, in bytes as passed to Codex.
 pub const MAX_OPTION_BYTES: usize = 64 << 10;
 
-/// The longest that all overrides together may be, and all arguments. Systems limit the whole command
-/// line together with the environment: Linux to 2 MiB as a rule, macOS to 1 MiB.
+/// Maximum total size of all overrides, and of all arguments, in bytes. The operating system limits the
+/// command line and environment combined: Linux usually to 2 MiB, macOS to 1 MiB.
 pub const MAX_OPTIONS_BYTES: usize = 256 << 10;
 
-/// What a turn runs with. What is left out is as Codex is configured.
+/// The options of a turn. Anything left unset is taken from Codex's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -35,93 +40,71 @@ pub struct Options {
     /// The model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
-    /// How hard it thinks.
+    /// The reasoning effort.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// A profile of Codex's configuration.
+    /// The profile in Codex's configuration to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// Settings of Codex's for this turn (`-c`).
+    /// Overrides of Codex's settings for this turn (`-c`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub config: Vec<Override>,
-    /// How the model is asked to sum a session up that has grown too long.
+    /// The prompt that asks the model to summarize a session that has grown too long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compact_prompt: Option<String>,
-    /// When Codex asks before it runs a command.
+    /// When Codex asks for approval before it runs a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_policy: Option<ApprovalPolicy>,
-    /// Directories that commands may write in, beside the one they work in.
+    /// Directories that commands may write to in addition to the working directory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add_dirs: Vec<WorkingDir>,
-    /// Pictures that go with the prompt.
+    /// Images attached to the prompt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
-    /// What the final message must look like.
+    /// The JSON Schema that the final message must match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<OutputSchema>,
-    /// Where the model searches the web.
+    /// Whether and how the model searches the web.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub web_search: Option<WebSearch>,
-    /// What Codex is told about itself, in place of its own instructions.
+    /// Instructions that replace Codex's built-in base instructions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_instructions: Option<String>,
-    /// Further arguments for `codex exec`.
+    /// Additional arguments for `codex exec`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_arguments: Vec<Argument>,
 }
 
 impl Options {
-    /// What holds for the later turns of a job too, because Codex itself forgets it.
-    pub(crate) fn lasting(&self) -> Self {
+    /// The options that also apply to later turns of a job, because Codex does not remember them.
+    pub(crate) fn for_later_turns(&self) -> Self {
         Self { images: Vec::new(), output_schema: None, ..self.clone() }
     }
 
-    /// Whether Codex keeps no record of a session that is begun with these.
+    /// Whether Codex keeps no record of a session started with these options.
     pub(crate) fn is_ephemeral(&self) -> bool {
         self.extra_arguments.iter().any(|argument| argument.as_str() == "--ephemeral")
     }
 
-    /// Refuses what must not stand on a command line.
+    /// Rejects values that must not appear on a command line.
     pub(crate) fn check(&self) -> Result<(), FailureKind> {
         let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };
-        let check = |setting: &Override| check_setting(setting.key(), &setting.value()?);
-        self.config.iter().try_for_each(check).map_err(|problem| bad("config", problem))?;
+        self.config
+            .iter()
+            .try_for_each(Override::check)
+            .map_err(|problem| bad("config", problem))?;
         let mut arguments = self.extra_arguments.iter().map(Argument::as_str);
         arguments.try_for_each(check_argument).map_err(|problem| bad("extra_arguments", problem))
     }
 }
 
-/// Types that are a text of a certain form, also where they are written down.
-macro_rules! text_type {
-    ($($type:ident: $parse:expr, $show:expr;)*) => {$(
-        impl TryFrom<String> for $type {
-            type Error = InvalidValue;
-
-            fn try_from(text: String) -> Result<Self, InvalidValue> {
-                let parse: fn(&str) -> Result<$type, InvalidValue> = $parse;
-                parse(&text)
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                let show: fn(&$type) -> &str = $show;
-                show(&value).to_owned()
-            }
-        }
-    )*};
-}
-
-text_type! {
-    Model: Model::parse, Model::as_str;
-    ReasoningEffort: ReasoningEffort::parse, ReasoningEffort::as_str;
+string_conversions! {
     Profile: str::parse, Profile::as_str;
-    ApprovalPolicy: str::parse, |policy| policy.as_str();
-    WebSearch: str::parse, |search| search.as_str();
     Argument: str::parse, Argument::as_str;
 }
 
-/// The name of a profile of Codex's.
+/// The name of a profile in Codex's configuration: ASCII letters, digits, `_` and `-`, starting with a letter
+/// or digit, at most 128 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Profile(String);
@@ -143,67 +126,8 @@ impl FromStr for Profile {
     }
 }
 
-/// A choice among a few words.
-macro_rules! words {
-    ($(#[$doc:meta])* $type:ident { $($(#[$about:meta])* $name:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub enum $type { $($(#[$about])* $name,)* }
-
-        impl $type {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// Codex's word for it.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = InvalidValue;
-
-            fn from_str(text: &str) -> Result<Self, InvalidValue> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or_else(|| {
-                    let all: Vec<&str> = Self::ALL.iter().map(|one| one.as_str()).collect();
-                    InvalidValue(format!("must be one of {}", all.join(", ")))
-                })
-            }
-        }
-    };
-}
-
-words! {
-    /// When Codex asks before it runs a command. Nobody answers in `codex exec`, so there a command
-    /// that would have to be asked for is refused.
-    ApprovalPolicy {
-        /// It never asks.
-        Never = "never",
-        /// When the model thinks it should.
-        OnRequest = "on-request",
-        /// When a command failed in the sandbox.
-        OnFailure = "on-failure",
-        /// Before all but harmless commands. Newer versions of Codex no longer have it.
-        Untrusted = "untrusted",
-    }
-}
-
-words! {
-    /// Where the model searches the web.
-    WebSearch {
-        /// Nowhere.
-        Disabled = "disabled",
-        /// In what the provider has stored.
-        Cached = "cached",
-        /// In what the provider has in its index.
-        Indexed = "indexed",
-        /// In the web.
-        Live = "live",
-    }
-}
-
-/// An argument for `codex exec`, passed on as it is.
+/// An argument for `codex exec`, passed on unchanged: 1 to [`MAX_OPTION_BYTES`] bytes without a null
+/// character.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Argument(String);
@@ -228,98 +152,20 @@ impl FromStr for Argument {
     }
 }
 
-/// One setting of Codex's, as `-c key=value` takes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Override {
-    key: String,
-    /// As TOML, on whose terms Codex reads it.
-    value: String,
-}
-
-impl Override {
-    /// Checks that `key` is one, with dots between its parts, and that TOML can say `value`. A turn with
-    /// a value that is a text for the model is refused, as settings stand on a command line.
-    ///
-    /// # Errors
-    ///
-    /// If either is not so, or the whole is too long.
-    pub fn new(key: &str, value: &Value) -> Result<Self, InvalidValue> {
-        let part = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
-        };
-        // With a dash in front it would be an option of its own.
-        if key.starts_with('-') || !key.split('.').all(part) {
-            let key = shown(format!("{key:?}"));
-            return Err(InvalidValue(format!(
-                "has {key}, which is no key of Codex's: letters, digits, _ and -, with dots between and no - in front"
-            )));
-        }
-        let value = toml::Value::try_from(value).map_err(|_| {
-            InvalidValue(format!(
-                "has a value for {} that TOML cannot say, such as null",
-                shown(key)
-            ))
-        })?;
-        let value = value.to_string();
-        if value.len() + key.len() > MAX_OPTION_BYTES {
-            return Err(InvalidValue(format!(
-                "has a value for {} of more than {MAX_OPTION_BYTES} bytes",
-                shown(key)
-            )));
-        }
-        Ok(Self { key: key.to_owned(), value })
-    }
-
-    /// The key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Whether the value is a single word, a number, or true or false.
-    pub(crate) fn is_word(&self) -> bool {
-        self.value().is_ok_and(|value| command_line::is_word(&value))
-    }
-
-    fn value(&self) -> Result<toml::Value, InvalidValue> {
-        let table: Option<toml::Table> = format!("value = {}", self.value).parse().ok();
-        let value = table.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
-        value.ok_or_else(|| {
-            InvalidValue(format!("has a value for {} that is not TOML", shown(&self.key)))
-        })
-    }
-}
-
-impl fmt::Display for Override {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}={}", self.key, self.value)
-    }
-}
-
-/// Checks that texts are not too long together.
-pub(crate) fn together<T>(
-    texts: Vec<T>,
-    length: impl Fn(&T) -> usize,
-) -> Result<Vec<T>, InvalidValue> {
-    if texts.iter().map(length).sum::<usize>() > MAX_OPTIONS_BYTES {
-        return Err(InvalidValue(format!("must have {MAX_OPTIONS_BYTES} bytes together at most")));
-    }
-    Ok(texts)
-}
-
-/// A picture: an absolute path of a file that begins as a PNG, JPEG, GIF or WebP does. Codex itself
-/// tells the model alone that it could not read one (measured on 0.77 to 0.171).
+/// The absolute path of a PNG, JPEG, GIF or WebP file. The type is checked here because Codex reports an
+/// unreadable image only to the model, not to the caller (seen on 0.77 to 0.171).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Image(PathBuf);
 
 impl Image {
-    /// One that is looked at only when its turn comes.
-    pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
+    /// Checks only that the path is absolute. The file is checked when the turn starts.
+    pub(crate) fn from_absolute_path(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let path = path.as_ref();
         if !path.is_absolute() {
             return Err(InvalidValue(format!(
                 "must be absolute paths, and {} is not one",
-                shown(path.display())
+                excerpt(path.display())
             )));
         }
         Ok(Self(path.to_owned()))
@@ -331,32 +177,15 @@ impl Image {
     }
 }
 
-/// A JSON Schema for the final message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OutputSchema(Map<String, Value>);
-
-impl OutputSchema {
-    /// Checks its size, and the rules of strict schemas, which the model's provider would refuse it
-    /// for. What else it means is a matter between Codex and the provider.
-    ///
-    /// # Errors
-    ///
-    /// If it is too large, or breaks such a rule.
-    pub fn new(schema: Map<String, Value>) -> Result<Self, InvalidValue> {
-        let schema = Self(schema);
-        if schema.to_json().len() > MAX_OPTION_BYTES {
-            return Err(InvalidValue(format!("must have {MAX_OPTION_BYTES} bytes at most")));
-        }
-        match strict::broken_rule(&schema.0) {
-            Some(problem) => Err(InvalidValue(problem)),
-            None => Ok(schema),
-        }
+/// Checks that the texts have at most [`MAX_OPTIONS_BYTES`] bytes in total.
+pub(crate) fn check_total_bytes<T>(
+    texts: Vec<T>,
+    length: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, InvalidValue> {
+    if texts.iter().map(length).sum::<usize>() > MAX_OPTIONS_BYTES {
+        return Err(InvalidValue(format!("must have {MAX_OPTIONS_BYTES} bytes together at most")));
     }
-
-    pub(crate) fn to_json(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
-    }
+    Ok(texts)
 }
 
 #[cfg(test)]
@@ -365,29 +194,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_setting_is_one_key_and_one_value_of_toml() {
-        let shown = |key: &str, value: Value| Override::new(key, &value).map(|it| it.to_string());
-        let hostile = "x\"#y=1'''\"\"\"z\\";
-        let table: toml::Table =
-            shown("a-c", json!(hostile)).expect("a key").parse().expect("it is TOML");
-        assert_eq!(table.get("a-c").and_then(toml::Value::as_str), Some(hostile));
-        assert_eq!(table.len(), 1);
-        assert_eq!(shown("a", json!({"b": [1, true]})), Ok("a={ b = [1, true] }".into()));
-        for key in ["", "a b", "a=b", "a..b", ".a", "\"a\"", "a\n", "é", "-s"] {
-            assert!(shown(key, json!(1)).is_err(), "{key:?} is no key");
-        }
-        assert!(shown("a", Value::Null).is_err());
-    }
-
-    #[test]
-    fn options_are_checked_anew_when_they_are_read() {
-        let written = json!({"model": "m", "web_search": "live", "config": [], "profile": "p"});
-        let options: Options = serde_json::from_value(written).expect("all is well");
+    fn options_are_validated_when_deserialized() {
+        let stored = json!({"model": "m", "web_search": "live", "config": [], "profile": "p"});
+        let options: Options = serde_json::from_value(stored).expect("valid options");
         assert_eq!(options.web_search, Some(WebSearch::Live));
-        for wrong in
+        for invalid in
             [json!({"profile": "../x"}), json!({"web_search": "dead"}), json!({"model": "-m"})]
         {
-            assert!(serde_json::from_value::<Options>(wrong.clone()).is_err(), "{wrong}");
+            assert!(serde_json::from_value::<Options>(invalid.clone()).is_err(), "{invalid}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::effective::Effective;
 use super::session_id::SessionId;
-use super::text::{Lines, shown, told};
+use super::text::{LineBreaks, excerpt, sanitize};
 use super::usage::Usage;
 use super::value::InvalidValue;
 
@@ -203,7 +203,7 @@ pub enum FailureKind {
         waited: Duration,
     },
     /// Codex began another session than the one asked for. It was stopped at once.
-    #[error("Codex answered in session {} and not in {asked}", shown(.got))]
+    #[error("Codex answered in session {} and not in {asked}", excerpt(.got))]
     AnotherSession {
         /// The one asked for.
         asked: SessionId,
@@ -359,7 +359,7 @@ pub(crate) enum Sort {
 
 /// What comes from outside, as a message has it.
 fn line(text: &str) -> String {
-    told(text, Lines::Escaped)
+    sanitize(text, LineBreaks::Escape)
 }
 
 /// A clause after a space, if there is one.
@@ -369,7 +369,7 @@ fn spaced(clause: &str) -> String {
 
 /// The same for Codex's words, which may be several lines.
 fn lines(text: &str) -> String {
-    told(text, Lines::Kept)
+    sanitize(text, LineBreaks::Keep)
 }
 
 fn detail(text: &str) -> String {

@@ -1,50 +1,52 @@
-//! What the operator allows: the person who configured the server. Its callers are models that may
-//! have read hostile text, so nothing that a call says gets around this.
+//! What the operator, who configured the server, allows callers to request. Callers are models that may have
+//! read hostile text, so no argument of a call can override this.
 //!
-//! What a call may ask for goes by the policy. What Codex would load by itself goes by the turn: one in
-//! a sandbox is kept there by [`crate::codex::confinement`], whatever the policy allows other turns.
-//! SECURITY.md lists the ways around a sandbox that are known.
+//! The policy limits what a call may request. What Codex would load by itself depends on the turn instead: a
+//! sandboxed turn is confined by [`crate::codex::confinement`], whatever the policy allows other turns.
+//! SECURITY.md lists the known ways around a sandbox.
 
-use std::fmt;
-use std::str::FromStr;
+mod command_environment;
+mod nested_mcp;
 
-use super::command_line::{COMPACT_PROMPT, WORD};
-use super::effective::Effective;
-use super::options::{ApprovalPolicy, Argument, Options, Override};
-use super::text::shown;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+pub use command_environment::CommandEnvironment;
+pub use nested_mcp::NestedMcp;
+
+use super::command_line::{COMPACT_PROMPT, PLAIN_VALUE};
+use super::effective::Effective;
 use super::model_name::Model;
+use super::options::{ApprovalPolicy, Argument, Options, Override};
 use super::outcome::FailureKind;
 use super::request::TurnRequest;
 use super::sandbox::{Sandbox, SandboxChoice};
+use super::text::excerpt;
 use super::value::InvalidValue;
 use super::working_dir::WorkingDir;
 
-/// The variable with the highest sandbox.
+/// The variable that sets the most permissive sandbox.
 pub(crate) const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
-/// The variable with the folders that may be worked in.
+/// The variable that lists the allowed folders.
 pub(crate) const ALLOWED_DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
-/// The variable with the models that may be asked.
+/// The variable that lists the allowed models.
 pub(crate) const ALLOWED_MODELS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
 
-/// The variable that allows settings of Codex's.
+/// The variable that allows overrides of Codex's settings.
 pub(crate) const ALLOW_CONFIG: &str = "CODEX_PERSISTENT_MCP_ALLOW_CONFIG";
-/// The variable that allows further arguments.
+/// The variable that allows additional arguments.
 pub(crate) const ALLOW_EXTRA_ARGUMENTS: &str = "CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS";
 
-/// The variable with the depth.
+/// The variable that limits nesting.
 pub(crate) const MAX_DEPTH: &str = "CODEX_PERSISTENT_MCP_MAX_DEPTH";
-/// The variable that says what commands get of the environment.
+/// The variable that limits the environment of commands.
 pub(crate) const COMMAND_ENVIRONMENT: &str = "CODEX_PERSISTENT_MCP_COMMAND_ENVIRONMENT";
-/// The variable with the MCP servers that Codex starts.
+/// The variable that lists the MCP servers that Codex may start.
 pub(crate) const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 
-/// Settings of Codex's that can neither start a program, nor write a file, nor send anything
-/// elsewhere, nor change what commands may do. All others need the highest sandbox to be
-/// danger-full-access: `mcp_servers`, `notify`, `hooks` and `model_providers` run programs without any
-/// sandbox, and `sandbox_workspace_write` widens it.
+/// Codex settings that cannot start a program, write a file, send data anywhere or change what commands may
+/// do. All others require `danger-full-access` to be allowed: `mcp_servers`, `notify`, `hooks` and
+/// `model_providers` run programs outside any sandbox, and `sandbox_workspace_write` loosens it.
 pub(crate) const HARMLESS_SETTINGS: &[&str] = &[
     "compact_prompt",
     "hide_agent_reasoning",
@@ -63,136 +65,43 @@ pub(crate) const HARMLESS_SETTINGS: &[&str] = &[
     "web_search",
 ];
 
-/// The same of texts for the model. A profile or a project can say them, but no call.
+/// Equally harmless settings whose value is text for the model. A profile or project may set them, but a call
+/// may not.
 const HARMLESS_TEXTS: &[&str] = &["developer_instructions"];
 
-/// Settings that a call always says itself, so that a profile or a project cannot.
-const OVERRULED_SETTINGS: &[&str] =
+/// Settings that every call passes explicitly, so that a profile or project cannot change them.
+const OVERRIDDEN_SETTINGS: &[&str] =
     &["approval_policy", "approvals_reviewer", "model", "sandbox_mode"];
 
-/// Arguments of `codex exec` of which the same holds. None has a value.
+/// Arguments of `codex exec` that are just as harmless. None takes a value.
 const HARMLESS_ARGUMENTS: &[&str] = &["--ephemeral", "--ignore-rules", "--strict-config"];
 
-/// What calls may ask for.
+/// What calls may request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
-    /// The highest sandbox. Default [`Sandbox::WorkspaceWrite`].
+    /// The most permissive sandbox. Default: [`Sandbox::WorkspaceWrite`].
     pub max_sandbox: Sandbox,
-    /// The folders that directories and images must lie in, symbolic links resolved, and that sessions
-    /// and jobs must never have left. Default: none, which is no limit.
+    /// The folders that directories and images must be inside of after resolving symbolic links, and that
+    /// sessions and jobs must never have left. Default: empty, which means no restriction.
     pub allowed_dirs: Vec<WorkingDir>,
-    /// The models that may be asked for. Default: none, which is no limit.
+    /// The models that may be requested. Default: empty, which means no restriction.
     pub allowed_models: Vec<Model>,
-    /// Whether a call may set settings of Codex's. Default yes: those that can do no harm, and all
-    /// others too if the highest sandbox is [`Sandbox::DangerFullAccess`].
+    /// Whether a call may override Codex's settings. Default: true, for harmless settings only, unless
+    /// `max_sandbox` is [`Sandbox::DangerFullAccess`].
     pub allow_config: bool,
-    /// Whether a call may add arguments for `codex exec`. Default no. The same limit holds.
+    /// Whether a call may add arguments for `codex exec`. Default: false. If true, the same restriction to
+    /// harmless ones applies.
     pub allow_extra_arguments: bool,
-    /// How deep Codexes may start each other by this program. Default 1: one that it started cannot
-    /// start another.
+    /// How many levels deep Codex may start itself through this program. Default: 1, so a Codex that this
+    /// program started cannot start another.
     pub max_depth: u32,
-    /// Which of its configured MCP servers Codex starts. Default all.
+    /// Which of its configured MCP servers Codex may start. Default: all.
     pub nested_mcp: NestedMcp,
-    /// What the commands of a turn in a sandbox get of the environment. Default: what Codex is
-    /// configured for. A guard's commands get no more than [`CommandEnvironment::Plain`].
+    /// Which environment variables the commands of a sandboxed turn receive. Default: as configured in Codex.
+    /// The commands of a `codex_guard_*` tool never get more than [`CommandEnvironment::Plain`].
     pub command_environment: CommandEnvironment,
-}
-
-/// What the commands of a turn in a sandbox get of this process's environment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CommandEnvironment {
-    /// What Codex is configured for by `shell_environment_policy`: everything, if it says nothing.
-    #[default]
-    Configured,
-    /// Plain variables alone, such as `PATH`, `HOME` and `LANG`, and none that may hold a secret.
-    Plain,
-}
-
-impl CommandEnvironment {
-    /// The name in the settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Configured => "configured",
-            Self::Plain => "plain",
-        }
-    }
-}
-
-impl FromStr for CommandEnvironment {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> std::result::Result<Self, InvalidValue> {
-        let all = [Self::Configured, Self::Plain];
-        let found = all.into_iter().find(|environment| environment.as_str() == text);
-        found.ok_or_else(|| InvalidValue("must be configured or plain".into()))
-    }
-}
-
-/// Which of the MCP servers that Codex is configured with it starts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum NestedMcp {
-    /// All of them.
-    #[default]
-    Inherit,
-    /// None.
-    Nobody,
-    /// Those with these names.
-    Only(Vec<String>),
-}
-
-impl NestedMcp {
-    /// Whether it starts the server of this name.
-    pub(crate) fn starts(&self, name: &str) -> bool {
-        match self {
-            Self::Inherit => true,
-            Self::Nobody => false,
-            Self::Only(names) => names.iter().any(|only| only == name),
-        }
-    }
-}
-
-impl fmt::Display for NestedMcp {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inherit => formatter.write_str("inherit"),
-            Self::Nobody => formatter.write_str("none"),
-            Self::Only(names) => formatter.write_str(&names.join(",")),
-        }
-    }
-}
-
-impl From<NestedMcp> for String {
-    fn from(nested: NestedMcp) -> Self {
-        nested.to_string()
-    }
-}
-
-impl TryFrom<String> for NestedMcp {
-    type Error = InvalidValue;
-
-    fn try_from(text: String) -> std::result::Result<Self, InvalidValue> {
-        text.parse()
-    }
-}
-
-impl FromStr for NestedMcp {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> std::result::Result<Self, InvalidValue> {
-        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        match text.trim() {
-            "inherit" => Ok(Self::Inherit),
-            "none" => Ok(Self::Nobody),
-            _ if names.iter().any(String::is_empty) => Err(InvalidValue(
-                "must be inherit, none, or names of MCP servers with commas between".into(),
-            )),
-            _ => Ok(Self::Only(names)),
-        }
-    }
 }
 
 impl Default for Policy {
@@ -213,12 +122,12 @@ impl Default for Policy {
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Policy {
-    /// Whether nothing is kept from callers that Codex itself would do.
-    pub(crate) fn is_open(&self) -> bool {
+    /// Whether calls may request everything that Codex itself can do.
+    pub(crate) fn allows_full_access(&self) -> bool {
         self.max_sandbox == Sandbox::DangerFullAccess
     }
 
-    /// Refuses every call of a Codex that is as deep as one may be.
+    /// Rejects calls from a Codex that is already at the maximum nesting depth.
     pub(crate) fn check_depth(&self, depth: u32) -> Result<()> {
         if depth < self.max_depth {
             return Ok(());
@@ -227,10 +136,10 @@ impl Policy {
             "comes from a Codex that this program started, {depth} deep, and agents must not call each \
              other for ever; answer without this tool"
         );
-        Err(refused("this call", problem, MAX_DEPTH))
+        Err(not_allowed("this call", problem, MAX_DEPTH))
     }
 
-    /// Refuses what a request may not ask for, whatever its session is like.
+    /// Rejects requests that exceed the policy, regardless of their session.
     pub(crate) fn check(&self, request: &TurnRequest) -> Result<()> {
         if let SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) = request.sandbox
             && sandbox > self.max_sandbox
@@ -240,7 +149,7 @@ impl Policy {
                 sandbox.as_str(),
                 self.max_sandbox.as_str()
             );
-            return Err(refused("sandbox", problem, MAX_SANDBOX));
+            return Err(not_allowed("sandbox", problem, MAX_SANDBOX));
         }
         if let Some(model) = &request.options.model {
             self.check_model(model.as_str())?;
@@ -250,20 +159,23 @@ impl Policy {
         request.options.check()
     }
 
-    /// A setting in a profile that could get around the sandbox.
-    pub(crate) fn harm<'a>(&self, tables: impl Iterator<Item = &'a Table>) -> Option<&'a str> {
+    /// The first setting in these tables, such as a profile, that could bypass the sandbox.
+    pub(crate) fn first_unsafe_setting<'a>(
+        &self,
+        tables: impl Iterator<Item = &'a Table>,
+    ) -> Option<&'a str> {
         let harmless = |key: &&str| {
-            [HARMLESS_SETTINGS, HARMLESS_TEXTS, OVERRULED_SETTINGS]
+            [HARMLESS_SETTINGS, HARMLESS_TEXTS, OVERRIDDEN_SETTINGS]
                 .iter()
                 .any(|all| all.contains(key))
         };
         let mut keys = tables.flat_map(Table::keys).map(String::as_str);
-        keys.find(|key| !self.is_open() && !harmless(key))
+        keys.find(|key| !self.allows_full_access() && !harmless(key))
     }
 
-    /// Whether a call asks for settings or arguments that could get around the sandbox, as it may
-    /// where full access is allowed.
-    pub(crate) fn asks_for_more(options: &Options) -> bool {
+    /// Whether a call requests settings or arguments that could bypass the sandbox. It may do so only where
+    /// full access is allowed.
+    pub(crate) fn could_bypass_sandbox(options: &Options) -> bool {
         options.config.iter().any(|setting| !HARMLESS_SETTINGS.contains(&setting.key()))
             || options.extra_arguments.iter().any(|argument| !is_harmless(argument))
     }
@@ -273,27 +185,27 @@ impl Policy {
         let first = keys.chain(options.compact_prompt.as_ref().map(|_| COMPACT_PROMPT)).next();
         let Some(first) = first else { return Ok(()) };
         if !self.allow_config {
-            let problem = format!("has {}, and no setting is allowed", shown(first));
-            return Err(refused("config", problem, ALLOW_CONFIG));
+            let problem = format!("has {}, and no setting is allowed", excerpt(first));
+            return Err(not_allowed("config", problem, ALLOW_CONFIG));
         }
         let harmless =
             |key: &str| HARMLESS_SETTINGS.contains(&key) || HARMLESS_TEXTS.contains(&key);
-        // None of these is anything else, and on a command line nothing else must stand.
-        let mut words =
+        // These settings never need more than that, and nothing more may appear on a command line.
+        let mut plain =
             options.config.iter().filter(|setting| HARMLESS_SETTINGS.contains(&setting.key()));
-        if let Some(wrong) = words.find(|setting| !setting.is_word()) {
-            let problem = format!("has a value for {} that must be {WORD}", wrong.key());
+        if let Some(wrong) = plain.find(|setting| !setting.is_plain_value()) {
+            let problem = format!("has a value for {} that must be {PLAIN_VALUE}", wrong.key());
             let problem = InvalidValue(problem);
             return Err(FailureKind::BadInput { field: "config".into(), problem });
         }
         match options.config.iter().find(|setting| !harmless(setting.key())) {
-            Some(setting) if !self.is_open() => {
+            Some(setting) if !self.allows_full_access() => {
                 let problem = format!(
                     "has {}, which could get around the sandbox; without full access there are {}",
-                    shown(setting.key()),
+                    excerpt(setting.key()),
                     HARMLESS_SETTINGS.join(", ")
                 );
-                Err(refused("config", problem, MAX_SANDBOX))
+                Err(not_allowed("config", problem, MAX_SANDBOX))
             }
             _ => Ok(()),
         }
@@ -303,22 +215,23 @@ impl Policy {
         let Some(first) = options.extra_arguments.first() else { return Ok(()) };
         if !self.allow_extra_arguments {
             let problem =
-                format!("has {}, and none is allowed", shown(format!("{:?}", first.as_str())));
-            return Err(refused("extra_arguments", problem, ALLOW_EXTRA_ARGUMENTS));
+                format!("has {}, and none is allowed", excerpt(format!("{:?}", first.as_str())));
+            return Err(not_allowed("extra_arguments", problem, ALLOW_EXTRA_ARGUMENTS));
         }
         match options.extra_arguments.iter().find(|argument| !is_harmless(argument)) {
-            Some(argument) if !self.is_open() => {
+            Some(argument) if !self.allows_full_access() => {
                 let problem = format!(
                     "has {}, which could get around the sandbox; without full access there are {}",
-                    shown(format!("{:?}", argument.as_str())),
+                    excerpt(format!("{:?}", argument.as_str())),
                     HARMLESS_ARGUMENTS.join(", ")
                 );
-                Err(refused("extra_arguments", problem, MAX_SANDBOX))
+                Err(not_allowed("extra_arguments", problem, MAX_SANDBOX))
             }
             _ => Ok(()),
         }
     }
 
+    /// Rejects a model that is not allowed.
     pub(crate) fn check_model(&self, model: &str) -> Result<()> {
         if self.allowed_models.is_empty()
             || self.allowed_models.iter().any(|allowed| allowed.as_str() == model)
@@ -327,11 +240,12 @@ impl Policy {
         }
         let names: Vec<&str> = self.allowed_models.iter().map(Model::as_str).collect();
         let problem = format!("{model} is none of those that are allowed: {}", names.join(", "));
-        Err(refused("model", problem, ALLOWED_MODELS))
+        Err(not_allowed("model", problem, ALLOWED_MODELS))
     }
 
-    /// The sandbox of a turn whose session or configuration says `wanted`, and whether that is less.
-    pub(crate) fn settle(&self, wanted: Sandbox) -> (Sandbox, bool) {
+    /// Lowers the sandbox that a session or configuration asks for to the allowed maximum. Also returns whether
+    /// that changed it.
+    pub(crate) fn cap_sandbox(&self, wanted: Sandbox) -> (Sandbox, bool) {
         (wanted.min(self.max_sandbox), wanted > self.max_sandbox)
     }
 }
@@ -340,9 +254,9 @@ fn is_harmless(argument: &Argument) -> bool {
     HARMLESS_ARGUMENTS.contains(&argument.as_str())
 }
 
-/// What was in force in a turn and is more than it was to have, in words: `sandbox` is the one that was
-/// named.
-pub(crate) fn excess(sandbox: Sandbox, effective: &Effective) -> Option<String> {
+/// Describes how a turn ran with looser settings than planned, if it did. `sandbox` is the one that was passed
+/// to Codex.
+pub(crate) fn excess_permission(sandbox: Sandbox, effective: &Effective) -> Option<String> {
     let never = |policy: &String| policy == ApprovalPolicy::Never.as_str();
     if let Some(reviewer) = &effective.approvals_reviewer
         && sandbox < Sandbox::DangerFullAccess
@@ -354,7 +268,7 @@ pub(crate) fn excess(sandbox: Sandbox, effective: &Effective) -> Option<String> 
     Some(format!("the sandbox was {}, not {}", got.as_str(), sandbox.as_str()))
 }
 
-/// Says which setting it is that refuses.
-pub(crate) fn refused(field: &str, problem: String, setting: &'static str) -> FailureKind {
+/// The failure for a value of `field` that the operator's `setting` does not allow.
+pub(crate) fn not_allowed(field: &str, problem: String, setting: &'static str) -> FailureKind {
     FailureKind::NotAllowed { field: field.into(), problem, setting }
 }

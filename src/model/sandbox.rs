@@ -1,4 +1,4 @@
-//! What the model's commands may do.
+//! The sandbox that the model's commands run in.
 
 use std::str::FromStr;
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use super::value::InvalidValue;
 
-/// What the model's commands may do, in Codex's terms; more permission is greater.
+/// Codex's sandbox mode, which limits what the model's commands may do. More permissive modes compare greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
-    /// Read files, write none.
+    /// Commands may read files but write none.
     ReadOnly,
-    /// Write inside the working directory.
+    /// Commands may also write inside the working directory.
     WorkspaceWrite,
-    /// Everything that the user may do.
+    /// No sandbox: commands may do everything that the user may.
     DangerFullAccess,
 }
 
 impl Sandbox {
-    /// All of them, from the least to the most permission.
+    /// All modes, from the least to the most permissive.
     pub const ALL: [Self; 3] = [Self::ReadOnly, Self::WorkspaceWrite, Self::DangerFullAccess];
 
-    /// The name in Codex's options and records.
+    /// The name used in Codex's options and records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReadOnly => "read-only",
@@ -42,14 +42,14 @@ impl FromStr for Sandbox {
     }
 }
 
-/// Which sandbox a turn runs in.
+/// Which sandbox a turn runs in, and whether later turns of the session keep it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SandboxChoice {
-    /// The session's own; for a new session Codex's configured default.
+    /// The session's current sandbox; for a new session, the default configured in Codex.
     #[default]
     Inherit,
-    /// This one, from now on for the session.
+    /// This sandbox, for this turn and later turns of the session.
     Set(Sandbox),
-    /// This one for this turn alone: later turns of the session are as if it had not been.
+    /// This sandbox for this turn only; later turns of the session are not affected.
     Once(Sandbox),
 }

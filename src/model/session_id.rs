@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::value::InvalidValue;
 
-/// A session of Codex's (a "thread" in its own words). Always a UUID: Codex takes any other name on
-/// `resume` for a wish to begin a new session.
+/// The id of a Codex session, which Codex calls a thread. Always a UUID, because Codex starts a new session if
+/// `resume` gets an unknown name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
@@ -39,12 +39,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_uuid_is_a_session() {
+    fn a_session_id_must_be_a_uuid() {
         let id: SessionId =
             "0199A213-81C0-7800-8AA1-BBAB2A035A53".parse().expect("upper case is the same id");
         assert_eq!(id.to_string(), "0199a213-81c0-7800-8aa1-bbab2a035a53");
-        for wrong in ["", "--last", "my-session", "0199a213-81c0-7800-8aa1"] {
-            assert!(wrong.parse::<SessionId>().is_err(), "{wrong:?} is no session");
+        for invalid in ["", "--last", "my-session", "0199a213-81c0-7800-8aa1"] {
+            assert!(invalid.parse::<SessionId>().is_err(), "{invalid:?} is not a session id");
         }
     }
 }

@@ -1,56 +1,55 @@
-//! Texts that are too long for where they go, or that whoever shows them would obey. Pure.
+//! Shortens text for display and escapes control characters that a terminal would interpret. Pure.
 //!
-//! What goes to a terminal, into a log, an error, a warning or a progress message goes through
-//! [`visible`] here; what is data in JSON stays as it is.
+//! Everything that is printed to a terminal or ends up in a log line, error, warning or progress message
+//! passes through [`escape_controls`]. Data in JSON is left unchanged.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 use serde_json::Value;
 
-/// What becomes of line ends and tabs.
+/// How to treat line breaks and tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lines {
-    /// They stay: it is a text of several lines.
-    Kept,
-    /// They are shown as what they are: it must stay one line.
-    Escaped,
+pub(crate) enum LineBreaks {
+    /// Keep them: the output may span several lines.
+    Keep,
+    /// Escape them: the output must stay on one line.
+    Escape,
 }
 
-/// A text that commands nothing, also if it is anything that a command wrote or a folder is called:
-/// what a terminal would obey, what turns text around, and what ends a line for some readers stands
-/// there as `\u{1b}`.
-pub(crate) fn visible(text: &str, lines: Lines) -> Cow<'_, str> {
-    let harmful = |char| match char {
-        '\n' | '\t' => lines == Lines::Escaped,
-        _ => is_obeyed(char),
+/// Escapes, as in `\u{1b}`, every control character, bidirectional control and Unicode line separator, so
+/// that untrusted text such as a command's output or a folder name cannot affect the terminal.
+pub(crate) fn escape_controls(text: &str, line_breaks: LineBreaks) -> Cow<'_, str> {
+    let must_escape = |char| match char {
+        '\n' | '\t' => line_breaks == LineBreaks::Escape,
+        _ => is_control(char),
     };
-    if !text.contains(harmful) {
+    if !text.contains(must_escape) {
         return Cow::Borrowed(text);
     }
-    let text = match lines {
-        Lines::Kept => Cow::Owned(text.replace("\r\n", "\n")),
-        Lines::Escaped => Cow::Borrowed(text),
+    let text = match line_breaks {
+        LineBreaks::Keep => Cow::Owned(text.replace("\r\n", "\n")),
+        LineBreaks::Escape => Cow::Borrowed(text),
     };
-    let mut shown = String::with_capacity(text.len() + 32);
+    let mut escaped = String::with_capacity(text.len() + 32);
     for char in text.chars() {
-        if harmful(char) {
-            write!(shown, "{}", char.escape_unicode()).expect("a string can be written to");
+        if must_escape(char) {
+            write!(escaped, "{}", char.escape_unicode()).expect("a string can be written to");
         } else {
-            shown.push(char);
+            escaped.push(char);
         }
     }
-    Cow::Owned(shown)
+    Cow::Owned(escaped)
 }
 
-/// Controls (C0, DEL, C1), controls of the direction of text, and its separators of lines.
-fn is_obeyed(char: char) -> bool {
+/// Control characters (C0, DEL, C1), bidirectional controls, and Unicode line and paragraph separators.
+fn is_control(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}')
 }
 
-/// The beginning of a text.
+/// The first `chars` characters of a text, followed by `…` if any were cut off.
 pub(crate) fn head(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -58,72 +57,75 @@ pub(crate) fn head(text: &str, chars: usize) -> String {
     }
 }
 
-/// The beginning of a text, on one line.
-pub(crate) fn line(text: &str, chars: usize) -> String {
+/// [`head`] with runs of whitespace collapsed and control characters escaped, so that it fits on one line.
+pub(crate) fn head_on_one_line(text: &str, chars: usize) -> String {
     let line = head(&text.split_whitespace().collect::<Vec<_>>().join(" "), chars);
-    visible(&line, Lines::Escaped).into_owned()
+    escape_controls(&line, LineBreaks::Escape).into_owned()
 }
 
-/// The most of a message that is told, in characters. Its end may matter as much as its beginning.
-const TOLD: usize = 4_000;
+/// Maximum length of a displayed message, in characters.
+const MAX_MESSAGE_CHARS: usize = 4_000;
 
-/// A message as it is told: bounded, and with nothing in it that is obeyed.
-pub(crate) fn told(message: impl Display, lines: Lines) -> String {
+/// Prepares an untrusted message for display: shortens its middle and escapes control characters.
+pub(crate) fn sanitize(message: impl Display, line_breaks: LineBreaks) -> String {
     let message = message.to_string();
-    let bounded = shortened(&message, TOLD);
-    visible(bounded.as_deref().unwrap_or(&message), lines).into_owned()
+    let bounded = shortened(&message, MAX_MESSAGE_CHARS);
+    escape_controls(bounded.as_deref().unwrap_or(&message), line_breaks).into_owned()
 }
 
-/// A text without its middle, if it is too long.
+/// The text with its middle replaced by a note, or `None` if it has at most `max_chars` characters.
 pub(crate) fn shortened(text: &str, max_chars: usize) -> Option<String> {
-    let Halves { head, tail, left_out } = halves(text, max_chars)?;
-    Some(format!("{head}[… {left_out} characters …]{tail}"))
+    let HeadTail { head, tail, omitted_chars } = split_head_tail(text, max_chars)?;
+    Some(format!("{head}[… {omitted_chars} characters …]{tail}"))
 }
 
-/// A text that had to give up its middle.
+/// The start and end of a text whose middle was omitted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Halves<'a> {
+pub(crate) struct HeadTail<'a> {
     pub(crate) head: &'a str,
     pub(crate) tail: &'a str,
-    /// How many characters were between them.
-    pub(crate) left_out: usize,
+    /// Number of characters omitted between them.
+    pub(crate) omitted_chars: usize,
 }
 
-/// The beginning and the end of a text that is too long; `None` if it is not.
-pub(crate) fn halves(text: &str, max_chars: usize) -> Option<Halves<'_>> {
+/// Splits off the start and end of a text that has more than `max_chars` characters. Three quarters of the
+/// budget go to the start. `None` if the text is short enough.
+pub(crate) fn split_head_tail(text: &str, max_chars: usize) -> Option<HeadTail<'_>> {
     let length = if text.len() <= max_chars { 0 } else { text.chars().count() };
     if length <= max_chars {
         return None;
     }
     let at = |chars| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
     let tail = max_chars / 4;
-    Some(Halves {
+    Some(HeadTail {
         head: &text[..at(max_chars - tail)],
         tail: &text[at(length - tail)..],
-        left_out: length - max_chars,
+        omitted_chars: length - max_chars,
     })
 }
 
-/// Cuts the middle out of every text that is too long.
-pub(crate) fn cut(value: &mut Value, chars: usize) {
+/// Shortens every string in a JSON value that has more than `chars` characters.
+pub(crate) fn shorten_strings(value: &mut Value, chars: usize) {
     match value {
         Value::String(text) => {
             if let Some(shortened) = shortened(text, chars) {
                 *text = shortened;
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| cut(value, chars)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| cut(value, chars)),
+        Value::Array(values) => values.iter_mut().for_each(|value| shorten_strings(value, chars)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|value| shorten_strings(value, chars))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-/// The most of a value from outside that an error shows, in characters.
-const SHOWN: usize = 300;
+/// Maximum length of an untrusted value quoted in an error, in characters.
+const MAX_EXCERPT_CHARS: usize = 300;
 
-/// As much of a value from outside as an error shows, on one line.
-pub(crate) fn shown(value: impl Display) -> String {
-    visible(&head(&value.to_string(), SHOWN), Lines::Escaped).into_owned()
+/// An untrusted value as quoted in an error: shortened and on one line.
+pub(crate) fn excerpt(value: impl Display) -> String {
+    escape_controls(&head(&value.to_string(), MAX_EXCERPT_CHARS), LineBreaks::Escape).into_owned()
 }
 
 #[cfg(test)]
@@ -131,31 +133,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_short_enough_stays_whole() {
+    fn short_text_is_unchanged() {
         assert_eq!(head("äöü", 3), "äöü");
         assert_eq!(head("äöü", 2), "äö…");
-        assert_eq!(line(" one\n two  three", 9), "one two t…");
-        assert_eq!(halves("äöü", 3), None);
+        assert_eq!(head_on_one_line(" one\n two  three", 9), "one two t…");
+        assert_eq!(split_head_tail("äöü", 3), None);
     }
 
     #[test]
-    fn no_text_commands_who_shows_it() {
-        let kept = |text: &str| visible(text, Lines::Kept).into_owned();
+    fn control_characters_are_escaped() {
+        let kept = |text: &str| escape_controls(text, LineBreaks::Keep).into_owned();
         assert_eq!(kept("a\tb\r\nc\x1b[31m\u{9b}1m\n"), "a\tb\nc\\u{1b}[31m\\u{9b}1m\n");
         assert_eq!(kept("\r\x7f\u{85}"), "\\u{d}\\u{7f}\\u{85}");
-        assert_eq!(visible("a\nb\tc\r\n", Lines::Escaped), "a\\u{a}b\\u{9}c\\u{d}\\u{a}");
+        assert_eq!(
+            escape_controls("a\nb\tc\r\n", LineBreaks::Escape),
+            "a\\u{a}b\\u{9}c\\u{d}\\u{a}"
+        );
         let bidi = "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
         let marks = "\u{200e}\u{200f}\u{61c}\u{2028}\u{2029}";
         let shown = kept(&format!("{bidi}{marks}"));
         assert!(shown.is_ascii() && shown.matches("\\u{").count() == 14, "{shown}");
         for plain in ["", "äöü 名 👨\u{200d}👩", "a\nb\tc"] {
-            assert!(matches!(visible(plain, Lines::Kept), Cow::Borrowed(_)), "{plain}");
+            assert!(
+                matches!(escape_controls(plain, LineBreaks::Keep), Cow::Borrowed(_)),
+                "{plain}"
+            );
         }
-        // It can be done twice.
+        // Escaping is idempotent.
         assert_eq!(kept(&kept("\x1b")), kept("\x1b"));
-        assert_eq!(line("one\n two  three\x07\u{202e}", 99), "one two three\\u{7}\\u{202e}");
-        assert_eq!(super::shown("/a\nb\x1b"), "/a\\u{a}b\\u{1b}");
-        let long = told("\x1b".repeat(5_000), Lines::Kept);
+        assert_eq!(
+            head_on_one_line("one\n two  three\x07\u{202e}", 99),
+            "one two three\\u{7}\\u{202e}"
+        );
+        assert_eq!(super::excerpt("/a\nb\x1b"), "/a\\u{a}b\\u{1b}");
+        let long = sanitize("\x1b".repeat(5_000), LineBreaks::Keep);
         assert!(long.contains("[… 1000 characters …]") && !long.contains('\x1b'));
     }
 
@@ -163,6 +174,6 @@ mod tests {
     fn a_long_text_keeps_its_head_and_its_tail() {
         let text = format!("{}{}{}", "a".repeat(600), "é".repeat(900), "z".repeat(200));
         let (head, tail) = (&*"a".repeat(600), &*"z".repeat(200));
-        assert_eq!(halves(&text, 800), Some(Halves { head, tail, left_out: 900 }));
+        assert_eq!(split_head_tail(&text, 800), Some(HeadTail { head, tail, omitted_chars: 900 }));
     }
 }

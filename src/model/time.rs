@@ -1,4 +1,4 @@
-//! Points in time, as they are written down: RFC 3339, in UTC, to the millisecond.
+//! Timestamps with millisecond precision, stored as RFC 3339 in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,34 +8,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::value::InvalidValue;
 
-/// A point in time, in milliseconds since 1970.
+/// A timestamp in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub(crate) u64);
 
 impl Time {
-    /// The system's time.
+    /// The current system time.
     pub(crate) fn now() -> Self {
         Self::from(SystemTime::now())
     }
 
-    /// A point in time as RFC 3339 has it, in UTC.
+    /// Parses an RFC 3339 timestamp in UTC.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         humantime::parse_rfc3339(text).ok().map(Self::from)
     }
 
-    /// How long ago this was. Nothing, if the clock was set back.
-    pub(crate) fn ago(self) -> Duration {
+    /// Time elapsed since then; zero if the clock was set back.
+    pub(crate) fn elapsed(self) -> Duration {
         Duration::from_millis(Self::now().0.saturating_sub(self.0))
     }
 }
 
-/// A point in time as a person says it: a day, or a day and a time, with an offset if it is not UTC; or
-/// how long ago it was, such as `2h` or `3d`.
+/// Parses a timestamp as a user writes it: a date, a date and time with an optional offset from UTC, or an age
+/// such as `2h` or `3d`.
 impl FromStr for Time {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        said(text.trim()).ok_or_else(|| {
+        parse_user_input(text.trim()).ok_or_else(|| {
             InvalidValue(
                 "must be a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or how long \
                  ago, such as 2h or 3d"
@@ -45,7 +45,7 @@ impl FromStr for Time {
     }
 }
 
-fn said(text: &str) -> Option<Time> {
+fn parse_user_input(text: &str) -> Option<Time> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return SystemTime::now().checked_sub(ago).map(Time::from);
     }
@@ -56,7 +56,7 @@ fn said(text: &str) -> Option<Time> {
     Some(Time(time.0.checked_add_signed(-offset)?))
 }
 
-/// A text without its offset from UTC, such as `Z` or `+02:00`, and the offset in milliseconds.
+/// Splits a numeric offset from UTC such as `+02:00` off a timestamp, and returns it in milliseconds.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     let Some(at) = text.len().checked_sub("+00:00".len()).filter(|at| *at > "2026-01-31".len())
     else {
@@ -106,17 +106,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_can_be_said_in_several_ways() {
+    fn users_can_write_a_time_in_several_ways() {
         let noon = Time::parse("2026-03-01T12:00:00.000Z").expect("RFC 3339");
         for same in ["2026-03-01T12:00:00Z", "2026-03-01 12:00:00", "2026-03-01T14:30:00+02:30"] {
             assert_eq!(same.parse(), Ok(noon), "{same}");
         }
         assert_eq!("2026-03-01T04:00:00-08:00".parse(), Ok(noon));
         assert_eq!("2026-03-01".parse().ok(), Time::parse("2026-03-01T00:00:00Z"));
-        let ago = "2h".parse::<Time>().expect("a duration").ago().as_secs();
+        let ago = "2h".parse::<Time>().expect("a duration").elapsed().as_secs();
         assert!((7_200..7_300).contains(&ago), "{ago}");
-        for wrong in ["", "yesterday", "2026-13-01", "2026-03-01T12:00:00+xx:00", "-2h", "é"] {
-            assert!(wrong.parse::<Time>().is_err(), "{wrong}");
+        for invalid in ["", "yesterday", "2026-13-01", "2026-03-01T12:00:00+xx:00", "-2h", "é"] {
+            assert!(invalid.parse::<Time>().is_err(), "{invalid}");
         }
     }
 }

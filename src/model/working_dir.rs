@@ -1,4 +1,4 @@
-//! The directory in which a turn works.
+//! The working directory of a turn.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::InvalidValue;
 
-/// A directory that exists, as an absolute path: so it can never be read as a flag.
+/// The absolute path of a directory, which can therefore never be mistaken for a command-line flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PathBuf", into = "PathBuf")]
 pub struct WorkingDir(PathBuf);
@@ -14,7 +14,7 @@ pub struct WorkingDir(PathBuf);
 impl TryFrom<PathBuf> for WorkingDir {
     type Error = InvalidValue;
 
-    /// One that was written down may be gone by now, which is told when it is used.
+    /// Accepts any absolute path. Whether the directory still exists is checked when it is used.
     fn try_from(path: PathBuf) -> Result<Self, InvalidValue> {
         if path.is_absolute() {
             Ok(Self(path))
@@ -31,19 +31,19 @@ impl From<WorkingDir> for PathBuf {
 }
 
 impl WorkingDir {
-    /// One that is looked at only when its turn comes.
-    pub(crate) fn named(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
+    /// Makes the path absolute. Whether the directory exists is checked when the turn starts.
+    pub(crate) fn from_path(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let absolute = std::path::absolute(path)
             .map_err(|_| InvalidValue("must be the path of a directory".into()))?;
         Ok(Self(absolute))
     }
 
-    /// The root, which is there whatever else is not.
+    /// The file system root, which always exists.
     pub(crate) fn root() -> Self {
         Self(std::path::absolute("/").unwrap_or_else(|_| "/".into()))
     }
 
-    /// A directory that need not be there.
+    /// Any path, without making it absolute.
     #[cfg(test)]
     pub(crate) fn unchecked(path: impl Into<PathBuf>) -> Self {
         Self(path.into())

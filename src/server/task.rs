@@ -9,7 +9,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
 use crate::job::{JobId, Jobs, Problem, State, Status};
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::tool;
 use crate::turn::Codex;
 
@@ -72,7 +72,7 @@ pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
 
 fn named(id: &str) -> Result<JobId, ErrorData> {
     id.parse()
-        .map_err(|_| ErrorData::invalid_params(format!("there is no task {}", shown(id)), None))
+        .map_err(|_| ErrorData::invalid_params(format!("there is no task {}", excerpt(id)), None))
 }
 
 async fn look(

@@ -14,7 +14,7 @@ impl Default for Settings {
             codex_bin: "codex".into(),
             working_dir: std::env::current_dir()
                 .ok()
-                .and_then(|dir| WorkingDir::named(dir).ok())
+                .and_then(|dir| WorkingDir::from_path(dir).ok())
                 .unwrap_or_else(WorkingDir::root),
             origin: Origin::default(),
             limits: Limits::default(),

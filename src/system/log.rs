@@ -22,7 +22,7 @@ use tracing_subscriber::{Layer, registry};
 use tracing::level_filters::LevelFilter;
 
 use super::private;
-use crate::model::text::{Lines, shortened, visible};
+use crate::model::text::{LineBreaks, escape_controls, shortened};
 use queue::Queue;
 
 /// How long whoever leaves waits for what was logged to be written.
@@ -89,7 +89,7 @@ impl Write for Tame {
         let text = String::from_utf8_lossy(event);
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let shortened = shortened(text, LINE_CHARS);
-        let line = visible(shortened.as_deref().unwrap_or(text), Lines::Escaped);
+        let line = escape_controls(shortened.as_deref().unwrap_or(text), LineBreaks::Escape);
         self.0.push(format!("{line}\n").into_bytes());
         Ok(event.len())
     }

@@ -12,13 +12,13 @@ use crate::model::limits::MAX_LIMIT;
 use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::options::{
     Argument, Image, MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, Options, OutputSchema, Override,
-    together,
+    check_total_bytes,
 };
 use crate::model::outcome::FailureKind;
-use crate::model::prompt_text::Prompt;
+use crate::model::prompt::Prompt;
 use crate::model::request::TurnRequest;
 use crate::model::session_id::SessionId;
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
@@ -55,7 +55,7 @@ impl Arguments {
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             let problem = format!("is not a parameter of {tool}; it has {}", names.join(", "));
-            return Err(bad(&shown(unknown), problem));
+            return Err(bad(&excerpt(unknown), problem));
         }
         arguments.retain(|_, value| value.as_str() != Some(""));
         for (name, value) in &mut arguments {
@@ -180,7 +180,7 @@ impl Arguments {
             compact_prompt,
             approval_policy: self.parsed("approval_policy", str::parse)?,
             add_dirs: self.list("add_dirs", working_dir)?,
-            images: self.list("images", |path| Image::named(path))?,
+            images: self.list("images", |path| Image::from_absolute_path(path))?,
             output_schema: self.object("output_schema")?.map(schema).transpose()?,
             web_search: self.parsed("web_search", str::parse)?,
             base_instructions: self.optional_text("base_instructions")?,
@@ -208,14 +208,14 @@ impl Arguments {
             Override::new(key, value).map_err(|problem| invalid("config", problem))
         };
         let settings = settings.iter().map(setting).collect::<Result<_>>()?;
-        let settings = together(settings, |setting: &Override| setting.to_string().len())
+        let settings = check_total_bytes(settings, |setting: &Override| setting.to_string().len())
             .map_err(|problem| invalid("config", problem))?;
         Ok((settings, compact_prompt.filter(|text| !text.trim().is_empty())))
     }
 
     fn extra_arguments(&mut self) -> Result<Vec<Argument>> {
         let arguments = self.list("extra_arguments", str::parse)?;
-        together(arguments, |argument: &Argument| argument.as_str().len())
+        check_total_bytes(arguments, |argument: &Argument| argument.as_str().len())
             .map_err(|problem| invalid("extra_arguments", problem))
     }
 
@@ -308,7 +308,7 @@ fn working_dir(text: &str) -> std::result::Result<WorkingDir, InvalidValue> {
     if !Path::new(text).is_absolute() {
         return Err(InvalidValue("must be an absolute path of an existing directory".into()));
     }
-    WorkingDir::named(text)
+    WorkingDir::from_path(text)
 }
 
 /// An error about the field `name`.

@@ -4,7 +4,7 @@ use rmcp::model::JsonObject;
 
 use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
-use crate::model::prompt::{Part, compose};
+use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;

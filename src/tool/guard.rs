@@ -8,7 +8,7 @@ use super::arguments::{Arguments, Result, invalid};
 use super::{Tool, verdict};
 use crate::model::diff::Diff;
 use crate::model::options::Options;
-use crate::model::prompt::{Part, compose};
+use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;
@@ -71,9 +71,9 @@ fn request(
         Tool::GuardFinal => arguments.parsed("diff", str::parse::<Diff>)?,
         Tool::Chat | Tool::GuardPlan => None,
     };
-    texts.extend(diff.as_ref().and_then(Diff::named).map(|named| ("diff", named)));
+    texts.extend(diff.as_ref().and_then(Diff::caller_part).map(|named| ("diff", named)));
     let task = match &diff {
-        Some(diff) => format!("{task}\n\n{}", diff.how_to_see()),
+        Some(diff) => format!("{task}\n\n{}", diff.instructions()),
         None => task.to_owned(),
     };
     let titles: Vec<String> = texts.iter().map(|(name, _)| name.replace('_', " ")).collect();

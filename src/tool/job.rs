@@ -19,9 +19,9 @@ use super::{chat, failed};
 use crate::admission::scope::Scope;
 use crate::job::{Commit, JobId, Jobs, LOOK_EVERY, Problem, State, Status, listed, snapshot, view};
 use crate::model::outcome::{Failure, FailureKind};
-use crate::model::prompt::{Part, compose};
+use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
-use crate::model::text::{Lines, told};
+use crate::model::text::{LineBreaks, sanitize};
 use crate::model::value::InvalidValue;
 use crate::turn::Codex;
 use crate::turn::advice::{self, Ways};
@@ -316,7 +316,7 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
         let mut text = match &state.error {
             Some(error) => {
                 // An older version may have written it down as it came.
-                let message = told(&error.message, Lines::Kept);
+                let message = sanitize(&error.message, LineBreaks::Keep);
                 format!("{}: {message}.\n\nNext: {}\n", error.kind, error.next)
             }
             None => format!("{}.\n", state.status.as_str()),

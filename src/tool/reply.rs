@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use super::size_limit::structured;
 use super::{Tool, verdict};
 use crate::model::outcome::{Answer, Failure, FailureKind};
-use crate::model::text::{Halves, Lines, halves, told, visible};
+use crate::model::text::{HeadTail, LineBreaks, escape_controls, sanitize, split_head_tail};
 use crate::turn::advice::{self, Ways};
 
 /// The longest reply that is passed on, in characters. Claude Code takes 500,000 of the whole answer.
@@ -91,7 +91,7 @@ pub(crate) fn failed(tool: &str, failure: &Failure) -> CallToolResult {
     if let Some(session) = session_id {
         text += &format!("\nsession_id: {session}\nresume_command: {}\n", session.resume_command());
         if let Some(working_dir) = working_dir {
-            text += &format!("cwd: {}\n", told(working_dir.display(), Lines::Escaped));
+            text += &format!("cwd: {}\n", sanitize(working_dir.display(), LineBreaks::Escape));
         }
     }
     for warning in warnings {
@@ -106,7 +106,7 @@ pub(crate) fn failed(tool: &str, failure: &Failure) -> CallToolResult {
 /// What Codex had said before it went wrong, as an error has it.
 pub(super) fn said_before(partial: &str) -> String {
     let (partial, _) = shortened(partial.to_owned(), MAX_PARTIAL_CHARS);
-    format!("\nWhat Codex had said before:\n{}\n", visible(&partial, Lines::Kept))
+    format!("\nWhat Codex had said before:\n{}\n", escape_controls(&partial, LineBreaks::Keep))
 }
 
 fn sentence(kind: &FailureKind) -> String {
@@ -143,7 +143,8 @@ fn next(tool: &str, failure: &Failure) -> String {
 
 /// Leaves out the middle of a text that is too long.
 fn shortened(text: String, max_chars: usize) -> (String, Option<String>) {
-    let Some(Halves { head, tail, left_out }) = halves(&text, max_chars) else {
+    let Some(HeadTail { head, tail, omitted_chars: left_out }) = split_head_tail(&text, max_chars)
+    else {
         return (text, None);
     };
     let warning = format!(

@@ -3,7 +3,7 @@
 use rmcp::model::CallToolResult;
 use serde_json::{Map, Value};
 
-use crate::model::text::cut;
+use crate::model::text::shorten_strings;
 
 /// The longest structured content, in characters. Claude Code takes 500,000 of the whole answer.
 const MAX_CHARS: usize = 450_000;
@@ -72,7 +72,7 @@ fn shrink(value: &mut Value, most: usize, depth: usize) {
         if length(value) <= most {
             return;
         }
-        cut(value, chars);
+        shorten_strings(value, chars);
     }
     while length(value) > most {
         let whole = length(value);

@@ -29,7 +29,7 @@ impl Call {
     ) -> Option<Effective> {
         let opened: SessionId = transcript.thread_id.as_ref()?.parse().ok()?;
         // What another session than the one asked for has on record is nothing of this turn's.
-        if self.request.continues().is_some_and(|asked| asked != opened) {
+        if self.request.continued_session().is_some_and(|asked| asked != opened) {
             return None;
         }
         let (effective, recorded) = self.read_record(opened, plan).await?;

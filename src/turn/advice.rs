@@ -4,7 +4,7 @@
 use crate::codex::no_sandbox::NotRun;
 use crate::model::outcome::{CancelledBy, FailureKind, Limit};
 use crate::model::policy;
-use crate::model::text::{Lines, told};
+use crate::model::text::{LineBreaks, sanitize};
 
 /// How whoever is told asks again.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +164,7 @@ pub(crate) fn not_run(not_run: &NotRun, patches: u64) -> Option<String> {
         "{what}, because the sandbox cannot be made on this machine ({}): Codex may have seen and changed \
          nothing, whatever it says. A person must {}; or, where the container is sandbox enough, the operator \
          allows danger-full-access by {} and the call asks for it.",
-        told(&not_run.said, Lines::Escaped),
+        sanitize(&not_run.said, LineBreaks::Escape),
         sandbox(&not_run.said),
         policy::MAX_SANDBOX
     ))

@@ -26,7 +26,7 @@ use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::watchdog::Watchdog;
 use crate::model::event::Event;
 use crate::model::outcome::Limit;
-use crate::model::prompt_text::Prompt;
+use crate::model::prompt::Prompt;
 use crate::model::session_id::SessionId;
 
 /// How long Codex may take to leave after its last event, before it is stopped.

@@ -91,7 +91,7 @@ impl Shared {
             ));
         }
         request.session = last;
-        request.found_last = true;
+        request.session_from_last = true;
         Ok(())
     }
 }

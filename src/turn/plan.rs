@@ -151,7 +151,7 @@ impl Call {
                            folder for temporary files, and this machine's requirements.toml has Codex \
                            let commands write there; use read-only"
                 .into();
-            return Err(policy::refused("sandbox", problem, policy::MAX_SANDBOX));
+            return Err(policy::not_allowed("sandbox", problem, policy::MAX_SANDBOX));
         }
         let (defaults, mut imposed) = self.settings(
             &configured,
@@ -187,7 +187,7 @@ impl Call {
             ));
         }
         let most = match sandbox.named {
-            Some(sandbox) if !Policy::asks_for_more(&self.request.options) => sandbox,
+            Some(sandbox) if !Policy::could_bypass_sandbox(&self.request.options) => sandbox,
             _ => self.policy().max_sandbox,
         };
         Ok(Plan {
@@ -224,10 +224,10 @@ impl Call {
             SandboxChoice::Set(sandbox) | SandboxChoice::Once(sandbox) => Some(sandbox),
             SandboxChoice::Inherit => known.sandbox,
         };
-        if policy.is_open() {
+        if policy.allows_full_access() {
             return match wanted {
                 Some(sandbox) => Choice { named: wanted, expected: sandbox },
-                None if Policy::asks_for_more(&self.request.options) => {
+                None if Policy::could_bypass_sandbox(&self.request.options) => {
                     Choice { named: None, expected: Sandbox::DangerFullAccess }
                 }
                 // Where a project is not trusted Codex takes another default (measured on 0.153, 0.169
@@ -240,7 +240,7 @@ impl Call {
             };
         }
         let asked = wanted.unwrap_or_else(|| configured.sandbox());
-        let (sandbox, less) = policy.settle(asked);
+        let (sandbox, less) = policy.cap_sandbox(asked);
         if less {
             let whose =
                 if wanted.is_some() { "The session last ran" } else { "Codex is configured" };
@@ -267,11 +267,11 @@ impl Call {
     fn check_profile(&self, configured: &Configured) -> Result<()> {
         let policy = self.policy();
         if let (Some(profile), Some(key)) =
-            (&self.request.options.profile, policy.harm(configured.profile()))
+            (&self.request.options.profile, policy.first_unsafe_setting(configured.profile()))
         {
             let name = profile.as_str();
             let problem = format!("{name} sets {key}, which could get around the sandbox");
-            return Err(policy::refused("profile", problem, policy::MAX_SANDBOX));
+            return Err(policy::not_allowed("profile", problem, policy::MAX_SANDBOX));
         }
         if let (None, Some(model)) = (&self.request.options.model, configured.model()) {
             policy.check_model(model)?;
@@ -304,14 +304,14 @@ impl Call {
         let (mut without, mut moved) = (Vec::new(), Vec::new());
         if policy.nested_mcp != NestedMcp::Inherit {
             without = configured.mcp_servers();
-            without.retain(|name| !policy.nested_mcp.starts(name));
+            without.retain(|name| !policy.nested_mcp.allows(name));
             imposed.extend(confinement::without_plugins());
         }
         // Those that a call may bring, as it says itself what it may do, would be lost.
         let own = |setting: &Override| setting.key().starts_with("mcp_servers");
         if confinement.is_some() && !self.request.options.config.iter().any(own) {
             moved = configured.mcp_servers_there();
-            moved.retain(|name| policy.nested_mcp.starts(name));
+            moved.retain(|name| policy.nested_mcp.allows(name));
         }
         // Most turns have none to start there, and need no folder.
         let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };

@@ -29,7 +29,7 @@ use crate::model::request::TurnRequest;
 use crate::model::sandbox::SandboxChoice;
 use crate::model::session_id::SessionId;
 use crate::model::text;
-use crate::model::text::Lines;
+use crate::model::text::LineBreaks;
 use crate::model::usage::Usage;
 use crate::session::queue::{Place, Waiting};
 use crate::session::{holder, last};
@@ -89,7 +89,7 @@ impl Call {
                 let kind =
                     FailureKind::TooManyCalls { running: full.running, waiting: full.waiting };
                 // The caller does not know the one that was found, and may be kept from it.
-                let named = self.request.session.filter(|_| !self.request.found_last);
+                let named = self.request.session.filter(|_| !self.request.session_from_last);
                 return drop(answer.send(Err(Failure::of(kind, named))));
             }
             Err(kind) => return drop(answer.send(Err(Failure::of(kind, None)))),
@@ -154,7 +154,7 @@ impl Call {
     /// for that but the next call of the session.
     async fn list(&self, session: Option<SessionId>) {
         let (Some(session), Some(home)) = (session, self.shared.codex_home.clone()) else { return };
-        if !self.shared.settings.list_sessions || self.request.continues().is_some() {
+        if !self.shared.settings.list_sessions || self.request.continued_session().is_some() {
             return;
         }
         // Once it was given up, somebody else may have the session's place.
@@ -179,7 +179,7 @@ impl Call {
         mut recorder: Option<&mut (dyn Recorder + 'static)>,
         running: &mut Option<Running>,
     ) -> std::result::Result<Answer, Box<Failure>> {
-        let asked = self.request.continues();
+        let asked = self.request.continued_session();
         let failure = |kind| Failure::of(kind, asked);
         let busy_until = Instant::now() + self.shared.settings.busy_wait;
         let mut pause = BUSY_RETRY.0;
@@ -313,7 +313,7 @@ impl Call {
             drop(tokio::task::spawn_blocking(move || last::remember(&state_dir, &dir, session)));
         }
         let cwd = plan.working_dir.as_path().display();
-        if self.request.continues().is_some() {
+        if self.request.continued_session().is_some() {
             tracing::info!(%session, pid, %cwd, "session resumed");
             return None;
         }
@@ -333,7 +333,7 @@ impl Call {
         let refused = &transcript.refused;
         let no_sandbox = advice::not_run(&refused.not_run, refused.patches);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
-        let session = self.request.continues().or(opened);
+        let session = self.request.continued_session().or(opened);
         let tokens = match &end {
             End::Terminal(Terminal::Completed { usage: Some(usage) }) => {
                 self.tokens(*usage, &plan).await
@@ -419,7 +419,7 @@ impl Call {
         if let Some(breach) = breach.unwrap_or_else(unknown) {
             return Some(FailureKind::LooserThanAllowed { breach });
         }
-        let excess = policy::excess(plan.most, effective)?;
+        let excess = policy::excess_permission(plan.most, effective)?;
         Some(FailureKind::LooserThanAsked { excess })
     }
 
@@ -505,7 +505,7 @@ fn answer(
 ) -> Answer {
     // They have names from outside in them.
     let mut warnings: Vec<String> =
-        plan.warnings.iter().map(|warning| text::told(warning, Lines::Escaped)).collect();
+        plan.warnings.iter().map(|warning| text::sanitize(warning, LineBreaks::Escape)).collect();
     if transcript.skipped_after_reply {
         warnings.push(format!(
             "Codex printed an event of {} bytes, which is more than is read here. If the reply is not \

@@ -93,7 +93,7 @@ impl Call {
         let Some(session) = self.request.session.filter(|_| scope.is_limited()) else {
             return Ok(());
         };
-        let field = if self.request.found_last { "continue_last" } else { "session_id" };
+        let field = if self.request.session_from_last { "continue_last" } else { "session_id" };
         let check = tokio::task::spawn_blocking(move || scope.session(field, session, None));
         let broken = |error: tokio::task::JoinError| FailureKind::Internal {
             message: format!("the session's record could not be looked at: {error}"),

@@ -13,7 +13,7 @@ use crate::codex::process::Process;
 use crate::codex::stderr::StderrTail;
 use crate::codex::watchdog::Watchdog;
 use crate::model::outcome::duration;
-use crate::model::text::line;
+use crate::model::text::head_on_one_line;
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 4 << 20;
@@ -44,7 +44,7 @@ pub(super) enum Silence {
 impl Answer {
     /// How it ended and what it said, in one line: standard error if there is any.
     pub(super) fn in_short(&self) -> String {
-        let said = [&self.stderr, &self.stdout].map(|text| line(text, SHOWN));
+        let said = [&self.stderr, &self.stdout].map(|text| head_on_one_line(text, SHOWN));
         let said = said.iter().find(|said| !said.is_empty());
         match said {
             Some(said) => format!("{}: {said}", self.status),

@@ -12,10 +12,10 @@ use crate::codex::notice;
 use crate::codex::version::Version;
 use crate::model::event::Event;
 use crate::model::outcome::{Failure, FailureKind, duration};
-use crate::model::prompt_text::Prompt;
+use crate::model::prompt::Prompt;
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
-use crate::model::text::line;
+use crate::model::text::head_on_one_line;
 use crate::model::value::InvalidValue;
 use crate::turn::Codex;
 
@@ -46,7 +46,7 @@ pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
     let mut fell_back = false;
     while let Some(event) = turn.next_event().await {
         match event {
-            Event::Error { message } => trouble = Some(line(&message, SHOWN)),
+            Event::Error { message } => trouble = Some(head_on_one_line(&message, SHOWN)),
             Event::Item { item, .. } => fell_back |= notice::is_fallback(&item),
             _ => {}
         }

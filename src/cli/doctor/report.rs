@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::check::{Check, Status, count, worst};
 use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, tell};
-use crate::model::text::{Lines, told};
+use crate::model::text::{LineBreaks, sanitize};
 
 /// The width of the longest mark.
 const MARK: usize = 7;
@@ -64,7 +64,7 @@ impl Report {
         let mark = self.paint.paint(style, word) + &" ".repeat(MARK - word.len());
         let mut out = io::stdout().lock();
         let Check { id, summary, .. } = check;
-        writeln!(out, "{mark}  {}", told(format_args!("{id}: {summary}"), Lines::Escaped))?;
+        writeln!(out, "{mark}  {}", sanitize(format_args!("{id}: {summary}"), LineBreaks::Escape))?;
         for (name, value) in &check.details {
             let value = shown(value);
             // What stands above already is for programs.
@@ -76,11 +76,11 @@ impl Report {
                 out,
                 "{:MARK$}    {}",
                 "",
-                self.paint.paint(DIM, &told(line, Lines::Escaped))
+                self.paint.paint(DIM, &sanitize(line, LineBreaks::Escape))
             )?;
         }
         if let Some(fix) = &check.fix {
-            writeln!(out, "{:MARK$}    fix: {}", "", told(fix, Lines::Escaped))?;
+            writeln!(out, "{:MARK$}    fix: {}", "", sanitize(fix, LineBreaks::Escape))?;
         }
         out.flush()
     }

@@ -17,7 +17,7 @@ use crate::codex::version::Version;
 use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::options::{ApprovalPolicy, Image, Options, Override, WebSearch};
 use crate::model::policy::Policy;
-use crate::model::prompt_text::Prompt;
+use crate::model::prompt::Prompt;
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::Sandbox;
 use crate::model::working_dir::WorkingDir;

@@ -9,7 +9,7 @@ use super::include::Include;
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
 use super::omitted::Calls;
-use crate::model::prompt;
+use crate::model::prompt_envelope;
 
 type Fields = Map<String, Value>;
 
@@ -70,7 +70,7 @@ fn words(value: &Value) -> Vec<&str> {
 
 fn user(line: &RawLine<'_>) -> Option<Fields> {
     let message = message(line)?;
-    let sent = prompt::sent(&message);
+    let sent = prompt_envelope::caller_text(&message);
     let mut fields = text(sent.text.trim());
     fields.extend(sent.tool.map(|tool| ("tool".into(), tool.into())));
     Some(fields)

@@ -16,7 +16,7 @@ use super::walk::{ARCHIVED, Found, session_in, walk};
 use crate::codex::home::{codex_home, in_home};
 use crate::codex::rollout;
 use crate::model::session_id::SessionId;
-use crate::model::text::shown;
+use crate::model::text::excerpt;
 use crate::model::time::Time;
 use crate::model::value::InvalidValue;
 use crate::system::bounded::open_file;
@@ -315,8 +315,10 @@ impl Listing {
         }
         let sessions = home.map(|home| home.join("sessions"));
         if let Some(sessions) = sessions.filter(|sessions| !sessions.is_dir()) {
-            warnings
-                .push(format!("there is no folder {}: see CODEX_HOME", shown(sessions.display())));
+            warnings.push(format!(
+                "there is no folder {}: see CODEX_HOME",
+                excerpt(sessions.display())
+            ));
         }
         warnings
     }

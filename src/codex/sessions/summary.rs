@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
-use crate::model::prompt;
+use crate::model::prompt_envelope;
 use crate::model::session_id::SessionId;
 use crate::model::text::head;
 use crate::model::time::Time;
@@ -158,13 +158,13 @@ impl Summary {
 
     fn take_message(&mut self, line: &RawLine<'_>) {
         let Some(message) = message(line) else { return };
-        self.turn.one_off = Some(prompt::is_one_off(&message));
+        self.turn.one_off = Some(prompt_envelope::is_one_off(&message));
         if !self.turn.headed {
             self.turns += 1;
         }
         self.settle();
         if self.prompt.is_none() {
-            let sent = prompt::sent(&message);
+            let sent = prompt_envelope::caller_text(&message);
             self.tool = sent.tool.map(|tool| head(tool, WORD_CHARS));
             self.prompt = Some(head(sent.text.trim(), PROMPT_CHARS));
         }

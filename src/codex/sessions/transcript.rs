@@ -11,7 +11,7 @@ use super::entry::entries;
 pub(crate) use super::include::Include;
 use super::lines::{Lines, RawLine, is_line_start};
 use super::omitted::Calls;
-use crate::model::text::cut;
+use crate::model::text::shorten_strings;
 use crate::model::value::InvalidValue;
 use crate::system::bounded::open_file;
 use crate::system::reverse_lines::ReverseLines;
@@ -152,7 +152,7 @@ impl Page {
         let mut all = Vec::new();
         for fields in entries(line, wanted.include, calls)? {
             let mut shown = Value::Object(fields);
-            cut(&mut shown, truncate);
+            shorten_strings(&mut shown, truncate);
             shown["cursor"] = line.end.into();
             all.push(shown);
         }

@@ -1,18 +1,18 @@
-//! What a schema must keep to so that a model can be held to it. Pure.
+//! The rules for strict JSON Schemas. Pure.
 //!
-//! Codex always asks for strict keeping (`"strict": true`, 0.77 to 0.171), and OpenAI refuses a schema that
-//! breaks one of these rules, after the session was begun: an object names all its fields as required and
-//! takes no others, and the whole is an object.
+//! Codex always requests strict mode (`"strict": true`, 0.77 to 0.171), and OpenAI rejects a schema that breaks
+//! one of these rules only after the session has started: the root must be an object, and every object must
+//! require all of its fields and allow no others.
 
 use serde_json::{Map, Value};
 
-use super::text::shown;
+use crate::model::text::excerpt;
 
-/// How deep a schema is looked into. Providers take some ten levels.
+/// Maximum depth to which a schema is checked. Providers accept about ten levels.
 const MAX_DEPTH: usize = 64;
 
-/// Which rule is broken, and where.
-pub(super) fn broken_rule(schema: &Map<String, Value>) -> Option<String> {
+/// Describes the first broken rule and where it is broken.
+pub(super) fn violation(schema: &Map<String, Value>) -> Option<String> {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Some("must have \"type\": \"object\" at its root, as strict schemas do".into());
     }
@@ -49,7 +49,7 @@ fn object(schema: &Map<String, Value>, path: &str, depth: usize) -> Option<Strin
     schema.iter().find_map(inner)
 }
 
-/// Also one that may be null in its place, or that does not say its type.
+/// Whether the schema describes an object, including nullable objects and those without a `type`.
 fn is_object(schema: &Map<String, Value>) -> bool {
     match schema.get("type") {
         Some(Value::String(kind)) => kind == "object",
@@ -65,18 +65,18 @@ fn fields(schema: &Map<String, Value>, path: &str) -> Option<String> {
         |name: &str| required.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)));
     let names = || properties.into_iter().flat_map(Map::keys);
     if let Some(name) = names().find(|name| !is_required(name)) {
-        let name = shown(name);
+        let name = excerpt(name);
         let rule = rule(path, &format!("{name} in \"required\""));
         return Some(format!("{rule}; let it be null if it may be missing"));
     }
     let unknown = required.into_iter().flatten().filter_map(Value::as_str);
     let unknown = unknown.filter(|name| properties.is_none_or(|all| !all.contains_key(*name)));
-    let name = shown(unknown.into_iter().next()?);
+    let name = excerpt(unknown.into_iter().next()?);
     Some(rule(path, &format!("{name} in \"properties\", as it is in \"required\"")))
 }
 
 fn rule(path: &str, what: &str) -> String {
-    format!("must have {what} at {}, as strict schemas do for each object", shown(path))
+    format!("must have {what} at {}, as strict schemas do for each object", excerpt(path))
 }
 
 #[cfg(test)]
@@ -85,11 +85,11 @@ mod tests {
     use serde_json::json;
 
     fn broken(schema: Value) -> Option<String> {
-        broken_rule(schema.as_object().expect("an object"))
+        violation(schema.as_object().expect("an object"))
     }
 
     #[test]
-    fn each_object_takes_no_other_fields_and_requires_all() {
+    fn every_object_must_be_closed_and_require_all_fields() {
         let closed = |properties: Value, required: Value| {
             json!({"type": "object", "properties": properties, "required": required,
                    "additionalProperties": false})
