@@ -1,8 +1,8 @@
-//! What of a request the disk decides: whether what it names is there, where that really leads, and whether
-//! the operator lets callers go there.
+//! Checks a request against the file system: whether the paths it names exist, where they really lead, and
+//! whether the operator allows them.
 
-mod allowed;
+mod allowed_dirs;
+mod existing;
 pub(crate) mod folders;
-mod named;
-pub(crate) mod protected;
+pub(crate) mod protected_folders;
 pub(crate) mod scope;

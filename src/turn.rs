@@ -27,7 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::codex::home::codex_home;
-use crate::codex::sessions::places::Places;
+use crate::codex::sessions::history::Histories;
 use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
 use crate::model::event::Event;
@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) codex_home: Option<PathBuf>,
     pub(crate) queue: Queue,
     pub(crate) sessions: Sessions,
-    pub(crate) places: Places,
+    pub(crate) histories: Histories,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
     /// Taken by each turn that is planned.
@@ -181,7 +181,7 @@ impl Shared {
             codex_home,
             queue,
             sessions: Sessions::default(),
-            places: Places::default(),
+            histories: Histories::default(),
             watchdog: Watchdog::default(),
             versions: Versions::default(),
             planning: Arc::new(tokio::sync::Semaphore::new(plan::PLANNED_AT_ONCE)),

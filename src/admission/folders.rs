@@ -1,10 +1,9 @@
-//! Where callers may go on the disk, by what the operator allows: the part of the policy that looks where
-//! paths really lead.
+//! Which folders callers may use: the part of the policy that needs to resolve paths.
 
 use std::path::{Path, PathBuf};
 
-use super::allowed;
-use super::protected::Protected;
+use super::allowed_dirs;
+use super::protected_folders::ProtectedFolders;
 use crate::model::effective::Effective;
 use crate::model::model_name::Model;
 use crate::model::outcome::FailureKind;
@@ -12,27 +11,27 @@ use crate::model::policy::{ALLOWED_DIRS, ALLOWED_MODELS, MAX_SANDBOX, Policy, no
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
-/// Folders that Codex keeps from being written in a folder that can be written (0.153 and later). They
-/// hold what is run without a sandbox: hooks of Git's, settings of Codex's. It keeps them only below the
-/// folder that it is given, so that must not be one of them.
-pub(crate) const PROTECTED: &[&str] = &[".git", ".codex", ".agents", ".aws"];
+/// Names of subfolders that Codex keeps read-only inside a writable folder (0.153 and later). They hold things
+/// that run outside the sandbox, such as git hooks and Codex's own settings. Codex only protects them below the
+/// folder it is given, so that folder must not be one of them itself.
+pub(crate) const READ_ONLY_NAMES: &[&str] = &[".git", ".codex", ".agents", ".aws"];
 
-/// What a turn is kept from in the directories that it is given.
+/// How a turn is confined in the directories that it is given.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Kept<'a> {
-    /// Nothing.
+pub(crate) enum Confined<'a> {
+    /// Not at all.
     No,
-    /// It only reads.
-    Reading,
-    /// It may write, but not in these.
-    Writing(&'a Protected),
+    /// It may only read.
+    ReadOnly,
+    /// It may write, except to these folders.
+    Writing(&'a ProtectedFolders),
 }
 
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Policy {
-    /// What was in force in a turn and is more than is allowed, in words.
-    pub(crate) fn breach(&self, effective: &Effective) -> Option<String> {
+    /// Describes how a turn's effective settings exceed the policy, if they do.
+    pub(crate) fn violation(&self, effective: &Effective) -> Option<String> {
         if let Some(sandbox) = effective.sandbox.filter(|sandbox| *sandbox > self.max_sandbox) {
             let (got, most) = (sandbox.as_str(), self.max_sandbox.as_str());
             return Some(format!("the sandbox was {got}, and {MAX_SANDBOX} is {most}"));
@@ -46,28 +45,28 @@ impl Policy {
         }
         let cwd = effective.cwd.as_deref();
         if let Some(Err(FailureKind::NotAllowed { problem, .. })) =
-            cwd.map(|cwd| self.within("cwd", cwd))
+            cwd.map(|cwd| self.resolve_allowed("cwd", cwd))
         {
             return Some(format!("the directory {problem}"));
         }
         None
     }
 
-    /// The directory in which a turn may run, symbolic links resolved where there is anything to keep
-    /// it from. `kept` is what a turn that is kept in a sandbox, and may write, must not write in.
+    /// Checks the working directory of a turn. Symbolic links are resolved unless the turn is unrestricted.
     pub(crate) fn working_dir(
         &self,
         field: &str,
         dir: &WorkingDir,
-        kept: Kept<'_>,
+        confined: Confined<'_>,
     ) -> Result<WorkingDir> {
-        if matches!(kept, Kept::No) && self.allowed_dirs.is_empty() {
+        if matches!(confined, Confined::No) && self.allowed_dirs.is_empty() {
             return Ok(dir.clone());
         }
-        let real = self.within(field, dir.as_path())?;
-        if let Kept::Writing(protected) = kept {
-            let reason = protected.refuses(&real).or_else(|| {
-                let part = real.iter().find(|part| PROTECTED.iter().any(|name| part == name))?;
+        let real = self.resolve_allowed(field, dir.as_path())?;
+        if let Confined::Writing(protected) = confined {
+            let reason = protected.reason_to_deny(&real).or_else(|| {
+                let part =
+                    real.iter().find(|part| READ_ONLY_NAMES.iter().any(|name| part == name))?;
                 Some(format!("is a part of {}, which Codex lets no command change", part.display()))
             });
             if let Some(reason) = reason {
@@ -87,13 +86,13 @@ impl Policy {
             .map_err(|problem| FailureKind::BadInput { field: field.into(), problem })
     }
 
-    /// The folders that calls may name, as they really are; none is no limit.
+    /// The folders that calls may name, with symbolic links resolved. Empty means no restriction.
     pub(crate) fn allowed_folders(&self) -> Vec<PathBuf> {
-        allowed::real(&self.allowed_dirs)
+        allowed_dirs::resolve(&self.allowed_dirs)
     }
 
-    /// Where `path` really is, if that is where calls may go.
-    pub(crate) fn within(&self, field: &str, path: &Path) -> Result<PathBuf> {
+    /// Resolves `path`, and rejects it if it is outside the allowed folders.
+    pub(crate) fn resolve_allowed(&self, field: &str, path: &Path) -> Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| FailureKind::BadInput {
             field: field.into(),
             problem: InvalidValue(format!("{} cannot be used ({error})", path.display())),

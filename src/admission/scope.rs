@@ -1,78 +1,80 @@
-//! Which sessions and jobs callers reach: where the operator allows only some folders, those that were
-//! never anywhere else, as far as that is recorded. Whatever is not known to be inside is outside.
+//! Which sessions and jobs callers may access. If the operator allows only certain folders, these are the
+//! sessions and jobs that, according to the records, never worked anywhere else. Anything not known to be inside
+//! counts as outside.
 //!
-//! A session's history is known to whoever goes on in it, so one that came in from outside stays
-//! outside, and so does a copy of it.
+//! Resuming a session reveals its history, so a session that was once outside stays outside, and so do its
+//! copies.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::codex::sessions::history::Histories;
 use crate::codex::sessions::list::Access;
-use crate::codex::sessions::places::Places;
 use crate::model::outcome::FailureKind;
 use crate::model::policy;
 use crate::model::policy::Policy;
 use crate::model::session_id::SessionId;
 use crate::model::working_dir::WorkingDir;
 
-/// How many sessions one may come from, at most.
+/// Maximum number of sessions that a session may be derived from.
 const MAX_ORIGINS: usize = 100;
 
-/// What callers reach. Cheap to clone.
+/// What callers may access. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
-    /// The folders that are allowed; none is no limit.
+    /// The allowed folders. Empty means no restriction.
     folders: Vec<WorkingDir>,
+    /// The Codex home whose sessions callers name.
     home: Option<PathBuf>,
-    places: Places,
+    histories: Histories,
 }
 
-/// Where a session was.
+/// Where a session has worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visibility {
-    /// In allowed folders alone.
+    /// Only in allowed folders.
     Inside,
-    /// Also elsewhere, or that cannot be found out.
+    /// Also elsewhere, or it cannot be determined.
     Outside,
-    /// There is no record of it.
+    /// The session has no record.
     Unknown,
 }
 
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Scope {
-    /// That of the person whose program this is.
-    pub(crate) fn everything() -> Self {
-        Self { folders: Vec::new(), home: None, places: Places::default() }
+    /// No restriction, for the user of this program.
+    pub(crate) fn unrestricted() -> Self {
+        Self { folders: Vec::new(), home: None, histories: Histories::default() }
     }
 
-    /// That of callers under this policy, who ask for sessions of this Codex home.
-    pub(crate) fn of(policy: &Policy, home: Option<&Path>, places: &Places) -> Self {
+    /// The scope of callers under this policy, who name sessions of this Codex home.
+    pub(crate) fn of(policy: &Policy, home: Option<&Path>, histories: &Histories) -> Self {
         Self {
             folders: policy.allowed_dirs.clone(),
             home: home.map(Path::to_owned),
-            places: places.clone(),
+            histories: histories.clone(),
         }
     }
 
-    /// Whether anything is out of it.
+    /// Whether access is restricted to some folders.
     pub(crate) fn is_limited(&self) -> bool {
         !self.folders.is_empty()
     }
 
-    /// Whether a directory, which need not be there any more, is inside.
-    pub(crate) fn holds(&self, dir: &Path) -> bool {
+    /// Whether a directory is inside. It may have been deleted.
+    pub(crate) fn contains(&self, dir: &Path) -> bool {
         if !self.is_limited() {
             return true;
         }
-        let Some(dir) = resolved(dir) else { return false };
+        let Some(dir) = resolve(dir) else { return false };
         let mut folders = self.folders.iter().filter_map(|dir| dir.as_path().canonicalize().ok());
         folders.any(|folder| dir.starts_with(folder))
     }
 
-    /// Refuses a directory that is asked for and is outside.
-    pub(crate) fn dir(&self, field: &str, dir: &Path) -> Result<()> {
-        if self.holds(dir) {
+    /// Rejects a requested directory that is outside.
+    pub(crate) fn check_dir(&self, field: &str, dir: &Path) -> Result<()> {
+        if self.contains(dir) {
             return Ok(());
         }
         let problem =
@@ -80,23 +82,23 @@ impl Scope {
         Err(policy::not_allowed(field, problem, policy::ALLOWED_DIRS))
     }
 
-    /// Refuses a session that is outside, or of which there is no record. It is looked for if it is not
-    /// given. Blocks on files.
-    pub(crate) fn session(
+    /// Rejects a session that is outside or has no record. Searches for the record if it is not given. Blocks on
+    /// file I/O.
+    pub(crate) fn check_session(
         &self,
         field: &str,
         session: SessionId,
         record: Option<&Path>,
     ) -> Result<()> {
-        match self.look(None, session, record) {
+        match self.visibility(None, session, record) {
             Visibility::Inside => Ok(()),
-            Visibility::Outside | Visibility::Unknown => Err(self.refusal(field, "a session")),
+            Visibility::Outside | Visibility::Unknown => Err(self.rejection(field, "a session")),
         }
     }
 
-    /// Where a session was, in the given Codex home or else in the one of callers. Its record is looked
-    /// for if it is not given. Blocks on files.
-    pub(crate) fn look(
+    /// Where a session has worked. `home` is its Codex home, by default that of the callers. Searches for the
+    /// record if it is not given. Blocks on file I/O.
+    pub(crate) fn visibility(
         &self,
         home: Option<&Path>,
         session: SessionId,
@@ -110,15 +112,16 @@ impl Scope {
         let mut next = 0;
         while let Some(at) = sessions.get(next).copied() {
             let record = record.filter(|_| at == session);
-            let been = self.places.of(home, at, record).filter(|been| !been.dirs.is_empty());
-            let Some(been) = been else {
+            let history = self.histories.of(home, at, record);
+            let history = history.filter(|history| !history.dirs.is_empty());
+            let Some(history) = history else {
                 return if at == session { Visibility::Unknown } else { Visibility::Outside };
             };
-            if let Some(dir) = been.dirs.iter().find(|dir| !self.holds(dir)) {
+            if let Some(dir) = history.dirs.iter().find(|dir| !self.contains(dir)) {
                 tracing::debug!(%session, %at, dir = %dir.display(), "the session is out of scope");
                 return Visibility::Outside;
             }
-            for origin in been.origins {
+            for origin in history.origins {
                 if !sessions.contains(&origin) {
                     sessions.push(origin);
                 }
@@ -131,8 +134,8 @@ impl Scope {
         Visibility::Inside
     }
 
-    /// Refuses something that a call names, and says no more of it than that.
-    pub(crate) fn refusal(&self, field: &str, what: &str) -> FailureKind {
+    /// The failure for a session or job that is outside. Reveals nothing else about it.
+    pub(crate) fn rejection(&self, field: &str, what: &str) -> FailureKind {
         let problem = format!(
             "names {what} that was outside of the allowed folders ({}), or whose folders are not known",
             self.folders()
@@ -147,30 +150,30 @@ impl Scope {
 }
 
 impl Access for Scope {
-    fn to_dir(&self, dir: &Path) -> bool {
-        self.holds(dir)
+    fn allows_dir(&self, dir: &Path) -> bool {
+        self.contains(dir)
     }
 
-    fn to_session(&self, home: &Path, session: SessionId, record: &Path) -> bool {
-        self.look(Some(home), session, Some(record)) == Visibility::Inside
+    fn allows_session(&self, home: &Path, session: SessionId, record: &Path) -> bool {
+        self.visibility(Some(home), session, Some(record)) == Visibility::Inside
     }
 }
 
-/// Where a directory is; where it was, if it is gone: what is left of its path, links resolved, and the
-/// rest as it is written. `None` if that cannot be told, as behind a link that leads nowhere.
-fn resolved(dir: &Path) -> Option<PathBuf> {
+/// Resolves a directory. If it was deleted, resolves the part of its path that still exists and appends the
+/// rest unchanged. `None` if that is impossible, for example behind a dangling link.
+fn resolve(dir: &Path) -> Option<PathBuf> {
     if !dir.is_absolute() {
         return None;
     }
-    for there in dir.ancestors() {
-        match there.canonicalize() {
+    for ancestor in dir.ancestors() {
+        match ancestor.canonicalize() {
             Ok(real) => {
-                let gone = dir.strip_prefix(there).ok()?;
+                let gone = dir.strip_prefix(ancestor).ok()?;
                 let is_plain = |part| matches!(part, Component::Normal(_));
                 return gone.components().all(is_plain).then(|| real.join(gone));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if there.symlink_metadata().is_ok() {
+                if ancestor.symlink_metadata().is_ok() {
                     return None;
                 }
             }
@@ -188,7 +191,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_directory_that_is_gone_is_where_it_was() {
+    fn a_deleted_directory_counts_where_it_was() {
         let folder = crate::testing::scratch().join(format!("scope-{}", uuid::Uuid::new_v4()));
         let folder = {
             fs::create_dir_all(folder.join("in/deep")).expect("a fresh folder");
@@ -204,7 +207,7 @@ mod tests {
             allowed_dirs: vec![WorkingDir::existing(folder.join("back")).expect("it is there")],
             ..Policy::default()
         };
-        let scope = Scope::of(&policy, None, &Places::default());
+        let scope = Scope::of(&policy, None, &Histories::default());
         for inside in [
             "in",
             "in/deep",
@@ -214,7 +217,7 @@ mod tests {
             "back/gone",
             "in/file/gone",
         ] {
-            assert!(scope.holds(&folder.join(inside)), "{inside}");
+            assert!(scope.contains(&folder.join(inside)), "{inside}");
         }
         for outside in [
             "",
@@ -229,15 +232,15 @@ mod tests {
             "in/gone/..",
             "in/gone/../../in-2",
         ] {
-            assert!(!scope.holds(&folder.join(outside)), "{outside}");
+            assert!(!scope.contains(&folder.join(outside)), "{outside}");
         }
         for outside in ["", "in", "/", "/no/such/folder"] {
-            assert!(!scope.holds(Path::new(outside)), "{outside}");
-            assert!(Scope::everything().holds(Path::new(outside)));
+            assert!(!scope.contains(Path::new(outside)), "{outside}");
+            assert!(Scope::unrestricted().contains(Path::new(outside)));
         }
-        // If the allowed folder itself is gone, nothing is inside.
+        // If the allowed folder itself no longer exists, nothing is inside.
         fs::remove_file(folder.join("back")).expect("it is a link");
-        assert!(!scope.holds(&folder.join("in")));
+        assert!(!scope.contains(&folder.join("in")));
         fs::remove_dir_all(folder).expect("it is ours");
     }
 }

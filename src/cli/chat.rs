@@ -120,7 +120,7 @@ async fn start_job(
     text: &str,
     json: bool,
 ) -> Result<u8, Error> {
-    let jobs = Jobs::new(&settings, Scope::everything());
+    let jobs = Jobs::new(&settings, Scope::unrestricted());
     let request = Codex::new(settings).vet(request, None).await.map_err(Problem::from)?;
     let job = jobs.start(request, text, None, &Commit::default())?;
     let mut out = io::stdout().lock();

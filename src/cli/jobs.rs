@@ -80,7 +80,7 @@ enum Action {
 /// Does what is asked, and returns the exit status.
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> u8 {
     // What lies on their own disk is no secret to the person at the terminal.
-    finish(act(arguments, &Jobs::new(settings, Scope::everything())))
+    finish(act(arguments, &Jobs::new(settings, Scope::unrestricted())))
 }
 
 fn act(arguments: Arguments, jobs: &Jobs) -> Result<u8> {

@@ -7,7 +7,7 @@ use crate::model::outcome::FailureKind;
 
 /// Refuses a job that is outside. Blocks on files.
 pub(super) fn check(scope: &Scope, state: &State) -> Result<(), FailureKind> {
-    if is_inside(scope, state) { Ok(()) } else { Err(scope.refusal("job_id", "a job")) }
+    if is_inside(scope, state) { Ok(()) } else { Err(scope.rejection("job_id", "a job")) }
 }
 
 /// Whether a job was inside, as far as that is known. Blocks on files.
@@ -15,7 +15,7 @@ pub(super) fn is_inside(scope: &Scope, state: &State) -> bool {
     if !scope.is_limited() {
         return true;
     }
-    if state.cwd.as_ref().is_some_and(|cwd| !scope.holds(cwd)) {
+    if state.cwd.as_ref().is_some_and(|cwd| !scope.contains(cwd)) {
         return false;
     }
     // One that the job itself begins may have no record yet, and perhaps never has one.
@@ -30,7 +30,7 @@ pub(super) fn is_inside(scope: &Scope, state: &State) -> bool {
     // Until it runs, a job without a directory of its own is where its session is.
     let mut is_known = state.cwd.is_some();
     for (session, needs_record) in origin.into_iter().chain(own) {
-        match scope.look(state.codex_home.as_deref(), session, None) {
+        match scope.visibility(state.codex_home.as_deref(), session, None) {
             Visibility::Inside => is_known = true,
             Visibility::Unknown if !needs_record => {}
             Visibility::Outside | Visibility::Unknown => return false,
@@ -42,7 +42,7 @@ pub(super) fn is_inside(scope: &Scope, state: &State) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::codex::sessions::places::Places;
+    use crate::codex::sessions::history::Histories;
     use crate::job::JobId;
     use crate::model::policy::Policy;
     use crate::model::session_id::SessionId;
@@ -76,7 +76,7 @@ mod tests {
         };
         // The job's own Codex home is where its sessions are, and not that of whoever asks.
         let (home, other) = (base.join("home"), base.join("other"));
-        let scope = Scope::of(&policy, Some(&other), &Places::default());
+        let scope = Scope::of(&policy, Some(&other), &Histories::default());
         let within = session(&home, Some(&inside));
         let away = session(&home, Some(&outside));
         let unknown = session(&home, None);
@@ -88,7 +88,7 @@ mod tests {
                 codex_home: Some(home.clone()),
                 ..State::new(JobId::new())
             };
-            assert!(super::is_inside(&Scope::everything(), &state));
+            assert!(super::is_inside(&Scope::unrestricted(), &state));
             super::is_inside(&scope, &state)
         };
         let (here, there) = (Some(&*inside), Some(&*outside));

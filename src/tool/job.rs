@@ -428,7 +428,7 @@ async fn list(mut arguments: Arguments, jobs: &Jobs, scope: &Scope) -> Answer {
     arguments.end();
     let scope = scope.clone();
     let states = blocking(jobs, move |jobs| {
-        cwd.as_ref().map_or(Ok(()), |cwd| scope.dir("cwd", cwd.as_ref()))?;
+        cwd.as_ref().map_or(Ok(()), |cwd| scope.check_dir("cwd", cwd.as_ref()))?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let may_be = |found| status.is_none_or(|status| found == status);
         jobs.list(limit, may_be, |state| {

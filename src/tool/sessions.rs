@@ -158,7 +158,7 @@ async fn list(mut arguments: Arguments, store: &Store, scope: Scope, stop: &Stop
     arguments.end();
     let stopped = Arc::clone(&stop.0);
     let list = move |store: &Store| {
-        query.cwd.as_ref().map_or(Ok(()), |cwd| scope.dir("cwd", cwd))?;
+        query.cwd.as_ref().map_or(Ok(()), |cwd| scope.check_dir("cwd", cwd))?;
         let listing = store.list(&query, READ_WITHIN, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {
@@ -190,7 +190,7 @@ async fn read(mut arguments: Arguments, store: &Store, scope: Scope) -> Answer {
     arguments.end();
     let read = move |store: &Store| {
         let path = store.find(session).ok_or(FailureKind::SessionNotFound { session })?;
-        scope.session("session_id", session, Some(&path))?;
+        scope.check_session("session_id", session, Some(&path))?;
         let page = transcript::page(&path, &wanted).map_err(|problem| match problem {
             transcript::Problem::BadInput { field, problem } => invalid(field, problem),
             unreadable @ transcript::Problem::Io(_) => {

@@ -37,7 +37,7 @@ impl Call {
             let are_images = move || {
                 images.iter().try_for_each(|image| {
                     Image::existing(image.as_path()).map_err(|problem| bad("images", problem))?;
-                    policy.within("images", image.as_path()).map(drop)
+                    policy.resolve_allowed("images", image.as_path()).map(drop)
                 })
             };
             look("images", are_images).await?;
@@ -80,7 +80,7 @@ impl Shared {
         let dir = request.working_dir.as_ref().unwrap_or(&self.settings.working_dir).as_path();
         // Which sessions there were outside is nothing to tell.
         if !policy.allowed_dirs.is_empty() {
-            policy.within("cwd", dir)?;
+            policy.resolve_allowed("cwd", dir)?;
         }
         let state_dir = self.settings.state_dir.as_deref();
         let last = state_dir.and_then(|state_dir| last::find(state_dir, dir));

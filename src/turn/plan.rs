@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::run::Call;
 use super::surroundings::Surroundings;
 use super::writable_roots::{self, Arranged};
-use crate::admission::folders::Kept;
-use crate::admission::protected::Protected;
+use crate::admission::folders::Confined;
+use crate::admission::protected_folders::ProtectedFolders;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::confinement;
 use crate::codex::confinement::Confinement;
@@ -112,11 +112,11 @@ impl Call {
         let sandbox = self.sandbox(&known, &configured, &mut warnings);
         let kept = self.is_guard() || sandbox.expected < Sandbox::DangerFullAccess;
         let kept_from = match sandbox.expected {
-            _ if !kept => Kept::No,
+            _ if !kept => Confined::No,
             // What a profile of the person's own lets be written is not known.
-            _ if sandbox.named.is_none() => Kept::Writing(&protected),
-            Sandbox::WorkspaceWrite => Kept::Writing(&protected),
-            Sandbox::ReadOnly | Sandbox::DangerFullAccess => Kept::Reading,
+            _ if sandbox.named.is_none() => Confined::Writing(&protected),
+            Sandbox::WorkspaceWrite => Confined::Writing(&protected),
+            Sandbox::ReadOnly | Sandbox::DangerFullAccess => Confined::ReadOnly,
         };
         let working_dir = self.policy().working_dir("cwd", &working_dir, kept_from)?;
         self.check_profile(&configured)?;
@@ -128,7 +128,7 @@ impl Call {
         let mut options = self.options(kept_from)?;
         let configured_environment = configured.environment_policy();
         let environment = if kept {
-            let is_safe = |path: &Path| protected.covers(path);
+            let is_safe = |path: &Path| protected.is_safe_from_turns(path);
             Environment::kept(std::env::vars_os(), paths, is_safe, &configured_environment)
         } else {
             Environment::free(paths, &configured_environment)
@@ -324,15 +324,15 @@ impl Call {
     }
 
     /// The options, with directories as they really are.
-    fn options(&self, kept: Kept<'_>) -> Result<Options> {
+    fn options(&self, confined: Confined<'_>) -> Result<Options> {
         let mut options = self.request.options.clone();
         let policy = self.policy();
         for dir in &mut options.add_dirs {
-            *dir = policy.working_dir("add_dirs", dir, kept)?;
+            *dir = policy.working_dir("add_dirs", dir, confined)?;
         }
         // As it really is, so that a link cannot lead elsewhere by the time Codex reads it.
         for image in options.images.iter_mut().filter(|_| !policy.allowed_dirs.is_empty()) {
-            let real = policy.within("images", image.as_path())?;
+            let real = policy.resolve_allowed("images", image.as_path())?;
             *image = Image::existing(real)
                 .map_err(|problem| FailureKind::BadInput { field: "images".into(), problem })?;
         }
@@ -415,8 +415,8 @@ impl Call {
 
 /// The settings that close folders for temporary files in which something protected lies. Codex lets
 /// commands write in them, whatever else they may not.
-fn excluded(protected: &Protected) -> Vec<&'static str> {
-    let holds = |temp: &Temp| protected.any_in(Path::new(&temp.folder));
+fn excluded(protected: &ProtectedFolders) -> Vec<&'static str> {
+    let holds = |temp: &Temp| protected.any_within(Path::new(&temp.folder));
     let temporary = writable_roots::temporary().into_iter();
     temporary.filter(holds).map(|temp| writable_roots::closes(temp.which)).collect()
 }

@@ -413,7 +413,7 @@ impl Call {
     /// What was in force, if it is more than the turn was to have.
     async fn looser(&self, effective: &Effective, plan: &Plan) -> Option<FailureKind> {
         let (policy, got) = (Arc::clone(&self.policy), effective.clone());
-        let breach = blocking(LOOK_WITHIN, move || policy.breach(&got)).await;
+        let breach = blocking(LOOK_WITHIN, move || policy.violation(&got)).await;
         // What cannot be found out may be so.
         let unknown = || Some("the directory cannot be looked at".into());
         if let Some(breach) = breach.unwrap_or_else(unknown) {

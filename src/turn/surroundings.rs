@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::admission::protected::Protected;
+use crate::admission::protected_folders::ProtectedFolders;
 use crate::codex::bubblewrap;
 use crate::codex::configured::Configured;
 use crate::codex::diff;
@@ -18,7 +18,7 @@ pub(super) struct Surroundings {
     /// Git, if there is one that no turn can have written.
     pub(super) git: Option<PathBuf>,
     pub(super) configured: Configured,
-    pub(super) protected: Protected,
+    pub(super) protected: ProtectedFolders,
     /// The PATH for Codex and its commands, where it must not stay as it is.
     pub(super) paths: Option<Paths>,
 }
@@ -35,16 +35,16 @@ impl Surroundings {
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let configured = codex_home
             .map_or_else(Configured::default, |home| Configured::read(home, profile, &dir));
-        let mut protected = Protected::new(std::env::home_dir().as_deref());
+        let mut protected = ProtectedFolders::new(std::env::home_dir().as_deref());
         for (folder, what) in [
             (codex_home, "Codex's home, with its settings and sessions"),
             (settings.state_dir.as_deref(), "this server's state folder"),
         ] {
             if let Some(folder) = folder {
-                protected.folder(folder, what);
+                protected.add_folder(folder, what);
             }
         }
-        let (all, folders) = protected.program_folders();
+        let (all, folders) = protected.add_program_folders();
         let program = match locate(&settings.codex_bin, Some(&folders)) {
             Some(program) => Ok(program),
             None => Err(locate(&settings.codex_bin, None).map_or_else(String::new, |found| {
@@ -56,14 +56,14 @@ impl Surroundings {
             })),
         };
         if let Ok(program) = &program {
-            protected.file(&program.named, "which holds the Codex that is run");
-            protected.file(&program.path, "which holds the Codex that is run");
+            protected.add_file(&program.named, "which holds the Codex that is run");
+            protected.add_file(&program.path, "which holds the Codex that is run");
             if let Some(packages) = &program.packages {
-                protected.folder(packages, "which holds the Codex that is run");
+                protected.add_folder(packages, "which holds the Codex that is run");
             }
         }
         if let Ok(own) = std::env::current_exe() {
-            protected.file(&own, "which holds this server's program");
+            protected.add_file(&own, "which holds this server's program");
         }
         let paths = match &program {
             Ok(program) if folders != all => {

@@ -72,7 +72,7 @@ impl Codex {
             None => self.clone(),
             Some(home) => Self(Arc::new(Shared {
                 versions: self.0.versions.clone(),
-                places: self.0.places.clone(),
+                histories: self.0.histories.clone(),
                 ..Shared::new(self.0.settings.clone(), Some(home.to_owned()))
             })),
         }
@@ -81,7 +81,7 @@ impl Codex {
 
 impl Shared {
     pub(super) fn scope(&self, policy: &Policy) -> Scope {
-        Scope::of(policy, self.codex_home.as_deref(), &self.places)
+        Scope::of(policy, self.codex_home.as_deref(), &self.histories)
     }
 }
 
@@ -94,7 +94,7 @@ impl Call {
             return Ok(());
         };
         let field = if self.request.session_from_last { "continue_last" } else { "session_id" };
-        let check = tokio::task::spawn_blocking(move || scope.session(field, session, None));
+        let check = tokio::task::spawn_blocking(move || scope.check_session(field, session, None));
         let broken = |error: tokio::task::JoinError| FailureKind::Internal {
             message: format!("the session's record could not be looked at: {error}"),
         };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 use super::run::Call;
-use crate::admission::folders::PROTECTED;
+use crate::admission::folders::READ_ONLY_NAMES;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::setting::Setting;
 use crate::model::options::Options;
@@ -156,7 +156,7 @@ impl Folders {
     fn shield(&self, dir: &Path) -> bool {
         let parts = self.add_dirs.iter().chain([&self.cwd]);
         let mut parts = parts.filter_map(|own| dir.strip_prefix(own).ok()).flat_map(Path::iter);
-        parts.any(|part| PROTECTED.iter().any(|name| part == *name))
+        parts.any(|part| READ_ONLY_NAMES.iter().any(|name| part == *name))
     }
 
     /// Leaves out what is within others. An added directory around the turn's own is an error, as the

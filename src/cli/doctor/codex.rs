@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ask::{Answer, Silence, ask};
 use super::check::Check;
-use crate::admission::protected::Protected;
+use crate::admission::protected_folders::ProtectedFolders;
 use crate::cli::advice::advice;
 use crate::codex::locate::{Program, locate};
 use crate::codex::process::is_of_program;
@@ -28,8 +28,8 @@ pub(super) struct Found {
 
 /// Looks for Codex and asks for its version.
 pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
-    let mut protected = Protected::new(std::env::home_dir().as_deref());
-    let (_, folders) = protected.program_folders();
+    let mut protected = ProtectedFolders::new(std::env::home_dir().as_deref());
+    let (_, folders) = protected.add_program_folders();
     let Some(program) = locate(codex_bin, Some(&folders)) else {
         return (missing(codex_bin), None);
     };

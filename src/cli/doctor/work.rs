@@ -20,7 +20,7 @@ pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
         // Told with the state folder.
         return Vec::new();
     }
-    let jobs = Jobs::new(settings, Scope::everything());
+    let jobs = Jobs::new(settings, Scope::unrestricted());
     match jobs.list(usize::MAX, |_| true, |_| true).and_then(|states| Ok((states, jobs.size()?))) {
         Ok((states, size)) => judge_jobs(&states, size.jobs, size.bytes),
         Err(problem) => vec![no_jobs(&problem)],

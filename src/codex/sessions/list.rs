@@ -53,18 +53,18 @@ pub(crate) struct Query {
 /// Which sessions somebody may know of.
 pub(crate) trait Access: fmt::Debug + Send + Sync {
     /// Those that work in this directory, as far as it alone decides.
-    fn to_dir(&self, dir: &Path) -> bool;
+    fn allows_dir(&self, dir: &Path) -> bool;
     /// This one, whose record in this Codex home is given. Blocks on files.
-    fn to_session(&self, home: &Path, session: SessionId, record: &Path) -> bool;
+    fn allows_session(&self, home: &Path, session: SessionId, record: &Path) -> bool;
 }
 
 /// The person whose sessions these are may know of all.
 impl Access for () {
-    fn to_dir(&self, _dir: &Path) -> bool {
+    fn allows_dir(&self, _dir: &Path) -> bool {
         true
     }
 
-    fn to_session(&self, _home: &Path, _session: SessionId, _record: &Path) -> bool {
+    fn allows_session(&self, _home: &Path, _session: SessionId, _record: &Path) -> bool {
         true
     }
 }
@@ -222,8 +222,8 @@ impl<'a> Matcher<'a> {
     /// it does not tell.
     fn may_be_known(&self, session: SessionId, path: &Path, summary: &Summary) -> bool {
         let access = &self.query.access;
-        summary.dirs().all(|dir| access.to_dir(dir))
-            && access.to_session(self.home, session, &self.home.join(path))
+        summary.dirs().all(|dir| access.allows_dir(dir))
+            && access.allows_session(self.home, session, &self.home.join(path))
     }
 }
 

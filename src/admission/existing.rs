@@ -1,4 +1,4 @@
-//! The files and folders that a call names, as they are.
+//! Checks on disk the files and folders that a call names.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,11 +10,11 @@ use crate::model::working_dir::WorkingDir;
 use crate::system::bounded::open_file;
 
 impl WorkingDir {
-    /// Checks that `path` is a directory. A relative path is taken from the current directory.
+    /// Checks that `path` is an existing directory. A relative path is resolved against the current directory.
     ///
     /// # Errors
     ///
-    /// If there is no directory there.
+    /// If the path does not exist, cannot be accessed or is not a directory.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let dir = Self::from_path(path)?;
         let shown = excerpt(dir.as_path().display());
@@ -29,18 +29,18 @@ impl WorkingDir {
 }
 
 impl Image {
-    /// Looks at the file.
+    /// Checks that `path` is an image file, by its first bytes.
     ///
     /// # Errors
     ///
-    /// If it cannot be read or is no picture.
+    /// If the path is relative, or the file cannot be read or is not a PNG, JPEG, GIF or WebP image.
     pub fn existing(path: impl AsRef<Path>) -> Result<Self, InvalidValue> {
         let image = Self::from_absolute_path(path)?;
         let path = image.as_path();
         let shown = excerpt(path.display());
         let unreadable =
             |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
-        // A pipe would be waited for, and a terminal read from.
+        // Opening a pipe would block, and reading a terminal would take the user's input.
         let is_file = std::fs::metadata(path).map_err(unreadable)?.is_file();
         if !is_file {
             return Err(InvalidValue(format!("has {shown}, which is not a file")));

@@ -1,25 +1,25 @@
-//! The folders that calls may name (`--allowed-dirs`), as they really are.
+//! Resolves the folders that calls may name (`--allowed-dirs`).
 
 use std::path::PathBuf;
 
 use crate::model::working_dir::WorkingDir;
 use crate::system::links::{follow, is_within};
 
-/// Where the folders of the setting really are. One that is in another, or is reached through it, counts
-/// for nothing beside that: a turn that works in the other can put a link to anywhere in its place.
-pub(super) fn real(dirs: &[WorkingDir]) -> Vec<PathBuf> {
+/// The configured folders with symbolic links resolved. A folder that is inside another one, or is reached
+/// through it, is dropped: a turn that works in the outer folder could replace it with a link to anywhere.
+pub(super) fn resolve(dirs: &[WorkingDir]) -> Vec<PathBuf> {
     let mut all: Vec<(PathBuf, Vec<PathBuf>)> =
         dirs.iter().map(|dir| follow(dir.as_path())).collect();
-    // First those that no link leads to, the outermost in front: a link must not outdo one of them.
+    // Folders given without a link come first, outermost first, so that they take precedence over links.
     all.sort_by_key(|(real, links)| (!links.is_empty(), real.components().count()));
-    let mut kept: Vec<PathBuf> = Vec::new();
+    let mut resolved: Vec<PathBuf> = Vec::new();
     for (real, links) in all {
-        let is_inside = |name: &PathBuf| kept.iter().any(|outer| is_within(name, outer));
+        let is_inside = |name: &PathBuf| resolved.iter().any(|outer| is_within(name, outer));
         if !links.iter().chain([&real]).any(is_inside) {
-            kept.push(real);
+            resolved.push(real);
         }
     }
-    kept
+    resolved
 }
 
 #[cfg(all(test, unix))]
@@ -29,7 +29,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_folder_that_a_turn_in_another_could_exchange_counts_for_nothing() {
+    fn a_folder_that_a_turn_in_another_could_replace_is_dropped() {
         let base = crate::testing::scratch().join(format!("allowed-{}", std::process::id()));
         fs::create_dir_all(base.join("a/b/c")).expect("writable");
         fs::create_dir_all(base.join("d")).expect("writable");
@@ -50,7 +50,7 @@ mod tests {
                 .map(|name| WorkingDir::existing(base.join(name)).expect("it is there"))
                 .collect();
             let kept: Vec<PathBuf> = kept.iter().map(|name| base.join(name)).collect();
-            assert_eq!(real(&dirs), kept, "{given:?}");
+            assert_eq!(resolve(&dirs), kept, "{given:?}");
         }
         fs::remove_dir_all(&base).expect("it is there");
     }

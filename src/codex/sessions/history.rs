@@ -1,10 +1,10 @@
-//! Where sessions have been, from their records: all directories of a session, not only the last one,
-//! and the sessions that it comes from.
+//! Where sessions have worked, according to their records: all directories of a session, not only the last
+//! one, and the sessions it is derived from.
 //!
-//! Seen on Codex 0.77 to 0.171: the `session_meta` and each `turn_context` have a `cwd`. A copy names its
-//! original (`forked_from_id`, from 0.153 on) and has whatever directory it was made for, and a
-//! sub-agent's session names that of its parent too (`parent_thread_id`). Before, a copy repeats the
-//! record of its original, `session_meta` and all.
+//! Seen on Codex 0.77 to 0.171: the `session_meta` and each `turn_context` have a `cwd`. From 0.153 on, a copy
+//! names its original (`forked_from_id`) and has the directory it was created for, and the session of a
+//! sub-agent also names its parent's (`parent_thread_id`). Before 0.153, a copy repeats the record of its
+//! original, including the `session_meta`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,66 +21,68 @@ use crate::codex::rollout;
 use crate::model::session_id::SessionId;
 use crate::system::bounded::open_file;
 
-/// How many records are remembered. What is forgotten is read again.
-const REMEMBERED: usize = 10_000;
+/// Maximum number of cached records. Evicted ones are read again.
+const MAX_CACHED: usize = 10_000;
 
-/// Where a session has been.
+/// Where a session has worked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Been {
-    /// Its directories. Where one is recorded that cannot be read, an empty path stands for it.
+pub(crate) struct History {
+    /// Its directories. An empty path stands for a recorded one that could not be read.
     pub(crate) dirs: Vec<PathBuf>,
-    /// The sessions whose history is also its own.
+    /// The sessions whose history it includes.
     pub(crate) origins: Vec<SessionId>,
 }
 
-/// Reads records, and remembers what it has read: a record only grows. Cheap to clone.
+/// Reads the histories of sessions and caches them. Records only grow, so each is read on from where the last
+/// read stopped. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places(Arc<Mutex<HashMap<(PathBuf, SessionId), Read>>>);
+pub(crate) struct Histories(Arc<Mutex<HashMap<(PathBuf, SessionId), Progress>>>);
 
-/// A record as far as it was read.
+/// The part of a record that has been read.
 #[derive(Debug, Clone, Default)]
-struct Read {
+struct Progress {
     path: PathBuf,
-    /// The file's number, and how much of it was read, in bytes.
+    /// The file's inode number.
     number: u64,
+    /// How much of the file has been read, in bytes.
     end: u64,
-    been: Been,
+    history: History,
 }
 
-impl Places {
-    /// Where a session of this Codex home has been, whose record is looked for if it is not given;
-    /// `None` if there is none that can be read. Blocks on files.
+impl Histories {
+    /// The history of a session in this Codex home. Searches for the record if it is not given. `None` if there
+    /// is no readable record. Blocks on file I/O.
     pub(crate) fn of(
         &self,
         home: &Path,
         session: SessionId,
         record: Option<&Path>,
-    ) -> Option<Been> {
+    ) -> Option<History> {
         let key = (home.to_owned(), session);
         let mut read = self.lock().get(&key).cloned().unwrap_or_default();
         if !read.path.is_file() || record.is_some_and(|record| record != read.path) {
             let path = record.map(Path::to_owned).or_else(|| find(home, session))?;
-            read = Read { path, ..Read::default() };
+            read = Progress { path, ..Progress::default() };
         }
-        if let Err(error) = read.go_on() {
+        if let Err(error) = read.catch_up() {
             tracing::debug!(%session, %error, "the record cannot be read");
             return None;
         }
-        let been = read.been.clone();
+        let history = read.history.clone();
         let mut all = self.lock();
-        if all.len() >= REMEMBERED {
+        if all.len() >= MAX_CACHED {
             all.clear();
         }
         all.insert(key, read);
-        Some(been)
+        Some(history)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(PathBuf, SessionId), Read>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(PathBuf, SessionId), Progress>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The record of a session, also if it is archived.
+/// The path of a session's record, including archived ones.
 fn find(home: &Path, session: SessionId) -> Option<PathBuf> {
     let ending = format!("-{session}.jsonl");
     let archived = || {
@@ -91,29 +93,29 @@ fn find(home: &Path, session: SessionId) -> Option<PathBuf> {
     rollout::find(home, session).or_else(archived)
 }
 
-impl Read {
-    /// Reads what is new.
-    fn go_on(&mut self) -> io::Result<()> {
+impl Progress {
+    /// Reads what was added since the last call.
+    fn catch_up(&mut self) -> io::Result<()> {
         let found = Stamp::of(&self.path.metadata()?);
         if (found.number, found.size) == (self.number, self.end) {
             return Ok(());
         }
         let mut file = open_file(&self.path)?;
         let number = Stamp::of(&file.metadata()?).number;
-        // Another file in its place, or one that was written anew, is read from its beginning.
+        // A file that was replaced or rewritten is read from the start.
         if number != self.number || !is_line_start(&mut file, self.end)? {
             *self = Self { path: std::mem::take(&mut self.path), number, ..Self::default() };
         }
         let mut lines = Lines::new(file, self.end)?;
         while let Some(line) = lines.next_line(&|| false)? {
             self.end = line.end;
-            self.been.take(&line);
+            self.history.take(&line);
         }
         Ok(())
     }
 }
 
-impl Been {
+impl History {
     fn take(&mut self, line: &RawLine<'_>) {
         let kind = Kind::of(line);
         if !matches!(kind, Kind::Meta | Kind::TurnContext) {
@@ -150,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_on_as_it_grows_and_anew_if_it_is_another() {
+    fn a_growing_record_is_read_incrementally_and_a_replaced_one_from_the_start() {
         let home = crate::testing::scratch().join(format!("places-{}", Uuid::new_v4()));
         let day = home.join("sessions/2026/01/01");
         fs::create_dir_all(&day).expect("a fresh folder");
         let id: SessionId = Uuid::now_v7().to_string().parse().expect("a UUID");
         let path = day.join(format!("rollout-x-{id}.jsonl"));
-        let places = Places::default();
-        let dirs = || places.of(&home, id, None).map(|been| been.dirs);
+        let histories = Histories::default();
+        let dirs = || histories.of(&home, id, None).map(|history| history.dirs);
         assert_eq!(dirs(), None);
         let cwd = |cwd: &str| serde_json::json!({ "cwd": cwd });
         fs::write(&path, line("session_meta", &cwd("/a"))).expect("there is room");
@@ -180,16 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn the_sessions_that_it_comes_from_are_told() {
+    fn origins_are_collected() {
         let id = "0199a213-81c0-7000-8000-000000000001";
-        let mut been = Been::default();
+        let mut history = History::default();
         let mut take = |payload: Value| {
             let line = line("session_meta", &payload);
-            been.take(&RawLine { start: 0, end: 0, bytes: line.as_bytes(), is_whole: true });
+            history.take(&RawLine { start: 0, end: 0, bytes: line.as_bytes(), is_whole: true });
         };
         take(serde_json::json!({"cwd": "/a", "forked_from_id": id, "parent_thread_id": id}));
         take(serde_json::json!({"cwd": "/a", "forked_from_id": "nothing that can be read"}));
-        assert_eq!(been.origins, [id.parse().expect("a UUID")]);
-        assert_eq!(been.dirs, [Path::new("/a"), Path::new("")]);
+        assert_eq!(history.origins, [id.parse().expect("a UUID")]);
+        assert_eq!(history.dirs, [Path::new("/a"), Path::new("")]);
     }
 }
