@@ -5,6 +5,7 @@ pub(crate) mod bell;
 pub(crate) mod bounded;
 mod defaults;
 pub(crate) mod depth;
+pub(crate) mod file_lock;
 pub(crate) mod links;
 pub(crate) mod log;
 pub(crate) mod private;

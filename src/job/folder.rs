@@ -1,6 +1,6 @@
 //! A job's folder: which files it has, and how they are written so that a crash leaves no half file.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use super::inbox::QueuedPrompt;
 use crate::model::job_id::JobId;
 use crate::model::text::excerpt;
 use crate::system::bell;
+use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 use crate::system::private::write_whole;
 
@@ -28,7 +29,7 @@ pub(crate) struct Folder {
 
 /// The right to write a job's log and state. Given back when dropped.
 #[derive(Debug)]
-pub(crate) struct WriteLock(#[expect(dead_code, reason = "locked as long as it is open")] File);
+pub(crate) struct WriteLock(#[expect(dead_code, reason = "locked until it is dropped")] FileLock);
 
 impl Folder {
     /// The folder of a job below that of all jobs.
@@ -148,16 +149,8 @@ impl Folder {
 
     /// The right to write, if nobody has it.
     pub(crate) fn try_lock(&self) -> io::Result<Option<WriteLock>> {
-        let file = private::open_options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.path.join("lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(WriteLock(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let lock = FileLock::try_lock(&self.path.join("lock"));
+        LockError::none_if_held(lock.map(WriteLock))
     }
 
     /// Puts a prompt into the inbox. It is there whole or not at all.
@@ -178,8 +171,9 @@ impl Folder {
     }
 
     /// Makes sure that nobody else puts a prompt into the inbox meanwhile.
-    pub(crate) fn lock_inbox(&self) -> io::Result<Option<File>> {
-        private::lock_within(&self.path.join("inbox.lock"), LOCK_WITHIN)
+    pub(crate) fn lock_inbox(&self) -> io::Result<Option<FileLock>> {
+        let lock = FileLock::lock_within(&self.path.join("inbox.lock"), LOCK_WITHIN);
+        LockError::none_if_held(lock)
     }
 
     /// Removes prompts whose askers were killed before they could say that they were accepted. Only

@@ -13,6 +13,7 @@ use super::status::{JobError, Status};
 use crate::model::job_id::JobId;
 use crate::model::session_id::SessionId;
 use crate::model::time::Time;
+use crate::system::file_lock::FileLock;
 use crate::system::private;
 use crate::system::reverse_lines::ReverseLines;
 
@@ -152,8 +153,7 @@ impl Notifications {
         Ok(false)
     }
 
-    fn lock(&self, within: Duration) -> io::Result<File> {
-        let lock = private::lock_within(&self.path.with_extension("lock"), within)?;
-        lock.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    fn lock(&self, within: Duration) -> io::Result<FileLock> {
+        Ok(FileLock::lock_within(&self.path.with_extension("lock"), within)?)
     }
 }

@@ -21,6 +21,7 @@ use super::writer::{Dismissed, Writer};
 use crate::model::event::{Event, Item, Phase};
 use crate::model::job_id::JobId;
 use crate::model::time::Time;
+use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 use crate::system::private::read_whole;
 use crate::system::reverse_lines::ReverseLines;
@@ -71,8 +72,8 @@ impl Store {
     }
 
     /// Makes sure that nobody else starts a job meanwhile. `None` if somebody does for as long as that.
-    pub(crate) fn lock_starts(&self, bound: Duration) -> io::Result<Option<fs::File>> {
-        private::lock_within(&self.starts(), bound)
+    pub(crate) fn lock_starts(&self, bound: Duration) -> io::Result<Option<FileLock>> {
+        LockError::none_if_held(FileLock::lock_within(&self.starts(), bound))
     }
 
     fn starts(&self) -> PathBuf {

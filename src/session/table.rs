@@ -5,18 +5,19 @@
 //! server writes only its own slots and those of the dead, only while it has the table locked, and
 //! each by one write inside of one page, so that a kill leaves no half of one.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::system::bell;
 use crate::system::bounded::open_file;
+use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 
 /// How long another process is waited for that has the table locked, or whose turn it is: one that
@@ -34,9 +35,6 @@ const TABLE: &str = "calls-2";
 
 /// How the name of what wakes a server ends.
 const BELL: &str = "bell";
-
-/// How often the table is tried at once. It is held for microseconds.
-const TRIES: usize = 100;
 
 /// The largest table that is read: more than all calls of a hundred servers.
 const MAX_BYTES: u64 = 32 << 20;
@@ -84,6 +82,15 @@ impl Unavailable {
     }
 }
 
+impl From<LockError> for Unavailable {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held => Self::Held,
+            LockError::Failed(error) => Self::Broken(error),
+        }
+    }
+}
+
 /// The table, opened when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -104,9 +111,11 @@ impl std::fmt::Debug for Heard {
     }
 }
 
+type TableLock = FileLock<Arc<File>>;
+
 #[derive(Debug)]
 struct Open {
-    file: File,
+    file: Arc<File>,
     server: Server,
 }
 
@@ -115,8 +124,7 @@ struct Open {
 struct Server {
     name: String,
     path: PathBuf,
-    /// Locked as long as it is open.
-    _file: File,
+    _lock: FileLock,
     /// Whether nobody listens to its bell any more.
     is_gone: Arc<AtomicBool>,
     bell: Option<File>,
@@ -142,19 +150,26 @@ impl Table {
     /// somebody has deleted the folder.
     pub(crate) fn lock(&mut self) -> Result<Locked<'_>, Unavailable> {
         let folder = self.folder.as_deref().ok_or(Unavailable::NoFolder)?;
+        let mut lock = None;
         if let Some(open) = &self.open {
-            try_lock(&open.file)?;
+            lock = Some(FileLock::lock_file_briefly(Arc::clone(&open.file))?);
             if !(is_at(&open.file, &folder.join(TABLE)) && open.server.path.exists()) {
+                lock = None;
                 self.open = None;
             }
         }
-        if self.open.is_none() {
-            self.open = Some(Open::new(folder, &self.who, &self.heard)?);
-            self.openings += 1;
-        }
-        let open = self.open.as_ref().expect("it was just opened");
-        drop(open.file.set_modified(SystemTime::now()));
-        Ok(Locked { open, folder, opening: self.openings })
+        let lock = match lock {
+            Some(lock) => lock,
+            None => {
+                let (open, lock) = Open::new(folder, &self.who, &self.heard)?;
+                self.open = Some(open);
+                self.openings += 1;
+                lock
+            }
+        };
+        drop(lock.file().set_modified(SystemTime::now()));
+        let server = &self.open.as_ref().expect("it was just opened").server;
+        Ok(Locked { server, lock, folder, opening: self.openings })
     }
 
     /// Whether there can be one.
@@ -181,19 +196,20 @@ impl Table {
 
 impl Open {
     /// Opens the table, which is then locked, and enters the server.
-    fn new(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
+    fn new(folder: &Path, who: &Who, heard: &Heard) -> Result<(Self, TableLock), Unavailable> {
         private::create_folder(folder)?;
         let mut options = private::open_options();
         let path = folder.join(TABLE);
         let file = options.read(true).write(true).create(true).truncate(false).open(&path)?;
-        try_lock(&file)?;
+        let file = Arc::new(file);
+        let lock = FileLock::lock_file_briefly(Arc::clone(&file))?;
         if !is_at(&file, &path) {
             // Deleted in this very moment. The next try finds or makes another.
             return Err(Unavailable::Held);
         }
         // Under the lock, so that nobody finds a server's file that is not yet locked.
         remove_the_dead(folder);
-        Ok(Self { file, server: Server::enter(folder, who, heard)? })
+        Ok((Self { file, server: Server::enter(folder, who, heard)? }, lock))
     }
 }
 
@@ -201,9 +217,9 @@ impl Server {
     fn enter(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
         let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
         let path = path_of(folder, &name);
-        let mut file = private::open_options().write(true).create_new(true).open(&path)?;
-        try_lock(&file)?;
-        file.write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
+        let file = private::open_options().write(true).create_new(true).open(&path)?;
+        let lock = FileLock::lock_file_briefly(file)?;
+        lock.file().write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
         let is_gone = Arc::new(AtomicBool::new(false));
         let (gone, heard) = (Arc::clone(&is_gone), Arc::clone(&heard.0));
         let listening = bell::listen(&bell_of(folder, &name), move || {
@@ -213,7 +229,7 @@ impl Server {
         if let Err(error) = &listening {
             tracing::debug!(%error, "others cannot wake this server: it looks now and then");
         }
-        Ok(Self { name, path, _file: file, is_gone, bell: listening.ok() })
+        Ok(Self { name, path, _lock: lock, is_gone, bell: listening.ok() })
     }
 }
 
@@ -230,7 +246,8 @@ impl Drop for Server {
 /// The table, locked until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
-    open: &'a Open,
+    server: &'a Server,
+    lock: TableLock,
     folder: &'a Path,
     pub(crate) opening: u64,
 }
@@ -238,32 +255,32 @@ pub(crate) struct Locked<'a> {
 impl Locked<'_> {
     /// The name of this server in the table.
     pub(crate) fn server(&self) -> &str {
-        &self.open.server.name
+        &self.server.name
     }
 
     /// Whether others can wake this server.
     pub(crate) fn has_bell(&self) -> bool {
-        self.open.server.bell.is_some()
+        self.server.bell.is_some()
     }
 
     /// All slots, one after the other.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        slots_in(&self.open.file)
+        slots_in(self.lock.file())
     }
 
     /// Writes a slot.
     pub(crate) fn write(&self, slot: usize, text: &Slot) -> io::Result<()> {
-        write_at(&self.open.file, text, (slot * SLOT) as u64)
+        write_at(self.lock.file(), text, (slot * SLOT) as u64)
     }
 
     /// Makes a slot free.
     pub(crate) fn free(&self, slot: usize) -> io::Result<()> {
-        write_at(&self.open.file, &[b' '; SLOT], (slot * SLOT) as u64)
+        write_at(self.lock.file(), &[b' '; SLOT], (slot * SLOT) as u64)
     }
 
     /// Leaves only so many slots.
     pub(crate) fn shorten(&self, slots: usize) -> io::Result<()> {
-        self.open.file.set_len((slots * SLOT) as u64)
+        self.lock.file().set_len((slots * SLOT) as u64)
     }
 
     /// Whether a server is alive. If not, its file goes. What cannot be found out counts as alive.
@@ -274,13 +291,6 @@ impl Locked<'_> {
     /// Who a server is, if that can be read: on Windows nobody reads what another has locked.
     pub(crate) fn who(&self, server: &str) -> Option<Who> {
         read_who(&path_of(self.folder, server))
-    }
-}
-
-impl Drop for Locked<'_> {
-    /// By name, and not by closing: a child that is just being started shares the open file.
-    fn drop(&mut self) {
-        drop(self.open.file.unlock());
     }
 }
 
@@ -298,19 +308,13 @@ pub(crate) fn look_at(folder: &Path) -> Result<Option<Visibility>, Unavailable> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let until = Instant::now() + PATIENCE;
     // Under the lock, so that nobody who enters finds a file of theirs locked.
-    while let Err(problem) = try_lock(&file) {
-        if !matches!(problem, Unavailable::Held) || Instant::now() > until {
-            return Err(problem);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let slots = slots_in(&file)?;
+    let lock = FileLock::lock_file_within(file, PATIENCE)?;
+    let slots = slots_in(lock.file())?;
     let files = folder.read_dir()?.flatten().map(|entry| entry.path());
     let alive = files.filter_map(|path| {
         let name = path.file_name()?.to_str()?.strip_suffix(".server")?.to_owned();
-        open_file(&path).ok()?.try_lock().is_err().then(|| {
+        is_locked(open_file(&path).ok()?).then(|| {
             let pid = name.split('-').next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
             let who = read_who(&path).unwrap_or(Who { pid, origin: String::new() });
             (name, who)
@@ -357,7 +361,7 @@ fn read_who(server: &Path) -> Option<Who> {
 /// Whether a server's file is that of one that is alive. That of another is removed.
 fn remains(server: &Path) -> bool {
     let is_alive = match open_file(server) {
-        Ok(file) => file.try_lock().is_err(),
+        Ok(file) => is_locked(file),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     };
     if !is_alive {
@@ -375,15 +379,9 @@ fn remove_the_dead(folder: &Path) {
     }
 }
 
-fn try_lock(file: &File) -> Result<(), Unavailable> {
-    for _ in 0..TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-    }
-    Err(Unavailable::Held)
+/// Whether somebody holds the lock of a file. Where that cannot be found out, it counts as held.
+fn is_locked(file: File) -> bool {
+    FileLock::try_lock_file(file).is_err()
 }
 
 /// Whether there are no locks where the file lies.

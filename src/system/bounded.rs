@@ -17,6 +17,19 @@ pub(crate) const MAX_CONFIG_BYTES: u64 = 1 << 20;
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
+    open_regular(options, path)
+}
+
+/// The same with these options.
+///
+/// # Errors
+///
+/// If the system refuses, or if it is something else than a file.
+pub(super) fn open_regular(
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a flag to set"))]
+    mut options: OpenOptions,
+    path: &Path,
+) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
     let file = options.open(path)?;

@@ -1,9 +1,9 @@
 //! Files and folders that only their owner can read, and where the user's state lies.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -90,23 +90,6 @@ pub(crate) fn remove_unfinished(folder: &Path) {
         let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
         if is_one && age().is_some_and(|age| age >= ABANDONED_AFTER) {
             drop(fs::remove_file(path));
-        }
-    }
-}
-
-/// Locks a file, which is made for that, and waits so long for whoever has it locked. `None` if that
-/// takes longer. Blocks. The lock is given back when the file is dropped.
-pub(crate) fn lock_within(path: &Path, bound: Duration) -> io::Result<Option<File>> {
-    let file = open_options().write(true).create(true).truncate(false).open(path)?;
-    let until = Instant::now() + bound;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }

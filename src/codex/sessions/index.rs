@@ -5,7 +5,7 @@
 //! is lost, broken or not to be written costs time and nothing else.
 
 use std::borrow::Cow;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use super::walk::Stamp;
 use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use crate::system::bounded::open_file;
+use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 
 /// The longest line that is read, in bytes: more than any that is written.
@@ -114,7 +115,7 @@ impl Entry {
 }
 
 /// The right to write the index. Given back when dropped.
-pub(super) struct Lock(#[expect(dead_code, reason = "locked as long as it is open")] File);
+pub(super) struct Lock(#[expect(dead_code, reason = "locked until it is dropped")] FileLock);
 
 impl Place {
     pub(super) fn new(state_dir: &Path, home: &Path) -> Self {
@@ -134,13 +135,8 @@ impl Place {
 
     pub(super) fn try_lock(&self) -> io::Result<Option<Lock>> {
         private::create_folder(&self.folder)?;
-        let path = self.path().with_extension("lock");
-        let file = private::open_options().write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let lock = FileLock::try_lock(&self.path().with_extension("lock"));
+        LockError::none_if_held(lock.map(Lock))
     }
 
     pub(super) fn read(&self) -> Reader {
