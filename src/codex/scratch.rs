@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::command::Files;
@@ -15,10 +16,13 @@ use crate::system::private;
 /// How long files are kept that a killed process left behind: longer than any turn.
 const LEFT_BEHIND: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
+/// How the name of a run's folder below the state folder begins.
+const PREFIX: &str = "run-";
+
 /// The files of one run. They are removed when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    folder: Option<PathBuf>,
+    folder: Option<TempDir>,
     pub(crate) files: Files,
 }
 
@@ -38,19 +42,16 @@ impl Scratch {
         if !has_files && divided.next().is_none() {
             return Ok(Self::default());
         }
-        let own = Uuid::new_v4().to_string();
         let folder = match state_dir {
-            Some(state_dir) => state_dir.join("scratch").join(own),
-            None => temporary.join(format!("{}-{own}", env!("CARGO_PKG_NAME"))),
+            Some(state_dir) => {
+                let all = state_dir.join("scratch");
+                let folder = private_folder(&all, PREFIX)?;
+                remove_left_behind(&all);
+                folder
+            }
+            // What else lies in the system's folder is nothing of ours.
+            None => private_folder(temporary, concat!(env!("CARGO_PKG_NAME"), "-"))?,
         };
-        private::create_folder(&folder).map_err(|error| {
-            let within = folder.parent().unwrap_or(&folder);
-            io::Error::new(error.kind(), format!("{}: {error}", within.display()))
-        })?;
-        // What else lies in the system's folder is nothing of ours.
-        if let Some(state_dir) = state_dir {
-            remove_left_behind(&state_dir.join("scratch"));
-        }
         let mut scratch = Self { folder: Some(folder), files: Files::default() };
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
         scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
@@ -67,10 +68,10 @@ impl Scratch {
             if !is_divided(path) {
                 continue;
             }
-            let name = folder.join(format!("picture-{number}"));
+            let name = folder.path().join(format!("picture-{number}"));
             if is_divided(&name) {
                 let problem = "its path has a comma, at which Codex divides the names of pictures";
-                return Err(io::Error::other(format!("{}: {problem}", folder.display())));
+                return Err(io::Error::other(format!("{}: {problem}", folder.path().display())));
             }
             #[cfg(unix)]
             std::os::unix::fs::symlink(path, &name)?;
@@ -84,7 +85,7 @@ impl Scratch {
 
     fn file(&self, name: &str, text: Option<&str>) -> io::Result<Option<PathBuf>> {
         let (Some(folder), Some(text)) = (&self.folder, text) else { return Ok(None) };
-        let path = folder.join(name);
+        let path = folder.path().join(name);
         let mut file = private::open_options().write(true).create_new(true).open(&path)?;
         file.write_all(text.as_bytes())?;
         Ok(Some(path))
@@ -98,17 +99,32 @@ fn is_divided(path: &Path) -> bool {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Some(folder) = &self.folder
-            && let Err(error) = fs::remove_dir_all(folder)
+        if let Some(folder) = self.folder.take()
+            && let Err(error) = folder.close()
         {
             tracing::debug!(%error, "files of a turn are left behind");
         }
     }
 }
 
+/// A new folder for its owner alone, below one that is made if there is none.
+fn private_folder(within: &Path, prefix: &str) -> io::Result<TempDir> {
+    let explain =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", within.display()));
+    private::create_folder(within).map_err(explain)?;
+    let mut folder = tempfile::Builder::new();
+    #[cfg(unix)]
+    folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    // Its own error names a folder that there is not.
+    let made = folder.prefix(prefix).tempdir_in(within);
+    made.map_err(|error| explain(error.kind().into()))
+}
+
 fn remove_left_behind(all: &Path) {
     let is_ours = |folder: &fs::DirEntry| {
-        folder.file_name().to_str().is_some_and(|name| Uuid::try_parse(name).is_ok())
+        let name = folder.file_name();
+        // An older version named them by a UUID.
+        name.to_str().is_some_and(|name| name.starts_with(PREFIX) || Uuid::try_parse(name).is_ok())
     };
     for folder in fs::read_dir(all).into_iter().flatten().flatten().filter(is_ours) {
         let age = folder.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
@@ -146,13 +162,13 @@ mod tests {
         fs::remove_dir(&shared).expect("it is empty");
 
         let state = temporary.join(format!("state-{name}"));
-        let [left_behind, other] = [name.as_str(), "other"].map(|name| {
+        let [left_behind, older, other] = ["run-1", name.as_str(), "other"].map(|name| {
             let folder = state.join("scratch").join(name);
             old(&folder);
             folder
         });
         drop(Scratch::write(Some(&state), &options()).expect("writable"));
-        assert!(!left_behind.exists() && other.is_dir());
+        assert!(!left_behind.exists() && !older.exists() && other.is_dir());
         fs::remove_dir_all(&state).expect("it is there");
     }
 }

@@ -1,8 +1,8 @@
 //! What is told of all jobs: a line for each turn that ended. Its numbers are the cursors of
 //! `job_notifications` and `job_wait`.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,14 +127,8 @@ impl Notifications {
         if !forgotten {
             return Ok(());
         }
-        let new = self.path.with_extension("new");
-        private::open_options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&new)?
-            .write_all(&kept)?;
-        fs::rename(new, &self.path)
+        self.path.parent().into_iter().for_each(private::remove_unfinished);
+        private::write_bytes(&self.path, &kept)
     }
 
     fn is_told(&self, wanted: &Notification) -> io::Result<bool> {

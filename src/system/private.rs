@@ -1,17 +1,17 @@
 //! Files and folders that only their owner can read, and where the user's state lies.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
+use tempfile::NamedTempFile;
 
 /// How the name of a file ends that is still being written, and after how long nobody writes it any
 /// more.
-const UNFINISHED: &str = "new";
+const UNFINISHED: &str = ".new";
 pub(crate) const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
 use super::bounded::read_bytes;
@@ -57,36 +57,48 @@ pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 
 /// Writes a file so that others see the old one or the new one, whole, also after a power failure.
 pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
-    replace(path, content, File::sync_all)
+    let new = replacement(path)?;
+    new.as_file().write_all(&serde_json::to_vec(content)?)?;
+    new.as_file().sync_all()?;
+    replace(new, path)
 }
 
 /// The same for what can be made anew: others see it whole, but a power failure may lose it.
 pub(crate) fn write_often(path: &Path, content: &impl Serialize) -> io::Result<()> {
-    replace(path, content, |_| Ok(()))
+    write_bytes(path, &serde_json::to_vec(content)?)
 }
 
-fn replace(
-    path: &Path,
-    content: &impl Serialize,
-    settle: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<()> {
-    let bytes = serde_json::to_vec(content)?;
-    // Two threads of one process may write the same file at once.
-    let new = path.with_extension(format!("{}.{UNFINISHED}", Uuid::new_v4()));
-    let mut file = open_options().write(true).create_new(true).open(&new)?;
-    let written =
-        file.write_all(&bytes).and_then(|()| settle(&file)).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        drop(fs::remove_file(new));
-    }
-    written
+/// The same for bytes.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = replacement(path)?;
+    new.as_file().write_all(bytes)?;
+    replace(new, path)
+}
+
+/// A new file beside `path`, for its owner alone, to be written and then to [replace] it. Dropped
+/// before that it is removed; if this process is killed, [`remove_unfinished`] removes it.
+pub(crate) fn replacement(path: &Path) -> io::Result<NamedTempFile> {
+    let mut prefix = path.file_stem().unwrap_or_default().to_owned();
+    prefix.push(".");
+    // Opened here, so that an error is the system's own.
+    tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(UNFINISHED)
+        .make_in(path.parent().unwrap_or(path), |new| {
+            open_options().write(true).create_new(true).open(new)
+        })
+}
+
+/// Puts a finished [replacement] in the place of `path`.
+pub(crate) fn replace(new: NamedTempFile, path: &Path) -> io::Result<()> {
+    Ok(new.persist(path).map(drop)?)
 }
 
 /// Removes files from a folder whose writers were killed before they were whole.
 pub(crate) fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_one = path.extension().is_some_and(|kind| kind == UNFINISHED);
+        let is_one = path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes());
         let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
         if is_one && age().is_some_and(|age| age >= ABANDONED_AFTER) {
             drop(fs::remove_file(path));
@@ -97,6 +109,29 @@ pub(crate) fn remove_unfinished(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
+    use std::time::SystemTime;
+    use uuid::Uuid;
+
+    #[test]
+    fn what_is_left_of_a_killed_writer_is_removed_once_it_is_old() {
+        let folder = crate::testing::scratch().join(format!("left-{}", Uuid::new_v4()));
+        create_folder(&folder).expect("writable");
+        let path = folder.join("file.json");
+        write_whole(&path, &1).expect("writable");
+        let [old, new] = [(); 2].map(|()| {
+            let (_, path) = replacement(&path).expect("writable").keep().expect("it is there");
+            path
+        });
+        let long_ago = SystemTime::now() - 2 * ABANDONED_AFTER;
+        for file in [&old, &path] {
+            let file = File::options().write(true).open(file).expect("it is there");
+            file.set_modified(long_ago).expect("it is ours");
+        }
+        remove_unfinished(&folder);
+        assert!(!old.exists() && new.exists() && path.exists());
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
 
     #[test]
     fn a_file_that_many_write_at_once_is_always_whole_and_nothing_is_left_beside_it() {

@@ -5,11 +5,12 @@
 //! is lost, broken or not to be written costs time and nothing else.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::summary::Summary;
 use super::walk::Stamp;
@@ -155,13 +156,12 @@ impl Place {
 
     /// Begins a new index. The caller has the lock.
     pub(super) fn write(&self) -> io::Result<Writer> {
+        private::remove_unfinished(&self.folder);
         let path = self.path();
-        let new = path.with_extension("new");
-        let file = private::open_options().write(true).create(true).truncate(true).open(&new)?;
-        let mut file = BufWriter::new(file);
+        let mut file = BufWriter::new(private::replacement(&path)?);
         serde_json::to_writer(&mut file, &Title { home: self.home.clone() })?;
         file.write_all(b"\n")?;
-        Ok(Writer { file, new, path })
+        Ok(Writer { file, path })
     }
 }
 
@@ -206,10 +206,9 @@ impl Reader {
     }
 }
 
-/// Writes a new index.
+/// Writes a new index, which is lost unless it is finished.
 pub(super) struct Writer {
-    file: BufWriter<File>,
-    new: PathBuf,
+    file: BufWriter<NamedTempFile>,
     path: PathBuf,
 }
 
@@ -219,12 +218,7 @@ impl Writer {
     }
 
     /// Puts it in the place of the one before.
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        self.file.flush()?;
-        fs::rename(&self.new, &self.path)
-    }
-
-    pub(super) fn give_up(self) {
-        drop(fs::remove_file(&self.new));
+    pub(super) fn finish(self) -> io::Result<()> {
+        private::replace(self.file.into_inner()?, &self.path)
     }
 }

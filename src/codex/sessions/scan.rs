@@ -151,9 +151,7 @@ impl Scan<'_> {
         let Saving::All(saving) = &mut self.saving else { return };
         if let Some(Err(error)) = saving.as_mut().map(|writer| writer.push(entry)) {
             tracing::debug!(%error, "the index of sessions cannot be written");
-            if let Some(writer) = saving.take() {
-                writer.give_up();
-            }
+            *saving = None;
         }
     }
 }
