@@ -1,0 +1,85 @@
+//! What happened to jobs: the events of one, and the notifications of all.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use super::jobs::Jobs;
+use super::log::last_number;
+use super::notifications::Notification;
+use super::problem::{Problem, Result, storage};
+use super::state::State;
+use super::view;
+use crate::model::job_id::JobId;
+use crate::model::outcome::FailureKind;
+use crate::model::value::InvalidValue;
+
+impl Jobs {
+    /// A page of a job's events, and its state.
+    pub(crate) fn events(&self, job: JobId, query: &view::Query) -> Result<(view::Page, State)> {
+        let state = self.look(job)?;
+        let store = self.store()?;
+        let log = store.folder(job).log();
+        let last = last_number(&log).map_err(|error| storage(store, error))?;
+        let last = last.max(state.cursor);
+        if query.cursor > last {
+            let problem = format!(
+                "is {}, and the job's last event is {last}; pass the cursor of an earlier answer",
+                query.cursor
+            );
+            return Err(bad_cursor(problem));
+        }
+        let page = view::page(&store.folder(job), query).map_err(|error| storage(store, error))?;
+        Ok((page, state))
+    }
+
+    /// The notifications after `cursor` of these jobs, or of all, and the cursor to go on from. Jobs
+    /// whose processes are gone are found out first.
+    pub(crate) fn notifications(
+        &self,
+        cursor: u64,
+        jobs: &[JobId],
+        limit: usize,
+    ) -> Result<(Vec<(u64, Notification)>, u64)> {
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        if jobs.is_empty() {
+            for state in store.look_for(|status| !status.has_ended()).map_err(storage)? {
+                state.map_err(storage)?;
+            }
+        }
+        let mut named = HashSet::new();
+        for job in jobs {
+            named.insert(self.look(*job)?.job_id);
+        }
+        let last = self.last_notification()?;
+        if cursor > last {
+            let problem = format!(
+                "is {cursor}, and the last notification is {last}; pass the cursor of an earlier \
+                 answer"
+            );
+            return Err(bad_cursor(problem));
+        }
+        if !jobs.is_empty() {
+            let found = store.notifications().after(cursor, |job| named.contains(&job), limit);
+            return found.map_err(storage);
+        }
+        // A job that was removed is one of which it is not known where it was.
+        let is_limited = self.0.scope.is_limited();
+        let inside = RefCell::new(HashMap::new());
+        let is_inside =
+            |job| *inside.borrow_mut().entry(job).or_insert_with(|| self.look(job).is_ok());
+        let is_told = |job| !is_limited || is_inside(job);
+        store.notifications().after(cursor, is_told, limit).map_err(storage)
+    }
+
+    /// The cursor of the last notification of all.
+    pub(crate) fn last_notification(&self) -> Result<u64> {
+        let store = self.store()?;
+        store.notifications().last().map_err(|error| storage(store, error))
+    }
+}
+
+fn bad_cursor(problem: String) -> Problem {
+    let problem = InvalidValue(problem);
+    FailureKind::BadInput { field: "cursor".into(), problem }.into()
+}

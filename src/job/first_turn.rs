@@ -1,0 +1,50 @@
+//! A job as the task that it is for an MCP client: only its first turn counts.
+
+use super::jobs::Jobs;
+use super::log::LogReader;
+use super::problem::{Result, storage};
+use super::record::{JobEvent, Line};
+use super::state::{Prompted, State};
+use super::status::Status;
+use crate::model::job_id::JobId;
+
+impl Jobs {
+    /// The state of a job as it is as long as its first turn goes on, and stays when that has ended:
+    /// what a task is at, which never comes back to life.
+    pub(crate) fn look_at_first_turn(&self, job: JobId) -> Result<State> {
+        let mut state = self.look(job)?;
+        let Some(end) = state.first_end else { return Ok(state) };
+        if state.status.has_ended() && state.to_announce == end {
+            return Ok(state);
+        }
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        let log = LogReader::after(&store.folder(job).log(), end - 1).map_err(storage)?;
+        let Some(mut log) = log else { return Ok(state) };
+        let Some((_, line)) = log.next_line().map_err(storage)? else { return Ok(state) };
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| storage(error.into()))?;
+        let Some(event) = &line.job else { return Ok(state) };
+        // What later turns left is nothing of the task's.
+        (state.result, state.output, state.effective) = (None, None, None);
+        (state.error, state.usage) = (None, None);
+        state.at_work = match event {
+            JobEvent::Ended { prompt: Some(id), .. } if line.turn > 0 => {
+                Some(Prompted { id: *id, text: String::new() })
+            }
+            _ => None,
+        };
+        state.warnings.clear();
+        state.take(end, line.at(), event);
+        state.status = match event {
+            JobEvent::Ended { status, .. } => *status,
+            _ => Status::Interrupted,
+        };
+        Ok(state)
+    }
+
+    /// Stops a job, unless its first turn has ended.
+    pub(crate) fn cancel_first_turn(&self, job: JobId) -> Result<State> {
+        let state = self.look_at_first_turn(job)?;
+        if state.status.has_ended() { Ok(state) } else { self.cancel(job) }
+    }
+}

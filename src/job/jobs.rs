@@ -1,0 +1,121 @@
+//! The handle by which all jobs of the user are read.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::MAX_UNFINISHED;
+use super::problem::{Problem, Result, storage};
+use super::process::ProcessId;
+use super::prune::{self, Pruned};
+use super::scope;
+use super::state::State;
+use super::status::Status;
+use super::store::Store;
+use crate::admission::scope::Scope;
+use crate::model::job_id::JobId;
+use crate::model::settings::{Retention, Settings};
+
+/// How much was told of jobs, and when one was started last.
+pub(crate) type Mark = (u64, Option<SystemTime>);
+
+/// All that lies on the disk of jobs.
+#[derive(Debug)]
+pub(crate) struct Size {
+    pub(crate) jobs: usize,
+    pub(crate) bytes: u64,
+}
+
+/// All jobs of the user that are within scope of whoever asks. Cheap to clone. Every method blocks, for
+/// milliseconds if nothing is wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Jobs(pub(super) Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    store: Option<Store>,
+    pub(super) settings: Settings,
+    pub(super) scope: Scope,
+    /// Held by the one of this server's calls that starts a job.
+    pub(super) starts: tokio::sync::Mutex<()>,
+}
+
+impl Jobs {
+    /// Nothing is told of jobs that are out of scope, and nothing done to them.
+    pub(crate) fn new(settings: &Settings, scope: Scope) -> Self {
+        Self(Arc::new(Shared {
+            store: settings.state_dir.as_deref().map(Store::new),
+            settings: settings.clone(),
+            scope,
+            starts: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    pub(super) fn store(&self) -> Result<&Store> {
+        self.0.store.as_ref().ok_or(Problem::NoStateDir)
+    }
+
+    /// The state of a job.
+    pub(crate) fn look(&self, job: JobId) -> Result<State> {
+        let state = self.look_at_own(job)?;
+        scope::check(&self.0.scope, &state)?;
+        Ok(state)
+    }
+
+    /// The state of a job that whoever asks has just started.
+    pub(crate) fn look_at_own(&self, job: JobId) -> Result<State> {
+        let store = self.store()?;
+        let state = store.look(job).map_err(|error| storage(store, error))?;
+        state.ok_or(Problem::NotFound(job))
+    }
+
+    /// The jobs that are wanted, of the statuses that they may have, the newest first.
+    pub(crate) fn list(
+        &self,
+        limit: usize,
+        may_be: impl Fn(Status) -> bool,
+        is_wanted: impl Fn(&State) -> bool,
+    ) -> Result<Vec<State>> {
+        let store = self.store()?;
+        let states = store.look_for(may_be).map_err(|error| storage(store, error))?;
+        // One that was removed meanwhile, or cannot be read, is not worth losing the others.
+        let states = states.filter_map(io::Result::ok).filter(is_wanted);
+        Ok(states.filter(|state| scope::is_inside(&self.0.scope, state)).take(limit).collect())
+    }
+
+    /// How many jobs there are, also those that cannot be read, and how large they are in all.
+    pub(crate) fn size(&self) -> Result<Size> {
+        let store = self.store()?;
+        let names = store.names().map_err(|error| storage(store, error))?;
+        let bytes = names.iter().map(|job| prune::size(store.folder(*job).path())).sum();
+        Ok(Size { jobs: names.len(), bytes })
+    }
+
+    /// The processes that run these jobs, or all: when one is gone, something is to be told.
+    pub(crate) fn runners(&self, jobs: &[JobId]) -> Result<Vec<ProcessId>> {
+        let at_work = self.list(
+            MAX_UNFINISHED,
+            |status| !status.has_ended(),
+            |state| jobs.is_empty() || jobs.contains(&state.job_id),
+        )?;
+        let runners = at_work.into_iter().filter_map(|state| state.runner);
+        Ok(runners.filter(ProcessId::is_alive).collect())
+    }
+
+    /// Removes ended jobs that need not be kept.
+    pub(crate) fn prune(&self, retention: Retention) -> Result<Pruned> {
+        let store = self.store()?;
+        prune::prune(store, retention, None).map_err(|error| storage(store, error))
+    }
+
+    /// How long ended jobs are kept.
+    pub(crate) fn retention(&self) -> Retention {
+        self.0.settings.retention
+    }
+
+    /// Changes when there is a new notification, or a job was started.
+    pub(crate) fn mark(&self) -> Mark {
+        let mark = |store: &Store| (store.notifications().length(), store.last_start());
+        self.0.store.as_ref().map(mark).unwrap_or_default()
+    }
+}

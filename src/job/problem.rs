@@ -1,0 +1,49 @@
+//! Why something cannot be done with jobs.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::store::Store;
+use super::{MAX_UNFINISHED, MAX_WAITING};
+use crate::model::job_id::JobId;
+use crate::model::outcome::FailureKind;
+use crate::model::text::excerpt;
+
+/// Why something cannot be done with jobs. Nothing was changed, if it is not said otherwise.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("there is no folder for jobs: neither a home directory nor a setting says where")]
+    NoStateDir,
+    #[error("there is no job {0}")]
+    NotFound(JobId),
+    #[error("{0}")]
+    Refused(Box<FailureKind>),
+    #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
+    TooMany,
+    #[error("Codex keeps no record of the session of job {0}, which was started with --ephemeral")]
+    NotKept(JobId),
+    #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
+    TooManyPrompts,
+    #[error("the jobs' folder {} cannot be used: {source}", excerpt(.path.display()))]
+    Storage { path: PathBuf, source: io::Error },
+    #[error("the process that would run the job cannot be started: {}", excerpt(.0))]
+    NotStarted(io::Error),
+    #[error("the disk that the jobs lie on does not answer")]
+    NoAnswer,
+    #[error(
+        "the disk that the jobs lie on does not answer, and what was asked may be done all the same"
+    )]
+    Unsure,
+}
+
+pub(super) type Result<T> = std::result::Result<T, Problem>;
+
+impl From<FailureKind> for Problem {
+    fn from(kind: FailureKind) -> Self {
+        Self::Refused(Box::new(kind))
+    }
+}
+
+pub(super) fn storage(store: &Store, source: io::Error) -> Problem {
+    Problem::Storage { path: store.state_dir().to_owned(), source }
+}

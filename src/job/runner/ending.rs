@@ -1,0 +1,90 @@
+//! How a turn of a job ends, as the job's log says it. Pure.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::job::record::JobEvent;
+use crate::job::status::{JobError, Status};
+use crate::model::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
+
+/// Why the turns of a job end that is not cancelled.
+pub(super) const TOLD_TO_LEAVE: &str = "the process that ran the job was told to leave";
+
+/// Why a turn is being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// The job was cancelled.
+    Cancelled,
+    /// The next prompt would not wait.
+    ForReply,
+}
+
+pub(super) type Outcome = Result<Answer, Box<Failure>>;
+
+/// The end of a prompt whose turn had not begun: Codex knows nothing of it.
+pub(super) fn not_begun(mut event: JobEvent) -> JobEvent {
+    if let JobEvent::Ended { status: Status::Interrupted, error, .. } = &mut event {
+        *error = Some(JobError::not_begun(TOLD_TO_LEAVE));
+    }
+    event
+}
+
+/// How a turn of a job ended.
+pub(super) fn ending(
+    prompt: Option<Uuid>,
+    outcome: Outcome,
+    stopped: Option<Stopped>,
+    more: bool,
+) -> JobEvent {
+    match outcome {
+        Ok(answer) => JobEvent::Ended {
+            status: Status::Completed,
+            prompt,
+            told: true,
+            more,
+            session_id: Some(answer.session_id),
+            result: Some(answer.reply),
+            error: None,
+            usage: answer.usage,
+            session_usage: answer.session_usage,
+            warnings: answer.warnings,
+            output: answer.output,
+            effective: answer.effective.map(|effective| json!(effective)),
+        },
+        Err(failure) => {
+            let Failure { kind, session_id, partial_reply, warnings, .. } = *failure;
+            let status = status(&kind, stopped);
+            let error = match status {
+                Status::Interrupted => JobError::interrupted(match stopped {
+                    Some(_) => "the turn was interrupted for the next prompt",
+                    None => TOLD_TO_LEAVE,
+                }),
+                _ => JobError::of(&kind),
+            };
+            JobEvent::Ended {
+                status,
+                prompt,
+                told: stopped != Some(Stopped::ForReply),
+                more,
+                session_id,
+                result: None,
+                error: Some(JobError { partial_reply, ..error }),
+                usage: None,
+                session_usage: None,
+                warnings,
+                output: None,
+                effective: None,
+            }
+        }
+    }
+}
+
+fn status(kind: &FailureKind, stopped: Option<Stopped>) -> Status {
+    match (kind.sort(), stopped) {
+        (Sort::Cancelled(CancelledBy::Shutdown), _)
+        | (Sort::Cancelled(CancelledBy::Caller), Some(Stopped::ForReply)) => Status::Interrupted,
+        (Sort::Cancelled(CancelledBy::Caller), _) => Status::Cancelled,
+        (Sort::TimedOut, _) => Status::TimedOut,
+        (Sort::Refused | Sort::Failed, _) => Status::Failed,
+    }
+}

@@ -1,0 +1,129 @@
+//! Starting a job: its folder, its first prompt, and the process that runs it.
+
+use std::fs;
+use std::io;
+
+use super::began::Began;
+use super::commit::Commit;
+use super::folder::Folder;
+use super::inbox::QueuedPrompt;
+use super::jobs::Jobs;
+use super::problem::{Problem, Result, storage};
+use super::process::{Runner, this_program};
+use super::record::JobEvent;
+use super::state::State;
+use super::store::Store;
+use super::writer::Writer;
+use super::{LOCK_WITHIN, MAX_UNFINISHED, PROMPT_CHARS, TITLE_CHARS};
+use crate::codex::home::codex_home;
+use crate::model::job_id::JobId;
+use crate::model::text::head;
+use crate::turn::vet::Vetted;
+
+impl Jobs {
+    /// Waits for other calls of this server that [start](Jobs::start) jobs: they go one after the
+    /// other, and are not to block a thread each.
+    pub(crate) async fn before_start(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.starts.lock().await
+    }
+
+    /// Starts a job, unless that is given up before its process is there. It goes on when this process is
+    /// gone. Must be called on a Tokio runtime.
+    pub(crate) fn start(
+        &self,
+        request: Vetted,
+        text: &str,
+        label: Option<String>,
+        commit: &Commit,
+    ) -> Result<JobId> {
+        let store = self.store()?;
+        let storage = |error| storage(store, error);
+        let mut request = request.into_request();
+        if request.session.is_none() && request.working_dir.is_none() {
+            request.working_dir = Some(self.0.settings.working_dir.clone());
+        }
+        store.create().map_err(storage)?;
+        // Until it is there, so that nobody else counts what is not yet there. Whoever cannot have the
+        // lock for so long goes on without.
+        let _lock = store.lock_starts(LOCK_WITHIN).map_err(storage)?;
+        if self.unfinished(store).map_err(storage)? >= MAX_UNFINISHED {
+            return Err(Problem::TooMany);
+        }
+        let runner = self.runner()?;
+        let job = JobId::new();
+        let folder = store.folder(job);
+        let ask = QueuedPrompt::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
+        let started = self.create(store, job, &ask, label, &runner, commit);
+        if started.is_err() {
+            // The process, if it was started, finds nothing to do and leaves.
+            drop(fs::remove_dir_all(folder.path()));
+        }
+        started.map(|()| {
+            tracing::info!(%job, "job started");
+            job
+        })
+    }
+
+    fn create(
+        &self,
+        store: &Store,
+        job: JobId,
+        ask: &QueuedPrompt,
+        label: Option<String>,
+        runner: &Runner,
+        commit: &Commit,
+    ) -> Result<()> {
+        let storage = |error| storage(store, error);
+        let folder = &store.folder(job);
+        folder.create().map_err(storage)?;
+        let lock = folder.try_lock().map_err(storage)?;
+        let lock = lock.expect("nobody else knows the folder that was just made");
+        folder.put(ask).map_err(storage)?;
+        let mut writer = store.writer(folder, State::new(job), lock).map_err(storage)?;
+        let created = JobEvent::Created {
+            label,
+            prompt: head(&ask.text, TITLE_CHARS),
+            cwd: ask.cwd.clone(),
+            // A copy's own id is known when Codex has told it.
+            session_id: ask.session_id.filter(|_| !ask.fork),
+            began: Began::of(ask.session_id, ask.fork),
+            codex_home: codex_home(),
+            lasting: ask.lasting.clone(),
+        };
+        writer.note(0, created).map_err(storage)?;
+        commit.begin().map_err(storage)?;
+        self.start_runner(store, folder, runner, &mut writer)
+    }
+
+    pub(super) fn runner(&self) -> Result<Runner> {
+        let program = this_program().map_err(Problem::NotStarted)?;
+        Ok(Runner { program, arguments: self.0.settings.runner_arguments() })
+    }
+
+    /// Starts the process that runs a job, and writes down which one that is.
+    pub(super) fn start_runner(
+        &self,
+        store: &Store,
+        folder: &Folder,
+        runner: &Runner,
+        writer: &mut Writer,
+    ) -> Result<()> {
+        let log = folder.open_runner_log().map_err(Problem::NotStarted)?;
+        let state = writer.state();
+        let process = runner
+            .start(&state.job_id.to_string(), log, state.codex_home.as_deref())
+            .map_err(Problem::NotStarted)?;
+        writer.hand_over(process).map_err(|error| storage(store, error))?;
+        store.tell_of_start();
+        Ok(())
+    }
+
+    fn unfinished(&self, store: &Store) -> io::Result<usize> {
+        let mut count = 0;
+        for state in store.look_for(|status| !status.has_ended())? {
+            state?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
