@@ -1,6 +1,8 @@
 //! What tests share.
 
 #[cfg(unix)]
+pub mod call;
+#[cfg(unix)]
 pub mod doctor;
 #[cfg(unix)]
 pub mod fenced;

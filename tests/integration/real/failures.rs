@@ -1,5 +1,5 @@
-//! Calls that the real Codex does not complete: each has its kind, says what to do, and leaves a
-//! session that goes on.
+//! Calls that the real Codex does not complete: each has its error kind, says what to do, and leaves a
+//! session that can be resumed.
 
 use std::fs;
 use std::sync::mpsc;
@@ -7,48 +7,37 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::kit::call::{Answer, Failure, call};
 use crate::kit::real::{ByHand, obey};
-use crate::kit::setup::{content, error_text, field, home, real, resume_command};
+use crate::kit::setup::{home, real, resume_command};
 use crate::support::client::Server;
 use crate::support::model::{Item, Model, Request, Response, echo};
 use crate::support::real_codex::Home;
 
 const UNKNOWN: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
-/// Has a turn fail by this response, and goes on in its session. Returns the error.
-fn failed_turn(kind: &str, response: Response) -> String {
+/// Fails a turn with this response, and continues its session. Returns the error.
+fn failed_turn(kind: &str, response: Response) -> Failure {
     let model = Model::start(move |request| {
         if request.last_user_text().contains("[fail]") { response.clone() } else { echo(request) }
     });
     let home = home(&model.url());
     let server = real(&home).start();
-    let result = server.call("codex_chat", &json!({"prompt": "Remember seven. [fail]"}));
-    let text = error_text(&result).to_owned();
-    assert!(text.starts_with(&format!("{kind}: ")), "{text}");
-    assert_readable(&text);
-    let session = line_of(&text, "session_id: ");
-    assert_eq!(line_of(&text, "resume_command: "), resume_command(&home, session));
+    let failure = readable(call(&server).prompt("Remember seven. [fail]").fails_with(kind));
+    let session = failure.session();
+    assert_eq!(failure.line("resume_command"), resume_command(&home, session));
 
-    let reply = server.call("codex_chat", &json!({"prompt": "Go on.", "session_id": session}));
-    assert_eq!(field(&reply, "session_id"), session);
+    call(&server).prompt("Go on.").in_session(session).succeeds().in_session(session);
     let asked = model.wait_for(|request| request.last_user_text().contains("Go on."));
     let remembers = asked.user_texts().iter().any(|text| text.contains("Remember seven."));
     assert!(remembers, "the prompt of the failed turn is lost: {:?}", asked.user_texts());
-    text
+    failure
 }
 
-/// No stack trace and no warning that does not matter.
-fn assert_readable(text: &str) {
-    for noise in ["<unknown>", "Stack backtrace", "WARNING: proceeding", "Reading prompt from"] {
-        assert!(!text.contains(noise), "{noise} is in {text}");
-    }
-    assert!(text.contains("\nNext: "), "it does not say what to do: {text}");
-}
-
-fn line_of<'a>(text: &'a str, head: &str) -> &'a str {
-    text.lines()
-        .find_map(|line| line.strip_prefix(head))
-        .unwrap_or_else(|| panic!("no line {head:?} in {text}"))
+/// Expects advice, no stack trace, and no warning that does not matter.
+fn readable(failure: Failure) -> Failure {
+    let noise = ["<unknown>", "Stack backtrace", "WARNING: proceeding", "Reading prompt from"];
+    noise.into_iter().fold(failure.mentions("\nNext: "), Failure::omits)
 }
 
 fn provider_error(message: &str) -> Value {
@@ -57,9 +46,8 @@ fn provider_error(message: &str) -> Value {
 
 #[test]
 fn http_401_is_a_login_that_is_not_accepted() {
-    let text =
-        failed_turn("not_logged_in", Response::status(401, provider_error("no such key here")));
-    assert!(text.contains("codex login"), "{text}");
+    let response = Response::status(401, provider_error("no such key here"));
+    failed_turn("not_logged_in", response).mentions("codex login");
 }
 
 #[test]
@@ -75,8 +63,7 @@ fn a_used_up_plan_is_a_usage_limit_with_the_time_when_it_is_lifted() {
         "plan_type": "plus",
         "resets_at": 4_102_488_000_u64,
     }});
-    let text = failed_turn("usage_limit", Response::status(429, body));
-    assert!(text.contains("try again at Jan 1st, 2100"), "{text}");
+    failed_turn("usage_limit", Response::status(429, body)).mentions("try again at Jan 1st, 2100");
 }
 
 #[test]
@@ -87,17 +74,17 @@ fn http_500_is_a_failed_turn() {
 #[test]
 fn a_stream_that_breaks_off_is_a_failed_turn_with_what_was_said() {
     let response = Response::items(vec![Item::message("This much is done.")]).then_drop();
-    let text = failed_turn("turn_failed", response);
-    assert!(text.contains("\nWhat Codex had said before:\nThis much is done."), "{text}");
+    failed_turn("turn_failed", response)
+        .mentions("\nWhat Codex had said before:\nThis much is done.");
 }
 
 #[test]
 fn a_response_that_fails_is_a_failed_turn_with_the_model_s_words() {
     let response = Response::items(vec![Item::message("This much is done.")])
         .then_fail("server_error", "the model fell over");
-    let text = failed_turn("turn_failed", response);
-    assert!(text.contains("the model fell over"), "{text}");
-    assert!(text.contains("\nWhat Codex had said before:\nThis much is done."), "{text}");
+    failed_turn("turn_failed", response)
+        .mentions("the model fell over")
+        .mentions("\nWhat Codex had said before:\nThis much is done.");
 }
 
 #[test]
@@ -110,11 +97,7 @@ fn without_any_login_the_call_says_so() {
     let home = home(&model.url());
     home.append_config("model_providers.stand-in.requires_openai_auth = true");
     let server = real(&home).start();
-    let result = server.call("codex_chat", &json!({"prompt": "hello"}));
-    let text = error_text(&result);
-    assert!(text.starts_with("not_logged_in: "), "{text}");
-    assert!(text.contains("codex login"), "{text}");
-    assert_readable(text);
+    readable(call(&server).prompt("hello").fails_with("not_logged_in")).mentions("codex login");
 }
 
 #[test]
@@ -123,11 +106,8 @@ fn a_key_that_is_not_in_the_environment_is_a_login_problem_that_names_it() {
     let home = home(&model.url());
     home.append_config("model_providers.stand-in.env_key = \"NO_SUCH_KEY_IS_SET\"");
     let server = real(&home).start();
-    let result = server.call("codex_chat", &json!({"prompt": "hello"}));
-    let text = error_text(&result);
-    assert!(text.starts_with("not_logged_in: "), "{text}");
-    assert!(text.contains("NO_SUCH_KEY_IS_SET"), "{text}");
-    assert_readable(text);
+    readable(call(&server).prompt("hello").fails_with("not_logged_in"))
+        .mentions("NO_SUCH_KEY_IS_SET");
 }
 
 #[test]
@@ -135,44 +115,35 @@ fn a_session_that_codex_does_not_know_is_not_offered_again() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();
-    let result = server.call("codex_chat", &json!({"prompt": "hello", "session_id": UNKNOWN}));
-    let text = error_text(&result);
-    assert!(text.starts_with("session_not_found: "), "{text}");
-    assert!(text.contains(UNKNOWN), "{text}");
-    assert!(!text.contains("\nsession_id:") && !text.contains("codex resume"), "{text}");
-    assert_readable(text);
+    let failure = call(&server).prompt("hello").in_session(UNKNOWN).fails_with("session_not_found");
+    readable(failure).mentions(UNKNOWN).omits("\nsession_id:").omits("codex resume");
     assert!(model.requests().is_empty(), "the model was asked");
 }
 
 #[test]
-fn a_broken_configuration_is_told_by_what_is_wrong_in_it() {
+fn a_broken_configuration_is_reported_with_what_is_wrong_in_it() {
     let model = Model::start(echo);
     let home = home(&model.url());
     home.append_config("sandbox_mode = [broken");
     let server = real(&home).start();
-    let result = server.call("codex_chat", &json!({"prompt": "hello"}));
-    let text = error_text(&result);
-    assert!(text.starts_with("config_not_loaded: "), "{text}");
-    assert!(text.contains("config.toml") && text.contains("sandbox_mode"), "{text}");
-    assert!(text.contains("a person must mend"), "{text}");
-    assert_readable(text);
+    readable(call(&server).prompt("hello").fails_with("config_not_loaded"))
+        .mentions("config.toml")
+        .mentions("sandbox_mode")
+        .mentions("a person must mend");
 }
 
 #[test]
-fn a_record_that_codex_refuses_is_told_by_the_reason_alone() {
+fn a_record_that_codex_refuses_is_reported_with_the_reason_alone() {
     let model = Model::start(echo);
     let home = home(&model.url());
-    let (_server, session) = begun(&home);
+    let (_server, session) = started(&home);
     let record = home.rollout(&session).expect("a record");
     let lines = fs::read_to_string(&record).expect("text");
     fs::write(&record, format!("{{half a line\n{lines}")).expect("it is ours");
     let server = real(&home).env("RUST_BACKTRACE", "1").start();
-    let result = server.call("codex_chat", &json!({"prompt": "hello", "session_id": session}));
-    let text = error_text(&result);
-    assert!(text.starts_with("no_result: "), "{text}");
-    assert!(text.contains(&*record.to_string_lossy()), "{text}");
-    assert_eq!(line_of(text, "session_id: "), session);
-    assert_readable(text);
+    readable(call(&server).prompt("hello").in_session(&session).fails_with("no_result"))
+        .mentions(record.to_string_lossy())
+        .in_session(&session);
 }
 
 /// A model that answers `[wait]` when it is told to, and all else at once.
@@ -189,11 +160,10 @@ fn waiting_model() -> (Model, mpsc::Sender<()>) {
     (model, release)
 }
 
-/// A server, and a session it has begun and left.
-fn begun(home: &Home) -> (Server, String) {
+/// A server, and a session that it has started and left.
+fn started(home: &Home) -> (Server, String) {
     let server = real(home).env("CODEX_PERSISTENT_MCP_ORIGIN", "first-agent").start();
-    let first = server.call("codex_chat", &json!({"prompt": "Remember seven."}));
-    let session = field(&first, "session_id").to_owned();
+    let session = call(&server).prompt("Remember seven.").succeeds().session().to_owned();
     (server, session)
 }
 
@@ -201,39 +171,34 @@ fn impatient(home: &Home) -> Server {
     real(home).env("CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", "0").start()
 }
 
-/// The answer of a call that waited while somebody else had the second turn: what that one used is not
-/// this one's.
-fn assert_is_third_turn(result: &Value, session: &str) {
-    assert_eq!(field(result, "session_id"), session);
-    assert_eq!(content(result)["usage"]["input_tokens"], 100, "{result}");
-    assert_eq!(content(result)["session_usage"]["input_tokens"], 300, "{result}");
+/// The answer to a call that waited while another process ran the second turn. The tokens of that turn
+/// are not this call's.
+fn assert_is_third_turn(answer: Answer, session: &str) {
+    answer
+        .in_session(session)
+        .has("usage.input_tokens", 100)
+        .has("session_usage.input_tokens", 300);
 }
 
 #[test]
-fn a_second_server_waits_for_the_first_or_is_told_who_it_is() {
+fn a_second_server_waits_for_the_first_or_reports_which_one_it_is() {
     let (model, release) = waiting_model();
     let home = home(&model.url());
-    let (first, session) = begun(&home);
-    let held = json!({"prompt": "Take it. [wait]", "session_id": session});
-    let holding = first.begin_call("codex_chat", &held);
+    let (first, session) = started(&home);
+    let holding = call(&first).prompt("Take it. [wait]").in_session(&session).send();
     model.wait_for(|request| request.last_user_text().contains("Take it."));
 
-    let next = json!({"prompt": "And now?", "session_id": session});
-    let hasty = json!({"prompt": "At once?", "session_id": session, "timeout_ms": 300});
-    let late = impatient(&home).call("codex_chat", &hasty);
-    let text = error_text(&late);
-    assert!(text.starts_with("timed_out: "), "{text}");
     let holder = format!("another server (first-agent, process {})", first.pid());
-    assert!(text.contains(&holder), "{text}");
-    assert_eq!(line_of(text, "session_id: "), session);
-    assert_readable(text);
+    let hasty = impatient(&home);
+    let hasty = call(&hasty).prompt("At once?").in_session(&session).argument("timeout_ms", 300);
+    readable(hasty.fails_with("timed_out")).mentions(&holder).in_session(&session);
 
     let patient = real(&home).arg("--debug").start();
-    let waiting = patient.begin_call("codex_chat", &next);
+    let waiting = call(&patient).prompt("And now?").in_session(&session).send();
     patient.wait_stderr(|log| log.contains("waiting for its turn") && log.contains(&holder));
     release.send(()).expect("the model waits for it");
-    content(&first.answer(&holding)["result"]);
-    assert_is_third_turn(&patient.answer(&waiting)["result"], &session);
+    holding.succeeds();
+    assert_is_third_turn(waiting.succeeds(), &session);
     let asked = model.wait_for(|request| request.last_user_text().contains("And now?"));
     assert!(asked.user_texts().iter().any(|text| text.contains("Take it.")));
 }
@@ -242,34 +207,30 @@ fn a_second_server_waits_for_the_first_or_is_told_who_it_is() {
 fn a_person_who_has_the_session_open_is_named_by_process() {
     let model = Model::start(obey);
     let home = home(&model.url());
-    let (_server, session) = begun(&home);
+    let (_server, session) = started(&home);
     let person = ByHand::resume(&home, &session, "Mine. [hang]");
     model.wait_for(|request| request.last_user_text().contains("Mine."));
-    let next = json!({"prompt": "And now?", "session_id": session});
-    let refused = impatient(&home).call("codex_chat", &next);
-    let text = error_text(&refused);
-    assert!(text.starts_with("session_busy: "), "{text}");
-    assert_eq!(line_of(text, "session_id: "), session);
+    let server = impatient(&home);
+    let busy = call(&server).prompt("And now?").in_session(&session).fails_with("session_busy");
+    let busy = readable(busy).in_session(&session);
     if cfg!(target_os = "linux") {
-        assert!(text.contains(&format!("process {} (codex exec)", person.pid())), "{text}");
+        busy.mentions(format!("process {} (codex exec)", person.pid()));
     }
-    assert_readable(text);
 }
 
 #[test]
 fn a_call_waits_until_a_person_has_left_the_session() {
     let (model, release) = waiting_model();
     let home = home(&model.url());
-    let (_server, session) = begun(&home);
+    let (_server, session) = started(&home);
     let person = ByHand::resume(&home, &session, "Mine. [wait]");
     model.wait_for(|request| request.last_user_text().contains("Mine."));
     let patient = real(&home).arg("--debug").start();
-    let next = json!({"prompt": "And now?", "session_id": session});
-    let waiting = patient.begin_call("codex_chat", &next);
+    let waiting = call(&patient).prompt("And now?").in_session(&session).send();
     patient.wait_stderr(|log| log.contains("another process has the session open"));
     release.send(()).expect("the model waits for it");
     person.finish();
-    assert_is_third_turn(&patient.answer(&waiting)["result"], &session);
+    assert_is_third_turn(waiting.succeeds(), &session);
     let asked = model.wait_for(|request| request.last_user_text().contains("And now?"));
     assert!(asked.user_texts().iter().any(|text| text.contains("Mine.")));
 }
