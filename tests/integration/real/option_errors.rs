@@ -1,5 +1,5 @@
-//! What cannot be used in a call is told with its name, before anything is started. Codex itself
-//! would go on without most of it, and not say so.
+//! Options that cannot be used are refused by name, before anything is started. Codex itself would
+//! ignore most of them without saying so.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{snapshot, wait};
+use crate::kit::call::{ToolCall, call};
+use crate::kit::jobs::{snapshot, text, wait};
 use crate::kit::play::with;
 use crate::kit::real::PICTURE;
 use crate::kit::setup::{content, error_text, home, real, real_release};
@@ -15,7 +16,7 @@ use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::{Home, Release};
 
-/// Options that cannot be used: the field that is named, its value, and a word of what is said.
+/// Options that cannot be used: the field that is named, its value, and a word of the message.
 fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
     let file = |name: &str, bytes: &[u8]| {
         let path = home.project().join(name);
@@ -97,28 +98,24 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_and_nothing_is_started() {
+fn an_unusable_option_is_named_and_nothing_is_started() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true").start();
     for (name, value, word) in unusable(&home) {
         let shown: String = value.to_string().chars().take(200).collect();
-        let arguments = with(json!({"prompt": "hello"}), name, value);
-        let refused = server.call("codex_chat", &arguments);
-        let text = error_text(&refused);
-        assert!(text.starts_with(&format!("bad_input: {name} ")), "{name} {shown}: {text}");
-        assert!(text.contains(word), "{name} {shown}: {word} is not in {text}");
-        assert!(text.contains("Nothing was started") && text.len() < 2_000, "{text}");
+        let hello = call(&server).prompt("hello").argument(name, &value);
+        let refused = hello.fails_with("bad_input").about(name).mentions(word);
+        assert!(refused.mentions("Nothing was started").text().len() < 2_000, "{name} {shown}");
 
-        let refused = server.call("job_start", &arguments);
-        // What only Codex's home tells is known when the job's turn comes.
+        let refused = server.call("job_start", &with(json!({"prompt": "hello"}), name, value));
+        // What depends on Codex's home is found when the job's turn starts.
         let error = if refused["isError"] == true {
             error_text(&refused).to_owned()
         } else {
             let job = content(&refused);
-            let id = job["job_id"].as_str().expect("an id");
-            let (told, _) = wait(&server, id, &job["notification_cursor"]);
-            let error = &told["error"];
+            let (notification, _) = wait(&server, text(job, "job_id"), &job["notification_cursor"]);
+            let error = &notification["error"];
             format!("{}: {}", error["kind"].as_str().unwrap_or_default(), error["message"])
         };
         assert!(
@@ -137,14 +134,12 @@ fn settings_that_are_too_long_together_are_refused_and_not_lost_on_the_way() {
     let server = real(&home).env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access").start();
     let long = "x".repeat(65_000);
     let all: Value = (0..49).map(|n| (format!("key_{n}"), json!(long))).collect();
-    let refused = server.call("codex_chat", &json!({"prompt": "hello", "config": all}));
-    let text = error_text(&refused);
-    assert!(text.starts_with("bad_input: config "), "{text}");
+    call(&server).prompt("hello").argument("config", all).fails_with("bad_input").about("config");
     assert!(model.requests().is_empty());
 }
 
 #[test]
-fn what_codex_itself_refuses_is_told_in_its_words() {
+fn a_setting_that_codex_refuses_is_reported_in_its_words() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -152,16 +147,14 @@ fn what_codex_itself_refuses_is_told_in_its_words() {
         ("config", json!({"web_search": "bogus"}), "bogus"),
         ("config", json!({"model_context_window": "wide"}), "model_context_window"),
     ] {
-        let failed = server.call("codex_chat", &with(json!({"prompt": "hello"}), name, value));
-        let text = error_text(&failed);
-        assert!(text.starts_with("config_not_loaded: "), "{name}: {text}");
-        assert!(text.contains(word) && text.contains("without it"), "{name}: {text}");
+        let hello = call(&server).prompt("hello").argument(name, value);
+        hello.fails_with("config_not_loaded").mentions(word).mentions("without it");
     }
     assert!(model.requests().is_empty());
 }
 
 #[test]
-fn what_codex_takes_once_may_be_said_more_often() {
+fn an_argument_that_codex_accepts_once_may_be_repeated() {
     let model = Model::start(echo);
     let home = home(&model.url());
     for most in ["workspace-write", "danger-full-access"] {
@@ -170,12 +163,12 @@ fn what_codex_takes_once_may_be_said_more_often() {
             .env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", most)
             .start();
         let twice = ["--ignore-rules", "--strict-config", "--ignore-rules", "--strict-config"];
-        content(&server.call("codex_chat", &json!({"prompt": "hello", "extra_arguments": twice})));
+        call(&server).prompt("hello").argument("extra_arguments", twice).succeeds();
     }
 }
 
 #[test]
-fn a_session_without_a_record_is_offered_to_nobody() {
+fn a_session_without_a_record_is_never_offered() {
     let model = Model::start(|request| {
         if request.last_user_text().contains("[fail]") {
             return Response::status(500, json!({"error": {"message": "it broke"}}));
@@ -184,76 +177,72 @@ fn a_session_without_a_record_is_offered_to_nobody() {
     });
     let home = home(&model.url());
     let server = real(&home).env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true").start();
-    let call = |prompt: &str| json!({"prompt": prompt, "extra_arguments": ["--ephemeral"]});
-    let answer = server.call("codex_chat", &call("hello"));
-    let answer = content(&answer);
-    assert!(answer["resume_command"].is_null(), "{answer}");
-    assert!(answer["warnings"].to_string().contains("--ephemeral"), "{answer}");
-    let failed = server.call("codex_chat", &call("[fail]"));
-    let text = error_text(&failed);
-    assert!(!text.contains("resume") && !text.contains("session_id"), "{text}");
-    let last = server.call("codex_chat", &json!({"prompt": "go on", "continue_last": true}));
-    assert!(error_text(&last).starts_with("bad_input: continue_last "), "{last}");
-    let job = content(&server.call("job_start", &call("hello"))).clone();
-    wait(&server, job["job_id"].as_str().expect("an id"), &job["notification_cursor"]);
-    let ended = snapshot(&server, job["job_id"].as_str().expect("an id"));
+    let ephemeral = call(&server).argument("extra_arguments", ["--ephemeral"]);
+    let chat = |prompt: &str| ephemeral.clone().prompt(prompt);
+    let job = |prompt: &str| chat(prompt).tool("job_start");
+    chat("hello").succeeds().lacks("resume_command").warns_of("--ephemeral");
+    chat("[fail]").fails_with("turn_failed").omits("resume").omits("session_id");
+    let last = call(&server).prompt("go on").argument("continue_last", true);
+    last.fails_with("bad_input").about("continue_last");
+    let started = job("hello").succeeds();
+    let id = started.text("job_id");
+    wait(&server, id, &started["notification_cursor"]);
+    let ended = snapshot(&server, id);
     assert!(ended["resume_command"].is_null(), "{ended}");
     assert!(ended["warnings"].to_string().contains("--ephemeral"), "{ended}");
     let asked = model.requests().len();
-    let reply = server.call("job_reply", &json!({"job_id": job["job_id"], "prompt": "go on"}));
-    let text = error_text(&reply);
-    assert!(text.starts_with("session_not_kept: ") && text.contains("--ephemeral"), "{text}");
-    assert!(text.contains("start a new job without --ephemeral"), "{text}");
-    let after = snapshot(&server, job["job_id"].as_str().expect("an id"));
+    call(&server)
+        .tool("job_reply")
+        .argument("job_id", id)
+        .prompt("go on")
+        .fails_with("session_not_kept")
+        .mentions("--ephemeral")
+        .mentions("start a new job without --ephemeral");
+    let after = snapshot(&server, id);
     assert_eq!((&after, model.requests().len()), (&ended, asked), "nothing was asked");
 
-    // One that has a record keeps it.
-    let begun = server.call("codex_chat", &json!({"prompt": "remember"}));
-    let session = content(&begun)["session_id"].clone();
-    let mut resumed = call("go on");
-    resumed["session_id"] = session;
-    let resumed = server.call("codex_chat", &resumed);
-    assert!(content(&resumed)["resume_command"].is_string(), "{resumed}");
-    resumes(&server, &call("go on"), &content(&begun)["session_id"]);
+    // A session that has a record keeps it.
+    let first = call(&server).prompt("remember").succeeds();
+    chat("go on").in_session(first.session()).succeeds().text("resume_command");
+    assert_job_resumes(&server, job("go on").in_session(first.session()));
 }
 
-/// A job that goes on in a session with a record is gone on with, although it keeps none itself.
-fn resumes(server: &Server, call: &Value, session: &Value) {
-    let mut call = call.clone();
-    call["session_id"] = session.clone();
-    let job = content(&server.call("job_start", &call)).clone();
-    let id = job["job_id"].as_str().expect("an id");
+/// Expects a job in a session with a record to be resumable, although its own turns keep no record.
+fn assert_job_resumes(server: &Server, job: ToolCall<'_>) {
+    let job = job.succeeds();
+    let id = job.text("job_id");
     let (_, cursor) = wait(server, id, &job["notification_cursor"]);
     assert!(snapshot(server, id)["resume_command"].is_string());
-    server.call("job_reply", &json!({"job_id": id, "prompt": "and on"}));
-    let (told, _) = wait(server, id, &cursor);
-    assert!(told["result"].as_str().is_some_and(|reply| reply.contains("and on")), "{told}");
+    call(server).tool("job_reply").argument("job_id", id).prompt("and on").succeeds();
+    let (notification, _) = wait(server, id, &cursor);
+    let reply = notification["result"].as_str();
+    assert!(reply.is_some_and(|reply| reply.contains("and on")), "{notification}");
 }
 
 #[test]
-fn each_release_takes_all_policies_for_approvals_but_the_one_that_it_has_no_more() {
+fn each_release_accepts_all_approval_policies_but_the_one_that_it_has_dropped() {
     let model = Model::start(echo);
     for (release, version) in Release::ALL.into_iter().zip(["0.171", "0.169", "0.153"]) {
         let home = home(&model.url());
         let server = real_release(&home, release).start();
-        let call = |policy: &str| json!({"prompt": "hello", "approval_policy": policy});
+        let hello = call(&server).prompt("hello");
+        let with = |policy: &str| hello.clone().argument("approval_policy", policy);
         for policy in ["never", "on-request", "on-failure"] {
-            let answer = server.call("codex_chat", &call(policy));
-            assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+            with(policy).succeeds().has("effective.approval_policy", "never");
         }
         let asked = model.requests().len();
         for tool in ["codex_chat", "job_start"] {
-            let refused = server.call(tool, &call("untrusted"));
-            let text = error_text(&refused);
-            assert!(text.starts_with("bad_input: approval_policy cannot be untrusted"), "{text}");
-            assert!(text.contains(&format!("this one is {version};")), "{text}");
+            with("untrusted")
+                .tool(tool)
+                .fails_with("bad_input")
+                .about("approval_policy cannot be untrusted:")
+                .mentions(format!("this one is {version};"));
         }
         assert_eq!(model.requests().len(), asked, "nothing was asked");
-        // One that has it in its configuration is told to go without.
+        // The server overrides it where it is in the configuration.
         let config = home.path().join("config.toml");
         let text = fs::read_to_string(&config).expect("it is there");
         fs::write(&config, format!("approval_policy = \"untrusted\"\n{text}")).expect("writable");
-        let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
-        assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
+        hello.succeeds().has("effective.approval_policy", "never");
     }
 }
