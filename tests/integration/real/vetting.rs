@@ -1,24 +1,18 @@
-//! What a profile or a project would loosen beside the sandbox's name, and what the sandbox refused.
+//! Settings of a profile or a project that get around the sandbox, and commands that it refused.
 
 use std::fs;
 
-use serde_json::{Value, json};
-
+use crate::kit::call::call;
 use crate::kit::real::obey;
-use crate::kit::setup::{content, error_text, home, real};
+use crate::kit::setup::{home, real};
+use crate::kit::wait::wait_for;
+use crate::support::client::Server;
 use crate::support::model::{Model, echo};
 use crate::support::real_codex::Home;
 
 const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
 
-/// The only warning of an answer, or an empty text.
-fn warning(answer: &Value) -> String {
-    let warnings = content(answer)["warnings"].as_array().cloned().unwrap_or_default();
-    assert!(warnings.len() <= 1, "{answer}");
-    warnings.first().and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// A server of Codex's that makes a file when it is started, as TOML.
+/// The TOML of an MCP server of Codex that makes a file when it is started.
 fn touching(home: &Home) -> String {
     let started = home.project().join("started");
     format!("[mcp_servers.hostile]\ncommand = \"touch\"\nargs = [{started:?}]\n")
@@ -38,25 +32,21 @@ fn a_profile_that_could_get_around_the_sandbox_is_refused_and_another_is_not() {
     profile("hostile", &touching(&home));
     profile("harmless", "model_verbosity = \"low\"\nsandbox_mode = \"danger-full-access\"\n");
     let server = real(&home).start();
-    let ask =
-        |profile: &str| server.call("codex_chat", &json!({"prompt": "hello", "profile": profile}));
-    let refused = ask("hostile");
-    let text = error_text(&refused);
-    assert!(text.starts_with("not_allowed: profile hostile sets mcp_servers"), "{text}");
-    assert!(text.contains(MAX_SANDBOX), "{text}");
-    assert!(error_text(&ask("missing")).starts_with("bad_input: profile "));
+    let with = |profile: &str| call(&server).prompt("hello").argument("profile", profile);
+    let hostile = with("hostile").fails_with("not_allowed").about("profile hostile sets");
+    hostile.mentions("sets mcp_servers").mentions(MAX_SANDBOX);
+    with("missing").fails_with("bad_input").about("profile");
     assert_eq!(model.requests().len(), 0, "nothing was asked");
-    let harmless = ask("harmless");
-    assert_eq!(content(&harmless)["effective"]["sandbox"], "workspace-write", "{harmless}");
-    assert!(warning(&harmless).contains(MAX_SANDBOX), "{harmless}");
+    let harmless = with("harmless").succeeds().has("effective.sandbox", "workspace-write");
+    harmless.warns_once_of(MAX_SANDBOX);
 
     let open = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
-    content(&open.call("codex_chat", &json!({"prompt": "hello", "profile": "hostile"})));
-    assert!(was_started(&home), "where all is allowed it is used");
+    call(&open).prompt("hello").argument("profile", "hostile").succeeds();
+    assert!(was_started(&home), "it is used where everything is allowed");
 }
 
 #[test]
-fn a_trusted_project_s_own_settings_are_not_loaded_where_they_could() {
+fn settings_of_a_trusted_project_that_could_get_around_the_sandbox_are_not_loaded() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let project = home.project().canonicalize().expect("it is there");
@@ -66,32 +56,28 @@ fn a_trusted_project_s_own_settings_are_not_loaded_where_they_could() {
     fs::create_dir(project.join(".codex")).expect("writable");
     let settings = project.join(".codex/config.toml");
     fs::write(&settings, touching(&home)).expect("writable");
-    let ask = |server: &crate::support::client::Server, cwd: &str| {
-        let arguments = json!({
-            "prompt": "hello", "cwd": project.join(cwd), "sandbox": "workspace-write",
-        });
-        server.call("codex_chat", &arguments)
+    let write = |server: &Server, cwd: &str| {
+        let hello = call(server).prompt("hello").argument("cwd", project.join(cwd));
+        hello.sandbox("workspace-write").succeeds()
     };
     let server = real(&home).start();
     for cwd in ["", "below"] {
-        let answer = ask(&server, cwd);
-        assert!(warning(&answer).contains("mcp_servers"), "{answer}");
+        write(&server, cwd).warns_once_of("mcp_servers");
         assert!(!was_started(&home), "{cwd}");
     }
-    // What can do no harm holds all the same.
+    // Harmless settings are used.
     fs::write(&settings, "model_reasoning_effort = \"low\"\n").expect("writable");
-    assert_eq!(warning(&ask(&server, "")), "");
+    write(&server, "").warns_of_nothing();
     let asked = model.requests().pop().expect("the model was asked").body;
     assert_eq!(asked["reasoning"]["effort"], "low", "{asked}");
 
     fs::write(&settings, touching(&home)).expect("writable");
     let open = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
-    assert!(warning(&ask(&open, "")).contains("mcp_servers"));
-    let guard = json!({"change_summary": "hello", "cwd": project});
-    content(&open.call("codex_guard_final", &guard));
+    write(&open, "").warns_once_of("mcp_servers");
+    let there = call(&open).argument("cwd", &project);
+    there.clone().tool("codex_guard_final").argument("change_summary", "hello").succeeds();
     assert!(!was_started(&home), "a turn in a sandbox loads none, whatever the server allows");
-    let full = json!({"prompt": "hello", "cwd": project, "sandbox": "danger-full-access"});
-    assert_eq!(warning(&open.call("codex_chat", &full)), "");
+    there.prompt("hello").sandbox("danger-full-access").succeeds().warns_of_nothing();
     assert!(was_started(&home), "one without a sandbox loads them");
 }
 
@@ -101,13 +87,12 @@ fn commands_that_the_sandbox_refused_are_counted() {
     let home = home(&model.url());
     let server = real(&home).start();
     let outside = home.path().join("outside");
-    let ask =
-        |command: &str| server.call("codex_chat", &json!({"prompt": format!("[run {command}]")}));
-    let refused = ask(&format!("touch {}", outside.display()));
-    assert!(warning(&refused).contains("1 command of Codex's"), "{refused}");
+    let run = |command: &str| call(&server).prompt(&format!("[run {command}]")).succeeds();
+    run(&format!("touch {}", outside.display())).warns_once_of("1 command of Codex's");
     assert!(!outside.exists());
-    assert_eq!(warning(&ask("echo all is well")), "");
-    assert_eq!(warning(&ask("exit 3")), "", "a failure is no refusal");
+    run("echo all is well").warns_of_nothing();
+    // A failure is not a refusal.
+    run("exit 3").warns_of_nothing();
 }
 
 #[test]
@@ -123,20 +108,19 @@ fn a_reply_to_a_job_may_do_what_the_server_that_sends_it_allows() {
         gate.display()
     );
     let loose = real(&home).env(MAX_SANDBOX, "danger-full-access").start();
-    let start = json!({"prompt": wait, "sandbox": "danger-full-access"});
-    let job = content(&loose.call("job_start", &start)).clone();
-    crate::kit::wait::wait_for(&up);
+    let start = call(&loose).tool("job_start").prompt(&wait);
+    let job = start.sandbox("danger-full-access").succeeds();
+    wait_for(&up);
     let strict = real(&home).env(MAX_SANDBOX, "read-only").start();
-    let reply = json!({"job_id": job["job_id"], "prompt": touch});
-    let cursor = content(&strict.call("job_reply", &reply))["notification_cursor"].clone();
+    let reply = call(&strict).tool("job_reply").argument("job_id", &job["job_id"]).prompt(&touch);
+    let mut cursor = reply.succeeds()["notification_cursor"].clone();
     fs::write(&gate, "").expect("writable");
-    let mut told = 0;
-    let mut cursor = cursor;
-    while told < 2 {
-        let wait = json!({"job_ids": [job["job_id"]], "cursor": cursor});
-        let answer = content(&strict.call("job_wait", &wait)).clone();
-        told += answer["notifications"].as_array().map_or(0, Vec::len);
+    let mut seen = 0;
+    while seen < 2 {
+        let wait = call(&strict).tool("job_wait").argument("job_ids", [&job["job_id"]]);
+        let answer = wait.argument("cursor", &cursor).succeeds();
+        seen += answer["notifications"].as_array().map_or(0, Vec::len);
         cursor = answer["cursor"].clone();
     }
-    assert!(!outside.exists(), "what the job was started with is not the reply's");
+    assert!(!outside.exists(), "the reply must not have the sandbox that the job started with");
 }
