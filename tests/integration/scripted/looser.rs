@@ -1,10 +1,11 @@
-//! What Codex says was in force, when that is more than the operator allows: the scripted Codex says
-//! so, as the real one would if something in its configuration were stronger than the command line.
+//! Turns that ran with more than the operator allows: the scripted Codex records that, as the real one
+//! would if something in its configuration were stronger than the command line.
 
 use serde_json::{Value, json};
 
+use crate::kit::call::call;
 use crate::kit::jobs::{snapshot, wait};
-use crate::kit::play::{Stage, message, with};
+use crate::kit::play::{Stage, message};
 use crate::kit::setup::{content, error_text, script};
 use crate::support::client::{Builder, Server};
 
@@ -14,7 +15,7 @@ const DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
 
 const WRITE: &str = "workspace-write";
 
-/// A turn that Codex has on record with this.
+/// A turn that Codex records with this context.
 fn recorded(context: &Value) -> String {
     script(&json!([
         {"started": {}},
@@ -25,7 +26,7 @@ fn recorded(context: &Value) -> String {
     ]))
 }
 
-/// Nothing but what is allowed, but for this.
+/// The context of an allowed turn, with these changes.
 fn context(stage: &Stage, more: &Value) -> Value {
     let mut context = json!({
         "cwd": stage.home.project(),
@@ -79,13 +80,13 @@ fn a_turn_that_had_more_than_is_allowed_is_an_error_with_its_session_and_reply()
         let job = if more["cwd"].is_null() {
             Some(through_a_job(&server, &prompt))
         } else {
-            // Then the job itself is outside, and nothing more is told of it.
+            // Then the job itself is outside, and its notifications are denied.
             let job =
                 content(&server.call("job_start", &json!({"prompt": prompt, "sandbox": WRITE})))
                     .clone();
             let wait = json!({"job_ids": [job["job_id"]], "timeout_ms": 60_000});
-            let told = server.call("job_wait", &wait);
-            assert!(error_text(&told).starts_with("not_allowed: job_id "), "{told}");
+            let denied = server.call("job_wait", &wait);
+            assert!(error_text(&denied).starts_with("not_allowed: job_id "), "{denied}");
             None
         };
         for (tool, answer) in through_calls(&server, &prompt).into_iter().chain(job) {
@@ -125,20 +126,17 @@ fn a_turn_that_had_no_more_than_is_allowed_is_an_answer() {
     for more in [
         json!({}),
         json!({"sandbox_policy": {"type": "read-only"}}),
-        // Nobody is asked, whoever would be.
+        // No approval is requested, so the reviewer does not matter.
         json!({"approvals_reviewer": "auto_review"}),
         json!({"approval_policy": "on-request"}),
         json!({"sandbox_policy": null, "model": null, "cwd": null, "approval_policy": null}),
     ] {
-        let answer = server.call(
-            "codex_chat",
-            &json!({"prompt": recorded(&context(&stage, &more)), "sandbox": WRITE}),
-        );
-        assert!(content(&answer)["effective"].is_object(), "{more}: {answer}");
+        let answer = call(&server).prompt(&recorded(&context(&stage, &more))).sandbox(WRITE);
+        let answer = answer.succeeds();
+        assert!(answer["effective"].is_object(), "{answer}");
     }
-    // Without a record there is nothing to tell.
-    let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
-    assert!(content(&answer)["effective"].is_null(), "{answer}");
+    // Without a record nothing is known.
+    call(&server).prompt("hello").succeeds().lacks("effective");
 
     let open = stage.server().env(MOST, "danger-full-access").start();
     let full = json!({
@@ -146,15 +144,15 @@ fn a_turn_that_had_no_more_than_is_allowed_is_an_answer() {
         "approvals_reviewer": "auto_review",
         "approval_policy": "on-request",
     });
-    let prompt = recorded(&context(&stage, &full));
-    let arguments = json!({"prompt": prompt, "sandbox": "danger-full-access"});
-    let answer = open.call("codex_chat", &arguments);
-    let effective = &content(&answer)["effective"];
-    assert_eq!(effective["sandbox"], "danger-full-access", "{answer}");
-    assert_eq!(effective["approvals_reviewer"], "auto_review", "{answer}");
+    call(&open)
+        .prompt(&recorded(&context(&stage, &full)))
+        .sandbox("danger-full-access")
+        .succeeds()
+        .has("effective.sandbox", "danger-full-access")
+        .has("effective.approvals_reviewer", "auto_review");
 }
 
-/// What a turn was to have is compared, and not only what the operator allows.
+/// The turn is compared with its own sandbox, and not only with what the operator allows.
 #[test]
 fn a_turn_that_had_more_than_it_asked_for_is_an_error_wherever_more_is_allowed() {
     let stage = Stage::new();
@@ -168,10 +166,11 @@ fn a_turn_that_had_more_than_it_asked_for_is_an_error_wherever_more_is_allowed()
         ("codex_chat", json!({"prompt": write, "sandbox": "read-only"})),
         ("codex_chat", json!({"prompt": full, "sandbox": WRITE})),
     ] {
-        let answer = open.call(tool, &arguments);
-        let text = error_text(&answer);
-        assert!(text.starts_with("looser_than_asked: "), "{tool}: {text}");
-        assert!(text.contains("I did what I could."), "{tool}: {text}");
+        call(&open)
+            .tool(tool)
+            .arguments(&arguments)
+            .fails_with("looser_than_asked")
+            .mentions("I did what I could.");
     }
 }
 
@@ -179,39 +178,30 @@ fn a_turn_that_had_more_than_it_asked_for_is_an_error_wherever_more_is_allowed()
 fn a_turn_that_had_less_than_it_asked_for_is_an_answer_with_a_warning() {
     let stage = Stage::new();
     let read = context(&stage, &json!({"sandbox_policy": {"type": "read-only"}}));
-    let arguments = json!({"prompt": recorded(&read), "sandbox": WRITE});
-    let answer = stage.server().start().call("codex_chat", &arguments);
-    let warnings = content(&answer)["warnings"].to_string();
-    assert!(warnings.contains("read-only") && warnings.contains("requirements.toml"), "{answer}");
+    let server = stage.server().start();
+    let answer = call(&server).prompt(&recorded(&read)).sandbox(WRITE).succeeds();
+    answer.warns_of("read-only").warns_of("requirements.toml");
 }
 
 #[test]
-fn a_limit_of_read_only_is_passed_by_a_turn_that_could_write() {
+fn a_turn_that_could_write_exceeds_a_limit_of_read_only() {
     let stage = Stage::new();
     let server = stage.server().env(MOST, "read-only").start();
-    let answer =
-        server.call("codex_chat", &json!({"prompt": recorded(&context(&stage, &json!({})))}));
-    let text = error_text(&answer);
-    assert!(
-        text.starts_with("looser_than_allowed: ") && text.contains("workspace-write"),
-        "{text}"
-    );
-    assert!(text.contains("read-only"), "{text}");
+    call(&server)
+        .prompt(&recorded(&context(&stage, &json!({}))))
+        .fails_with("looser_than_allowed")
+        .mentions("workspace-write")
+        .mentions("read-only");
 }
 
-/// What an earlier turn ran with says nothing of one that is not on record.
+/// The context of an earlier turn says nothing about one without a record.
 #[test]
-fn an_old_record_is_not_taken_for_that_of_a_turn_that_has_none() {
+fn an_older_record_is_not_attributed_to_a_turn_without_one() {
     let stage = Stage::new();
     let open = stage.server().env(MOST, "danger-full-access").start();
     let full = json!({"sandbox_policy": {"type": "danger-full-access"}});
-    let begin = json!({
-        "prompt": recorded(&context(&stage, &full)), "sandbox": "danger-full-access",
-    });
-    let begun = open.call("codex_chat", &begin);
-    let session = content(&begun)["session_id"].clone();
+    let first = call(&open).prompt(&recorded(&context(&stage, &full)));
+    let first = first.sandbox("danger-full-access").succeeds();
     let server = stage.server().start();
-    let go_on = with(json!({"prompt": "go on"}), "session_id", session);
-    let answer = server.call("codex_chat", &go_on);
-    assert!(content(&answer)["effective"].is_null(), "{answer}");
+    call(&server).prompt("go on").in_session(first.session()).succeeds().lacks("effective");
 }
