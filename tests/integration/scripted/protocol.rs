@@ -1,18 +1,19 @@
-//! The handshake in all its forms, and what clients are told of the tools.
+//! The handshake in all its forms, and how the tools are described to clients.
 
 use serde_json::{Value, json};
 
+use crate::kit::call::call;
 use crate::kit::setup::{content, home, scripted};
 use crate::support::client::{Server, result};
 use crate::support::real_codex::Home;
 
-/// The versions that begin with `initialize`, the newest last.
+/// The versions that start with `initialize`, the newest last.
 const WITH_HANDSHAKE: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// The version without a handshake.
 const WITHOUT_HANDSHAKE: &str = "2026-07-28";
 
-/// Each tool, arguments that are enough for it, and the field of its reply.
+/// Each tool with sufficient arguments and the field of its reply.
 fn tools() -> [(&'static str, Value, &'static str); 3] {
     [
         ("codex_chat", json!({"prompt": "hello"}), "reply"),
@@ -21,12 +22,12 @@ fn tools() -> [(&'static str, Value, &'static str); 3] {
     ]
 }
 
-/// No model is asked in here.
+/// No test here reaches a model.
 fn offline_home() -> Home {
     home("http://127.0.0.1:9/v1")
 }
 
-/// What every request carries in the form without a handshake.
+/// The metadata of every request in the form without a handshake.
 fn meta() -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": WITHOUT_HANDSHAKE,
@@ -49,7 +50,7 @@ fn listed(server: &Server) -> Vec<Value> {
     list["tools"].as_array().expect("tools are a list").clone()
 }
 
-/// What of `value` does not fit the part of JSON Schema that the tools' schemas use.
+/// Where `value` does not match the schema, in the part of JSON Schema that the tools use.
 fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
     let fits = match schema["type"].as_str() {
         Some("object") => value.is_object(),
@@ -113,7 +114,7 @@ fn each_version_with_a_handshake_is_agreed_to_and_served() {
 }
 
 #[test]
-fn to_a_version_that_nobody_knows_the_newest_with_a_handshake_is_offered() {
+fn an_unknown_version_is_answered_with_the_newest_that_has_a_handshake() {
     let home = offline_home();
     for unknown in ["2023-01-01", "2099-12-31", "nonsense"] {
         let server = scripted(&home).spawn();
@@ -157,7 +158,7 @@ fn without_a_handshake_the_first_message_may_be_a_call() {
 }
 
 #[test]
-fn without_a_handshake_progress_comes_as_well() {
+fn progress_is_reported_without_a_handshake_too() {
     let home = offline_home();
     let server = scripted(&home).spawn();
     let mut meta = meta();
@@ -165,11 +166,11 @@ fn without_a_handshake_progress_comes_as_well() {
     let parameters = json!({"name": "codex_chat", "arguments": {"prompt": "hello"}, "_meta": meta});
     let answer = result(server.request("tools/call", &parameters));
     let session = content(&answer)["session_id"].as_str().expect("an id is text");
-    let told = server.messages().into_iter().find(|message| {
+    let reported = server.messages().into_iter().find(|message| {
         message["params"]["progressToken"] == "steps"
             && message["params"]["message"].as_str().is_some_and(|text| text.contains(session))
     });
-    assert!(told.is_some(), "the session is told: {:?}", server.messages());
+    assert!(reported.is_some(), "the session is not reported: {:?}", server.messages());
 }
 
 #[test]
@@ -178,8 +179,7 @@ fn a_client_that_only_probed_can_still_do_the_handshake() {
     let server = scripted(&home).spawn();
     discover(&server);
     assert_eq!(server.initialize("2025-06-18")["protocolVersion"], "2025-06-18");
-    let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
-    assert_eq!(content(&answer)["reply"], "done");
+    call(&server).prompt("hello").replies("done");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn the_list_is_small_enough_for_every_client() {
 }
 
 #[test]
-fn schemas_are_plain_objects_and_say_their_limits_in_words_too() {
+fn schemas_are_plain_objects_and_have_their_limits_in_words_too() {
     let home = offline_home();
     let server = scripted(&home).start();
     for tool in listed(&server) {
@@ -281,7 +281,7 @@ fn schemas_are_plain_objects_and_say_their_limits_in_words_too() {
 }
 
 #[test]
-fn the_limits_that_are_told_are_the_operator_s() {
+fn the_timeouts_in_the_schemas_are_the_operator_s() {
     let home = offline_home();
     let server = scripted(&home)
         .env("CODEX_PERSISTENT_MCP_TIMEOUT_MS", "90000")
@@ -298,14 +298,14 @@ fn the_limits_that_are_told_are_the_operator_s() {
             _ => ("Default 1 min 30 s.", "Default 7 s."),
         };
         for (field, limit) in [("timeout_ms", total), ("idle_timeout_ms", idle)] {
-            let told = fields[field]["description"].as_str().expect("it is described");
-            assert!(told.contains(limit), "{}: {told}", tool["name"]);
+            let shown = fields[field]["description"].as_str().expect("it is described");
+            assert!(shown.contains(limit), "{}: {shown}", tool["name"]);
         }
     }
 }
 
 #[test]
-fn an_answer_is_what_its_tool_s_schema_says_with_the_session_first() {
+fn an_answer_matches_its_tool_s_schema_with_the_session_first() {
     let home = offline_home();
     let server = scripted(&home).start();
     for ((tool, arguments, reply), definition) in tools().into_iter().zip(listed(&server)) {
@@ -313,8 +313,7 @@ fn an_answer_is_what_its_tool_s_schema_says_with_the_session_first() {
         let mut again = arguments.clone();
         again["session_id"] = content(&first)["session_id"].clone();
         let second = server.call(tool, &again);
-        // Without the record of its session, which the scripted Codex does not write, this one has
-        // a warning.
+        // The scripted Codex writes no record, so another server warns about the session.
         let other = scripted(&home).start();
         let warned = other.call(tool, &again);
         assert!(content(&warned)["warnings"][0].is_string(), "{warned}");
