@@ -5,21 +5,17 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ErrorData,
-    GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
-    ServerConfig, Tool as Definition, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, ErrorData, GetTaskParams,
+    GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as Definition, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
-use tokio::time::{Instant, sleep_until};
 
 use crate::codex::sessions::Store;
 use crate::job::Jobs;
-use crate::model::outcome::{CancelledBy, Failure, FailureKind};
-use crate::model::request::TurnRequest;
 use crate::model::text::excerpt;
-use crate::tool::{self, JobTool, Progress, SessionTool, Tool};
-use crate::turn::{Codex, Turn};
+use crate::tool::{self, Services, Tool};
+use crate::turn::Codex;
 
 pub(crate) mod life;
 mod task;
@@ -40,85 +36,24 @@ call, the client or the server ends. Codex knows nothing of this conversation: p
 /// Answers the requests of one client.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
-    codex: Codex,
-    jobs: Jobs,
-    store: Store,
+    services: Services,
 }
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
         let jobs = Jobs::new(codex.settings(), codex.scope());
         let store = Store::new(codex.settings().state_dir.as_deref());
-        Self { codex, jobs, store }
-    }
-
-    async fn call(
-        &self,
-        tool: Tool,
-        params: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> CallToolResult {
-        let arguments = params.arguments.unwrap_or_default();
-        let request = match tool.request(arguments, &self.codex.settings().origin) {
-            Ok(request) => request,
-            Err(kind) => return tool::failed(tool.name(), &Failure::of(kind, None)),
-        };
-        let began = Instant::now();
-        let request = match self.codex.find_last(request).await {
-            Ok(request) => request,
-            Err(kind) => return tool::failed(tool.name(), &Failure::of(kind, None)),
-        };
-        let progress = Progress::new(began, request.resumes());
-        let turn = self.codex.start(request);
-        match follow(turn, progress, context).await {
-            Some(turn) => tool::reply(tool, turn.outcome().await),
-            None => {
-                let kind = FailureKind::Cancelled { by: CancelledBy::Caller };
-                tool::failed(tool.name(), &Failure::of(kind, None))
-            }
-        }
+        Self { services: Services { codex, jobs, store } }
     }
 }
 
-/// Tells the client how the turn goes on, until there is an outcome. `None` if the client cancelled
-/// the call: the turn is dropped and so stopped, and nobody waits for an answer.
-async fn follow(
-    mut turn: Turn,
-    mut progress: Progress,
-    context: &RequestContext<RoleServer>,
-) -> Option<Turn> {
-    let token = context.meta.get_progress_token();
-    loop {
-        tokio::select! {
-            biased;
-            () = context.ct.cancelled() => return None,
-            () = sleep_until(progress.due()), if token.is_some() => {
-                let (number, message) = progress.tell(Instant::now());
-                if let Some(token) = &token {
-                    let params = ProgressNotificationParam::new(token.clone(), f64::from(number))
-                        .with_message(message);
-                    // The transport never makes a message wait, so this takes no time.
-                    drop(context.peer.notify_progress(params).await);
-                }
-            }
-            event = turn.next_event() => match event {
-                Some(event) => progress.note(&event),
-                None => return Some(turn),
-            },
-        }
-    }
-}
-
-/// Runs a tool so that a panic in it is an error answer and not a silence.
+/// Runs a tool. A panic in it is answered with an error.
 async fn guarded<T>(tool: &str, call: impl Future<Output = T>) -> CallToolResponse
 where
     CallToolResponse: From<T>,
 {
     AssertUnwindSafe(call).catch_unwind().await.map_or_else(
-        |_| {
-            let message = "the tool broke off; the server's log says where".into();
-            tool::failed(tool, &Failure::of(FailureKind::Internal { message }, None)).into()
-        },
+        |_| tool::internal(tool, "the tool broke off; the server's log says where").into(),
         CallToolResponse::from,
     )
 }
@@ -128,7 +63,7 @@ impl ServerHandler for Server {
         let implementation = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .with_title("Codex, persistent");
         let capabilities = ServerCapabilities::builder().enable_tools();
-        let capabilities = match self.codex.settings().tasks {
+        let capabilities = match self.services.codex.settings().tasks {
             true => capabilities.enable_tasks().build(),
             false => capabilities.build(),
         };
@@ -155,19 +90,13 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let turns = Tool::ALL.map(Tool::definition);
-        let jobs = JobTool::ALL.map(JobTool::definition);
-        let sessions = SessionTool::ALL.map(SessionTool::definition);
-        let settings = self.codex.settings();
-        let all = turns.into_iter().chain(jobs).chain(sessions);
-        let all = all.map(|definition| tool::under(settings, definition));
+        let settings = self.services.codex.settings();
+        let all = tool::all().iter().map(|tool| tool.definition_under(settings));
         Ok(ListToolsResult::with_all_items(all.collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Definition> {
-        let job = || JobTool::named(name).map(JobTool::definition);
-        let session = || SessionTool::named(name).map(SessionTool::definition);
-        Tool::named(name).map(Tool::definition).or_else(job).or_else(session).cloned()
+        tool::named(name).map(Tool::definition)
     }
 
     async fn call_tool(
@@ -175,32 +104,22 @@ impl ServerHandler for Server {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if let Some(tool) = JobTool::named(&params.name) {
-            let arguments = params.arguments.unwrap_or_default();
-            let call = tool.call(arguments, &self.jobs, &self.codex, &context);
-            return Ok(guarded(tool.name(), call).await);
-        }
-        if let Some(tool) = SessionTool::named(&params.name) {
-            let arguments = params.arguments.unwrap_or_default();
-            let call = tool.call(arguments, &self.store, self.codex.scope(), &context);
-            return Ok(guarded(tool.name(), call).await);
-        }
-        let Some(tool) = Tool::named(&params.name) else {
-            let names = [
-                &Tool::ALL.map(Tool::name)[..],
-                &JobTool::ALL.map(JobTool::name)[..],
-                &SessionTool::ALL.map(SessionTool::name)[..],
-            ];
-            let names = names.concat().join(", ");
-            let message = format!("There is no tool {}. There are {names}.", excerpt(&params.name));
+        let services = &self.services;
+        let Some(tool) = tool::named(&params.name) else {
+            let names: Vec<&str> = tool::all().iter().map(Tool::name).collect();
+            let (unknown, names) = (excerpt(&params.name), names.join(", "));
+            let message = format!("There is no tool {unknown}. There are {names}.");
             return Err(ErrorData::invalid_params(message, None));
         };
-        if tool == Tool::Chat && self.codex.settings().tasks && task::is_taken(&context) {
-            let arguments = params.arguments.unwrap_or_default();
-            let call = task::start(arguments, &self.jobs, &self.codex, &context);
+        let arguments = params.arguments.unwrap_or_default();
+        if tool.name() == tool::CHAT
+            && services.codex.settings().tasks
+            && task::is_accepted(&context)
+        {
+            let call = task::start(tool, arguments, services, &context);
             return Ok(guarded(tool.name(), call).await);
         }
-        Ok(guarded(tool.name(), self.call(tool, params, &context)).await)
+        Ok(guarded(tool.name(), tool.call(arguments, services, &context)).await)
     }
 
     async fn get_task(
@@ -208,7 +127,7 @@ impl ServerHandler for Server {
         params: GetTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        task::get(&self.jobs, &params.task_id).await
+        task::get(&self.services.jobs, &params.task_id).await
     }
 
     async fn update_task(
@@ -216,7 +135,7 @@ impl ServerHandler for Server {
         params: UpdateTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        task::update(&self.jobs, &params.task_id).await
+        task::update(&self.services.jobs, &params.task_id).await
     }
 
     async fn cancel_task(
@@ -224,18 +143,14 @@ impl ServerHandler for Server {
         params: CancelTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        task::cancel(&self.jobs, &params.task_id).await
-    }
-}
-
-impl TurnRequest {
-    fn resumes(&self) -> bool {
-        self.continued_session().is_some()
+        task::cancel(&self.services.jobs, &params.task_id).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rmcp::model::CallToolResult;
+
     use super::*;
 
     #[tokio::test(flavor = "current_thread")]
@@ -253,8 +168,9 @@ mod tests {
     #[test]
     fn the_head_of_the_instructions_says_when_to_use_the_server() {
         let head: String = INSTRUCTIONS.chars().take(250).collect();
-        for tool in Tool::ALL {
-            assert!(head.contains(tool.name()), "{} is not in {head:?}", tool.name());
+        for tool in ["codex_chat", "codex_guard_plan", "codex_guard_final"] {
+            assert!(tool::named(tool).is_some());
+            assert!(head.contains(tool), "{tool} is not in {head:?}");
         }
     }
 }

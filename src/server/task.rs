@@ -10,26 +10,26 @@ use serde_json::Value;
 
 use crate::job::{JobId, Jobs, Problem, State, Status};
 use crate::model::text::excerpt;
-use crate::tool;
-use crate::turn::Codex;
+use crate::tool::{self, Services, Tool};
 
 /// How often a client is to ask, in milliseconds.
 const ASK_EVERY_MS: u64 = 1_000;
 
 /// Whether the client of this very call takes a task for an answer. Claude Code says so in its
 /// terminal, but not for the calls of its sub-agents in the same session.
-pub(super) fn is_taken(context: &RequestContext<RoleServer>) -> bool {
+pub(super) fn is_accepted(context: &RequestContext<RoleServer>) -> bool {
     context.meta.client_capabilities().is_some_and(|client| client.supports_tasks())
 }
 
 /// Starts a job for a call of `codex_chat`. It is a task as soon as its session is known.
 pub(super) async fn start(
+    tool: &Tool,
     arguments: JsonObject,
-    jobs: &Jobs,
-    codex: &Codex,
+    services: &Services,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResponse {
-    let state = match tool::begin_chat(arguments, jobs, codex).await {
+    let jobs = &services.jobs;
+    let state = match tool::begin_chat(tool, arguments, services).await {
         Ok(state) => state,
         Err(error) => return error.into(),
     };

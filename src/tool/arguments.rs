@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rmcp::model::{JsonObject, Tool as Definition};
+use rmcp::model::JsonObject;
 use serde_json::Value;
 
-use super::Tool;
 use crate::model::command_line::COMPACT_PROMPT;
 use crate::model::limits::MAX_LIMIT;
 use crate::model::model_name::{Model, ReasoningEffort};
@@ -37,19 +36,13 @@ pub(super) struct Arguments {
 pub(super) type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Arguments {
-    /// Refuses names that the tool does not have: a misspelt `session_id` must not begin a new
-    /// session.
-    pub(super) fn new(tool: Tool, arguments: JsonObject) -> Result<Self> {
-        Self::of(tool.name(), tool.definition(), arguments)
-    }
-
-    /// The same for a tool of any kind.
-    pub(super) fn of(
+    /// The arguments of a call of the tool of this name, which has this schema. Refuses names that are
+    /// not in it: a misspelt `session_id` must not start a new session.
+    pub(super) fn new(
         tool: &'static str,
-        definition: &Definition,
+        schema: &Value,
         mut arguments: JsonObject,
     ) -> Result<Self> {
-        let schema = &definition.input_schema;
         let known = schema.get("properties").and_then(Value::as_object);
         let known = known.expect("every tool's schema has properties");
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
@@ -64,6 +57,11 @@ impl Arguments {
             }
         }
         Ok(Self { tool, rest: arguments })
+    }
+
+    /// The name of the tool.
+    pub(super) fn tool(&self) -> &'static str {
+        self.tool
     }
 
     /// Text that must be there.

@@ -1,31 +1,87 @@
 //! `codex_chat`: a question, a task, the next message of a session.
 
-use rmcp::model::JsonObject;
+use serde_json::{Value, json};
 
-use super::Tool;
 use super::arguments::{Arguments, Result, invalid};
+use super::definition::{Effect, Tool};
+use super::error::Family;
+use super::reply::Form;
+use super::schema::{boolean, closed, merged, one_of, string, strings, text};
+use super::turn;
+use crate::model::options::{ApprovalPolicy, WebSearch};
 use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;
 use crate::model::value::InvalidValue;
 
-pub(super) fn request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
-    let arguments = Arguments::new(Tool::Chat, arguments)?;
-    Ok(request_of(arguments, Tool::Chat.name(), origin)?.0)
+pub(crate) const NAME: &str = "codex_chat";
+
+pub(super) fn tool() -> Tool {
+    let own_output = json!({
+        "output": { "description": "The reply, parsed, if output_schema was given." },
+    });
+    Tool {
+        name: NAME,
+        title: "Ask Codex",
+        description: "Asks Codex, a second coding agent, or hands it a task: it reads the project, \
+                      runs commands and, if the sandbox allows, edits files. Returns its final \
+                      message and a session_id; pass that to go on in the same session. May take \
+                      minutes.",
+        input: closed(merged(properties(), turn::call_properties()), &["prompt"]),
+        output: turn::output("reply", own_output),
+        effect: Effect::Works,
+        family: Family::Turn,
+        run: |call| Box::pin(turn::run(request, Form::Reply, call)),
+    }
+}
+
+/// What a turn takes beyond what all turns take: for `codex_chat` and `job_start`.
+pub(super) fn properties() -> Value {
+    json!({
+        "prompt": text("The question or task, with all the context Codex needs."),
+        "sandbox": one_of(
+            "What Codex's commands may do, from now on in this session. Default: as the session was, \
+             for a new one as Codex is configured. danger-full-access only if the operator allowed it.",
+            Sandbox::ALL.map(Sandbox::as_str),
+        ),
+        "fork": boolean("Go on in a copy of session_id, which may be busy and stays as it is."),
+        "continue_last": boolean("Go on in the last session in cwd, instead of session_id."),
+        "images": strings("Absolute paths of pictures for Codex to see."),
+        "add_dirs": strings("Further absolute directories to write in (workspace-write)."),
+        "output_schema": {
+            "type": "object",
+            "description": "JSON Schema of the final message, strict: every object closed, all fields required. The answer then has output, parsed.",
+        },
+        "web_search": one_of(
+            "Where the model searches the web. Default: as Codex is configured.",
+            WebSearch::ALL.iter().map(|search| search.as_str()),
+        ),
+        "profile": string("Profile of Codex's configuration."),
+        "config": { "type": "object", "description": "Codex settings by key (codex -c): words, numbers, booleans." },
+        "approval_policy": one_of(
+            "When Codex asks; nobody answers here, so what it asks for is refused. untrusted: only before 0.153.",
+            ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()),
+        ),
+        "base_instructions": string("Replaces Codex's own instructions."),
+        "extra_arguments": strings("Arguments for codex exec, if the operator allows any."),
+    })
+}
+
+fn request(arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
+    Ok(request_and_text(arguments, origin)?.0)
 }
 
 /// The request, and the text in it that is the caller's own.
-pub(super) fn request_of(
+pub(super) fn request_and_text(
     mut arguments: Arguments,
-    tool: &str,
     origin: &Origin,
 ) -> Result<(TurnRequest, String)> {
     let text = arguments.text("prompt")?;
     let sandbox = arguments.parsed("sandbox", str::parse::<Sandbox>)?;
     let parts = [Part { title: "request", text: &text }];
-    let prompt =
-        compose(origin, tool, None, &parts).map_err(|problem| invalid("prompt", problem))?;
+    let prompt = compose(origin, arguments.tool(), None, &parts)
+        .map_err(|problem| invalid("prompt", problem))?;
     let sandbox = sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
     let options = arguments.options()?;
     let fork = arguments.flag("fork")?;

@@ -2,16 +2,76 @@
 //!
 //! Both run read-only, and leave what their session's later turns may do as it was.
 
-use rmcp::model::JsonObject;
+use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Result, invalid};
-use super::{Tool, verdict};
+use super::definition::{Effect, Tool};
+use super::error::Family;
+use super::reply::Form;
+use super::schema::{closed, merged, string, text};
+use super::{turn, verdict};
 use crate::model::diff::Diff;
 use crate::model::options::Options;
 use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;
+
+/// The answer's field with the text of the review.
+const PLAN_TEXT: &str = "critique";
+const WORK_TEXT: &str = "review";
+
+pub(super) fn plan() -> Tool {
+    let own = json!({
+        "requirements": text("What is to be achieved."),
+        "plan": text("The plan, step by step."),
+        "constraints": text("What must not change or happen."),
+    });
+    Tool {
+        name: "codex_guard_plan",
+        title: "Have Codex review a plan",
+        description: "Has Codex tear a plan apart before any code is written: missing requirements, \
+                      risks, open questions, tests to write; blockers apart from suggestions. \
+                      Read-only: Codex looks at the project and changes nothing. May take minutes.",
+        input: closed(merged(own, turn::call_properties()), &["requirements", "plan"]),
+        output: turn::output(PLAN_TEXT, verdict_output()),
+        effect: Effect::Reviews,
+        family: Family::Turn,
+        run: |call| Box::pin(turn::run(plan_request, Form::Review { field: PLAN_TEXT }, call)),
+    }
+}
+
+pub(super) fn work() -> Tool {
+    let own = json!({
+        "change_summary": text("What was changed, why, and in which files or commits."),
+        "test_results": text("What was run and what came out."),
+        "open_questions": text("What you are unsure of."),
+        "diff": string("What to look at: uncommitted, base:<branch> or commit:<sha>."),
+    });
+    Tool {
+        name: "codex_guard_final",
+        title: "Have Codex review finished work",
+        description: "Has Codex review finished work: correctness, regressions, gaps in the tests, \
+                      rollback; blockers apart from suggestions. Read-only: Codex looks at the code \
+                      and changes nothing. May take minutes.",
+        input: closed(merged(own, turn::call_properties()), &["change_summary"]),
+        output: turn::output(WORK_TEXT, verdict_output()),
+        effect: Effect::Reviews,
+        family: Family::Turn,
+        run: |call| Box::pin(turn::run(work_request, Form::Review { field: WORK_TEXT }, call)),
+    }
+}
+
+fn verdict_output() -> Value {
+    json!({
+        "verdict": { "type": "string", "enum": verdict::VERDICTS },
+        "findings": {
+            "type": "array",
+            "items": { "type": "object" },
+            "description": "severity, title, where, why, suggestion",
+        },
+    })
+}
 
 const PLAN_TASK: &str = "\
 Review the plan below against its requirements, before any code is written. You may read files and \
@@ -27,7 +87,7 @@ Keep blockers apart from suggestions. Name files and lines where you can. Say so
 nothing. Your verdict: approve if the plan can be carried out as it is, revise if it must be changed \
 first, block if it must not be carried out. Answer in the language of the request.";
 
-const FINAL_TASK: &str = "\
+const WORK_TASK: &str = "\
 Review the finished work that is summarised below. You may read files and run commands that change \
 nothing; change nothing. Look at the code itself, and its history where there is one, and do not rely \
 on the summary. Report:
@@ -41,47 +101,60 @@ Keep blockers apart from suggestions. Name files and lines. Say so where you fin
 verdict: approve if the work can stay as it is, revise if it must be mended, block if it must not be \
 used. Answer in the language of the request.";
 
-pub(super) fn plan_request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
-    let fields = ["requirements", "plan"];
-    request(Tool::GuardPlan, PLAN_TASK, &fields, &["constraints"], arguments, origin)
+fn plan_request(arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
+    let review = Review {
+        task: PLAN_TASK,
+        text_field: PLAN_TEXT,
+        required: &["requirements", "plan"],
+        optional: &["constraints"],
+    };
+    review.request(arguments, origin)
 }
 
-pub(super) fn final_request(arguments: JsonObject, origin: &Origin) -> Result<TurnRequest> {
-    let optional = ["test_results", "open_questions"];
-    request(Tool::GuardFinal, FINAL_TASK, &["change_summary"], &optional, arguments, origin)
+fn work_request(arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
+    let review = Review {
+        task: WORK_TASK,
+        text_field: WORK_TEXT,
+        required: &["change_summary"],
+        optional: &["test_results", "open_questions"],
+    };
+    review.request(arguments, origin)
 }
 
-fn request(
-    tool: Tool,
-    task: &str,
-    required: &[&'static str],
-    optional: &[&'static str],
-    arguments: JsonObject,
-    origin: &Origin,
-) -> Result<TurnRequest> {
-    let mut arguments = Arguments::new(tool, arguments)?;
-    let mut texts = Vec::new();
-    for &name in required {
-        texts.push((name, arguments.text(name)?));
+/// A kind of review.
+struct Review {
+    task: &'static str,
+    text_field: &'static str,
+    /// The parameters whose texts go into the prompt.
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
+}
+
+impl Review {
+    fn request(self, mut arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
+        let Self { task, text_field, required, optional } = self;
+        let mut texts = Vec::new();
+        for &name in required {
+            texts.push((name, arguments.text(name)?));
+        }
+        for &name in optional {
+            texts.extend(arguments.optional_text(name)?.map(|text| (name, text)));
+        }
+        // Only the review of finished work has this parameter.
+        let diff = arguments.parsed("diff", str::parse::<Diff>)?;
+        texts.extend(diff.as_ref().and_then(Diff::caller_part).map(|named| ("diff", named)));
+        let task = match &diff {
+            Some(diff) => format!("{task}\n\n{}", diff.instructions()),
+            None => task.to_owned(),
+        };
+        let titles: Vec<String> = texts.iter().map(|(name, _)| name.replace('_', " ")).collect();
+        let parts: Vec<Part<'_>> =
+            titles.iter().zip(&texts).map(|(title, (_, text))| Part { title, text }).collect();
+        let prompt = compose(origin, arguments.tool(), Some(&task), &parts)
+            .map_err(|problem| invalid(&[required, optional].concat().join(" + "), problem))?;
+        let output_schema = Some(verdict::schema(text_field));
+        let options = Options { output_schema, ..Options::default() };
+        let request = arguments.into_request(prompt, options)?.diff(diff);
+        Ok(request.sandbox(SandboxChoice::Once(Sandbox::ReadOnly)))
     }
-    for &name in optional {
-        texts.extend(arguments.optional_text(name)?.map(|text| (name, text)));
-    }
-    let diff = match tool {
-        Tool::GuardFinal => arguments.parsed("diff", str::parse::<Diff>)?,
-        Tool::Chat | Tool::GuardPlan => None,
-    };
-    texts.extend(diff.as_ref().and_then(Diff::caller_part).map(|named| ("diff", named)));
-    let task = match &diff {
-        Some(diff) => format!("{task}\n\n{}", diff.instructions()),
-        None => task.to_owned(),
-    };
-    let titles: Vec<String> = texts.iter().map(|(name, _)| name.replace('_', " ")).collect();
-    let parts: Vec<Part<'_>> =
-        titles.iter().zip(&texts).map(|(title, (_, text))| Part { title, text }).collect();
-    let prompt = compose(origin, tool.name(), Some(&task), &parts)
-        .map_err(|problem| invalid(&[required, optional].concat().join(" + "), problem))?;
-    let options = Options { output_schema: Some(verdict::schema(tool)), ..Options::default() };
-    let request = arguments.into_request(prompt, options)?.diff(diff);
-    Ok(request.sandbox(SandboxChoice::Once(Sandbox::ReadOnly)))
 }

@@ -65,7 +65,7 @@ impl Progress {
     }
 
     /// The message that is due, and its number, which grows.
-    pub(crate) fn tell(&mut self, now: Instant) -> (u32, String) {
+    pub(crate) fn report(&mut self, now: Instant) -> (u32, String) {
         let heartbeat = self.told;
         self.last_sent = Some(now);
         self.told = true;
@@ -97,7 +97,7 @@ mod tests {
         progress.note(&event(r#"{"type":"thread.started","thread_id":"T"}"#));
         progress.note(&event(r#"{"type":"turn.started"}"#));
         assert_eq!(progress.due(), began);
-        assert_eq!(progress.tell(began), (1, "session T started".into()));
+        assert_eq!(progress.report(began), (1, "session T started".into()));
     }
 
     #[test]
@@ -105,15 +105,15 @@ mod tests {
         let began = Instant::now();
         let mut progress = Progress::new(began, true);
         progress.note(&event(r#"{"type":"thread.started","thread_id":"T"}"#));
-        progress.tell(began);
+        progress.report(began);
         for command in ["one", "two", "three"] {
             progress
                 .note(&started(&format!(r#""type":"command_execution","command":"{command}""#)));
         }
         assert_eq!(progress.due(), began + AT_MOST_EVERY);
         let now = began + AT_MOST_EVERY;
-        assert_eq!(progress.tell(now), (2, "running: three".into()));
+        assert_eq!(progress.report(now), (2, "running: three".into()));
         assert_eq!(progress.due(), now + AT_LEAST_EVERY);
-        assert_eq!(progress.tell(now + AT_LEAST_EVERY), (3, "running: three (11 s)".into()));
+        assert_eq!(progress.report(now + AT_LEAST_EVERY), (3, "running: three (11 s)".into()));
     }
 }

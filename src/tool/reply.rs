@@ -1,32 +1,25 @@
-//! What a call answers: structured content for a completed turn, text alone for every other ending.
-//!
-//! Clients show their model only one of the two (Claude Code and Codex: the structure of a success,
-//! Claude Code: the text of an error), so each is complete in itself.
+//! The answer to a call whose turn was completed. All other endings are in [`super::error`].
 
-use rmcp::model::{CallToolResult, ContentBlock};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
-use super::size_limit::structured;
-use super::{Tool, verdict};
-use crate::model::outcome::{Answer, Failure, FailureKind};
-use crate::model::text::{HeadTail, LineBreaks, escape_controls, sanitize, split_head_tail};
-use crate::turn::advice::{self, Ways};
+use super::verdict;
+use crate::model::outcome::Answer;
+use crate::model::text::{HeadTail, split_head_tail};
 
 /// The longest reply that is passed on, in characters. Claude Code takes 500,000 of the whole answer.
 const MAX_REPLY_CHARS: usize = 400_000;
 
-/// The most of a partial reply that an error carries: Claude Code cuts errors at 10,000.
-const MAX_PARTIAL_CHARS: usize = 6_000;
-
-/// The answer of the tool of this name, whose turn has ended.
-pub(crate) fn reply(tool: Tool, outcome: Result<Answer, Box<Failure>>) -> CallToolResult {
-    match outcome {
-        Ok(answer) => completed(tool, answer),
-        Err(failure) => failed(tool.name(), &failure),
-    }
+/// What an answer has beside what all answers have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// The reply as it is, in the field `reply`.
+    Reply,
+    /// A review whose text is in this field, with a verdict and findings.
+    Review { field: &'static str },
 }
 
-fn completed(tool: Tool, answer: Answer) -> CallToolResult {
+/// The content of the answer for a completed turn.
+pub(super) fn content(form: Form, answer: Answer) -> Map<String, Value> {
     let Answer {
         session_id,
         is_recorded,
@@ -39,30 +32,35 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
         session_usage,
         mut warnings,
     } = answer;
-    let review = output.as_ref().filter(|_| tool != Tool::Chat);
-    let (reply, beside) = match review.map(|output| verdict::read(tool, output)) {
-        Some(Some((text, mut review))) => {
-            if no_sandbox && verdict::approves(&review) {
-                review.remove("verdict");
-                warnings.push(
-                    "Codex approved what it could not look at, so there is no verdict.".into(),
-                );
+    let (field, reply, beside) = match form {
+        Form::Reply => {
+            let output = output.map(|output| ("output".to_owned(), output));
+            ("reply", reply, output.into_iter().collect())
+        }
+        Form::Review { field } => match output.map(|output| verdict::read(field, &output)) {
+            Some(Some((text, mut review))) => {
+                if no_sandbox && verdict::approves(&review) {
+                    review.remove("verdict");
+                    warnings.push(
+                        "Codex approved what it could not look at, so there is no verdict.".into(),
+                    );
+                }
+                (field, text, review)
             }
-            (text, review)
-        }
-        Some(None) => {
-            let warning =
-                "The reply does not keep to the form of a review, so there is no verdict.";
-            warnings.push(warning.into());
-            (reply, Map::new())
-        }
-        None => (reply, output.map(|output| ("output".to_owned(), output)).into_iter().collect()),
+            Some(None) => {
+                let warning =
+                    "The reply does not keep to the form of a review, so there is no verdict.";
+                warnings.push(warning.into());
+                (field, reply, Map::new())
+            }
+            None => (field, reply, Map::new()),
+        },
     };
     let (reply, warning) = shortened(reply, MAX_REPLY_CHARS);
     warnings.extend(warning);
     let mut content = Map::new();
     content.insert("session_id".into(), session_id.to_string().into());
-    content.insert(tool.reply_field().into(), reply.into());
+    content.insert(field.into(), reply.into());
     if is_recorded {
         content.insert("resume_command".into(), session_id.resume_command().into());
     }
@@ -80,69 +78,11 @@ fn completed(tool: Tool, answer: Answer) -> CallToolResult {
     if !warnings.is_empty() {
         content.insert("warnings".into(), warnings.into());
     }
-    structured(content)
-}
-
-/// The answer of the tool of this name, whose turn was not completed, or did not begin.
-pub(crate) fn failed(tool: &str, failure: &Failure) -> CallToolResult {
-    let Failure { kind, session_id, partial_reply, working_dir, warnings } = failure;
-    let mut text =
-        format!("{}: {}.\n\nNext: {}\n", kind.word(), sentence(kind), next(tool, failure));
-    if let Some(session) = session_id {
-        text += &format!("\nsession_id: {session}\nresume_command: {}\n", session.resume_command());
-        if let Some(working_dir) = working_dir {
-            text += &format!("cwd: {}\n", sanitize(working_dir.display(), LineBreaks::Escape));
-        }
-    }
-    for warning in warnings {
-        text += &format!("\nWarning: {warning}\n");
-    }
-    if let Some(partial) = partial_reply {
-        text += &said_before(partial);
-    }
-    CallToolResult::error(vec![ContentBlock::text(text)])
-}
-
-/// What Codex had said before it went wrong, as an error has it.
-pub(super) fn said_before(partial: &str) -> String {
-    let (partial, _) = shortened(partial.to_owned(), MAX_PARTIAL_CHARS);
-    format!("\nWhat Codex had said before:\n{}\n", escape_controls(&partial, LineBreaks::Keep))
-}
-
-fn sentence(kind: &FailureKind) -> String {
-    let text = kind.to_string();
-    let text = text.trim_end_matches('.');
-    match text.chars().next() {
-        // A field's name stays as it is written.
-        Some(first) if !starts_with_a_field(kind) => {
-            first.to_uppercase().collect::<String>() + &text[first.len_utf8()..]
-        }
-        _ => text.to_owned(),
-    }
-}
-
-fn starts_with_a_field(kind: &FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::BadInput { .. }
-            | FailureKind::NotAllowed { .. }
-            | FailureKind::NeedsNewerCodex { .. }
-            | FailureKind::CannotStart { .. }
-    )
-}
-
-/// What the caller can do about it.
-fn next(tool: &str, failure: &Failure) -> String {
-    let again = format!("call {tool} again");
-    let resume = match failure.session_id {
-        Some(_) => format!("{again} with this session_id to go on from where it stopped"),
-        None => again.clone(),
-    };
-    advice::next(&failure.kind, Ways { again: &again, resume: &resume })
+    content
 }
 
 /// Leaves out the middle of a text that is too long.
-fn shortened(text: String, max_chars: usize) -> (String, Option<String>) {
+pub(super) fn shortened(text: String, max_chars: usize) -> (String, Option<String>) {
     let Some(HeadTail { head, tail, omitted_chars: left_out }) = split_head_tail(&text, max_chars)
     else {
         return (text, None);

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Tool;
 use super::schema::object;
 use crate::model::options::OutputSchema;
 
@@ -13,12 +12,12 @@ pub(super) const VERDICTS: [&str; 3] = ["approve", "revise", "block"];
 const SEVERITIES: [&str; 4] = ["blocker", "major", "minor", "suggestion"];
 
 /// What Codex's final message is to look like. Everything is required, as providers want it.
-pub(super) fn schema(tool: Tool) -> OutputSchema {
+pub(super) fn schema(text_field: &str) -> OutputSchema {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let schema = json!({
         "type": "object",
         "properties": {
-            tool.reply_field(): text("The whole review, as Markdown."),
+            text_field: text("The whole review, as Markdown."),
             "verdict": { "type": "string", "enum": VERDICTS },
             "findings": {
                 "type": "array",
@@ -36,15 +35,15 @@ pub(super) fn schema(tool: Tool) -> OutputSchema {
                 },
             },
         },
-        "required": [tool.reply_field(), "verdict", "findings"],
+        "required": [text_field, "verdict", "findings"],
         "additionalProperties": false,
     });
     OutputSchema::new(object(schema)).expect("it is short")
 }
 
 /// The text, the verdict and the findings in a reply that keeps to the schema.
-pub(super) fn read(tool: Tool, output: &Value) -> Option<(String, Map<String, Value>)> {
-    let text = output.get(tool.reply_field())?.as_str()?.to_owned();
+pub(super) fn read(text_field: &str, output: &Value) -> Option<(String, Map<String, Value>)> {
+    let text = output.get(text_field)?.as_str()?.to_owned();
     let (verdict, findings) = (output.get("verdict")?, output.get("findings")?);
     let is_known = verdict.as_str().is_some_and(|verdict| VERDICTS.contains(&verdict));
     let texts = |finding: &Value| {
@@ -68,13 +67,13 @@ mod tests {
     fn a_verdict_is_one_of_three_with_findings_in_words() {
         let reply = |verdict: &str, findings: Value| {
             let output = json!({"critique": "Text.", "verdict": verdict, "findings": findings});
-            read(Tool::GuardPlan, &output)
+            read("critique", &output)
         };
         let (text, kept) = reply("revise", json!([{"title": "x"}])).expect("it is one");
         assert_eq!(text, "Text.");
         assert_eq!(Value::from(kept), json!({"verdict": "revise", "findings": [{"title": "x"}]}));
         assert!(reply("maybe", json!([])).is_none());
         assert!(reply("block", json!([1])).is_none());
-        assert!(read(Tool::GuardFinal, &json!({"verdict": "block", "findings": []})).is_none());
+        assert!(read("review", &json!({"verdict": "block", "findings": []})).is_none());
     }
 }

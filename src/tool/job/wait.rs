@@ -2,17 +2,17 @@
 
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{RequestContext, RoleServer};
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{Answer, blocking, notification};
-use crate::job::{JobId, Jobs, LOOK_EVERY, Mark, Notification, Problem, ProcessId, Status};
+use super::notifications::{MAX_NOTIFICATIONS, cursor_and_jobs, page};
+use super::{blocking, schema};
+use crate::job::{JobId, Jobs, LOOK_EVERY, Mark, Problem, ProcessId, Status};
 use crate::model::outcome::FailureKind;
-use crate::tool::arguments::{Arguments, Result};
-
-/// How many notifications one answer has at most.
-pub(super) const MAX_TOLD: usize = 100;
+use crate::tool::definition::{Answer, Call, Effect, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::{closed, integer, merged};
 
 /// How long to wait: less than the 60 s after which the most impatient clients give up, and at most
 /// less than the 300 s that Codex gives a tool.
@@ -29,29 +29,30 @@ const LOOK_AT_JOBS: Duration = Duration::from_secs(5);
 const MAX_OPEN: usize = 100;
 static OPEN: Semaphore = Semaphore::const_new(MAX_OPEN);
 
-/// The cursor and the jobs that a call is about.
-pub(super) fn which(arguments: &mut Arguments) -> Result<(u64, Vec<JobId>)> {
-    let cursor = arguments.whole("cursor", 0, u64::MAX)?.unwrap_or(0);
-    let jobs = arguments.texts("job_ids")?;
-    let jobs: Result<Vec<JobId>> = jobs
-        .iter()
-        .map(|job| job.parse().map_err(|problem| super::invalid("job_ids", problem)))
-        .collect();
-    Ok((cursor, jobs?))
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_wait",
+        title: "Wait for Codex jobs",
+        description: "Waits until a job's turn ends (completed, failed, cancelled, timed out, \
+                      interrupted), at most timeout_ms; then an empty list. Call it again with the \
+                      cursor it returned.",
+        input: closed(
+            merged(
+                schema::notifications_input(),
+                json!({ "timeout_ms": integer("1 to 280000. Default 50000.") }),
+            ),
+            &[],
+        ),
+        output: schema::notifications_output(),
+        effect: Effect::Reads,
+        family: Family::Job { not_done: "" },
+        run: |call| Box::pin(wait(call)),
+    }
 }
 
-/// What was found, as clients see it.
-pub(super) fn told(found: &[(u64, Notification)], cursor: u64) -> Map<String, Value> {
-    let all: Vec<Value> = found.iter().map(|(cursor, told)| notification(*cursor, told)).collect();
-    Map::from_iter([("cursor".to_owned(), cursor.into()), ("notifications".to_owned(), all.into())])
-}
-
-pub(super) async fn wait(
-    mut arguments: Arguments,
-    jobs: &Jobs,
-    context: &RequestContext<RoleServer>,
-) -> Answer {
-    let (mut cursor, wanted) = which(&mut arguments)?;
+async fn wait(Call { mut arguments, services, context }: Call<'_>) -> Answer {
+    let jobs = &services.jobs;
+    let (mut cursor, wanted) = cursor_and_jobs(&mut arguments)?;
     let timeout = arguments.whole("timeout_ms", 1, MAX_MS)?.unwrap_or(DEFAULT_MS);
     arguments.end();
     let Ok(_open) = OPEN.try_acquire() else {
@@ -64,11 +65,12 @@ pub(super) async fn wait(
         let mark = mark(jobs).await?;
         let asked = wanted.clone();
         let (found, seen) =
-            blocking(jobs, move |jobs| jobs.notifications(cursor, &asked, MAX_TOLD)).await?;
+            blocking(jobs, move |jobs| jobs.notifications(cursor, &asked, MAX_NOTIFICATIONS))
+                .await?;
         cursor = seen;
         let now = Instant::now();
         if !found.is_empty() || now >= until || context.ct.is_cancelled() {
-            return Ok(told(&found, cursor));
+            return Ok(page(&found, cursor));
         }
         if number > 0 || now.duration_since(began) >= LOOK_AT_JOBS {
             number += 1;
@@ -92,7 +94,7 @@ pub(super) async fn wait(
 }
 
 /// Changes when there is something new.
-async fn mark(jobs: &Jobs) -> std::result::Result<Mark, Problem> {
+async fn mark(jobs: &Jobs) -> Result<Mark, Problem> {
     blocking(jobs, |jobs| Ok(jobs.mark())).await
 }
 

@@ -1,0 +1,88 @@
+//! `codex_chat` as a job, for clients that take a task for an answer.
+
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
+use serde_json::Map;
+
+use super::arguments::Arguments;
+use super::chat::request_and_text;
+use super::definition::{Services, Tool};
+use super::error::{Error, said_before};
+use super::job::{SESSION_WITHIN, deciding, start, until};
+use super::size_limit::structured;
+use crate::job::{Jobs, State, snapshot};
+use crate::model::text::{LineBreaks, sanitize};
+
+/// Starts a job for a call of `codex_chat`, and waits a moment for its session.
+///
+/// # Errors
+///
+/// The answer to the call, if there is no job.
+pub(crate) async fn begin_chat(
+    tool: &Tool,
+    arguments: JsonObject,
+    services: &Services,
+) -> Result<State, CallToolResult> {
+    begin(tool, arguments, services).await.map_err(|error| match error {
+        // The same answer as to a call without a job.
+        Error::Failure(_) => error.result(tool.name, tool.family),
+        Error::Jobs(_) => error.result("job_start", start::FAMILY),
+    })
+}
+
+async fn begin(tool: &Tool, arguments: JsonObject, services: &Services) -> Result<State, Error> {
+    let Services { codex, jobs, .. } = services;
+    let arguments = Arguments::new(tool.name, &tool.input, arguments)?;
+    let (mut request, text) = request_and_text(arguments, &codex.settings().origin)?;
+    // The timeouts of a call apply, although a job does its work.
+    let limits = codex.settings().limits;
+    request.total.get_or_insert(limits.total);
+    request.idle.get_or_insert(limits.idle);
+    let request = codex.vet(request, None).await?;
+    let order = jobs.before_start().await;
+    let job = deciding(jobs, move |jobs, commit| jobs.start(request, &text, None, commit)).await?;
+    drop(order);
+    until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
+        state.session_id.is_some() || state.status.has_ended()
+    })
+    .await
+}
+
+/// What `codex_chat` answers, from the job that did its work.
+pub(crate) fn chat_result(state: &State) -> CallToolResult {
+    let Some(session) = state.session_id.filter(|_| state.error.is_none()) else {
+        let mut text = match &state.error {
+            Some(error) => {
+                // An older version may have written it down as it came.
+                let message = sanitize(&error.message, LineBreaks::Keep);
+                format!("{}: {message}.\n\nNext: {}\n", error.kind, error.next)
+            }
+            None => format!("{}.\n", state.status.as_str()),
+        };
+        text += &format!("\njob_id: {}\n", state.job_id);
+        if let (Some(session), Some(resume)) = (state.session_id, state.resume_command()) {
+            text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
+        }
+        if let Some(partial) = state.error.as_ref().and_then(|error| error.partial_reply.as_ref()) {
+            text += &said_before(partial);
+        }
+        return CallToolResult::error(vec![ContentBlock::text(text)]);
+    };
+    let shown = snapshot(state);
+    let reply = shown.get("result").cloned().unwrap_or_else(|| "".into());
+    let mut content = Map::new();
+    content.insert("session_id".into(), session.to_string().into());
+    content.insert("reply".into(), reply);
+    for field in [
+        "output",
+        "resume_command",
+        "cwd",
+        "effective",
+        "usage",
+        "session_usage",
+        "warnings",
+        "job_id",
+    ] {
+        content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
+    }
+    structured(content)
+}

@@ -1,0 +1,39 @@
+//! `job_cancel`: stops a job.
+
+use serde_json::json;
+use tokio::time::Duration;
+
+use super::{blocking, job_id, schema, until};
+use crate::job::{Jobs, snapshot};
+use crate::tool::definition::{Answer, Call, Effect, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::closed;
+
+/// How long a job may take to stop: longer than the signals that Codex gets.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_cancel",
+        title: "Stop a Codex job",
+        description: "Stops a job and what it still was to do. Its session stays: job_reply goes on in it.",
+        input: closed(json!({ "job_id": schema::job_id() }), &["job_id"]),
+        output: schema::snapshot(),
+        effect: Effect::Stops,
+        family: Family::Job { not_done: "" },
+        run: |call| Box::pin(cancel(call)),
+    }
+}
+
+async fn cancel(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+    let jobs = &services.jobs;
+    let job = job_id(&mut arguments)?;
+    arguments.end();
+    let before = blocking(jobs, move |jobs| jobs.cancel(job)).await?;
+    let state = until(jobs, Jobs::look, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
+    let mut content = snapshot(&state);
+    if before.status.has_ended() {
+        content.insert("had_ended".into(), true.into());
+    }
+    Ok(content)
+}

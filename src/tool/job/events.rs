@@ -1,0 +1,59 @@
+//! `job_events`: what Codex did in a job.
+
+use serde_json::{Map, json};
+
+use super::{MAX_ENTRIES, blocking, job_id, schema};
+use crate::job::{snapshot, view};
+use crate::tool::definition::{Answer, Call, Effect, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::{boolean, closed, complete, integer, objects, strings};
+
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_events",
+        title: "Read a Codex job's events",
+        description: "What Codex did in a job after a cursor, as a person would read it, or raw; and \
+                      the job's snapshot, with its result or error in full.",
+        input: closed(
+            json!({
+                "job_id": schema::job_id(),
+                "cursor": integer("The events after this one, as an earlier answer gave it. Default 0: from the start."),
+                "limit": integer("1 to 200 events. Default 20."),
+                "types": strings("Only these types, such as agent_message, command_execution, file_change, error; with raw also item.completed and the like."),
+                "truncate": integer("Longest text, in characters; 0 for no limit. Default 1024."),
+                "raw": boolean("Every event as Codex wrote it. Default false."),
+            }),
+            &["job_id"],
+        ),
+        output: complete(json!({
+            "cursor": integer("Pass it to read on."),
+            "more": boolean("Whether there is more to read now."),
+            "events": objects(),
+            "job": { "type": "object" },
+        })),
+        effect: Effect::Reads,
+        family: Family::Job { not_done: "" },
+        run: |call| Box::pin(events(call)),
+    }
+}
+
+async fn events(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+    let jobs = &services.jobs;
+    let job = job_id(&mut arguments)?;
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let query = view::Query {
+        cursor: arguments.whole("cursor", 0, u64::MAX)?.unwrap_or(0),
+        limit: number(arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20)),
+        types: arguments.texts("types")?,
+        truncate: number(arguments.whole("truncate", 0, 1_000_000)?.unwrap_or(1_024)),
+        raw: arguments.flag("raw")?,
+    };
+    arguments.end();
+    let (page, state) = blocking(jobs, move |jobs| jobs.events(job, &query)).await?;
+    let mut content = Map::new();
+    content.insert("cursor".into(), page.cursor.into());
+    content.insert("more".into(), page.more.into());
+    content.insert("events".into(), page.events.into());
+    content.insert("job".into(), snapshot(&state).into());
+    Ok(content)
+}

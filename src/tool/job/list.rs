@@ -1,0 +1,49 @@
+//! `job_list`: the jobs of the user.
+
+use serde_json::{Map, Value, json};
+
+use super::{MAX_ENTRIES, blocking};
+use crate::job::{Status, listed};
+use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::{closed, complete, integer, objects, one_of, string};
+
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_list",
+        title: "List Codex jobs",
+        description: "All jobs of the user, the newest first, of whatever client and server.",
+        input: closed(
+            json!({
+                "status": one_of("Only these.", Status::ALL.map(Status::as_str)),
+                "cwd": string("Only those that work in this directory."),
+                "limit": integer("1 to 200. Default 20."),
+            }),
+            &[],
+        ),
+        output: complete(json!({ "jobs": objects() })),
+        effect: Effect::Reads,
+        family: Family::Job { not_done: "" },
+        run: |call| Box::pin(list(call)),
+    }
+}
+
+async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+    let Services { codex, jobs, .. } = services;
+    let status = arguments.parsed("status", str::parse::<Status>)?;
+    let cwd = arguments.optional_text("cwd")?;
+    let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
+    arguments.end();
+    let scope = codex.scope();
+    let states = blocking(jobs, move |jobs| {
+        cwd.as_ref().map_or(Ok(()), |cwd| scope.check_dir("cwd", cwd.as_ref()))?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let may_be = |found| status.is_none_or(|status| found == status);
+        jobs.list(limit, may_be, |state| {
+            cwd.as_ref().is_none_or(|cwd| state.cwd.as_deref() == Some(cwd.as_ref()))
+        })
+    })
+    .await?;
+    let states: Vec<Value> = states.iter().map(|state| Value::Object(listed(state))).collect();
+    Ok(Map::from_iter([("jobs".to_owned(), states.into())]))
+}

@@ -1,0 +1,62 @@
+//! `job_notifications`: which turns of jobs ended since a cursor.
+
+use serde_json::{Map, Value, json};
+
+use super::{blocking, schema};
+use crate::job::{JobId, Notification};
+use crate::tool::arguments::{Arguments, Result, invalid};
+use crate::tool::definition::{Answer, Call, Effect, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::closed;
+
+/// How many notifications one answer has at most.
+pub(super) const MAX_NOTIFICATIONS: usize = 100;
+
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_notifications",
+        title: "What happened to Codex jobs",
+        description: "Turns of jobs that ended since a cursor. Never waits.",
+        input: closed(schema::notifications_input(), &[]),
+        output: schema::notifications_output(),
+        effect: Effect::Reads,
+        family: Family::Job { not_done: "" },
+        run: |call| Box::pin(notifications(call)),
+    }
+}
+
+async fn notifications(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+    let jobs = &services.jobs;
+    let (cursor, wanted) = cursor_and_jobs(&mut arguments)?;
+    arguments.end();
+    let (found, cursor) =
+        blocking(jobs, move |jobs| jobs.notifications(cursor, &wanted, MAX_NOTIFICATIONS)).await?;
+    Ok(page(&found, cursor))
+}
+
+/// The cursor and the jobs that a call is about.
+pub(super) fn cursor_and_jobs(arguments: &mut Arguments) -> Result<(u64, Vec<JobId>)> {
+    let cursor = arguments.whole("cursor", 0, u64::MAX)?.unwrap_or(0);
+    let jobs = arguments.texts("job_ids")?;
+    let jobs: Result<Vec<JobId>> =
+        jobs.iter().map(|job| job.parse().map_err(|problem| invalid("job_ids", problem))).collect();
+    Ok((cursor, jobs?))
+}
+
+/// What was found, as clients see it.
+pub(super) fn page(found: &[(u64, Notification)], cursor: u64) -> Map<String, Value> {
+    let all: Vec<Value> =
+        found.iter().map(|(cursor, found)| notification(*cursor, found)).collect();
+    Map::from_iter([("cursor".to_owned(), cursor.into()), ("notifications".to_owned(), all.into())])
+}
+
+/// A notification as clients see it.
+fn notification(cursor: u64, notification: &Notification) -> Value {
+    let mut value = json!(notification);
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, value| !value.is_null());
+        fields.shift_insert(0, "cursor".into(), cursor.into());
+        fields.shift_remove("event");
+    }
+    value
+}

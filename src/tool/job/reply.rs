@@ -1,0 +1,53 @@
+//! `job_reply`: the next prompt of a job.
+
+use serde_json::json;
+
+use super::{blocking, deciding, job_id, schema, with_notification_cursor};
+use crate::model::prompt_envelope::{Part, compose};
+use crate::model::request::TurnRequest;
+use crate::tool::arguments::invalid;
+use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::{boolean, closed, text};
+
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_reply",
+        title: "Answer a Codex job",
+        description: "Gives a job its next prompt, in the same session. If the job is running, the \
+                      prompt waits for the end of the turn, or with interrupt ends it first. A job \
+                      that has ended is run again.",
+        input: closed(
+            json!({
+                "job_id": schema::job_id(),
+                "prompt": text("The next message."),
+                "interrupt": boolean("End the running turn first. Default false."),
+            }),
+            &["job_id", "prompt"],
+        ),
+        output: schema::snapshot_with_cursor(),
+        effect: Effect::Works,
+        family: Family::Job { not_done: "Nothing was asked." },
+        run: |call| Box::pin(reply(call)),
+    }
+}
+
+async fn reply(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+    let Services { codex, jobs, .. } = services;
+    let job = job_id(&mut arguments)?;
+    let text = arguments.text("prompt")?;
+    let interrupt = arguments.flag("interrupt")?;
+    let parts = [Part { title: "request", text: &text }];
+    let prompt = compose(&codex.settings().origin, arguments.tool(), None, &parts)
+        .map_err(|problem| invalid("prompt", problem))?;
+    arguments.end();
+    let request = TurnRequest::new(prompt);
+    let (request, home) = blocking(jobs, move |jobs| jobs.next_turn(job, &request)).await?;
+    let request = codex.vet(request, home.as_deref()).await?;
+    let (state, cursor) = deciding(jobs, move |jobs, commit| {
+        let cursor = jobs.last_notification()?;
+        Ok((jobs.reply(job, request, &text, interrupt, commit)?, cursor))
+    })
+    .await?;
+    Ok(with_notification_cursor(&state, cursor))
+}

@@ -1,0 +1,62 @@
+//! Pieces of schemas that several tools for jobs share.
+
+use serde_json::{Value, json};
+
+use crate::job::Status;
+use crate::tool::schema::{integer, merged, one_of, open, string, strings};
+
+pub(super) fn job_id() -> Value {
+    string("The job, as job_start or job_list named it.")
+}
+
+/// The snapshot of a job.
+pub(super) fn snapshot() -> Value {
+    of_snapshot(json!({}))
+}
+
+/// The same from a tool that has Codex work.
+pub(super) fn snapshot_with_cursor() -> Value {
+    of_snapshot(json!({ "notification_cursor": integer("Pass it to job_wait to hear of this.") }))
+}
+
+/// What matters most of a job's snapshot. The rest stands in the README: every byte here is in the
+/// model's context.
+fn of_snapshot(more: Value) -> Value {
+    let text = json!({ "type": "string" });
+    let properties = json!({
+        "job_id": text,
+        "status": string("queued, running, completed, failed, cancelled, timed_out or interrupted."),
+        "session_id": string("codex_chat can go on in it too."),
+        "resume_command": text,
+        "last_activity": text,
+        "result": string("Codex's last reply."),
+        "error": { "type": "object" },
+        "turns": { "type": "integer" },
+        "cursor": integer("Of the job's last event."),
+    });
+    open(merged(properties, more), &["job_id", "status", "turns", "cursor"])
+}
+
+/// Which notifications a call is about.
+pub(super) fn notifications_input() -> Value {
+    json!({
+        "cursor": integer("Those after this one. Default 0: all that are kept."),
+        "job_ids": strings("Only of these jobs. Default: all."),
+    })
+}
+
+pub(super) fn notifications_output() -> Value {
+    let notification = json!({
+        "cursor": integer("Its own number."),
+        "job_id": string("The job."),
+        "status": one_of("How the turn ended.", Status::ALL.map(Status::as_str)),
+        "turn": integer("Which turn of the job."),
+        "result": string("The first 2,000 characters; job_events has all."),
+    });
+    let notifications =
+        json!({ "type": "array", "items": open(notification, &["cursor", "job_id", "status"]) });
+    crate::tool::schema::complete(json!({
+        "cursor": integer("Pass it to the next call."),
+        "notifications": notifications,
+    }))
+}

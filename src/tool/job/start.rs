@@ -1,0 +1,78 @@
+//! `job_start`: starts a job, and waits a moment for its session.
+
+use serde_json::{Value, json};
+use tokio::time::Duration;
+
+use super::{SESSION_WITHIN, deciding, schema, until, with_notification_cursor};
+use crate::job::{Jobs, Status};
+use crate::model::limits::MAX_LIMIT;
+use crate::model::value::InvalidValue;
+use crate::tool::arguments::invalid;
+use crate::tool::definition::{Answer, Call, Effect, JOB_IDLE, JOB_TOTAL, Services, Tool};
+use crate::tool::error::Family;
+use crate::tool::schema::{closed, merged, string};
+use crate::tool::{chat, turn};
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 200;
+
+/// How long a start waits for its place in the queue.
+const PLACE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What an error says if no job was started.
+pub(in crate::tool) const FAMILY: Family = Family::Job { not_done: "Nothing was started." };
+
+pub(in crate::tool) fn tool() -> Tool {
+    Tool {
+        name: "job_start",
+        title: "Start a Codex job",
+        description: "Starts Codex on long work in the background and returns at once with a job_id. \
+                      The job outlives this call, the client and the server. Wait for it with \
+                      job_wait (pass notification_cursor as cursor), follow it with job_events, \
+                      answer it with job_reply.",
+        input: closed(properties(), &["prompt"]),
+        output: schema::snapshot_with_cursor(),
+        effect: Effect::Works,
+        family: FAMILY,
+        run: |call| Box::pin(start(call)),
+    }
+}
+
+fn properties() -> Value {
+    let most = MAX_LIMIT.as_millis();
+    let turn = turn::properties(
+        &format!("Limit for a turn in ms, 1 to {most}. Default {JOB_TOTAL}."),
+        &format!("Limit for silence of Codex in ms, 1 to {most}. Default {JOB_IDLE}."),
+    );
+    let own = json!({ "label": string("A name for people, at most 200 characters.") });
+    merged(merged(chat::properties(), turn), own)
+}
+
+async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+    let Services { codex, jobs, .. } = services;
+    let label = arguments.optional_text("label")?;
+    if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
+        let problem = InvalidValue(format!("must have {MAX_LABEL} characters at most"));
+        return Err(invalid("label", problem).into());
+    }
+    let origin = &codex.settings().origin;
+    let (request, text) = chat::request_and_text(arguments, origin)?;
+    let request = codex.vet(request, None).await?;
+    let order = jobs.before_start().await;
+    let (job, cursor) = deciding(jobs, move |jobs, commit| {
+        let cursor = jobs.last_notification()?;
+        Ok((jobs.start(request, &text, label, commit)?, cursor))
+    })
+    .await?;
+    drop(order);
+    // A job that waits behind others has no session yet.
+    until(jobs, Jobs::look_at_own, job, PLACE_WITHIN, |state| state.status != Status::Queued)
+        .await?;
+    let state = until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
+        state.session_id.is_some()
+            || matches!(state.status, Status::Queued)
+            || state.status.has_ended()
+    })
+    .await?;
+    Ok(with_notification_cursor(&state, cursor))
+}

@@ -1,0 +1,123 @@
+//! The tools that run a turn and answer with its outcome: what they have in common.
+
+use rmcp::model::ProgressNotificationParam;
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use super::arguments::{Arguments, Result};
+use super::definition::{Answer, CALL_IDLE, CALL_TOTAL, Call};
+use super::progress::Progress;
+use super::reply::{Form, content};
+use super::schema::{merged, open, string};
+use crate::model::limits::MAX_LIMIT;
+use crate::model::outcome::{CancelledBy, FailureKind};
+use crate::model::request::TurnRequest;
+use crate::model::settings::Origin;
+use crate::turn::Turn;
+
+/// What all turns take, with the descriptions of the two timeouts.
+pub(super) fn properties(total: &str, idle: &str) -> Value {
+    let timeout = |about: &str| {
+        let most = MAX_LIMIT.as_millis() as u64;
+        json!({ "type": "integer", "minimum": 1, "maximum": most, "description": about })
+    };
+    json!({
+        "session_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Session to go on in, as an earlier answer gave it (UUID). Left out: a new one.",
+        },
+        "cwd": string("Directory to work in, absolute. Default: the session's, else the server's."),
+        "model": string("Model, at most 128 characters. Default: Codex's."),
+        "reasoning_effort": string("low, medium, high or what else the model offers. Default: Codex's."),
+        "timeout_ms": timeout(total),
+        "idle_timeout_ms": timeout(idle),
+    })
+}
+
+/// The same for a call that waits for its turn.
+pub(super) fn call_properties() -> Value {
+    let most = MAX_LIMIT.as_millis();
+    properties(
+        &format!("Limit for the whole call in ms. Default {CALL_TOTAL}. 1 to {most}."),
+        &format!("Limit for silence of Codex in ms. Default {CALL_IDLE}. 1 to {most}."),
+    )
+}
+
+/// The schema of an answer whose text is in `reply_field`.
+pub(super) fn output(reply_field: &str, own: Value) -> Value {
+    let common = json!({
+        "session_id": string("Pass it to go on in this session."),
+        reply_field: string("Codex's final message."),
+        "resume_command": string("With it a person takes the session over, unless Codex keeps no record of it."),
+        "cwd": string("Where Codex worked."),
+        "effective": { "type": "object", "description": "What was in force: cwd, sandbox, approval_policy, model." },
+        "usage": usage("Tokens of this call."),
+        "session_usage": usage("Tokens of the session so far."),
+        "warnings": { "type": "array", "items": { "type": "string" } },
+    });
+    open(merged(common, own), &["session_id", reply_field, "cwd"])
+}
+
+/// Tokens that were used.
+fn usage(about: &str) -> Value {
+    let integer = json!({ "type": "integer" });
+    json!({
+        "type": "object",
+        "description": about,
+        "properties": {
+            "input_tokens": integer,
+            "cached_input_tokens": integer,
+            "output_tokens": integer,
+            "reasoning_output_tokens": integer,
+        },
+        "required": ["input_tokens", "cached_input_tokens", "output_tokens"],
+    })
+}
+
+/// Runs a turn and waits for its outcome.
+pub(super) async fn run(
+    request: fn(Arguments, &Origin) -> Result<TurnRequest>,
+    form: Form,
+    Call { arguments, services, context }: Call<'_>,
+) -> Answer {
+    let codex = &services.codex;
+    let request = request(arguments, &codex.settings().origin)?;
+    let started = Instant::now();
+    let request = codex.find_last(request).await?;
+    let progress = Progress::new(started, request.continued_session().is_some());
+    match follow(codex.start(request), progress, context).await {
+        Some(turn) => Ok(content(form, turn.outcome().await?)),
+        None => Err(FailureKind::Cancelled { by: CancelledBy::Caller }.into()),
+    }
+}
+
+/// Reports progress to the client until there is an outcome. `None` if the client cancelled the call:
+/// the turn is dropped, which stops it, and nobody waits for an answer.
+async fn follow(
+    mut turn: Turn,
+    mut progress: Progress,
+    context: &RequestContext<RoleServer>,
+) -> Option<Turn> {
+    let token = context.meta.get_progress_token();
+    loop {
+        tokio::select! {
+            biased;
+            () = context.ct.cancelled() => return None,
+            () = sleep_until(progress.due()), if token.is_some() => {
+                let (number, message) = progress.report(Instant::now());
+                if let Some(token) = &token {
+                    let params = ProgressNotificationParam::new(token.clone(), f64::from(number))
+                        .with_message(message);
+                    // The transport never makes a message wait, so this takes no time.
+                    drop(context.peer.notify_progress(params).await);
+                }
+            }
+            event = turn.next_event() => match event {
+                Some(event) => progress.note(&event),
+                None => return Some(turn),
+            },
+        }
+    }
+}
