@@ -7,6 +7,8 @@ mod definition;
 mod error;
 mod guard;
 mod job;
+#[cfg(test)]
+mod page;
 mod progress;
 mod registry;
 mod reply;
