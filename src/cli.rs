@@ -9,6 +9,7 @@ mod follow;
 mod jobs;
 mod report;
 mod runtime;
+mod serve;
 mod sessions;
 mod table;
 mod words;

@@ -4,11 +4,10 @@ use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
 use super::doctor::{self, settings::Setting};
-use super::runtime::{leave_at_last, listening};
-use super::{Said, chat, jobs, sessions};
+use super::runtime::listening;
+use super::{Said, chat, jobs, serve, sessions};
 use crate::job::{JobId, runner};
 use crate::model::settings::{RUN_JOB, Settings};
-use crate::server::life;
 
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
@@ -49,10 +48,7 @@ pub(super) fn run(
     table: Vec<Setting>,
 ) -> u8 {
     match command {
-        None => {
-            leave_at_last(life::AT_LAST);
-            listening(|signals| life::serve(settings, signals))
-        }
+        None => serve::run(settings),
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, said),
         Some(Command::Doctor(arguments)) => doctor::run(arguments, settings, table),

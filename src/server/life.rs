@@ -1,89 +1,80 @@
-//! The life of the server process: what ends it, and in which order it then leaves.
+//! The life of the service: what ends it, and in which order it then leaves.
 //!
 //! 1. Codex gets its first signal. That comes first, because a client may kill the server at any
 //!    moment: Codex as a client leaves it some 30 ms.
 //! 2. The answers that are there are written.
-//! 3. The process leaves, at the latest when its time is over. What is alive then gets the rest of
-//!    the signals from the watchdog.
+//! 3. The service ends, at the latest when its time is over. A Codex that is alive then gets the rest
+//!    of the signals from the watchdog.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use rmcp::service::{QuitReason, RoleServer, RunningService, serve_directly};
+use rmcp::transport::Transport;
 
 use super::Server;
-use crate::model::settings::Settings;
-use crate::system::signals::Signals;
-use crate::transport::{LineTransport, Outbox, hung_up};
+use crate::transport::{Connection, Monitor};
 use crate::turn::Codex;
 
-/// How long a signal leaves: Claude Code kills the server some 400 ms after the first one.
+/// How long the service may take to leave once it is shut down: Claude Code kills the server some
+/// 400 ms after the first signal.
 const LEAVE_WITHIN: Duration = Duration::from_millis(300);
 
-/// When the process ends after a signal that nothing of this here came to.
+/// When the process ends after a signal even if the service could not react to it.
 pub(crate) const AT_LAST: Duration = Duration::from_secs(2);
 
-/// How long Codex may take to stop when nobody presses: longer than its ladder of signals.
+/// How long Codex may take to stop when nothing else ends the server: longer than its ladder of signals.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long a client may take nothing of the last answers before it is given up.
+/// How long a client may read nothing of the last answers before the server leaves without it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Serves the client on standard input and output until it is gone. Returns the exit status.
-pub(crate) async fn serve(settings: Settings, mut signals: Signals) -> u8 {
-    let codex = Codex::new(settings);
-    let transport = LineTransport::new(std::io::stdin(), std::io::stdout());
-    let mut unanswered = transport.unanswered();
-    let outbox = transport.outbox();
-    let service = serve_directly(Server::new(codex.clone()), transport, None);
-    let mut client_gone = pin!(client_gone(service, &codex, &outbox));
-    let signal = tokio::select! {
+/// Serves a client until it is gone, or until `shutdown` completes. After a shutdown it returns within
+/// 300 ms.
+pub(crate) async fn serve<T>(
+    server: Server,
+    connection: Connection<T>,
+    shutdown: impl Future<Output = ()>,
+) where
+    T: Transport<RoleServer> + 'static,
+{
+    let codex = server.services.codex.clone();
+    let monitor = connection.monitor();
+    let service = serve_directly(server, connection, None);
+    let mut client_gone = pin!(client_gone(service, &codex, &monitor));
+    tokio::select! {
         biased;
-        signal = signals.next() => signal,
-        () = &mut client_gone => return 0,
-    };
+        () = shutdown => {}
+        () = &mut client_gone => return,
+    }
     codex.shutdown();
-    tracing::info!(signal = signal.name, "leaving");
     let leave = async {
         codex.finished(LEAVE_WITHIN).await;
-        drop(unanswered.wait_for(|count| *count == 0).await);
-        outbox.flushed(LEAVE_WITHIN).await;
+        monitor.answered().await;
+        monitor.flushed().await;
     };
-    tokio::select! {
-        // Who asks twice means at once.
-        _ = signals.next() => {}
-        _ = tokio::time::timeout(LEAVE_WITHIN, leave) => {}
-    }
-    signal.exit_status
+    drop(tokio::time::timeout(LEAVE_WITHIN, leave).await);
 }
 
-/// Completes when the input has ended and all is answered, or nobody can read the answers; and then
-/// Codex is gone.
-async fn client_gone(service: RunningService<RoleServer, Server>, codex: &Codex, outbox: &Outbox) {
-    let answered = async {
-        match service.waiting().await {
+/// Completes when the input has ended and all answers are written, or when nobody can read them; and
+/// then when Codex is gone.
+async fn client_gone(
+    service: RunningService<RoleServer, Server>,
+    codex: &Codex,
+    monitor: &Monitor,
+) {
+    tokio::select! {
+        reason = service.waiting() => match reason {
             Ok(QuitReason::Closed) => {}
             other => tracing::warn!(?other, "the service broke off"),
-        }
-        outbox.flushed(PATIENCE).await;
-    };
-    tokio::select! {
-        () = answered => {}
-        () = unreadable(outbox) => {
-            tracing::info!("nobody reads the answers any more: stopping");
+        },
+        () = monitor.stalled(PATIENCE) => tracing::warn!("nobody reads the answers"),
+        () = monitor.closed() => {
+            tracing::info!("nobody can read the answers any more: stopping");
             codex.shutdown();
         }
     }
     if !codex.finished(STOP_WITHIN).await {
         tracing::warn!("Codex does not stop: leaving it to the watchdog");
-    }
-}
-
-/// Completes when nobody can read standard output any more.
-async fn unreadable(outbox: &Outbox) {
-    let hung_up = hung_up();
-    tokio::select! {
-        () = hung_up.cancelled() => {}
-        () = outbox.broken() => {}
     }
 }

@@ -1,51 +1,49 @@
-//! Messages that were read and not handled yet.
+//! Messages that were received and not handled yet. Pure.
 //!
 //! While answers pile up, because the client does not read them, no further requests are handled. They
-//! are held back here, in order, so that what stands behind them can still be seen: above all a
+//! are held back here, in order, so that the messages behind them are still seen: above all a
 //! cancellation, which must get through whatever the client does.
 
 use std::collections::VecDeque;
 
 use rmcp::model::{JsonRpcMessage, RequestId};
+use rmcp::service::{RoleServer, RxJsonRpcMessage};
 
-use super::MAX_LINE;
-use super::message::Decoded;
+use super::json_length;
 
-/// How many messages are held back at most. One of [`MAX_LINE`] is always taken.
-const MAX_HELD: usize = 256;
+/// How many messages are held back at most.
+const MAX_MESSAGES: usize = 256;
 
-/// What was read, in order.
+/// How many bytes are held back at most. One message is always accepted, however long it is.
+const MAX_BYTES: usize = 16 << 20;
+
+/// What was received, in order.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    held: VecDeque<(Decoded, usize)>,
+    held: VecDeque<(RxJsonRpcMessage<RoleServer>, usize)>,
     bytes: usize,
 }
 
 impl Inbox {
-    /// Puts in a message that was so many bytes long.
-    pub(super) fn push(&mut self, message: Decoded, bytes: usize) {
+    pub(super) fn push(&mut self, message: RxJsonRpcMessage<RoleServer>) {
+        let bytes = json_length(&message);
         self.bytes += bytes;
         self.held.push_back((message, bytes));
     }
 
-    /// The next message that may be handled: of those that lead to an answer none, if there is no
-    /// room for answers.
-    pub(super) fn next(&mut self, room_for_answers: bool) -> Option<Decoded> {
-        let at = if room_for_answers {
-            0
-        } else {
-            self.held.iter().position(|(message, _)| !leads_to_answer(message))?
-        };
+    /// The next message that may be handled. Without room for answers, requests stay.
+    pub(super) fn next(&mut self, room_for_answers: bool) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let may_leave = |message: &_| room_for_answers || !is_request(message);
+        let at = self.held.iter().position(|(message, _)| may_leave(message))?;
         let (message, bytes) = self.held.remove(at)?;
         self.bytes -= bytes;
         Some(message)
     }
 
-    /// Takes back a request that was cancelled before it was handled.
+    /// Removes a request that was cancelled before it was handled.
     pub(super) fn withdraw(&mut self, id: &RequestId) {
         self.held.retain(|(message, bytes)| {
-            let keep = !matches!(message, Decoded::Message(message)
-                if matches!(&**message, JsonRpcMessage::Request(request) if request.id == *id));
+            let keep = !matches!(message, JsonRpcMessage::Request(request) if request.id == *id);
             self.bytes -= if keep { 0 } else { *bytes };
             keep
         });
@@ -55,65 +53,61 @@ impl Inbox {
         self.held.is_empty()
     }
 
-    /// Whether no more should be read.
+    /// Whether no more may be received.
     pub(super) fn is_full(&self) -> bool {
-        self.held.len() >= MAX_HELD || self.bytes >= MAX_LINE
+        self.held.len() >= MAX_MESSAGES || self.bytes >= MAX_BYTES
     }
 }
 
-fn leads_to_answer(message: &Decoded) -> bool {
-    match message {
-        Decoded::Message(message) => matches!(&**message, JsonRpcMessage::Request(_)),
-        Decoded::Answer(_) => true,
-        Decoded::Nothing(_) => false,
-    }
+fn is_request(message: &RxJsonRpcMessage<RoleServer>) -> bool {
+    matches!(message, JsonRpcMessage::Request(_))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::message::decode;
     use rmcp::model::NumberOrString;
+    use serde_json::{Value, json};
 
-    fn put(inbox: &mut Inbox, line: &str) {
-        for message in decode(line.as_bytes()) {
-            inbox.push(message, line.len());
-        }
+    fn message(value: Value) -> RxJsonRpcMessage<RoleServer> {
+        serde_json::from_value(value).expect("it is a message")
     }
 
-    fn ping(id: usize) -> String {
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)
+    fn ping(id: usize) -> RxJsonRpcMessage<RoleServer> {
+        message(json!({"jsonrpc": "2.0", "id": id, "method": "ping"}))
     }
 
-    const CANCEL: &str =
-        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    fn cancel(id: usize) -> RxJsonRpcMessage<RoleServer> {
+        message(json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+                       "params": {"requestId": id}}))
+    }
 
     #[test]
-    fn without_room_for_answers_only_what_needs_none_comes_out() {
+    fn without_room_for_answers_only_messages_that_need_none_come_out() {
         let mut inbox = Inbox::default();
-        put(&mut inbox, &ping(1));
-        put(&mut inbox, r#"{"id":2,"method":7}"#);
-        put(&mut inbox, CANCEL);
-        assert!(matches!(
-            inbox.next(false),
-            Some(Decoded::Message(message)) if matches!(*message, JsonRpcMessage::Notification(_))
-        ));
+        inbox.push(ping(1));
+        inbox.push(ping(2));
+        inbox.push(cancel(1));
+        assert!(matches!(inbox.next(false), Some(JsonRpcMessage::Notification(_))));
         assert!(inbox.next(false).is_none());
         inbox.withdraw(&NumberOrString::Number(1));
-        assert!(matches!(inbox.next(true), Some(Decoded::Answer(_))), "the ping was taken back");
+        let next = inbox.next(true).expect("the second ping is still there");
+        assert_eq!(json!(next)["id"], 2, "the first one was withdrawn");
         assert!(inbox.is_empty());
     }
 
     #[test]
-    fn what_is_held_is_bounded_in_number_and_in_size() {
+    fn the_inbox_is_bounded_in_number_and_in_size() {
         let mut inbox = Inbox::default();
-        for id in 0..MAX_HELD {
+        for id in 0..MAX_MESSAGES {
             assert!(!inbox.is_full());
-            put(&mut inbox, &ping(id));
+            inbox.push(ping(id));
         }
         assert!(inbox.is_full());
         let mut inbox = Inbox::default();
-        put(&mut inbox, &(ping(1) + &" ".repeat(MAX_LINE)));
+        let text = "x".repeat(MAX_BYTES);
+        inbox.push(message(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                                  "params": {"name": "codex_chat", "arguments": {"prompt": text}}})));
         assert!(inbox.is_full());
         assert!(inbox.next(true).is_some() && !inbox.is_full());
     }

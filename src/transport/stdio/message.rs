@@ -19,9 +19,9 @@ pub(super) enum Decoded {
     /// It can be handled.
     Message(Box<RxJsonRpcMessage<RoleServer>>),
     /// It cannot, and whoever sent it is told so.
-    Answer(Box<Value>),
+    Refused(Box<Value>),
     /// It cannot, and nobody can be told. Why.
-    Nothing(&'static str),
+    Ignored(&'static str),
 }
 
 /// Reads a line. A batch, which the version 2025-03-26 of the protocol allows, is taken apart.
@@ -187,16 +187,16 @@ fn broken(line: &[u8]) -> Decoded {
 
 fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
     match salvaged {
-        Salvaged { is_response: true, .. } => Decoded::Nothing("a response that cannot be read"),
+        Salvaged { is_response: true, .. } => Decoded::Ignored("a response that cannot be read"),
         Salvaged { id: Some(id), .. } => answer(id, code, message),
-        Salvaged { id: None, .. } => Decoded::Nothing("no message, and no id to answer to"),
+        Salvaged { id: None, .. } => Decoded::Ignored("no message, and no id to answer to"),
     }
 }
 
 /// An answer in which the id stands as it came, also if no request could have it.
 fn answer(id: Value, code: ErrorCode, message: String) -> Decoded {
     let error = ErrorData::new(code, message, None);
-    Decoded::Answer(Box::new(json!({"jsonrpc": "2.0", "id": id, "error": error})))
+    Decoded::Refused(Box::new(json!({"jsonrpc": "2.0", "id": id, "error": error})))
 }
 
 /// Replaces each `\uD800` to `\uDFFF` that is not one half of a pair by `\uFFFD`. `None` if there is
@@ -248,7 +248,7 @@ mod tests {
 
     fn reply(line: &str) -> Value {
         match decode(line.as_bytes()).pop() {
-            Some(Decoded::Answer(answer)) => *answer,
+            Some(Decoded::Refused(answer)) => *answer,
             other => panic!("no answer but {other:?}"),
         }
     }
@@ -285,7 +285,7 @@ mod tests {
             let line = call(&json!(text)).to_string();
             match decode(line.as_bytes()).pop() {
                 Some(Decoded::Message(message)) => Ok(json!(*message)),
-                Some(Decoded::Answer(answer)) => Err(*answer),
+                Some(Decoded::Refused(answer)) => Err(*answer),
                 other => panic!("neither a message nor an answer: {other:?}"),
             }
         };
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_is_ignored() {
         for line in ["no json", "{}", r#"{"jsonrpc":"2.0","id":1,"result":"#] {
-            assert!(matches!(decode(line.as_bytes())[..], [Decoded::Nothing(_)]), "{line}");
+            assert!(matches!(decode(line.as_bytes())[..], [Decoded::Ignored(_)]), "{line}");
         }
         assert!(decode(b"  ").is_empty());
     }
@@ -318,7 +318,7 @@ mod tests {
         let decoded = decode(batch);
         assert!(matches!(
             decoded[..],
-            [Decoded::Message(_), Decoded::Answer(_), Decoded::Message(_)]
+            [Decoded::Message(_), Decoded::Refused(_), Decoded::Message(_)]
         ));
     }
 }

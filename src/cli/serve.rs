@@ -1,0 +1,39 @@
+//! Serves MCP on standard input and output.
+
+use std::pin::pin;
+
+use tokio_util::sync::CancellationToken;
+
+use super::runtime::{leave_at_last, listening};
+use crate::model::settings::Settings;
+use crate::server::{Server, life};
+use crate::system::signals::Signals;
+use crate::transport::stdio;
+use crate::turn::Codex;
+
+/// Serves the client until it is gone or a signal comes. Returns the exit status.
+pub(super) fn run(settings: Settings) -> u8 {
+    leave_at_last(life::AT_LAST);
+    listening(|signals| serve(settings, signals))
+}
+
+async fn serve(settings: Settings, mut signals: Signals) -> u8 {
+    let server = Server::new(Codex::new(settings));
+    let shutdown = CancellationToken::new();
+    let mut service = pin!(life::serve(server, stdio(), shutdown.cancelled()));
+    let signal = tokio::select! {
+        biased;
+        signal = signals.next() => signal,
+        () = &mut service => return 0,
+    };
+    shutdown.cancel();
+    tracing::info!(signal = signal.name, "leaving");
+    tokio::select! {
+        // The service comes first: it signals Codex when it is polled.
+        biased;
+        () = &mut service => {}
+        // A second signal means at once.
+        _ = signals.next() => {}
+    }
+    signal.exit_status
+}

@@ -1,0 +1,269 @@
+//! What holds for every transport: bounds, merged progress, and an end that waits for the answers.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use rmcp::model::{ClientNotification, JsonRpcMessage, ProgressToken, ServerNotification};
+use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::inbox::Inbox;
+use super::outbox::Outbox;
+use super::unanswered::Unanswered;
+
+/// A transport whose sends never wait and whose queues are bounded.
+///
+/// One message at a time is with the transport; it counts as sent when the transport's future
+/// completes. The others wait in the outbox. [`receive`](Transport::receive) drives all of it, and rmcp
+/// calls that again after each message.
+pub(crate) struct Connection<T: Transport<RoleServer>> {
+    transport: T,
+    output: Output,
+    sending: Option<BoxFuture<'static, Result<(), T::Error>>>,
+    outbox: Outbox,
+    inbox: Inbox,
+    unanswered: Unanswered,
+    input_ended: bool,
+    sent: u64,
+    state: watch::Sender<State>,
+}
+
+/// What a transport reports about its output beside the messages that it is given.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    /// Cancelled when nobody can read what is sent.
+    pub(crate) closed: CancellationToken,
+    /// How many bytes the transport itself has yet to write: answers to what it could not decode.
+    pub(crate) refusals: watch::Receiver<usize>,
+}
+
+impl Default for Output {
+    /// A transport that answers nothing itself, and notices a closed output only when it sends.
+    fn default() -> Self {
+        Self { closed: CancellationToken::new(), refusals: watch::channel(0).1 }
+    }
+}
+
+/// Follows a connection from outside of the service that owns it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Monitor {
+    state: watch::Receiver<State>,
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    input_ended: bool,
+    /// Requests without an answer.
+    unanswered: usize,
+    /// Messages that the transport has not sent yet.
+    unsent: usize,
+    /// Messages sent so far: it grows for as long as somebody reads.
+    #[expect(dead_code, reason = "a change of it is what a waiting monitor notices")]
+    sent: u64,
+}
+
+impl<T: Transport<RoleServer>> Connection<T> {
+    pub(crate) fn new(transport: T, output: Output) -> Self {
+        Self {
+            transport,
+            output,
+            sending: None,
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            unanswered: Unanswered::default(),
+            input_ended: false,
+            sent: 0,
+            state: watch::Sender::default(),
+        }
+    }
+
+    pub(crate) fn monitor(&self) -> Monitor {
+        Monitor { state: self.state.subscribe(), output: self.output.clone() }
+    }
+
+    /// Hands a message to the transport, or lets it wait for those before it.
+    fn push(&mut self, message: TxJsonRpcMessage<RoleServer>, progress_of: Option<ProgressToken>) {
+        if self.output.closed.is_cancelled() {
+            return;
+        }
+        if self.sending.is_some() {
+            self.outbox.push(message, progress_of);
+        } else {
+            self.sending = Some(Box::pin(self.transport.send(message)));
+        }
+    }
+
+    /// Notes that the transport has sent a message, and gives it the next one.
+    fn note_sent(&mut self, result: Result<(), T::Error>) {
+        self.sending = None;
+        self.sent += 1;
+        if let Err(error) = result {
+            tracing::debug!(%error, "the output is broken");
+            self.output.closed.cancel();
+            self.outbox.clear();
+        }
+        if let Some(next) = self.outbox.pop() {
+            self.sending = Some(Box::pin(self.transport.send(next)));
+        }
+        self.publish();
+    }
+
+    fn note_received(&mut self, message: &RxJsonRpcMessage<RoleServer>) {
+        match message {
+            JsonRpcMessage::Request(request) => {
+                self.unanswered.insert(&request.id, &request.request);
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.inbox.withdraw(id);
+                    if let Some(token) = self.unanswered.remove(id) {
+                        self.outbox.withdraw(&token);
+                    }
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
+        }
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.state.send_replace(State {
+            input_ended: self.input_ended,
+            unanswered: self.unanswered.len(),
+            unsent: self.outbox.len() + usize::from(self.sending.is_some()),
+            sent: self.sent,
+        });
+    }
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
+        let (progress_of, answers) = match &message {
+            JsonRpcMessage::Notification(notification) => match &notification.notification {
+                ServerNotification::ProgressNotification(progress) => {
+                    (Some(progress.params.progress_token.clone()), None)
+                }
+                _ => (None, None),
+            },
+            JsonRpcMessage::Response(response) => (None, Some(response.id.clone())),
+            JsonRpcMessage::Error(error) => (None, error.id.clone()),
+            JsonRpcMessage::Request(_) => (None, None),
+        };
+        // After its answer, or its cancellation, a request has no more progress.
+        if progress_of.as_ref().is_none_or(|token| self.unanswered.has_token(token)) {
+            self.push(message, progress_of);
+        }
+        if let Some(id) = answers {
+            self.unanswered.remove(&id);
+        }
+        self.publish();
+        std::future::ready(Ok(()))
+    }
+
+    /// Cancel-safe: between two awaits everything is in `self`.
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            if let Some(message) = self.inbox.next(self.outbox.has_room()) {
+                return Some(message);
+            }
+            let all_answered = self.inbox.is_empty() && self.unanswered.len() == 0;
+            if self.input_ended && all_answered && self.sending.is_none() {
+                return None;
+            }
+            tokio::select! {
+                result = next_sent(&mut self.sending) => self.note_sent(result),
+                message = self.transport.receive(),
+                    if !self.input_ended && !self.inbox.is_full() =>
+                {
+                    match message {
+                        Some(message) => {
+                            self.note_received(&message);
+                            if self.inbox.is_empty() && self.outbox.has_room() {
+                                return Some(message);
+                            }
+                            self.inbox.push(message);
+                        }
+                        None => {
+                            self.input_ended = true;
+                            self.publish();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), T::Error> {
+        while self.sending.is_some() {
+            let result = next_sent(&mut self.sending).await;
+            self.note_sent(result);
+        }
+        self.transport.close().await
+    }
+}
+
+/// Completes when the message in `sending` was sent; never while there is none. Then an answer has to
+/// come through `send` first, for which rmcp drops this future and receives again.
+async fn next_sent<E>(sending: &mut Option<BoxFuture<'static, Result<(), E>>>) -> Result<(), E> {
+    match sending {
+        Some(sending) => sending.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Monitor {
+    /// Waits until every request has its answer, written or not.
+    pub(crate) async fn answered(&self) {
+        // An error means that the connection is gone, and so is everything that could wait.
+        drop(self.state.clone().wait_for(|state| state.unanswered == 0).await);
+    }
+
+    /// Waits until all messages are written, or nobody can read them.
+    pub(crate) async fn flushed(&self) {
+        let (mut state, mut refusals) = (self.state.clone(), self.output.refusals.clone());
+        let written = async {
+            drop(state.wait_for(|state| state.unsent == 0).await);
+            drop(refusals.wait_for(|bytes| *bytes == 0).await);
+        };
+        tokio::select! {
+            () = written => {}
+            () = self.closed() => {}
+        }
+    }
+
+    /// Waits until nobody can read what is sent.
+    pub(crate) async fn closed(&self) {
+        self.output.closed.cancelled().await;
+    }
+
+    /// Waits until the input has ended, all is answered, and the client has then read nothing for
+    /// `patience`.
+    pub(crate) async fn stalled(&self, patience: Duration) {
+        let mut state = self.state.clone();
+        let mut refusals = self.output.refusals.clone();
+        drop(state.wait_for(|state| state.input_ended && state.unanswered == 0).await);
+        loop {
+            let something_read = async {
+                tokio::select! {
+                    Ok(()) = state.changed() => {}
+                    Ok(()) = refusals.changed() => {}
+                    else => std::future::pending().await,
+                }
+            };
+            if tokio::time::timeout(patience, something_read).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! MCP over standard input and output, made to survive what clients really do.
+//!
+//! rmcp's own stdio transport drops lines that it cannot read, so that the caller waits for ever, and
+//! blocks when nobody reads standard output. This one answers every line in which it finds the id of a
+//! request.
+//!
+//! Two threads do the blocking reads and writes. A read of standard input can be neither polled
+//! portably nor abandoned, and the process must be able to leave all the same.
+
+mod hangup;
+mod lines;
+mod message;
+mod salvage;
+mod writer;
+
+use std::collections::VecDeque;
+use std::io;
+
+use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{Connection, Output};
+pub(crate) use hangup::hung_up;
+use lines::Line;
+use message::Decoded;
+use writer::Writer;
+
+/// The longest line that is read, in bytes. The longest prompt that Codex accepts fits in, even if
+/// every character of it is written as an escape.
+const MAX_LINE: usize = 16 << 20;
+
+/// How many bytes of refusals may wait to be written before no more lines are read.
+const MAX_REFUSALS: usize = 4 << 20;
+
+/// Connects to the client on standard input and output.
+pub(crate) fn stdio() -> Connection<LineTransport> {
+    let closed = hung_up();
+    let refusals = watch::Sender::new(0);
+    let output = Output { closed: closed.clone(), refusals: refusals.subscribe() };
+    let transport = LineTransport {
+        lines: lines::read(io::stdin()),
+        decoded: VecDeque::new(),
+        writer: Writer::start(io::stdout()),
+        refusals,
+        closed,
+    };
+    Connection::new(transport, output)
+}
+
+/// Messages as lines of JSON.
+pub(crate) struct LineTransport {
+    lines: mpsc::Receiver<io::Result<Line>>,
+    /// What the last line held and was not handed out yet: a batch has several messages.
+    decoded: VecDeque<RxJsonRpcMessage<RoleServer>>,
+    writer: Writer,
+    /// Bytes of refusals that are not written yet.
+    refusals: watch::Sender<usize>,
+    closed: CancellationToken,
+}
+
+impl LineTransport {
+    fn decode(&mut self, line: Line) {
+        let decoded = match line {
+            Line::Whole(line) => message::decode(&line),
+            Line::TooLong { length, salvaged } => vec![message::too_long(length, salvaged)],
+        };
+        for decoded in decoded {
+            match decoded {
+                Decoded::Message(message) => self.decoded.push_back(*message),
+                Decoded::Refused(answer) => self.refuse(&answer),
+                Decoded::Ignored(why) => tracing::debug!(why, "a line was ignored"),
+            }
+        }
+    }
+
+    fn refuse(&self, answer: &serde_json::Value) {
+        let Some(line) = to_line(answer) else { return };
+        let length = line.len();
+        let (refusals, closed) = (self.refusals.clone(), self.closed.clone());
+        refusals.send_modify(|bytes| *bytes += length);
+        self.writer.write(line, move |written| {
+            refusals.send_modify(|bytes| *bytes -= length);
+            if written.is_err() {
+                closed.cancel();
+            }
+        });
+    }
+}
+
+impl Transport<RoleServer> for LineTransport {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let (sender, written) = tokio::sync::oneshot::channel();
+        if let Some(line) = to_line(&message) {
+            self.writer.write(line, move |written| drop(sender.send(written)));
+        } else {
+            drop(sender.send(Ok(())));
+        }
+        async { written.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())) }
+    }
+
+    /// Cancel-safe: what was decoded stays in `self`, and both awaits are cancel-safe.
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            if let Some(message) = self.decoded.pop_front() {
+                return Some(message);
+            }
+            drop(self.refusals.subscribe().wait_for(|bytes| *bytes < MAX_REFUSALS).await);
+            match self.lines.recv().await? {
+                Ok(line) => self.decode(line),
+                Err(error) => {
+                    tracing::warn!(%error, "standard input cannot be read");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Waits until the refusals are written.
+    async fn close(&mut self) -> io::Result<()> {
+        drop(self.refusals.subscribe().wait_for(|bytes| *bytes == 0).await);
+        Ok(())
+    }
+}
+
+fn to_line(message: &impl Serialize) -> Option<Vec<u8>> {
+    match serde_json::to_vec(message) {
+        Ok(mut line) => {
+            line.push(b'\n');
+            Some(line)
+        }
+        Err(error) => {
+            tracing::error!(%error, "a message cannot be written as JSON");
+            None
+        }
+    }
+}
+
+/// An id as it stands in a message, even if it is one that no request can have.
+fn id_from(value: &serde_json::Value) -> Option<serde_json::Value> {
+    (value.is_string() || value.is_number()).then(|| value.clone())
+}
