@@ -6,6 +6,8 @@
 
 mod connection;
 mod inbox;
+#[cfg(test)]
+pub(crate) mod memory;
 mod outbox;
 mod stdio;
 mod unanswered;

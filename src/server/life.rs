@@ -78,3 +78,6 @@ async fn client_gone(
         tracing::warn!("Codex does not stop: leaving it to the watchdog");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,3 +267,6 @@ impl Monitor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
