@@ -6,11 +6,13 @@
 mod account;
 pub(crate) mod advice;
 pub(crate) mod attempt;
+mod call;
 mod classify;
 pub(crate) mod clock;
 mod named;
 mod plan;
-pub(crate) mod run;
+mod planner;
+mod run;
 mod settle;
 mod surroundings;
 pub(crate) mod tokens;
@@ -141,7 +143,7 @@ impl Codex {
             Some(_) => self.0.queue.enter_in_any_case(session, in_front),
             None => self.0.queue.enter(session, in_front),
         };
-        let call = run::Call { shared: Arc::clone(&self.0), request, policy, began, cancel };
+        let call = call::Call { shared: Arc::clone(&self.0), request, policy, began, cancel };
         self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
         turn
     }
@@ -184,7 +186,7 @@ impl Shared {
             histories: Histories::default(),
             watchdog: Watchdog::default(),
             versions: Versions::default(),
-            planning: Arc::new(tokio::sync::Semaphore::new(plan::PLANNED_AT_ONCE)),
+            planning: Arc::new(tokio::sync::Semaphore::new(planner::PLANNED_AT_ONCE)),
             vetting: tokio::sync::Semaphore::new(vet::VETTED_AT_ONCE),
             finding_last: tokio::sync::Mutex::default(),
             depth: depth(),

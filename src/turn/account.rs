@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::attempt::Recorder;
+use super::call::Call;
 use super::plan::Plan;
-use super::run::Call;
 use crate::codex::recorded::{self, Recorded};
 use crate::codex::refused::Refused;
 use crate::codex::rollout;
@@ -124,7 +124,7 @@ impl Call {
         if matches!(self.request.sandbox, SandboxChoice::Once(_)) {
             return String::new();
         }
-        let most = self.policy().max_sandbox;
+        let most = self.policy.max_sandbox;
         let operator = format!("the operator can allow more by {}.", policy::MAX_SANDBOX);
         match (sandbox, most) {
             (Sandbox::ReadOnly, Sandbox::ReadOnly) => {

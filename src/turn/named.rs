@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::run::Call;
+use super::call::Call;
 use super::{Codex, Shared};
 use crate::model::options::Image;
 use crate::model::outcome::FailureKind;
@@ -33,7 +33,7 @@ impl Call {
         }
         let images = self.request.options.images.clone();
         if !images.is_empty() {
-            let policy = self.policy().clone();
+            let policy = Policy::clone(&self.policy);
             let are_images = move || {
                 images.iter().try_for_each(|image| {
                     Image::existing(image.as_path()).map_err(|problem| bad("images", problem))?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use super::advice;
 use super::attempt::{End, Recorder, Running, Watched, Why};
+use super::call::Call;
 use super::classify;
 use super::clock::Clock;
 use super::plan::Plan;
@@ -23,9 +23,8 @@ use crate::codex::version::Version;
 use crate::model::effective::Effective;
 use crate::model::event::Event;
 use crate::model::limits::Limits;
-use crate::model::outcome::{Answer, CancelledBy, Failure, FailureKind, Limit};
-use crate::model::policy::{self, Policy};
-use crate::model::request::TurnRequest;
+use crate::model::outcome::{Answer, Failure, FailureKind};
+use crate::model::policy;
 use crate::model::sandbox::SandboxChoice;
 use crate::model::session_id::SessionId;
 use crate::model::text;
@@ -46,17 +45,6 @@ const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an error waits for who is in the way.
 const HOLDER_WITHIN: Duration = Duration::from_secs(2);
-
-/// A call, with all it needs.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) request: TurnRequest,
-    /// What whoever asks is allowed.
-    pub(crate) policy: Arc<Policy>,
-    pub(crate) began: Instant,
-    pub(crate) cancel: CancellationToken,
-}
 
 /// A warning.
 const UNRECORDED: &str =
@@ -245,37 +233,11 @@ impl Call {
         blocking(HOLDER_WITHIN, describe).await.unwrap_or_default()
     }
 
-    /// Waits for something, unless the call is cancelled.
-    pub(super) async fn wait_freely<T>(&self, wanted: impl Future<Output = T>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(self.cancelled()),
-            wanted = wanted => Ok(wanted),
-        }
-    }
-
-    /// Waits for something, unless the call is cancelled or its time is over before Codex runs.
-    pub(super) async fn wait<T>(
-        &self,
-        clock: &Clock,
-        wanted: impl Future<Output = T>,
-    ) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(self.cancelled()),
-            () = sleep_until(clock.total_ends()) => {
-                let limit = Limit::Total(clock.total());
-                Err(FailureKind::TimedOut { limit, started: false, in_front: String::new() })
-            }
-            wanted = wanted => Ok(wanted),
-        }
-    }
-
     fn start(&self, plan: &Plan, clock: &mut Clock) -> Result<Running> {
         let invocation = Invocation {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
-            ignore_rules: plan.kept,
+            ignore_rules: plan.confined,
             defaults: &plan.defaults,
             imposed: &plan.imposed,
             options: &plan.options,
@@ -471,12 +433,6 @@ impl Call {
         known.settled = true;
         known.usage = usage.or(known.usage);
         self.shared.sessions.remember(session, known);
-    }
-
-    fn cancelled(&self) -> FailureKind {
-        let shutdown = self.shared.is_shutting_down();
-        let by = if shutdown { CancelledBy::Shutdown } else { CancelledBy::Caller };
-        FailureKind::Cancelled { by }
     }
 
     fn busy(&self, holder: String) -> FailureKind {

@@ -2,10 +2,11 @@
 
 use tokio::time::Instant;
 
+use super::call::Call;
 use super::clock::Clock;
 use super::plan::Plan;
-use super::run::Call;
-use super::writable_roots::closes;
+
+use super::writable_roots::exclusion;
 use crate::model::outcome::FailureKind;
 use crate::session::queue::Place;
 
@@ -49,7 +50,7 @@ impl Plan {
         let Some(asked) = &self.roots else { return };
         let kept = place.roots().unwrap_or_default();
         for temp in asked.temp.iter().filter(|temp| !kept.temp.contains(temp)) {
-            self.imposed.push((closes(temp.which).to_owned(), true.into()));
+            self.imposed.push((exclusion(temp.which).to_owned(), true.into()));
             self.warnings.push(format!(
                 "This turn could not write in {}, because another one works in a folder of it.",
                 temp.folder

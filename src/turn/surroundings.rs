@@ -24,8 +24,8 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Looks for them, for a turn in `dir`.
-    pub(super) fn look(
+    /// Inspects the machine, for a turn in `dir`.
+    pub(super) fn inspect(
         settings: &Settings,
         codex_home: Option<&Path>,
         profile: Option<&str>,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::call::Call;
 use super::clock::Clock;
-use super::run::Call;
 use super::{Codex, Shared};
 use crate::admission::scope::Scope;
 use crate::model::limits::Limits;
@@ -89,7 +89,7 @@ impl Call {
     /// Refuses a session that was outside of the folders that are allowed. Its history comes along
     /// whatever directory the call names.
     pub(super) async fn check_session(&self) -> Result<(), FailureKind> {
-        let scope = self.shared.scope(self.policy());
+        let scope = self.shared.scope(&self.policy);
         let Some(session) = self.request.session.filter(|_| scope.is_limited()) else {
             return Ok(());
         };

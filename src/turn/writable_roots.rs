@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-use super::run::Call;
 use crate::admission::folders::READ_ONLY_NAMES;
 use crate::codex::configured::{Configured, Requirements};
 use crate::codex::setting::Setting;
@@ -24,8 +23,8 @@ use crate::system::links::{follow, is_within};
 /// All folders for temporary files in which Codex lets commands write, whatever else they may not.
 const TEMPORARY: [Which; 2] = [Which::SlashTmp, Which::TmpDir];
 
-/// The setting that has Codex close a folder for temporary files.
-pub(super) fn closes(which: Which) -> &'static str {
+/// The setting that has Codex exclude a folder for temporary files.
+pub(super) fn exclusion(which: Which) -> &'static str {
     match which {
         Which::SlashTmp => "sandbox_workspace_write.exclude_slash_tmp",
         Which::TmpDir => "sandbox_workspace_write.exclude_tmpdir_env_var",
@@ -56,76 +55,89 @@ pub(super) struct Arranged {
     pub(super) warnings: Vec<String>,
 }
 
-impl Call {
-    /// Arranges the folders of a turn that may write in `working_dir`. Of the options, directories that
-    /// are within others go. Closed already are the folders of the settings `excluded`.
-    pub(super) fn arrange(
-        &self,
-        working_dir: &WorkingDir,
-        options: &mut Options,
-        configured: &Configured,
-        excluded: &[&'static str],
-    ) -> Result<Arranged, FailureKind> {
-        let cwd = working_dir.as_path();
-        let closed =
-            |which: Which| excluded.contains(&closes(which)) || configured.is_set(closes(which));
-        let home = self.shared.codex_home.as_deref();
-        let folders = Folders {
-            cwd: cwd.to_owned(),
-            add_dirs: options.add_dirs.iter().map(|dir| dir.as_path().to_owned()).collect(),
-            configured: configured.writable_roots().iter().map(|dir| real(dir, home)).collect(),
-            temp: temporary().into_iter().filter(|temp| !closed(temp.which)).collect(),
-            fixed: self.policy().allowed_folders(),
-        };
-        let as_configured: Vec<PathBuf> = configured.writable_roots();
-        let shielded: Vec<PathBuf> =
-            folders.configured.iter().filter(|dir| folders.shield(dir)).cloned().collect();
-        let arrangement = folders.arrange().map_err(|around| {
-            let problem = format!(
-                "has {}, which the turn's directory {} lies in: its commands could put a link to \
-                 anywhere in the place of that directory; work in {0} itself, or leave it out",
-                around.display(),
-                cwd.display()
-            );
-            FailureKind::BadInput { field: "add_dirs".into(), problem: InvalidValue(problem) }
-        })?;
-        options
-            .add_dirs
-            .retain(|dir| arrangement.add_dirs.iter().any(|kept| kept == dir.as_path()));
-        let mut settings = Vec::new();
-        if arrangement.configured != as_configured {
-            let roots = arrangement.configured.iter().map(|root| Value::from(text(root)));
-            let key = "sandbox_workspace_write.writable_roots";
-            settings.push((key.to_owned(), Value::Array(roots.collect())));
-        }
-        let mut roots = arrangement.roots();
-        if configured.requirements() == Requirements::Profiles {
-            // There Codex does not take the settings by which they could be given up.
-            roots.own.extend(roots.temp.drain(..).map(|temp| temp.folder));
-        }
-        let mut warnings = Vec::new();
-        if !arrangement.left_out.is_empty() {
-            warnings.push(format!(
-                "Codex is configured to let commands write in {}, where the turn's directory or an \
-                 allowed one lies. That was left out: a turn could put a link to anywhere in the \
-                 place of such a directory.",
-                listed(&arrangement.left_out)
-            ));
-        }
-        if !shielded.is_empty() {
-            warnings.push(format!(
-                "Codex is configured to let commands write in {}, which it keeps from being written \
-                 otherwise. That was left out: a turn could put a link to anywhere in its place.",
-                listed(&shielded)
-            ));
-        }
-        Ok(Arranged {
-            roots: Some(roots),
-            excluded: arrangement.excluded.iter().map(|which| closes(*which)).collect(),
-            settings,
-            warnings,
-        })
+/// What the folders of a turn are arranged by.
+pub(super) struct Context<'a> {
+    pub(super) configured: &'a Configured,
+    pub(super) codex_home: Option<&'a Path>,
+    /// Settings of folders for temporary files that are excluded already.
+    pub(super) excluded: &'a [&'static str],
+    /// Folders that the policy names, which must stay where they are.
+    pub(super) fixed: Vec<PathBuf>,
+}
+
+/// Arranges the folders of a turn that may write in `working_dir`. Removes from the options the
+/// directories that lie in others.
+///
+/// # Errors
+///
+/// An added directory lies around the working directory.
+pub(super) fn arrange(
+    working_dir: &WorkingDir,
+    options: &mut Options,
+    context: Context<'_>,
+) -> Result<Arranged, FailureKind> {
+    let Context { configured, codex_home, excluded, fixed } = context;
+    let cwd = working_dir.as_path();
+    let is_excluded =
+        |which: Which| excluded.contains(&exclusion(which)) || configured.is_set(exclusion(which));
+    let as_configured: Vec<PathBuf> = configured.writable_roots();
+    let folders = Folders {
+        cwd: cwd.to_owned(),
+        add_dirs: options.add_dirs.iter().map(|dir| dir.as_path().to_owned()).collect(),
+        configured: as_configured.iter().map(|dir| resolved(dir, codex_home)).collect(),
+        temp: temporary().into_iter().filter(|temp| !is_excluded(temp.which)).collect(),
+        fixed,
+    };
+    let shielded: Vec<PathBuf> =
+        folders.configured.iter().filter(|dir| folders.shield(dir)).cloned().collect();
+    let arrangement = folders.arrange().map_err(|around| {
+        let problem = format!(
+            "has {}, which the turn's directory {} lies in: its commands could put a link to \
+             anywhere in the place of that directory; work in {0} itself, or leave it out",
+            around.display(),
+            cwd.display()
+        );
+        FailureKind::BadInput { field: "add_dirs".into(), problem: InvalidValue(problem) }
+    })?;
+    options.add_dirs.retain(|dir| arrangement.add_dirs.iter().any(|kept| kept == dir.as_path()));
+    let mut settings = Vec::new();
+    if arrangement.configured != as_configured {
+        let roots = arrangement.configured.iter().map(|root| Value::from(text(root)));
+        let key = "sandbox_workspace_write.writable_roots";
+        settings.push((key.to_owned(), Value::Array(roots.collect())));
     }
+    let mut roots = arrangement.roots();
+    if configured.requirements() == Requirements::Profiles {
+        // Here Codex ignores the settings that exclude these folders, so they cannot be yielded.
+        roots.own.extend(roots.temp.drain(..).map(|temp| temp.folder));
+    }
+    Ok(Arranged {
+        roots: Some(roots),
+        excluded: arrangement.excluded.iter().map(|which| exclusion(*which)).collect(),
+        settings,
+        warnings: warnings(&arrangement.left_out, &shielded),
+    })
+}
+
+/// Warnings about configured folders in which the turn cannot write.
+fn warnings(left_out: &[PathBuf], shielded: &[PathBuf]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !left_out.is_empty() {
+        warnings.push(format!(
+            "Codex is configured to let commands write in {}, where the turn's directory or an \
+             allowed one lies. That was left out: a turn could put a link to anywhere in the \
+             place of such a directory.",
+            listed(left_out)
+        ));
+    }
+    if !shielded.is_empty() {
+        warnings.push(format!(
+            "Codex is configured to let commands write in {}, which it keeps from being written \
+             otherwise. That was left out: a turn could put a link to anywhere in its place.",
+            listed(shielded)
+        ));
+    }
+    warnings
 }
 
 /// The folders of a turn as they are asked for, as they really are.
@@ -220,7 +232,7 @@ impl Arrangement {
 }
 
 /// A folder that is configured, as it really is. Codex takes what is relative from its home.
-fn real(dir: &Path, home: Option<&Path>) -> PathBuf {
+fn resolved(dir: &Path, home: Option<&Path>) -> PathBuf {
     let dir = match dir.strip_prefix("~") {
         Ok(rest) => std::env::home_dir().unwrap_or_default().join(rest),
         Err(_) => home.unwrap_or(Path::new("/")).join(dir),

@@ -1,0 +1,80 @@
+//! The settings of Codex that a turn overrides.
+
+use std::path::{Path, PathBuf};
+
+use crate::codex::configured::Configured;
+use crate::codex::confinement::{self, Confinement};
+use crate::codex::setting::Setting;
+use crate::model::options::Override;
+use crate::model::policy::{NestedMcp, Policy};
+use crate::model::request::TurnRequest;
+use crate::model::working_dir::WorkingDir;
+use crate::system::private;
+
+/// Settings for the command line of Codex.
+#[derive(Debug, Default)]
+pub(super) struct Overrides {
+    /// They hold unless the request overrides them.
+    pub(super) defaults: Vec<Setting>,
+    /// They hold whatever the request says.
+    pub(super) imposed: Vec<Setting>,
+    /// A warning, if settings of the project were left out.
+    pub(super) warning: Option<String>,
+}
+
+/// What the overrides depend on.
+pub(super) struct Basis<'a> {
+    pub(super) request: &'a TurnRequest,
+    pub(super) policy: &'a Policy,
+    pub(super) configured: &'a Configured,
+    pub(super) state_dir: Option<&'a Path>,
+    pub(super) working_dir: &'a WorkingDir,
+}
+
+impl Basis<'_> {
+    /// The settings of a turn, which is confined or not. May create an empty folder in the state folder.
+    pub(super) fn overrides(&self, confinement: Option<&Confinement<'_>>) -> Overrides {
+        let Self { request, policy, configured, .. } = self;
+        let mut overrides = Overrides::default();
+        let imposed = &mut overrides.imposed;
+        if confinement.is_some() || policy.nested_mcp != NestedMcp::Inherit {
+            imposed.push(confinement::untrusted(self.working_dir.as_path()));
+            let (taken, left) = configured.project_settings();
+            overrides.defaults = taken;
+            overrides.warning = (!left.is_empty()).then(|| {
+                format!(
+                    "Codex did not load the project's .codex/config.toml, because a turn could have \
+                     written it; of its settings these are left out: {}.",
+                    left.join(", ")
+                )
+            });
+        }
+        let (mut without, mut moved) = (Vec::new(), Vec::new());
+        if policy.nested_mcp != NestedMcp::Inherit {
+            without = configured.mcp_servers();
+            without.retain(|name| !policy.nested_mcp.allows(name));
+            imposed.extend(confinement::without_plugins());
+        }
+        // Moving servers would lose those that the request itself brings, which it may.
+        let own = |setting: &Override| setting.key().starts_with("mcp_servers");
+        if confinement.is_some() && !request.options.config.iter().any(own) {
+            moved = configured.mcp_servers_there();
+            moved.retain(|name| policy.nested_mcp.allows(name));
+        }
+        // Most turns move no server and need no folder.
+        let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };
+        imposed.extend(confinement::servers(&without, (&dir, &moved)));
+        imposed.extend(confinement.into_iter().flat_map(Confinement::settings));
+        if !policy.allowed_models.is_empty() {
+            imposed.extend(confinement::without_agents());
+        }
+        overrides
+    }
+
+    /// An empty folder in which no turn can write.
+    fn servers_dir(&self) -> PathBuf {
+        let own = self.state_dir.map(|dir| dir.join("empty"));
+        let created = own.filter(|dir| private::create_folder(dir).is_ok());
+        created.unwrap_or_else(|| "/".into())
+    }
+}

@@ -1,0 +1,107 @@
+//! What a turn is refused for, once the configuration and the version of Codex are known.
+
+use std::path::Path;
+
+use crate::codex::configured::Configured;
+use crate::codex::version::Version;
+use crate::model::options::{ApprovalPolicy, Options};
+use crate::model::outcome::FailureKind;
+use crate::model::policy::{self, Policy};
+use crate::model::request::TurnRequest;
+use crate::model::value::InvalidValue;
+
+type Result<T> = std::result::Result<T, FailureKind>;
+
+/// Refuses a profile that could get around the sandbox, and a configured model that the policy does not
+/// allow.
+pub(super) fn check_profile(
+    options: &Options,
+    policy: &Policy,
+    configured: &Configured,
+) -> Result<()> {
+    if let (Some(profile), Some(key)) =
+        (&options.profile, policy.first_unsafe_setting(configured.profile()))
+    {
+        let name = profile.as_str();
+        let problem = format!("{name} sets {key}, which could get around the sandbox");
+        return Err(policy::not_allowed("profile", problem, policy::MAX_SANDBOX));
+    }
+    if let (None, Some(model)) = (&options.model, configured.model()) {
+        policy.check_model(model)?;
+    }
+    Ok(())
+}
+
+/// What the version is checked against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VersionCheck<'a> {
+    /// The version of Codex; an unknown one passes.
+    pub(super) version: Option<Version>,
+    pub(super) confined: bool,
+    pub(super) configured: &'a Configured,
+    pub(super) codex_home: Option<&'a Path>,
+    pub(super) working_dir: &'a Path,
+}
+
+impl VersionCheck<'_> {
+    /// Refuses what this Codex does not have and would misunderstand.
+    pub(super) fn run(&self, request: &TurnRequest) -> Result<()> {
+        let options = &request.options;
+        if request.fork {
+            self.needs("fork", "", Version::FORK)?;
+        }
+        if let (Some(ApprovalPolicy::Untrusted), Some(found)) =
+            (options.approval_policy, self.version)
+            && found >= Version::NO_UNTRUSTED
+        {
+            let problem = format!(
+                "cannot be untrusted: Codex {} and newer no longer have it, and this one is {found}; \
+                 leave it out, or take on-request",
+                Version::NO_UNTRUSTED
+            );
+            return Err(bad("approval_policy", problem));
+        }
+        if self.confined && self.has_rules() {
+            let with =
+                "where there are rules of Codex's (rules/*.rules), which let commands out of it";
+            self.needs("sandbox", with, Version::IGNORE_RULES)?;
+        }
+        self.check_profile_file(options)
+    }
+
+    fn has_rules(&self) -> bool {
+        self.codex_home.is_some_and(|home| self.configured.has_rules(home, self.working_dir))
+    }
+
+    fn needs(&self, field: &str, only_with: &str, needed: Version) -> Result<()> {
+        match self.version {
+            Some(found) if found < needed => Err(FailureKind::NeedsNewerCodex {
+                field: field.into(),
+                only_with: only_with.into(),
+                needed: needed.to_string(),
+                found: found.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Codex takes a missing profile for an empty one.
+    fn check_profile_file(&self, options: &Options) -> Result<()> {
+        let (Some(profile), Some(home)) = (&options.profile, self.codex_home) else {
+            return Ok(());
+        };
+        if self.version.is_some_and(|version| version < Version::PROFILE_FILES) {
+            return Ok(());
+        }
+        let file = home.join(format!("{}.config.toml", profile.as_str()));
+        if file.is_file() {
+            return Ok(());
+        }
+        let problem = format!("must be a profile of Codex's, and there is no {}", file.display());
+        Err(bad("profile", problem))
+    }
+}
+
+fn bad(field: &str, problem: String) -> FailureKind {
+    FailureKind::BadInput { field: field.into(), problem: InvalidValue(problem) }
+}
