@@ -3,6 +3,7 @@
 //! Everything that depends on how the Codex CLI behaves is in here. Nothing in here knows of MCP, of
 //! queues, or of what a caller wants.
 
+pub(crate) mod backend;
 pub(crate) mod bubblewrap;
 pub(crate) mod command;
 pub(crate) mod configured;
@@ -11,6 +12,7 @@ mod decode;
 pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod event_stream;
+pub(crate) mod exec;
 #[cfg(unix)]
 mod exit;
 pub(crate) mod git;

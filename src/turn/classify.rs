@@ -22,7 +22,7 @@ pub(super) struct Known<'a> {
 /// What Codex refused, if it left without beginning anything.
 pub(super) fn refused(end: &End, transcript: &Transcript) -> Option<Trouble> {
     match end {
-        End::Exited { stderr, .. } if transcript.thread_id.is_none() => refusal::recognise(stderr),
+        End::Exited(exit) if transcript.thread_id.is_none() => refusal::recognise(&exit.stderr),
         _ => None,
     }
 }

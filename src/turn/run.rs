@@ -9,13 +9,15 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::advice;
-use super::attempt::{End, Recorder, Running, Watched, Why};
+use super::attempt::{Attempt, End, Recorder, Watched, Why};
 use super::call::Call;
 use super::classify;
 use super::clock::Clock;
 use super::plan::Plan;
 use super::tokens::{Before, Count, split};
-use crate::codex::command::{Invocation, Session, redacted};
+use crate::codex::backend::{Exit, Launch};
+use crate::codex::command::{Invocation, Session};
+use crate::codex::exec::Exec;
 use crate::codex::listing;
 use crate::codex::refusal::Trouble;
 use crate::codex::transcript::{Terminal, Transcript};
@@ -165,7 +167,7 @@ impl Call {
         place: &mut Place,
         events: &mpsc::Sender<Event>,
         mut recorder: Option<&mut (dyn Recorder + 'static)>,
-        running: &mut Option<Running>,
+        running: &mut Option<Attempt<Exec>>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let asked = self.request.continued_session();
         let failure = |kind| Failure::of(kind, asked);
@@ -196,10 +198,10 @@ impl Call {
             let watched = Watched {
                 clock,
                 cancel: &self.cancel,
-                asked,
+                resumes: asked,
                 recorder: recorder.as_deref_mut(),
                 events,
-                opened: &mut opened,
+                on_session: &mut opened,
             };
             let end = attempt.run(watched).await;
             let mut transcript = std::mem::take(&mut attempt.transcript);
@@ -233,7 +235,7 @@ impl Call {
         blocking(HOLDER_WITHIN, describe).await.unwrap_or_default()
     }
 
-    fn start(&self, plan: &Plan, clock: &mut Clock) -> Result<Running> {
+    fn start(&self, plan: &Plan, clock: &mut Clock) -> Result<Attempt<Exec>> {
         let invocation = Invocation {
             working_dir: &plan.working_dir,
             sandbox: plan.sandbox,
@@ -249,13 +251,14 @@ impl Call {
             },
             version: plan.version,
         };
-        let arguments = invocation.arguments();
-        let program = plan.program.path.display();
-        tracing::debug!(%program, arguments = redacted(&arguments), "starting Codex");
         clock.event(Instant::now(), false);
-        let watchdog = &self.shared.watchdog;
-        Running::start(&plan.program, &arguments, &self.request.prompt, watchdog)
-            .map_err(|error| classify::not_started(&plan.program, &error))
+        let launch = Launch {
+            program: &plan.program,
+            invocation,
+            prompt: &self.request.prompt,
+            watchdog: &self.shared.watchdog,
+        };
+        Attempt::start(&launch).map_err(|error| classify::not_started(&plan.program, &error))
     }
 
     /// Codex has opened the session: from now on it is known, logged, and taken.
@@ -348,7 +351,7 @@ impl Call {
             (End::Stopped(Why::AnotherSession { got }), None) => FailureKind::Internal {
                 message: format!("Codex answered in session {got}, and none was asked for"),
             },
-            (End::Exited { status, stderr }, session) => {
+            (End::Exited(Exit { status, stderr }), session) => {
                 let known = self.known(session.or(self.request.session));
                 classify::exited(status, &stderr, transcript.last_error.as_deref(), known)
             }
