@@ -5,17 +5,19 @@
 
 mod account;
 pub(crate) mod advice;
-pub(crate) mod attempt;
+mod attempt;
 mod call;
 mod classify;
-pub(crate) mod clock;
+mod clock;
 mod named;
 mod plan;
 mod planner;
 mod run;
+pub(crate) mod scheduling;
 mod settle;
 mod surroundings;
-pub(crate) mod tokens;
+pub(crate) mod tap;
+mod tokens;
 pub(crate) mod vet;
 mod writable_roots;
 
@@ -41,7 +43,8 @@ use crate::session::info::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
 use crate::system::depth::depth;
-use attempt::Recorder;
+use scheduling::Scheduling;
+use tap::Taps;
 
 /// How many events wait for a listener. Beyond, Codex is not read until it catches up.
 const EVENTS_AHEAD: usize = 256;
@@ -102,27 +105,17 @@ impl Codex {
     /// Starts a turn, or puts it in line. Turns of one session run in the order of these calls. Must
     /// be called on a Tokio runtime with time and I/O.
     pub fn start(&self, request: TurnRequest) -> Turn {
-        self.start_with(request, Arc::clone(&self.0.policy), None)
+        let policy = Arc::clone(&self.0.policy);
+        self.start_with(request, policy, Scheduling::Call, Taps::default())
     }
 
-    /// Starts a turn that is taken down, or puts it in line, where it waits as long as it takes and
-    /// whoever else waits: whether there is room for it was decided when it was accepted; `in_front` of all others that wait for its session, if that is wanted.
-    pub(crate) fn start_recorded(
-        &self,
-        mut request: TurnRequest,
-        policy: Policy,
-        recorder: Box<dyn Recorder>,
-        in_front: bool,
-    ) -> Turn {
-        request.at_front = in_front;
-        self.start_with(request, Arc::new(policy), Some(recorder))
-    }
-
-    fn start_with(
+    /// Starts a turn, or puts it in the queue, under this policy and with these taps.
+    pub(crate) fn start_with(
         &self,
         mut request: TurnRequest,
         policy: Arc<Policy>,
-        recorder: Option<Box<dyn Recorder>>,
+        scheduling: Scheduling,
+        taps: Taps,
     ) -> Turn {
         let began = Instant::now();
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
@@ -138,13 +131,9 @@ impl Codex {
             drop(answer.send(Err(failure)));
             return turn;
         }
-        let (session, in_front) = (request.continued_session(), request.at_front);
-        let waiting = match &recorder {
-            Some(_) => self.0.queue.enter_in_any_case(session, in_front),
-            None => self.0.queue.enter(session, in_front),
-        };
+        let waiting = scheduling.enter(&self.0.queue, request.continued_session());
         let call = call::Call { shared: Arc::clone(&self.0), request, policy, began, cancel };
-        self.0.turns.spawn(call.run(waiting, recorder, event_sender, answer));
+        self.0.turns.spawn(call.run(waiting, taps, scheduling, event_sender, answer));
         turn
     }
 

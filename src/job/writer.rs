@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::folder::{Folder, WriteLock};
@@ -21,7 +21,7 @@ use crate::codex::event_stream::Skipped;
 use crate::model::event::Event;
 use crate::model::time::Time;
 use crate::system::private::write_often;
-use crate::turn::attempt::Recorder;
+use crate::turn::tap::Tap;
 
 /// How often the state is written while events come.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -266,8 +266,6 @@ pub(crate) struct TurnRecorder {
     prompt: Uuid,
     /// Is told when the session is known.
     session_known: Arc<Notify>,
-    /// Resolves when whoever started the turn has written down its end.
-    end_written: Option<oneshot::Receiver<()>>,
     turn: u64,
 }
 
@@ -277,15 +275,13 @@ impl TurnRecorder {
         number: Arc<AtomicU64>,
         prompt: Uuid,
         session_known: Arc<Notify>,
-        end_written: oneshot::Receiver<()>,
     ) -> Self {
-        let end_written = Some(end_written);
-        Self { writer, number, prompt, session_known, end_written, turn: 0 }
+        Self { writer, number, prompt, session_known, turn: 0 }
     }
 }
 
-impl Recorder for TurnRecorder {
-    fn started(&mut self, working_dir: &Path) -> io::Result<()> {
+impl Tap for TurnRecorder {
+    fn starting(&mut self, working_dir: &Path) -> io::Result<()> {
         let mut writer = self.writer.lock();
         // Codex may be started anew in a session that somebody else had open.
         if self.turn == 0 {
@@ -315,9 +311,5 @@ impl Recorder for TurnRecorder {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.lock().flush()
-    }
-
-    fn end_is_taken_down(&mut self) -> oneshot::Receiver<()> {
-        self.end_written.take().unwrap_or_else(|| oneshot::channel().1)
     }
 }

@@ -28,8 +28,6 @@ pub struct TurnRequest {
     pub(crate) diff: Option<Diff>,
     pub(crate) total: Option<Duration>,
     pub(crate) idle: Option<Duration>,
-    /// Whether it is queued ahead of all other turns of its session.
-    pub(crate) at_front: bool,
 }
 
 impl TurnRequest {
@@ -47,7 +45,6 @@ impl TurnRequest {
             diff: None,
             total: None,
             idle: None,
-            at_front: false,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::attempt::Recorder;
 use super::call::Call;
 use super::plan::Plan;
+use super::tap::{Tap, Taps};
 use crate::codex::recorded::{self, Recorded};
 use crate::codex::refused::Refused;
 use crate::codex::rollout;
@@ -25,7 +25,7 @@ impl Call {
         &self,
         transcript: &mut Transcript,
         plan: &Plan,
-        recorder: Option<&mut (dyn Recorder + 'static)>,
+        taps: &mut Taps,
     ) -> Option<Effective> {
         let opened: SessionId = transcript.thread_id.as_ref()?.parse().ok()?;
         // What another session than the one asked for has on record is nothing of this turn's.
@@ -34,14 +34,12 @@ impl Call {
         }
         let (effective, recorded) = self.read_record(opened, plan).await?;
         let untold = transcript.complete(recorded);
-        if let Some(recorder) = recorder {
-            let taken = untold
-                .iter()
-                .try_for_each(|done| recorder.event(&done.event(), done.line().as_bytes()))
-                .and_then(|()| recorder.flush());
-            if let Err(error) = taken {
-                tracing::warn!(%error, "what Codex did not tell of is not taken down");
-            }
+        let tapped = untold
+            .iter()
+            .try_for_each(|done| taps.event(&done.event(), done.line().as_bytes()))
+            .and_then(|()| taps.flush());
+        if let Err(error) = tapped {
+            tracing::warn!(%error, "what Codex left out of its events is not recorded");
         }
         effective
     }

@@ -6,7 +6,6 @@ mod tests;
 
 use std::future::pending;
 use std::io;
-use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+use super::tap::{Tap, Taps};
 use crate::codex::backend::{Backend, Control, Exit, Launch, Output};
-use crate::codex::event_stream::Skipped;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::model::event::Event;
 use crate::model::outcome::Limit;
@@ -55,30 +54,13 @@ pub(crate) enum Why {
     },
 }
 
-/// Records what Codex prints, before any listener gets it. What cannot be recorded stops Codex.
-pub(crate) trait Recorder: Send {
-    /// Codex is about to start, and will work in this directory.
-    fn started(&mut self, working_dir: &Path) -> io::Result<()>;
-    /// Its process is there, and may not have the prompt yet.
-    fn launched(&mut self, pid: u32) -> io::Result<()>;
-    /// An event, and its line as Codex wrote it: JSON, but perhaps not all of it UTF-8.
-    fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()>;
-    /// A line that is not an event.
-    fn skipped(&mut self, skipped: Skipped) -> io::Result<()>;
-    /// Codex has paused: others must be able to see what was recorded.
-    fn flush(&mut self) -> io::Result<()>;
-    /// Resolves when the end of the turn was recorded, or never will be. Until then no other turn of the
-    /// session starts.
-    fn end_is_taken_down(&mut self) -> oneshot::Receiver<()>;
-}
-
 /// What a run goes by.
 pub(crate) struct Watched<'a> {
     pub(crate) clock: &'a mut Clock,
     pub(crate) cancel: &'a CancellationToken,
     /// The session that Codex must resume.
     pub(crate) resumes: Option<SessionId>,
-    pub(crate) recorder: Option<&'a mut (dyn Recorder + 'static)>,
+    pub(crate) taps: &'a mut Taps,
     /// The listener. It gets the events for as long as it listens.
     pub(crate) events: &'a mpsc::Sender<Event>,
     /// Called with the session once Codex has opened it. The listener learns of the session when the
@@ -221,17 +203,13 @@ impl<B: Backend> Attempt<B> {
         while let Some(output) = next {
             match output {
                 Output::Event(event) => {
-                    if let Some(recorder) = &mut watched.recorder {
-                        let recorded = recorder.event(&event, self.backend.line());
-                        self.check_recorded(recorded);
-                    }
+                    let tapped = watched.taps.event(&event, self.backend.line());
+                    self.check_tapped(tapped);
                     self.take_event(event, watched);
                 }
                 Output::Skipped(skipped) => {
-                    if let Some(recorder) = &mut watched.recorder {
-                        let recorded = recorder.skipped(skipped);
-                        self.check_recorded(recorded);
-                    }
+                    let tapped = watched.taps.skipped(skipped);
+                    self.check_tapped(tapped);
                     tracing::debug!(pid = self.pid(), ?skipped, "a line of Codex's was skipped");
                     self.transcript.record_skipped(skipped);
                 }
@@ -255,16 +233,14 @@ impl<B: Backend> Attempt<B> {
             }
             next = self.backend.take_buffered();
         }
-        if let Some(recorder) = &mut watched.recorder {
-            let recorded = recorder.flush();
-            self.check_recorded(recorded);
-        }
+        let tapped = watched.taps.flush();
+        self.check_tapped(tapped);
         watched.clock.event(Instant::now(), self.transcript.is_working());
         None
     }
 
-    fn check_recorded(&mut self, recorded: io::Result<()>) {
-        if let Err(error) = recorded
+    fn check_tapped(&mut self, tapped: io::Result<()>) {
+        if let Err(error) = tapped
             && !self.phase.is_stopping()
         {
             self.stop(Why::NotRecorded { reason: error.to_string() });

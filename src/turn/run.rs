@@ -1,5 +1,6 @@
 //! A call from its place in line to the exit of its process.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,13 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::advice;
-use super::attempt::{Attempt, End, Recorder, Watched, Why};
+use super::attempt::{Attempt, End, Watched, Why};
 use super::call::Call;
 use super::classify;
 use super::clock::Clock;
 use super::plan::Plan;
+use super::scheduling::Scheduling;
+use super::tap::{Tap, Taps};
 use super::tokens::{Before, Count, split};
 use crate::codex::backend::{Exit, Launch};
 use crate::codex::command::{Invocation, Session};
@@ -63,7 +66,8 @@ impl Call {
     pub(crate) async fn run(
         mut self,
         mut waiting: Waiting,
-        mut recorder: Option<Box<dyn Recorder>>,
+        mut taps: Taps,
+        scheduling: Scheduling,
         events: mpsc::Sender<Event>,
         answer: oneshot::Sender<std::result::Result<Answer, Box<Failure>>>,
     ) {
@@ -99,11 +103,12 @@ impl Call {
         if let Err(kind) = checked {
             return drop(answer.send(Err(Failure::of(kind, None))));
         }
-        let place = match &recorder {
-            Some(_) => self.wait_freely(waiting.place()).await,
-            None => self.wait(&clock, waiting.place()).await,
+        let place = if scheduling.counts_waiting() {
+            self.wait(&clock, waiting.place()).await
+        } else {
+            self.wait_freely(waiting.place()).await
         };
-        if recorder.is_some() {
+        if !scheduling.counts_waiting() {
             self.began = Instant::now();
             clock = Clock::new(limits, self.began);
         }
@@ -118,7 +123,7 @@ impl Call {
         };
         let mut running = None;
         let outcome = self
-            .conduct(&mut clock, &mut place, &events, recorder.as_deref_mut(), &mut running)
+            .conduct(&mut clock, &mut place, &events, &mut taps, &scheduling, &mut running)
             .await;
         if let Err(failure) = &outcome {
             let session = failure.session_id.map(tracing::field::display);
@@ -134,9 +139,7 @@ impl Call {
             running.leave(&self.cancel).await;
             self.list(session).await;
         }
-        if let Some(mut recorder) = recorder {
-            let _or_will_not_be = recorder.end_is_taken_down().await;
-        }
+        scheduling.end_recorded().await;
         drop(place);
     }
 
@@ -166,7 +169,8 @@ impl Call {
         clock: &mut Clock,
         place: &mut Place,
         events: &mpsc::Sender<Event>,
-        mut recorder: Option<&mut (dyn Recorder + 'static)>,
+        taps: &mut Taps,
+        scheduling: &Scheduling,
         running: &mut Option<Attempt<Exec>>,
     ) -> std::result::Result<Answer, Box<Failure>> {
         let asked = self.request.continued_session();
@@ -178,28 +182,22 @@ impl Call {
             // Anew for each attempt: whoever had the session may have changed what it is like.
             let checked = self.wait(clock, self.check_session()).await.map_err(failure)?;
             checked.map_err(|kind| Failure::of(kind, None))?;
-            let freely = recorder.is_some();
-            let plan = self.settled(clock, place, freely).await.map_err(failure)?;
-            if let Some(recorder) = &mut recorder {
-                let taken = recorder.started(plan.working_dir.as_path());
-                taken.map_err(|error| {
-                    failure(FailureKind::NotRecorded { reason: error.to_string() })
-                })?;
-            }
+            let plan = self.settled(clock, place, scheduling).await.map_err(failure)?;
+            let not_recorded =
+                |error: io::Error| failure(FailureKind::NotRecorded { reason: error.to_string() });
+            taps.starting(plan.working_dir.as_path()).map_err(not_recorded)?;
             let attempt = running.insert(self.start(&plan, clock).map_err(failure)?);
             let pid = attempt.pid();
-            if let Some(recorder) = &mut recorder
-                && let Err(error) = recorder.launched(pid)
-            {
+            if let Err(error) = taps.launched(pid) {
                 *running = None;
-                return Err(failure(FailureKind::NotRecorded { reason: error.to_string() }));
+                return Err(not_recorded(error));
             }
             let mut opened = |session| self.opened(session, place, &plan, pid);
             let watched = Watched {
                 clock,
                 cancel: &self.cancel,
                 resumes: asked,
-                recorder: recorder.as_deref_mut(),
+                taps,
                 events,
                 on_session: &mut opened,
             };
@@ -223,7 +221,7 @@ impl Call {
                 pause = (pause * 2).min(BUSY_RETRY.1);
                 continue;
             }
-            let effective = self.complete(&mut transcript, &plan, recorder).await;
+            let effective = self.complete(&mut transcript, &plan, taps).await;
             return self.outcome(end, transcript, plan, effective).await;
         }
     }

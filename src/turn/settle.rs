@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::clock::Clock;
 use super::plan::Plan;
+use super::scheduling::Scheduling;
 
 use super::writable_roots::exclusion;
 use crate::model::outcome::FailureKind;
@@ -19,7 +20,7 @@ impl Call {
         &self,
         clock: &mut Clock,
         place: &mut Place,
-        freely: bool,
+        scheduling: &Scheduling,
     ) -> Result<Plan, FailureKind> {
         loop {
             let mut plan = self.wait(clock, self.plan()).await.flatten()?;
@@ -31,7 +32,7 @@ impl Call {
             if !in_front.is_empty() {
                 tracing::debug!(in_front, "waiting for a folder");
             }
-            if freely {
+            if !scheduling.counts_waiting() {
                 drop(self.wait_freely(called_in).await?);
                 clock.begin(Instant::now());
             } else if let Err(mut kind) = self.wait(clock, called_in).await {

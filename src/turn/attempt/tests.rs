@@ -1,11 +1,13 @@
 //! Runs attempts on a backend that plays a script.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 
 use super::*;
+use crate::codex::event_stream::Skipped;
 use crate::model::limits::Limits;
 
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a0350aa";
@@ -101,25 +103,17 @@ impl Scene {
     }
 
     /// Runs until the run waits for something; `None` if it does not end before.
-    fn run(
-        &mut self,
-        attempt: &mut Attempt<Scripted>,
-        recorder: Option<&mut (dyn Recorder + 'static)>,
-    ) -> Option<End> {
-        self.run_to_end(attempt, recorder).now_or_never()
+    fn run(&mut self, attempt: &mut Attempt<Scripted>, taps: Taps) -> Option<End> {
+        self.run_to_end(attempt, taps).now_or_never()
     }
 
-    async fn run_to_end(
-        &mut self,
-        attempt: &mut Attempt<Scripted>,
-        recorder: Option<&mut (dyn Recorder + 'static)>,
-    ) -> End {
+    async fn run_to_end(&mut self, attempt: &mut Attempt<Scripted>, mut taps: Taps) -> End {
         let mut on_session = |_| self.adopted.take();
         let watched = Watched {
             clock: &mut self.clock,
             cancel: &self.cancel,
             resumes: self.resumes,
-            recorder,
+            taps: &mut taps,
             events: &self.events,
             on_session: &mut on_session,
         };
@@ -138,7 +132,7 @@ fn attempt_that_stays(script: impl Into<VecDeque<Output>>) -> Attempt<Scripted> 
 #[tokio::test]
 async fn the_terminal_event_ends_a_run_before_the_process_leaves() {
     let mut attempt = attempt_that_stays([completed()]);
-    assert_eq!(Scene::new().run(&mut attempt, None), Some(COMPLETED));
+    assert_eq!(Scene::new().run(&mut attempt, Taps::default()), Some(COMPLETED));
     let cancel = CancellationToken::new();
     cancel.cancel();
     assert!(!attempt.backend.is_stopped);
@@ -147,7 +141,10 @@ async fn the_terminal_event_ends_a_run_before_the_process_leaves() {
 
 #[tokio::test]
 async fn an_exit_without_a_terminal_event_is_reported_with_its_reason() {
-    assert_eq!(Scene::new().run(&mut attempt([Output::Left]), None), Some(End::Exited(exit())));
+    assert_eq!(
+        Scene::new().run(&mut attempt([Output::Left]), Taps::default()),
+        Some(End::Exited(exit()))
+    );
 }
 
 #[tokio::test]
@@ -156,7 +153,7 @@ async fn a_limit_stops_codex() {
     scene.clock = Clock::new(Limits { total: Duration::ZERO, idle: LONG }, Instant::now());
     let mut attempt = attempt_that_stays([]);
     let limit = Limit::Total(Duration::ZERO);
-    let end = scene.run_to_end(&mut attempt, None).await;
+    let end = scene.run_to_end(&mut attempt, Taps::default()).await;
     assert_eq!(end, End::Stopped(Why::Limit(limit)));
     assert!(attempt.backend.is_stopped);
 }
@@ -177,8 +174,8 @@ async fn limits_no_longer_apply_when_codex_has_left_unless_the_listener_is_slow(
 async fn what_codex_says_of_its_end_counts_also_when_it_was_cancelled() {
     let mut scene = Scene::new();
     scene.cancel.cancel();
-    assert_eq!(scene.run(&mut attempt_that_stays([completed()]), None), Some(COMPLETED));
-    let end = scene.run(&mut attempt_that_stays([error("interrupted")]), None);
+    assert_eq!(scene.run(&mut attempt_that_stays([completed()]), Taps::default()), Some(COMPLETED));
+    let end = scene.run(&mut attempt_that_stays([error("interrupted")]), Taps::default());
     assert_eq!(end, Some(End::Stopped(Why::Cancelled)));
 }
 
@@ -186,9 +183,9 @@ async fn what_codex_says_of_its_end_counts_also_when_it_was_cancelled() {
 async fn a_turn_in_another_session_is_stopped_whatever_it_says() {
     let mut scene = Scene::new();
     scene.resumes = SESSION.parse().ok();
-    let end = scene.run(&mut attempt([started(OTHER), completed()]), None);
+    let end = scene.run(&mut attempt([started(OTHER), completed()]), Taps::default());
     assert_eq!(end, Some(End::Stopped(Why::AnotherSession { got: OTHER.into() })));
-    let end = scene.run(&mut attempt([started(SESSION), completed()]), None);
+    let end = scene.run(&mut attempt([started(SESSION), completed()]), Taps::default());
     assert_eq!(end, Some(COMPLETED));
 }
 
@@ -196,12 +193,12 @@ async fn a_turn_in_another_session_is_stopped_whatever_it_says() {
 async fn nothing_is_read_while_the_listener_has_no_room() {
     let mut scene = Scene::with_room(1);
     let mut attempt = attempt([error("1"), error("2"), error("3"), completed()]);
-    assert_eq!(scene.run(&mut attempt, None), None);
+    assert_eq!(scene.run(&mut attempt, Taps::default()), None);
     assert_eq!(attempt.backend.script.len(), 2);
     let mut messages = Vec::new();
     while let Ok(event) = scene.listener.try_recv() {
         messages.push(event);
-        if scene.run(&mut attempt, None) == Some(COMPLETED) {
+        if scene.run(&mut attempt, Taps::default()) == Some(COMPLETED) {
             break;
         }
     }
@@ -213,9 +210,9 @@ async fn nothing_is_read_while_the_listener_has_no_room() {
 async fn a_stop_waits_for_no_listener() {
     let mut scene = Scene::with_room(1);
     let mut attempt = attempt_that_stays([error("1"), error("2"), error("3"), error("4")]);
-    assert_eq!(scene.run(&mut attempt, None), None);
+    assert_eq!(scene.run(&mut attempt, Taps::default()), None);
     scene.cancel.cancel();
-    assert_eq!(scene.run(&mut attempt, None), Some(End::Stopped(Why::Cancelled)));
+    assert_eq!(scene.run(&mut attempt, Taps::default()), Some(End::Stopped(Why::Cancelled)));
     assert!(attempt.backend.script.is_empty());
 }
 
@@ -225,10 +222,10 @@ async fn the_listener_learns_of_a_session_when_other_servers_know_it() {
     let (tell, adopted) = oneshot::channel();
     scene.adopted = Some(adopted);
     let mut attempt = attempt([started(SESSION), Output::Left]);
-    assert_eq!(scene.run(&mut attempt, None), None);
+    assert_eq!(scene.run(&mut attempt, Taps::default()), None);
     assert!(scene.listener.try_recv().is_err());
     tell.send(()).expect("it is awaited");
-    assert_eq!(scene.run(&mut attempt, None), Some(End::Exited(exit())));
+    assert_eq!(scene.run(&mut attempt, Taps::default()), Some(End::Exited(exit())));
     let expected = Event::ThreadStarted { thread_id: SESSION.into() };
     assert_eq!(scene.listener.try_recv(), Ok(expected));
 }
@@ -239,8 +236,8 @@ struct Disk {
     recorded: Arc<Mutex<Vec<Event>>>,
 }
 
-impl Recorder for Disk {
-    fn started(&mut self, _: &Path) -> io::Result<()> {
+impl Tap for Disk {
+    fn starting(&mut self, _: &Path) -> io::Result<()> {
         Ok(())
     }
 
@@ -264,22 +261,18 @@ impl Recorder for Disk {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-
-    fn end_is_taken_down(&mut self) -> oneshot::Receiver<()> {
-        oneshot::channel().1
-    }
 }
 
 #[tokio::test]
 async fn what_cannot_be_recorded_stops_codex_and_is_not_delivered() {
     let mut scene = Scene::new();
     let recorded = Arc::default();
-    let mut disk = Disk { room: 1, recorded: Arc::clone(&recorded) };
+    let disk = Disk { room: 1, recorded: Arc::clone(&recorded) };
     let mut attempt = attempt_that_stays([error("1"), error("2")]);
     let first = Event::Error { message: "1".into() };
-    let end = scene.run(&mut attempt, Some(&mut disk));
+    let end = scene.run(&mut attempt, Taps::one(disk));
     assert_eq!(end, Some(End::Stopped(Why::NotRecorded { reason: "full".into() })));
-    assert_eq!(*recorded.lock().expect("nothing panics with it"), [first.clone()]);
+    assert_eq!(*recorded.lock().expect("nothing panics with it"), std::slice::from_ref(&first));
     assert_eq!(scene.listener.try_recv(), Ok(first));
     assert!(scene.listener.try_recv().is_err());
 }
