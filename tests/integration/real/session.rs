@@ -1,45 +1,42 @@
-//! Sessions of the real Codex: begun, resumed, kept over a restart.
+//! Sessions of the real Codex: started, resumed, kept over a restart.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::kit::call::{Answer, call};
 use crate::kit::real::{ByHand, by_script, last_turn, obey, record};
-use crate::kit::setup::{
-    content, error_text, field, home, real, real_with, resume_command, scratch,
-};
+use crate::kit::setup::{home, real, real_with, resume_command, scratch};
 use crate::support::client::Server;
 use crate::support::model::{Model, Request, Response, echo};
 use crate::support::real_codex::{self, Home};
 
 #[test]
-fn a_session_is_begun_and_resumed() {
+fn a_session_is_started_and_resumed() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();
-    let first = server.call("codex_chat", &json!({"prompt": "What is in here?"}));
-    assert!(field(&first, "reply").contains("What is in here?"));
-    let session = field(&first, "session_id");
-    assert_eq!(field(&first, "resume_command"), resume_command(&home, session));
+    let first = call(&server).prompt("What is in here?").succeeds().says("What is in here?");
+    let session = first.session();
+    assert_eq!(first["resume_command"], resume_command(&home, session));
 
-    let second = server.call("codex_chat", &json!({"prompt": "And now?", "session_id": session}));
-    assert_eq!(field(&second, "session_id"), session);
+    resume(&server, session, "And now?")
+        .has("usage.input_tokens", 100)
+        .has("session_usage.input_tokens", 200);
     let asked = model.wait_for(|request| request.last_user_text().contains("And now?"));
     assert!(asked.user_texts().iter().any(|text| text.contains("What is in here?")));
-    assert_eq!(content(&second)["usage"]["input_tokens"], 100);
-    assert_eq!(content(&second)["session_usage"]["input_tokens"], 200);
 }
 
-/// A home whose Codex is configured for another sandbox than the one it has by itself, so that it
-/// shows who chose.
+/// A home whose Codex has a sandbox configured that is not the default, so that tests see which of them
+/// was used.
 fn writable_home(model: &Model) -> Home {
     let home = home(&model.url());
     home.append_config("sandbox_mode = \"workspace-write\"");
     home
 }
 
-/// A server that knows nothing of what was before, and runs somewhere else.
+/// A new server, which remembers nothing and runs in another directory.
 fn restarted(home: &Home) -> Server {
     real(home).cwd(scratch()).start()
 }
@@ -50,12 +47,14 @@ fn directory(home: &Home, name: &str) -> PathBuf {
     directory
 }
 
-fn go_on(server: &Server, session: &str, prompt: &str) -> Value {
-    server.call("codex_chat", &json!({"prompt": prompt, "session_id": session}))
+/// Resumes a session, which must stay the same.
+fn resume(server: &Server, session: &str, prompt: &str) -> Answer {
+    call(server).prompt(prompt).in_session(session).succeeds().in_session(session)
 }
 
-fn assert_no_warnings(result: &Value) {
-    assert!(content(result)["warnings"].is_null(), "{result}");
+/// Starts a session that may write in this directory.
+fn writing_in(server: &Server, directory: &Path) -> Answer {
+    call(server).prompt("Begin.").argument("cwd", directory).sandbox("workspace-write").succeeds()
 }
 
 fn assert_asks_for(request: &Request, wanted: &[&str]) {
@@ -70,21 +69,21 @@ fn a_guard_of_a_plan_asks_for_a_good_review_and_runs_read_only() {
     let model = Model::start(echo);
     let home = writable_home(&model);
     let server = real(&home).start();
-    let arguments = json!({
-        "requirements": "The cellar must stay dry.",
-        "plan": "Dig a trench.",
-        "constraints": "Touch no pipe.",
-    });
-    let result = server.call("codex_guard_plan", &arguments);
-    for given in ["The cellar must stay dry.", "Dig a trench.", "Touch no pipe."] {
-        assert!(field(&result, "critique").contains(given), "{result}");
-    }
+    let answer = call(&server)
+        .tool("codex_guard_plan")
+        .argument("requirements", "The cellar must stay dry.")
+        .argument("plan", "Dig a trench.")
+        .argument("constraints", "Touch no pipe.")
+        .succeeds()
+        .says("The cellar must stay dry.")
+        .says("Dig a trench.")
+        .says("Touch no pipe.");
     assert_asks_for(
         &model.requests()[0],
         &["requirements", "risks", "open questions", "tests to write", "blockers", "suggestions"],
     );
     assert_asks_for(&model.requests()[0], &["language of the request", "codex_guard_plan"]);
-    assert_eq!(last_turn(&home, field(&result, "session_id")).1, "read-only");
+    assert_eq!(last_turn(&home, answer.session()).1, "read-only");
 }
 
 #[test]
@@ -92,13 +91,13 @@ fn a_guard_of_finished_work_asks_for_a_good_review_and_runs_read_only() {
     let model = Model::start(obey);
     let home = writable_home(&model);
     let server = real(&home).start();
-    let arguments = json!({
-        "change_summary": "The trench is dug. [run touch forbidden; echo It is deep.]",
-        "test_results": "It rained and stayed dry.",
-        "open_questions": "Is it deep enough?",
-    });
-    let result = server.call("codex_guard_final", &arguments);
-    assert!(field(&result, "review").contains("It is deep."), "{result}");
+    let answer = call(&server)
+        .tool("codex_guard_final")
+        .argument("change_summary", "The trench is dug. [run touch forbidden; echo It is deep.]")
+        .argument("test_results", "It rained and stayed dry.")
+        .argument("open_questions", "Is it deep enough?")
+        .succeeds()
+        .says("It is deep.");
     assert!(!home.project().join("forbidden").exists(), "a guard has changed something");
     assert_asks_for(
         &model.requests()[0],
@@ -109,7 +108,7 @@ fn a_guard_of_finished_work_asks_for_a_good_review_and_runs_read_only() {
         &["wrong results", "regressions", "gaps in the tests", "rollback", "suggestions"],
     );
     assert_asks_for(&model.requests()[0], &["language of the request", "codex_guard_final"]);
-    assert_eq!(last_turn(&home, field(&result, "session_id")).1, "read-only");
+    assert_eq!(last_turn(&home, answer.session()).1, "read-only");
 }
 
 #[test]
@@ -117,53 +116,51 @@ fn a_restart_in_another_directory_keeps_directory_and_sandbox() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let inner = directory(&home, "inner");
-    let arguments = json!({"prompt": "Begin.", "cwd": inner, "sandbox": "workspace-write"});
-    let first = real(&home).start().call("codex_chat", &arguments);
-    let session = field(&first, "session_id");
-
-    let second = go_on(&restarted(&home), session, "Where? [run pwd]");
-    assert_no_warnings(&second);
-    assert_eq!(Path::new(field(&second, "cwd")), inner);
-    assert!(field(&second, "reply").contains(&*inner.to_string_lossy()), "{second}");
-    assert_eq!(last_turn(&home, session), (inner, "workspace-write".into()));
+    let first = writing_in(&real(&home).start(), &inner);
+    resume(&restarted(&home), first.session(), "Where? [run pwd]")
+        .warns_of_nothing()
+        .has("cwd", &inner)
+        .says(&inner.to_string_lossy());
+    assert_eq!(last_turn(&home, first.session()), (inner, "workspace-write".into()));
 }
 
 #[test]
-fn a_guard_turn_leaves_what_its_session_may_do() {
+fn a_guard_does_not_change_the_sandbox_of_its_session() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let (inner, other) = (directory(&home, "inner"), directory(&home, "other"));
     let mut server = real(&home).start();
-    let arguments = json!({"prompt": "Begin.", "cwd": inner, "sandbox": "workspace-write"});
-    let first = server.call("codex_chat", &arguments);
-    let session = field(&first, "session_id");
-    let guard = json!({"change_summary": "All.", "session_id": session, "cwd": other});
+    let first = writing_in(&server, &inner);
+    let session = first.session();
     for restart in [false, true] {
-        let review = server.call("codex_guard_final", &guard);
-        content(&review);
+        let guard = call(&server).tool("codex_guard_final").argument("change_summary", "All.");
+        guard.in_session(session).argument("cwd", &other).succeeds();
         assert_eq!(last_turn(&home, session), (other.clone(), "read-only".into()));
         if restart {
             server = restarted(&home);
         }
-        assert_no_warnings(&go_on(&server, session, "Go on."));
+        resume(&server, session, "Go on.").warns_of_nothing();
         assert_eq!(last_turn(&home, session), (inner.clone(), "workspace-write".into()));
     }
 }
 
 #[test]
-fn a_session_begun_by_a_guard_goes_on_as_codex_is_configured() {
+fn a_session_started_by_a_guard_continues_as_codex_is_configured() {
     let model = Model::start(echo);
     let home = writable_home(&model);
-    let arguments = json!({"requirements": "Dry.", "plan": "Dig."});
-    let guard = real(&home).start().call("codex_guard_plan", &arguments);
-    let session = field(&guard, "session_id");
+    let guard = call(&real(&home).start())
+        .tool("codex_guard_plan")
+        .argument("requirements", "Dry.")
+        .argument("plan", "Dig.")
+        .succeeds();
+    let session = guard.session();
     assert_eq!(last_turn(&home, session), (home.project().into(), "read-only".into()));
-    assert_no_warnings(&go_on(&restarted(&home), session, "Do it."));
+    resume(&restarted(&home), session, "Do it.").warns_of_nothing();
     assert_eq!(last_turn(&home, session), (home.project().into(), "workspace-write".into()));
 }
 
 #[test]
-fn tokens_are_told_for_the_call_and_for_the_session() {
+fn tokens_are_reported_for_the_call_and_for_the_session() {
     let model = Model::start(|request: &Request| {
         let prompt = request.last_user_text();
         let tokens = prompt.split_once("tokens: ").and_then(|(_, rest)| rest.split_once('.'));
@@ -172,25 +169,20 @@ fn tokens_are_told_for_the_call_and_for_the_session() {
     });
     let home = home(&model.url());
     let server = real(&home).start();
-    let tokens = |result: &Value| {
-        let content = content(result);
-        let of = |name: &str| content[name]["input_tokens"].as_u64();
-        (of("usage"), of("session_usage"))
+    let used = |answer: Answer, call: u64, session: u64| {
+        answer.has("usage.input_tokens", call).has("session_usage.input_tokens", session)
     };
-    let first = server.call("codex_chat", &json!({"prompt": "tokens: 100."}));
-    assert_eq!(tokens(&first), (Some(100), Some(100)));
-    let session = field(&first, "session_id");
+    let first = used(call(&server).prompt("tokens: 100.").succeeds(), 100, 100);
+    let session = first.session();
 
     ByHand::resume(&home, session, "tokens: 1000.").finish();
-    assert_eq!(tokens(&go_on(&server, session, "tokens: 10.")), (Some(10), Some(1110)));
+    used(resume(&server, session, "tokens: 10."), 10, 1110);
     drop(server);
     ByHand::resume(&home, session, "tokens: 2000.").finish();
-    let last = go_on(&restarted(&home), session, "tokens: 7.");
-    assert_eq!(tokens(&last), (Some(7), Some(3117)));
-    let usage = &content(&last)["usage"];
-    assert_eq!(usage["cached_input_tokens"], 1);
-    assert_eq!(usage["output_tokens"], 10);
-    assert_eq!(usage["reasoning_output_tokens"], 2);
+    used(resume(&restarted(&home), session, "tokens: 7."), 7, 3117)
+        .has("usage.cached_input_tokens", 1)
+        .has("usage.output_tokens", 10)
+        .has("usage.reasoning_output_tokens", 2);
 }
 
 #[test]
@@ -199,8 +191,7 @@ fn a_prompt_of_half_a_million_characters_arrives_whole() {
     let home = home(&model.url());
     let words = (0..).flat_map(|n: u32| format!("wörter {n} ").chars().collect::<Vec<_>>());
     let prompt: String = words.take(500_000).collect();
-    let result = real(&home).start().call("codex_chat", &json!({"prompt": prompt}));
-    assert_eq!(field(&result, "reply"), "read");
+    call(&real(&home).start()).prompt(&prompt).replies("read");
     assert!(model.requests()[0].last_user_text().contains(&prompt), "it is not whole");
 }
 
@@ -210,21 +201,19 @@ fn a_prompt_is_never_read_as_a_flag_or_a_command() {
     let home = home(&model.url());
     let server = real(&home).start();
     let prompts = ["--help", "-c", "resume", "review", "- a list\n- of two"];
-    let calls = prompts.map(|prompt| server.begin_call("codex_chat", &json!({"prompt": prompt})));
-    for (prompt, call) in prompts.iter().zip(&calls) {
-        let result = &server.answer(call)["result"];
-        assert!(field(result, "reply").contains(&format!(" ---\n{prompt}\n---")), "{result}");
+    let sent = prompts.map(|prompt| (prompt, call(&server).prompt(prompt).send()));
+    for (prompt, sent) in sent {
+        sent.succeeds().says(&format!(" ---\n{prompt}\n---"));
     }
 }
 
 #[test]
-fn a_record_that_cannot_be_understood_gives_the_defaults_and_a_warning() {
+fn an_unreadable_record_gives_the_defaults_and_a_warning() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let inner = directory(&home, "inner");
-    let arguments = json!({"prompt": "Begin.", "cwd": inner, "sandbox": "workspace-write"});
-    let first = real(&home).start().call("codex_chat", &arguments);
-    let session = field(&first, "session_id");
+    let first = writing_in(&real(&home).start(), &inner);
+    let session = first.session();
     let path = home.rollout(session).expect("a record");
     let lines = fs::read_to_string(&path).expect("text");
     // As a later Codex may write it: another name for what a turn runs with.
@@ -232,11 +221,10 @@ fn a_record_that_cannot_be_understood_gives_the_defaults_and_a_warning() {
     assert_ne!(lines, renamed, "the record has another form by now");
     fs::write(&path, format!("{renamed}{{half a line\n")).expect("it is ours");
 
-    let second = go_on(&real(&home).start(), session, "Go on.");
-    let warnings = content(&second)["warnings"].to_string();
-    assert!(warnings.contains("record"), "{second}");
-    assert!(warnings.contains(&*home.project().to_string_lossy()), "{second}");
-    assert_eq!(Path::new(field(&second, "cwd")), home.project());
+    resume(&real(&home).start(), session, "Go on.")
+        .warns_of("record")
+        .warns_of(&home.project().to_string_lossy())
+        .has("cwd", home.project());
     assert_eq!(last_turn(&home, session), (home.project().into(), "read-only".into()));
 }
 
@@ -245,36 +233,31 @@ fn full_access_is_not_inherited_where_it_is_not_allowed() {
     const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
     let model = Model::start(echo);
     let home = home(&model.url());
-    let arguments = json!({"prompt": "Begin.", "sandbox": "danger-full-access"});
-    let refused = real(&home).start().call("codex_chat", &arguments);
-    let text = error_text(&refused);
-    assert!(text.starts_with("not_allowed: ") && text.contains(MOST), "{text}");
+    let server = real(&home).start();
+    let full = call(&server).prompt("Begin.").sandbox("danger-full-access");
+    full.fails_with("not_allowed").mentions(MOST);
 
-    let first = real(&home).env(MOST, "danger-full-access").start().call("codex_chat", &arguments);
-    let session = field(&first, "session_id");
+    let open = real(&home).env(MOST, "danger-full-access").start();
+    let first = call(&open).prompt("Begin.").sandbox("danger-full-access").succeeds();
+    let session = first.session();
     assert_eq!(last_turn(&home, session).1, "danger-full-access");
-    let second = go_on(&restarted(&home), session, "Go on.");
-    assert!(content(&second)["warnings"].to_string().contains(MOST), "{second}");
+    resume(&restarted(&home), session, "Go on.").warns_of(MOST);
     assert_eq!(last_turn(&home, session).1, "workspace-write");
 }
 
-/// What a turn answers, less what is new each time, and the variables by which Codex knows how it
-/// was installed.
+/// The answer of a turn without the fields that are new each time, and the variables by which Codex
+/// knows how it was installed.
 fn by_program(home: &Home, codex: &Path) -> (Value, String) {
     let server = real_with(home, codex).start();
-    let prompt = "[run env | grep ^CODEX_MANAGED | sort]";
-    let result = server.call("codex_chat", &json!({"prompt": prompt}));
-    let mut answer = content(&result).clone();
-    let fields = answer.as_object_mut().expect("an answer");
+    let answer = call(&server).prompt("[run env | grep ^CODEX_MANAGED | sort]").succeeds();
+    let mut fields = answer.content().as_object().expect("an answer").clone();
     fields.retain(|name, _| !matches!(name.as_str(), "session_id" | "resume_command" | "reply"));
-    let reply = field(&result, "reply");
-    let variables: Vec<&str> =
-        reply.lines().filter(|line| line.starts_with("CODEX_MANAGED")).collect();
-    (answer, variables.join("\n"))
+    let variables = answer.reply().lines().filter(|line| line.starts_with("CODEX_MANAGED"));
+    (fields.into(), variables.collect::<Vec<_>>().join("\n"))
 }
 
 #[test]
-fn the_native_program_is_started_in_place_of_the_script_and_all_is_the_same() {
+fn the_native_program_is_started_in_place_of_the_script_with_the_same_result() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let codex = real_codex::install();
@@ -285,7 +268,7 @@ fn the_native_program_is_started_in_place_of_the_script_and_all_is_the_same() {
     assert_eq!(by_program(&home, &codex.native).0, by_script.0);
 
     let server = real_with(&home, &codex.script).start();
-    let call = server.begin_call("codex_chat", &json!({"prompt": "[hang]"}));
+    let hanging = call(&server).prompt("[hang]").send();
     model.wait_for(|request| request.last_user_text().contains("[hang]"));
     if let Ok(running) = server.descendants() {
         let native = codex.native.canonicalize().expect("it is installed");
@@ -296,16 +279,16 @@ fn the_native_program_is_started_in_place_of_the_script_and_all_is_the_same() {
             "{running:?}"
         );
     }
-    server.cancel(&call);
+    server.cancel(&hanging.call);
 }
 
 #[test]
-fn the_record_tells_a_person_where_a_prompt_came_from() {
+fn the_record_shows_a_user_where_a_prompt_came_from() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).env("CODEX_PERSISTENT_MCP_ORIGIN", "night shift").start();
-    let result = server.call("codex_chat", &json!({"prompt": "Begin."}));
-    let lines = record(&home, field(&result, "session_id"));
+    let answer = call(&server).prompt("Begin.").succeeds();
+    let lines = record(&home, answer.session());
     let prompt = lines.iter().map(Value::to_string).find(|line| line.contains("Begin."));
     let prompt = prompt.expect("the prompt is recorded");
     for part in ["MCP", "AI agent", "tool: codex_chat", "origin: night shift"] {
@@ -318,8 +301,8 @@ fn model_and_reasoning_effort_reach_the_model() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();
-    let arguments = json!({"prompt": "Begin.", "model": "gpt-5.4", "reasoning_effort": "high"});
-    content(&server.call("codex_chat", &arguments));
+    let begin = call(&server).prompt("Begin.").argument("model", "gpt-5.4");
+    begin.argument("reasoning_effort", "high").succeeds();
     let body = &model.requests()[0].body;
     assert_eq!(body["model"], "gpt-5.4");
     assert_eq!(body["reasoning"]["effort"], "high");
