@@ -18,6 +18,8 @@ pub mod play;
 pub mod real;
 pub mod setup;
 #[cfg(unix)]
+pub mod snapshot;
+#[cfg(unix)]
 pub mod store;
 #[cfg(unix)]
 pub mod wait;

@@ -32,6 +32,7 @@ mod queue;
 mod recorded;
 mod scale;
 mod sessions;
+mod snapshots;
 #[cfg(target_os = "linux")]
 mod special_files;
 #[cfg(target_os = "linux")]

@@ -51,8 +51,8 @@ fn shell(stage: &Stage, text: &str) -> PathBuf {
     path
 }
 
-/// A Codex of this version, which writes down what it is called with.
-fn codex_of(stage: &Stage, version: &str) -> PathBuf {
+/// A Codex of this version, which records the arguments of each start.
+pub fn codex_of(stage: &Stage, version: &str) -> PathBuf {
     let (log, codex) = (stage.file("calls"), scripted_codex());
     let (log, codex) = (log.display(), codex.display());
     let text = format!(
