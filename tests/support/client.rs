@@ -25,7 +25,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::environment::clean;
+use super::environment::{clean, patient};
 pub use builder::Builder;
 use inbox::Inbox;
 use output::Output;
@@ -241,6 +241,7 @@ impl Server {
     /// # Panics
     /// When it is still there after this time.
     pub fn wait_exit(&self, bound: Duration) -> ExitStatus {
+        let bound = patient(bound);
         let deadline = Instant::now() + bound;
         loop {
             let status = self.lock_child().try_wait().expect("the server is our child");

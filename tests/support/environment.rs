@@ -1,16 +1,31 @@
-//! What programs under test get of the environment: the same wherever the tests run, and nothing of the
-//! person's own. Shell files that are slow, a locale, settings of git's or of a proxy would change what
-//! a server, Codex and its commands do.
+//! The environment of programs under test: the same wherever the tests run, without anything of the
+//! user's own. Slow shell files, a locale, settings of git or of a proxy would change how a server, Codex
+//! and its commands behave. And the one variable by which a user adapts the tests to a slow machine.
 //!
-//! This file needs nothing but the standard library, so that any program can include it.
+//! This file needs only the standard library, so that any program can include it.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-/// Gives a command an environment of its own: the person's PATH, since programs lie elsewhere on each
-/// machine, and an empty folder for a home directory. There is no TMPDIR: a test that has files there
-/// sets one.
+/// By how much bounds that depend on the speed of the machine are multiplied: a number, 1 by default.
+const PATIENCE: &str = "CODEX_MCP_TEST_PATIENCE";
+
+/// A bound that depends on the speed of the machine, multiplied by `CODEX_MCP_TEST_PATIENCE`.
+///
+/// # Panics
+/// When the variable is not a positive number.
+pub fn patient(bound: Duration) -> Duration {
+    let Ok(factor) = env::var(PATIENCE) else { return bound };
+    match factor.parse() {
+        Ok(factor) if factor > 0.0 => bound.mul_f64(factor),
+        _ => panic!("{PATIENCE} must be a positive number, and is {factor:?}"),
+    }
+}
+
+/// Gives a command an environment of its own: the user's PATH, since programs are elsewhere on each
+/// machine, and this folder as home directory. There is no TMPDIR: a test that has files there sets one.
 pub fn clean<'a>(command: &'a mut Command, user: &Path) -> &'a mut Command {
     command
         .env_clear()
@@ -18,7 +33,7 @@ pub fn clean<'a>(command: &'a mut Command, user: &Path) -> &'a mut Command {
         .env("HOME", user)
         .env("LANG", "C.UTF-8")
         .env("SHELL", "/bin/sh");
-    // Without these Windows starts next to nothing.
+    // Without these, Windows starts hardly any program.
     for name in ["SystemRoot", "ComSpec", "PATHEXT"] {
         if let Some(value) = env::var_os(name).filter(|_| cfg!(windows)) {
             command.env(name, value);

@@ -20,6 +20,8 @@ pub use request::Request;
 pub use response::{Item, Response};
 use serde_json::json;
 
+use super::environment::patient;
+
 const WAIT: Duration = Duration::from_mins(1);
 const KEEP_ALIVE: Duration = Duration::from_millis(100);
 const STREAMS: usize = 256;
@@ -84,10 +86,11 @@ impl Model {
     /// # Panics
     /// When none has come within a minute.
     pub fn wait_for(&self, is_it: impl Fn(&Request) -> bool) -> Request {
+        let bound = patient(WAIT);
         let (state, timeout) = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.lock(), WAIT, |state| {
+            .wait_timeout_while(self.shared.lock(), bound, |state| {
                 !state.requests.iter().any(&is_it)
             })
             .unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +99,7 @@ impl Model {
         drop(state);
         assert!(
             !timeout.timed_out() || found.is_some(),
-            "the expected request did not reach the model within {WAIT:?}; \
+            "the expected request did not reach the model within {bound:?}; \
              those that came ended with {said:?}"
         );
         found.expect("the wait ends when there is one")
@@ -107,14 +110,18 @@ impl Model {
     /// # Panics
     /// When a stream is still open after a minute.
     pub fn wait_until_idle(&self) {
+        let bound = patient(WAIT);
         let (state, timeout) = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.lock(), WAIT, |state| !state.streams.is_empty())
+            .wait_timeout_while(self.shared.lock(), bound, |state| !state.streams.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         let open = state.streams.len();
         drop(state);
-        assert!(!timeout.timed_out(), "{open} requests to the model are still open after {WAIT:?}");
+        assert!(
+            !timeout.timed_out(),
+            "{open} requests to the model are still open after {bound:?}"
+        );
     }
 }
 

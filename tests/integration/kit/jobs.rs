@@ -7,8 +7,9 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::kit::setup::content;
-use crate::kit::wait::wait_until;
+use crate::kit::wait::{WAIT, wait_until};
 use crate::support::client::{Server, result};
+use crate::support::environment::patient;
 use crate::support::real_codex::Home;
 
 /// What a request carries of a client that takes tasks, or does not.
@@ -32,9 +33,14 @@ pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("there is no text {name} in {value}"))
 }
 
+/// How long `job_wait` waits here, which is at most as long as it can.
+fn wait_ms() -> u128 {
+    patient(WAIT).as_millis().min(280_000)
+}
+
 /// Waits for one more notification of the job.
 pub fn wait(server: &Server, job: &str, cursor: &Value) -> (Value, Value) {
-    let arguments = json!({"job_ids": [job], "cursor": cursor, "timeout_ms": 60_000});
+    let arguments = json!({"job_ids": [job], "cursor": cursor, "timeout_ms": wait_ms()});
     let answer = content(&server.call("job_wait", &arguments)).clone();
     let told = answer["notifications"].as_array().expect("a list").clone();
     assert_eq!(told.len(), 1, "{answer}");
@@ -122,7 +128,7 @@ pub fn wait_told(server: &Server, job: &str, count: usize) -> Vec<Value> {
     let mut all = Vec::new();
     let mut cursor = json!(0);
     while all.len() < count {
-        let arguments = json!({"job_ids": [job], "cursor": cursor, "timeout_ms": 60_000});
+        let arguments = json!({"job_ids": [job], "cursor": cursor, "timeout_ms": wait_ms()});
         let answer = content(&server.call("job_wait", &arguments)).clone();
         let told = answer["notifications"].as_array().expect("a list");
         assert!(!told.is_empty(), "waited in vain for {count} endings: {all:?}");

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::kit::setup::PROGRAM;
 use crate::kit::wait::{WAIT, wait_until};
 use crate::support::client::{MARKER, descendants_of};
-use crate::support::environment::clean;
+use crate::support::environment::{clean, patient};
 use crate::support::real_codex::Home;
 
 /// What it printed and exited with.
@@ -85,9 +85,10 @@ pub fn ended(child: Child) -> Ran {
     let pid = pid_of(&child);
     let (sender, output) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
-    let output = output.recv_timeout(WAIT).unwrap_or_else(|_| {
+    let bound = patient(WAIT);
+    let output = output.recv_timeout(bound).unwrap_or_else(|_| {
         let _already_gone = kill(pid, Signal::SIGKILL);
-        panic!("the program has not ended within {WAIT:?}")
+        panic!("the program has not ended within {bound:?}")
     });
     output.expect("it is a child of this process").into()
 }

@@ -1,8 +1,7 @@
 //! Turns of the real Codex that are broken off, in every way, while it does one thing or the other:
 //! nothing is left running, and nothing is lost.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -11,7 +10,9 @@ use crate::kit::jobs::{gate, wait_begun};
 use crate::kit::life::{kill_together, watchdog_of};
 use crate::kit::real::{by_script, obey, record};
 use crate::kit::setup::{error_text, field, home, real, real_with, skipped};
+use crate::kit::wait::wait_until;
 use crate::support::client::{Builder, Call, Left, Server, wait_no_descendants_of};
+use crate::support::environment::patient;
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
 
@@ -101,10 +102,10 @@ fn broken_off(cause: Cause, during: During, started: Started) {
         During::Command => json!({"prompt": format!("Remember seven. [run {COMMAND}]")}),
     };
     if cause == Cause::Idle {
-        arguments["idle_timeout_ms"] = json!(IDLE.as_millis());
+        arguments["idle_timeout_ms"] = json!(patient(IDLE).as_millis());
     }
     if cause == Cause::Total || (cause == Cause::Idle && during == During::Command) {
-        arguments["timeout_ms"] = json!(TOTAL.as_millis());
+        arguments["timeout_ms"] = json!(patient(TOTAL).as_millis());
     }
     let call = server.begin_call("codex_chat", &arguments);
     let told = server.wait_progress(&call, |message| message.starts_with("session "));
@@ -185,15 +186,10 @@ fn break_off(server: &Server, call: &Call, cause: Cause, during: During, session
 
 /// Waits until the command can be seen among the processes that the server started.
 fn wait_until_command_runs(server: &Server) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        let Ok(running) = server.descendants() else { return };
-        if running.iter().any(|process| process.cmdline == COMMAND) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the command does not run: {running:?}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("the command to run", || {
+        let running = server.descendants();
+        running.map_or(true, |all| all.iter().any(|process| process.cmdline == COMMAND))
+    });
 }
 
 /// That nothing is left running, where this can be seen.

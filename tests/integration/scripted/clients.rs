@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::kit::setup::{PROGRAM, home, scratch, script};
 use crate::kit::wait::{WAIT, wait_for};
-use crate::support::environment::clean;
+use crate::support::environment::{clean, patient};
 use crate::support::model::{Model, echo};
 use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
@@ -62,7 +62,7 @@ impl Listener {
     /// Waits until there was a message with this in it: rmcp hands over what comes in tasks of their
     /// own.
     async fn wait_for(&self, part: &str) {
-        let waited = timeout(WAIT, async {
+        let waited = timeout(patient(WAIT), async {
             while !self.has(part) {
                 self.told.notified().await;
             }

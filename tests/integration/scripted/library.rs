@@ -45,6 +45,8 @@ mod listeners {
     use serde_json::{Value, json};
 
     use crate::kit::setup::{scratch, script};
+    use crate::kit::wait::WAIT;
+    use crate::support::environment::patient;
     use crate::support::scripted_codex;
 
     fn begin(steps: &Value, limit: Duration) -> (Codex, Turn) {
@@ -68,7 +70,7 @@ mod listeners {
     async fn a_slow_one_gets_every_event_although_codex_is_long_gone() {
         let mut steps = many_events();
         steps.push(json!({"reply": "all told"}));
-        let (_codex, mut turn) = begin(&json!(steps), Duration::from_secs(60));
+        let (_codex, mut turn) = begin(&json!(steps), patient(WAIT));
         turn.next_event().await.expect("the session comes first");
         // Longer than the output of a Codex that is gone would be waited for.
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -86,7 +88,10 @@ mod listeners {
             let mut steps = many_events();
             steps.push(ending);
             let (codex, turn) = begin(&json!(steps), Duration::from_secs(2));
-            assert!(codex.finished(Duration::from_secs(20)).await, "a turn is still there");
+            assert!(
+                codex.finished(patient(Duration::from_secs(20))).await,
+                "a turn is still there"
+            );
             turn.outcome().await
         };
         let stopped = outcome_of(json!({"hang": {}})).await.expect_err("it hangs");

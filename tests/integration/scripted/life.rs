@@ -16,6 +16,7 @@ use crate::kit::play::{
 use crate::kit::setup::{error_text, field, skipped};
 use crate::kit::wait::{wait_until, wait_within};
 use crate::support::client::{Call, Server, wait_no_descendants_of};
+use crate::support::environment::patient;
 
 /// How long nothing may be left after the server was killed.
 const ORPHANED: Duration = Duration::from_secs(2);
@@ -190,7 +191,7 @@ fn somebody_who_holds_the_output_open_does_not_hold_up_an_answer() {
         let result = chat(&server, &steps_in(session, &broken));
         let text = error_text(&result);
         assert!(text.starts_with("no_result: ") && text.contains("half"), "{text}");
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(began.elapsed() < patient(LADDER), "{:?}", began.elapsed());
         if !own_group {
             // What Codex leaves behind in its own group goes with it.
             server.wait_no_descendants(LADDER).expect("nothing is left");

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::patient;
+
 const SHOWN: usize = 50;
 const LENGTH: usize = 1000;
 
@@ -129,6 +131,7 @@ impl Inbox {
     }
 
     fn wait_until(&self, what: &str, bound: Duration, mut is_it: impl FnMut(&State) -> bool) {
+        let bound = patient(bound);
         let (state, timeout) = self
             .changed
             .wait_timeout_while(self.lock(), bound, |state| !is_it(state))

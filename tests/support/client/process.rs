@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::patient;
+
 /// The variable in which every process below a server finds the server's marker.
 pub const MARKER: &str = "CODEX_PERSISTENT_MCP_TEST";
 
@@ -83,7 +85,7 @@ pub(super) fn wait_none(
     bound: Duration,
     list: impl Fn() -> Result<Vec<Process>, Unavailable>,
 ) -> Result<(), Left> {
-    let deadline = Instant::now() + bound;
+    let deadline = Instant::now() + patient(bound);
     loop {
         let left = list().map_err(Left::Unavailable)?;
         if left.is_empty() {
