@@ -112,7 +112,7 @@ fn wait_twice(server: &Server, job: &str) -> String {
 }
 
 #[test]
-fn a_job_outside_goes_on_and_nobody_hears_of_it() {
+fn a_job_outside_continues_without_being_reported() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let (gate, command) = gate(&fenced.home, "gate");
@@ -187,7 +187,7 @@ fn a_job_that_may_not_run_is_refused_at_once_and_leaves_nothing() {
 }
 
 #[test]
-fn what_else_a_job_cannot_run_with_is_told_at_once_too() {
+fn other_reasons_that_a_job_cannot_run_are_reported_at_once_too() {
     let fenced = Fenced::new();
     let server = real(&fenced.home).start();
     let without = real(&fenced.home).env("CODEX_BIN", "/no/such/codex").start();

@@ -121,7 +121,7 @@ impl Person {
 const GATE: &str = "touch began; until test -e go; do sleep 0.02; done";
 
 #[test]
-fn chat_prints_the_reply_alone_and_goes_on_in_its_session() {
+fn chat_prints_only_the_reply_and_continues_its_session() {
     let person = Person::new();
     let first = person.run(&["chat", "the first thing\n$ echo one"]);
     assert_eq!((first.status, first.stdout.as_str()), (Some(0), "Did the first thing\n"));
@@ -201,7 +201,7 @@ fn a_chat_that_takes_too_long_ends_with_124() {
 }
 
 #[test]
-fn a_failure_tells_what_to_do_next() {
+fn a_failure_says_what_to_do_next() {
     let refused = json!({"error": {"type": "invalid_request_error", "message": "no such key"}});
     let person = Person::with(move |_| Response::status(401, refused.clone()));
     let chat = person.run(&["chat", "hello"]);
@@ -301,7 +301,7 @@ fn a_running_job_is_cancelled_and_not_removed_before() {
 }
 
 #[test]
-fn what_is_wrong_or_not_allowed_starts_nothing() {
+fn a_wrong_or_denied_call_starts_nothing() {
     let person = Person::new();
     for (arguments, named) in [
         (&["--sandbox", "danger-full-access"][..], "CODEX_PERSISTENT_MCP_MAX_SANDBOX"),
@@ -329,7 +329,7 @@ fn what_is_wrong_or_not_allowed_starts_nothing() {
 }
 
 #[test]
-fn a_job_that_does_the_same_again_and_again_looks_stuck() {
+fn a_job_that_repeats_itself_looks_stuck() {
     let person = Person::new();
     let job = person.job(&format!("round and round [hang]{}", "\n$ exit 7".repeat(4)));
     let steps = person.home.path().join("steps");

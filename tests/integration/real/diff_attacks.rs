@@ -111,7 +111,7 @@ enum Hidden {
 }
 
 #[test]
-fn a_repository_runs_no_program_when_a_commit_is_looked_for() {
+fn a_repository_runs_no_program_when_a_commit_is_checked() {
     let mut ran = Vec::new();
     for hidden in [Hidden::Here, Hidden::Included, Hidden::Elsewhere] {
         for at in 0..4 {
@@ -149,7 +149,7 @@ fn a_repository_runs_no_program_when_a_commit_is_looked_for() {
 }
 
 #[test]
-fn a_git_that_cannot_be_kept_from_fetching_has_no_way_to() {
+fn a_git_that_cannot_be_stopped_from_fetching_has_no_means_to_fetch() {
     for at in 0..4 {
         let stage = Stage::new();
         let (evil, pwned) = (stage.file("evil"), stage.file("pwned"));
@@ -189,7 +189,7 @@ fn variables_of_git_s_that_the_server_inherits_change_nothing() {
 }
 
 #[test]
-fn git_is_none_that_lies_where_the_turn_works() {
+fn git_is_never_taken_from_where_the_turn_works() {
     let stage = Stage::new();
     let project = stage.home.project();
     repository(project);
@@ -238,7 +238,7 @@ fn slow_git(stage: &Stage) -> PathBuf {
 }
 
 #[test]
-fn what_git_has_started_ends_with_a_cancelled_call() {
+fn processes_of_git_end_with_a_cancelled_call() {
     let stage = Stage::new();
     let server = stage.server().env("PATH", path_behind(&slow_git(&stage))).start();
     let call = begin(&server, &arguments("base:main"));
@@ -249,7 +249,7 @@ fn what_git_has_started_ends_with_a_cancelled_call() {
 }
 
 #[test]
-fn what_git_has_started_ends_with_the_limit_of_the_call() {
+fn processes_of_git_end_with_the_timeout_of_the_call() {
     let stage = Stage::new();
     let server = stage.server().env("PATH", path_behind(&slow_git(&stage))).start();
     let mut limited = arguments("base:main");
@@ -260,7 +260,7 @@ fn what_git_has_started_ends_with_the_limit_of_the_call() {
 }
 
 #[test]
-fn what_git_has_started_ends_with_a_server_that_is_told_to_leave_or_killed() {
+fn processes_of_git_end_with_a_server_that_exits_or_is_killed() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let stage = Stage::new();
         let server = stage.server().env("PATH", path_behind(&slow_git(&stage))).start();
@@ -318,7 +318,7 @@ fn an_object_as_large_as_the_memory_is_not_read() {
 }
 
 #[test]
-fn a_repository_of_somebody_else_s_is_told_as_such() {
+fn a_repository_of_another_user_is_reported_as_such() {
     let stage = Stage::new();
     repository(stage.home.project());
     // The one variable by which git says so without a second user.

@@ -95,7 +95,7 @@ fn a_live_check_is_one_turn_that_may_change_nothing() {
 }
 
 #[test]
-fn a_model_that_is_not_reached_by_websocket_is_told_with_what_helps() {
+fn a_model_that_is_not_reachable_by_websocket_is_reported_with_a_fix() {
     let model = Model::start(ready);
     let home = home(&model.url());
     let said = |report: &Value| {
@@ -115,7 +115,7 @@ fn a_model_that_is_not_reached_by_websocket_is_told_with_what_helps() {
 }
 
 #[test]
-fn a_live_check_that_fails_says_what_failed() {
+fn a_failing_live_check_says_what_failed() {
     let model =
         Model::start(|_: &Request| Response::status(500, json!({"error": {"message": "no"}})));
     let home = home(&model.url());
@@ -127,7 +127,7 @@ fn a_live_check_that_fails_says_what_failed() {
 }
 
 #[test]
-fn what_codex_has_is_in_order_when_the_fixes_were_made() {
+fn everything_is_in_order_once_the_fixes_are_made() {
     let model = Model::start(ready);
     let home = home(&model.url());
     let codex = install().native.to_str().expect("test paths are text");
@@ -164,7 +164,7 @@ fn what_codex_has_is_in_order_when_the_fixes_were_made() {
 }
 
 #[test]
-fn a_session_that_is_open_is_told_with_who_has_it() {
+fn an_open_session_is_reported_with_its_holder() {
     let model = Model::start(|_: &Request| Response::hang());
     let home = home(&model.url());
     let chat = ["chat", "--detach", "wait for ever"];

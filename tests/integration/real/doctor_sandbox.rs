@@ -11,7 +11,7 @@ use crate::support::model::{Model, echo};
 use crate::support::real_codex::{Release, install_release};
 
 #[test]
-fn a_machine_on_which_no_sandbox_can_be_made_is_a_problem_with_what_helps() {
+fn a_machine_without_sandboxes_is_a_problem_with_a_fix() {
     let model = Model::start(echo);
     for release in Release::ALL {
         let home = home(&model.url());

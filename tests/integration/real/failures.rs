@@ -72,7 +72,7 @@ fn http_500_is_a_failed_turn() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_a_failed_turn_with_what_was_said() {
+fn a_broken_stream_is_a_failed_turn_with_the_partial_reply() {
     let response = Response::items(vec![Item::message("This much is done.")]).then_drop();
     failed_turn("turn_failed", response)
         .mentions("\nWhat Codex had said before:\nThis much is done.");
@@ -204,7 +204,7 @@ fn a_second_server_waits_for_the_first_or_reports_which_one_it_is() {
 }
 
 #[test]
-fn a_person_who_has_the_session_open_is_named_by_process() {
+fn a_user_who_has_the_session_open_is_named_by_process() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let (_server, session) = started(&home);
@@ -219,7 +219,7 @@ fn a_person_who_has_the_session_open_is_named_by_process() {
 }
 
 #[test]
-fn a_call_waits_until_a_person_has_left_the_session() {
+fn a_call_waits_until_a_user_has_left_the_session() {
     let (model, release) = waiting_model();
     let home = home(&model.url());
     let (_server, session) = started(&home);

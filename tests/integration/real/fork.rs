@@ -122,7 +122,7 @@ fn a_busy_session_is_copied_at_once_by_its_own_server_and_by_another() {
 }
 
 #[test]
-fn a_copy_works_where_and_as_its_original_did_unless_it_is_told() {
+fn a_fork_keeps_directory_and_sandbox_of_its_original_unless_the_call_sets_them() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let inner = home.project().join("inner");
@@ -150,7 +150,7 @@ fn a_copy_works_where_and_as_its_original_did_unless_it_is_told() {
 }
 
 #[test]
-fn a_job_goes_on_in_the_copy_that_it_began_with() {
+fn a_job_continues_in_the_fork_that_it_started_with() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -171,7 +171,7 @@ fn a_job_goes_on_in_the_copy_that_it_began_with() {
 }
 
 #[test]
-fn what_cannot_be_copied_is_told() {
+fn a_fork_that_is_impossible_is_an_error() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();

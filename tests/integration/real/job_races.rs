@@ -209,7 +209,7 @@ fn a_reply_and_a_cancellation_at_once_have_a_definite_end() {
 }
 
 #[test]
-fn a_jobs_process_that_is_told_to_leave_interrupts_the_turn_and_the_job_can_go_on() {
+fn a_signal_to_a_job_s_process_interrupts_the_turn_and_the_job_can_continue() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();

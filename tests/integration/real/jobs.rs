@@ -96,7 +96,7 @@ fn a_reply_that_interrupts_is_next_and_the_session_knows_of_it() {
 }
 
 #[test]
-fn a_job_whose_process_is_gone_is_interrupted_and_told_of_once() {
+fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -140,7 +140,7 @@ fn a_machine_that_was_started_anew_leaves_an_interrupted_job() {
 }
 
 #[test]
-fn a_wrong_id_cursor_or_limit_is_told_with_its_name() {
+fn a_wrong_id_cursor_or_limit_is_reported_by_name() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -237,7 +237,7 @@ fn a_folder_that_cannot_be_written_is_an_error_before_the_job_starts() {
 }
 
 #[test]
-fn what_is_on_the_disk_can_be_read_by_its_owner_alone() {
+fn files_on_the_disk_are_readable_only_by_their_owner() {
     use std::os::unix::fs::PermissionsExt;
 
     let model = Model::start(obey);

@@ -118,7 +118,7 @@ fn begin(server: &Server) -> String {
 }
 
 #[test]
-fn plain_codex_resume_lists_what_was_begun_here_only_by_a_setting() {
+fn plain_codex_resume_lists_sessions_of_this_server_only_with_a_setting() {
     let model = Model::start(obey);
     let home = quiet_home(&model);
     let listed = named(&home, "in-the-list").env("CODEX_PERSISTENT_MCP_LIST_SESSIONS", "1");
@@ -146,7 +146,7 @@ fn plain_codex_resume_lists_what_was_begun_here_only_by_a_setting() {
 }
 
 #[test]
-fn a_session_of_a_person_stays_as_it_is_and_one_that_is_stopped_is_listed() {
+fn a_user_s_session_is_unchanged_and_a_stopped_one_is_listed() {
     let model = Model::start(obey);
     let home = quiet_home(&model);
     let server = real(&home).arg("--debug").arg("--list-sessions").start();
@@ -166,7 +166,7 @@ fn a_session_of_a_person_stays_as_it_is_and_one_that_is_stopped_is_listed() {
 }
 
 #[test]
-fn a_listed_session_goes_on_and_its_forks_of_before_and_after_do() {
+fn a_listed_session_can_be_resumed_and_so_can_its_earlier_and_later_forks() {
     let model = Model::start(obey);
     let home = quiet_home(&model);
     let server = real(&home).arg("--list-sessions").start();

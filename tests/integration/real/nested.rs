@@ -82,7 +82,7 @@ fn read_only_it_works_from_codex_without_any_approval() {
 }
 
 #[test]
-fn the_operator_says_which_of_its_servers_codex_starts() {
+fn the_operator_chooses_which_mcp_servers_codex_starts() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let started = |name: &str| home.project().join(name);

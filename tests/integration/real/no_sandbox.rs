@@ -72,7 +72,7 @@ fn warnings(answer: &Value) -> String {
 }
 
 #[test]
-fn commands_that_did_not_run_are_a_warning_with_what_helps() {
+fn commands_that_did_not_run_are_a_warning_with_a_fix() {
     let model = Model::start(obey);
     for release in Release::ALL {
         let home = home(&model.url());
@@ -102,7 +102,7 @@ fn patch(request: &Request) -> Response {
 }
 
 #[test]
-fn a_patch_that_was_not_made_is_not_blamed_on_what_was_asked() {
+fn a_failed_patch_is_not_blamed_on_the_request() {
     let model = Model::start(patch);
     for release in Release::ALL {
         let home = home(&model.url());
@@ -148,7 +148,7 @@ fn assert_not_run(server: &Server, why: &str, helps: &str) {
 }
 
 #[test]
-fn a_codex_without_the_program_that_makes_sandboxes_is_told() {
+fn a_codex_without_the_program_that_makes_sandboxes_is_reported() {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&folders).any(|folder| folder.join("bwrap").exists()) {
         return skipped("bubblewrap is installed here");
@@ -170,7 +170,7 @@ fn linked(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_sandbox_that_codex_does_not_make_any_more_is_told() {
+fn a_sandbox_that_codex_no_longer_makes_is_reported() {
     let model = Model::start(obey);
     for release in Release::ALL {
         let home = home(&model.url());
@@ -181,7 +181,7 @@ fn a_sandbox_that_codex_does_not_make_any_more_is_told() {
 }
 
 #[test]
-fn a_system_for_which_codex_has_no_sandbox_is_told() {
+fn a_system_for_which_codex_has_no_sandbox_is_reported() {
     let model = Model::start(obey);
     for release in Release::ALL {
         let home = home(&model.url());
@@ -191,7 +191,7 @@ fn a_system_for_which_codex_has_no_sandbox_is_told() {
 }
 
 #[test]
-fn a_job_tells_the_same_and_does_not_take_it_for_commands_that_failed() {
+fn a_job_reports_the_same_and_does_not_count_it_as_failed_commands() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let Some(server) = server(&home, Release::Newest) else { return };
@@ -206,7 +206,7 @@ fn a_job_tells_the_same_and_does_not_take_it_for_commands_that_failed() {
 }
 
 #[test]
-fn a_job_tells_it_while_it_runs() {
+fn a_job_reports_it_while_it_runs() {
     let stage = Stage::new();
     let server = stage.server().start();
     let command = json!({

@@ -124,7 +124,7 @@ fn a_schema_shapes_the_answer_which_comes_parsed() {
 }
 
 #[test]
-fn a_reply_that_is_no_json_is_told_and_is_there() {
+fn a_reply_that_is_not_json_is_returned_with_a_warning() {
     let (model, _home, server) = rig(echo);
     let options = json!({"output_schema": {"type": "object", "additionalProperties": false}});
     for Asked { way, answer, .. } in each_way(&model, &server, &options) {
@@ -136,7 +136,7 @@ fn a_reply_that_is_no_json_is_told_and_is_there() {
 }
 
 #[test]
-fn the_web_is_searched_where_it_is_said() {
+fn web_search_is_used_as_the_call_sets_it() {
     let (model, _home, server) = rig(echo);
     for (word, access) in
         [("live", json!(true)), ("cached", json!(false)), ("disabled", json!(null))]
@@ -152,7 +152,7 @@ fn the_web_is_searched_where_it_is_said() {
 }
 
 #[test]
-fn base_instructions_stand_in_place_of_codex_s_own() {
+fn base_instructions_replace_those_of_codex() {
     let (model, home, server) = rig(echo);
     let begun = server.call("codex_chat", &json!({"prompt": "begin"}));
     let plain = model.requests().remove(0).instructions();
@@ -281,7 +281,7 @@ fn further_arguments_reach_codex() {
 }
 
 #[test]
-fn what_was_in_force_is_told_as_codex_has_it_on_record() {
+fn effective_settings_are_reported_as_codex_recorded_them() {
     let (model, home, server) = rig(echo);
     let options = json!({"sandbox": "workspace-write", "approval_policy": "on-request"});
     for Asked { way, answer, .. } in each_way(&model, &server, &options) {
@@ -300,7 +300,7 @@ fn what_was_in_force_is_told_as_codex_has_it_on_record() {
 }
 
 #[test]
-fn what_codex_reads_from_files_is_for_its_owner_alone_and_gone_afterwards() {
+fn files_for_codex_are_private_and_removed_afterwards() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();

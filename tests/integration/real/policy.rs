@@ -316,7 +316,7 @@ fn rules(home: &Home) {
 }
 
 #[test]
-fn what_a_person_allows_themselves_is_not_passed_on_to_callers() {
+fn a_user_s_own_permissions_are_not_passed_on_to_callers() {
     let rig = Rig::new();
     hostile_home(&rig);
     let server = rig.server().start();
@@ -363,7 +363,7 @@ fn a_rule_opens_no_sandbox_whatever_the_server_allows() {
 }
 
 #[test]
-fn permissions_of_a_person_are_no_way_out() {
+fn a_user_s_permission_profile_opens_nothing() {
     let rig = Rig::new();
     rig.home.append_config(
         "default_permissions = \"wide\"\n\
@@ -447,7 +447,7 @@ fn a_session_that_had_full_access_has_it_no_longer() {
 }
 
 #[test]
-fn only_the_models_that_are_allowed_can_be_asked_for() {
+fn only_allowed_models_can_be_requested() {
     let rig = Rig::new();
     let models = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
     let server = rig.server().env(models, "gpt-5.5,gpt-5.4").start();

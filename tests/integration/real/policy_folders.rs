@@ -40,7 +40,7 @@ fn folders_with_power(home: &Home) -> Vec<PathBuf> {
 }
 
 #[test]
-fn nobody_writes_in_folders_that_hold_the_rules() {
+fn no_turn_writes_in_folders_with_rules() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -97,7 +97,7 @@ fn a_session_of_such_a_folder_is_only_read_in() {
 
 /// Commands may write in the system's folders for temporary files, unless Codex's home is in one.
 #[test]
-fn the_rules_are_kept_where_they_lie_among_temporary_files() {
+fn the_rules_hold_for_folders_among_temporary_files() {
     let model = Model::start(obey);
     for base in [scratch(), Path::new("/tmp")] {
         let home = Home::new(base, &model.url());

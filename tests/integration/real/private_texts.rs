@@ -142,7 +142,7 @@ fn assert_summed_up(model: &Model, before: usize, by: &str, way: &str) {
 }
 
 #[test]
-fn a_setting_that_is_a_text_for_the_model_is_refused_and_the_way_is_told() {
+fn a_setting_that_is_a_text_for_the_model_is_refused_with_an_alternative() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let text = format!("Dig. {WORD}");
@@ -251,7 +251,7 @@ fn ours(prompt: &str) -> String {
 }
 
 #[test]
-fn the_name_of_a_branch_stands_inside_of_the_fence() {
+fn the_name_of_a_branch_is_inside_the_fence() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let project = home.project();

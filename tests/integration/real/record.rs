@@ -22,12 +22,12 @@ macro_rules! releases {
             use super::*;
 
             #[test]
-            fn a_command_that_the_sandbox_refused_is_told_every_time() {
+            fn a_command_that_the_sandbox_refused_is_reported_every_time() {
                 is_told($release);
             }
 
             #[test]
-            fn a_patch_that_the_sandbox_refused_is_told() {
+            fn a_patch_that_the_sandbox_refused_is_reported() {
                 is_patch_told($release);
             }
 
@@ -37,17 +37,17 @@ macro_rules! releases {
             }
 
             #[test]
-            fn a_job_counts_and_tells_what_the_stream_leaves_out() {
+            fn a_job_counts_and_shows_what_the_stream_leaves_out() {
                 is_counted($release);
             }
 
             #[test]
-            fn what_the_sandbox_refused_to_a_script_is_told() {
+            fn refusals_of_the_sandbox_inside_a_script_are_reported() {
                 is_script_told($release);
             }
 
             #[test]
-            fn a_session_that_is_read_has_what_the_stream_leaves_out() {
+            fn a_session_shows_what_the_stream_leaves_out() {
                 is_read($release);
             }
         }
@@ -354,7 +354,7 @@ fn a_turn_that_is_stopped_says_what_the_sandbox_refused() {
 }
 
 #[test]
-fn the_warning_says_how_to_ask_again_as_far_as_that_is_allowed() {
+fn the_warning_suggests_only_what_is_allowed() {
     const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
     let (touch, _) = outside();
     let model = Model::start(does(vec![Item::shell(&*touch)]));
@@ -390,7 +390,7 @@ fn the_warning_says_how_to_ask_again_as_far_as_that_is_allowed() {
 }
 
 #[test]
-fn what_was_refused_earlier_in_the_session_is_not_told_again() {
+fn earlier_refusals_in_the_session_are_not_reported_again() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = quick(&home, Release::Newest);

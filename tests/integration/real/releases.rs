@@ -18,7 +18,7 @@ macro_rules! releases {
             use super::*;
 
             #[test]
-            fn a_session_goes_on_in_its_own_directory_and_sandbox() {
+            fn a_session_is_resumed_in_its_own_directory_and_sandbox() {
                 goes_on($release, $version);
             }
 
@@ -28,12 +28,12 @@ macro_rules! releases {
             }
 
             #[test]
-            fn a_session_that_is_busy_is_told_and_can_be_copied() {
+            fn a_busy_session_is_reported_and_can_be_forked() {
                 is_busy($release);
             }
 
             #[test]
-            fn a_call_that_is_taken_back_leaves_a_session_that_knows_of_it() {
+            fn a_cancelled_call_leaves_a_session_that_remembers_it() {
                 is_taken_back($release);
             }
         }

@@ -43,7 +43,7 @@ fn both_guards_answer_a_verdict_and_findings_that_a_program_can_act_on() {
 }
 
 #[test]
-fn a_review_that_keeps_to_no_form_stands_without_a_verdict() {
+fn a_review_without_the_expected_form_has_no_verdict() {
     for review in [json!("Just text."), json!({"verdict": "fine", "findings": [], "critique": "x"})]
     {
         let model = reviewer(&review);
@@ -57,7 +57,7 @@ fn a_review_that_keeps_to_no_form_stands_without_a_verdict() {
 }
 
 #[test]
-fn what_is_to_be_reviewed_is_checked_against_git_before_codex_starts() {
+fn the_diff_to_review_is_checked_against_git_before_codex_starts() {
     let model = reviewer(&json!("Fine."));
     let home = home(&model.url());
     let project = home.project();

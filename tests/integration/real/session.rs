@@ -65,7 +65,7 @@ fn assert_asks_for(request: &Request, wanted: &[&str]) {
 }
 
 #[test]
-fn a_guard_of_a_plan_asks_for_a_good_review_and_runs_read_only() {
+fn a_guard_of_a_plan_requests_a_thorough_review_and_runs_read_only() {
     let model = Model::start(echo);
     let home = writable_home(&model);
     let server = real(&home).start();
@@ -87,7 +87,7 @@ fn a_guard_of_a_plan_asks_for_a_good_review_and_runs_read_only() {
 }
 
 #[test]
-fn a_guard_of_finished_work_asks_for_a_good_review_and_runs_read_only() {
+fn a_guard_of_finished_work_requests_a_thorough_review_and_runs_read_only() {
     let model = Model::start(obey);
     let home = writable_home(&model);
     let server = real(&home).start();

@@ -24,7 +24,7 @@ fn said(server: &Server, session: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn sessions_of_a_tool_and_of_a_person_are_found_read_and_gone_on_with() {
+fn sessions_of_a_tool_and_of_a_user_are_found_read_and_resumed() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();

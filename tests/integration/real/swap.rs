@@ -210,7 +210,7 @@ fn a_turn_around_a_folder_waits_for_the_one_that_works_in_it() {
 }
 
 #[test]
-fn a_turn_in_a_folder_waits_for_the_one_around_it_and_looks_again_where_that_is() {
+fn a_turn_in_a_folder_waits_for_the_one_around_it_and_resolves_its_path_again() {
     for (target, setting, release) in [
         (Target::CodexHome, "CODEX_PERSISTENT_MCP", Release::V0_169),
         (Target::Outside, DIRS, Release::Newest),
@@ -299,7 +299,7 @@ fn a_turn_that_locks_the_line_holds_up_those_that_write_and_no_others() {
 
 /// Who only reads is not led to write, and who works in the same folder can exchange nothing.
 #[test]
-fn readers_and_turns_in_the_same_folder_or_beside_it_wait_for_nobody() {
+fn readers_and_turns_in_the_same_folder_or_beside_it_do_not_wait() {
     let scene = Scene::new();
     let server = scene.server();
     let attacker = begin(&server, &writes(&scene.outer, &scene.attacker(Target::Outside)));

@@ -57,7 +57,7 @@ fn commands(server: &Server, prompt: &str) -> [String; 2] {
 }
 
 #[test]
-fn a_person_takes_a_session_over_in_a_shell_that_knows_of_nothing() {
+fn a_user_takes_over_a_session_from_a_plain_shell() {
     let model = Model::start(echo);
     let home = home(&model.url());
     // A home by a name that a shell would divide.
@@ -94,7 +94,7 @@ fn the_usual_home_is_not_named() {
 }
 
 #[test]
-fn a_message_that_says_nothing_is_told_as_none() {
+fn an_empty_message_is_reported_as_none() {
     for release in Release::ALL {
         for empty in ["", " \n"] {
             let model = Model::start(move |_| Response::message(empty));
@@ -173,7 +173,7 @@ fn a_record_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
-fn a_model_that_is_not_reached_by_websocket_is_a_warning_with_what_helps() {
+fn a_model_that_is_not_reachable_by_websocket_is_a_warning_with_a_fix() {
     let model = Model::start(echo);
     for release in Release::ALL {
         let home = home(&model.url());
@@ -187,7 +187,7 @@ fn a_model_that_is_not_reached_by_websocket_is_a_warning_with_what_helps() {
 }
 
 #[test]
-fn what_codex_says_in_passing_is_a_warning_with_what_helps() {
+fn a_notice_of_codex_is_a_warning_with_a_fix() {
     let stage = Stage::new();
     let server = stage.server().start();
     let item = |item: Value| json!({"event": {"type": "item.completed", "item": item}});

@@ -58,7 +58,7 @@ fn a_task_outlives_its_server_and_is_answered_for_by_another() {
 }
 
 #[test]
-fn a_task_is_cancelled_more_than_once_and_an_unknown_one_is_told() {
+fn a_task_can_be_cancelled_repeatedly_and_an_unknown_one_is_an_error() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).spawn();
@@ -118,7 +118,7 @@ fn a_task_that_ended_stays_as_it_ended_whatever_its_job_does_later() {
 }
 
 #[test]
-fn a_client_that_takes_no_tasks_gets_none_nor_does_anybody_if_the_operator_says_so() {
+fn clients_without_tasks_get_none_and_no_client_does_where_the_operator_turns_them_off() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).spawn();

@@ -134,7 +134,7 @@ const LOGIN: &str = r#"{"auth_mode":"chatgpt","OPENAI_API_KEY":null,"tokens":{
     "refresh_token":"r","account_id":"acc"},"last_refresh":"2026-01-01T00:00:00Z"}"#;
 
 #[test]
-fn a_login_that_somebody_else_has_just_renewed_needs_no_person() {
+fn a_login_that_was_just_renewed_elsewhere_needs_no_user() {
     let model = Model::start(|request| {
         if request.body["grant_type"] == "refresh_token" {
             let error = json!({"code": "refresh_token_reused", "message": "already used"});

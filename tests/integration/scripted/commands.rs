@@ -29,7 +29,7 @@ fn job(stage: &Stage, steps: &Value) -> String {
 }
 
 #[test]
-fn chat_prints_the_reply_alone_and_the_way_there_on_stderr() {
+fn chat_prints_only_the_reply_with_progress_on_stderr() {
     let stage = Stage::new();
     let steps = json!([{"started": {}}, running("ls"), ran(), {"reply": "42\nindeed"}]);
     let ran = run(&stage, &["chat", &script(&steps)]);
@@ -60,7 +60,7 @@ fn chat_takes_the_prompt_from_stdin_and_the_directory_from_the_flag() {
 }
 
 #[test]
-fn chat_exits_with_what_went_wrong() {
+fn chat_exits_with_a_status_for_each_failure() {
     let stage = Stage::new();
     for arguments in
         [&["chat", "  "][..], &["chat", "x", "--session", "y"], &["chat", "x", "--sandbox", "z"]]
@@ -161,7 +161,7 @@ fn a_job_is_started_listed_shown_and_followed() {
 }
 
 #[test]
-fn a_cancelled_job_ends_who_follows_it_with_130() {
+fn following_a_cancelled_job_exits_with_130() {
     let stage = Stage::new();
     let id = job(&stage, &json!([{"started": {}}, {"touch": stage.file("up")}, {"hang": {}}]));
     stage.wait_for("up");

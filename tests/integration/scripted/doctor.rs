@@ -104,7 +104,7 @@ fn a_broken_codex_is_a_problem_with_its_own_words() {
 }
 
 #[test]
-fn a_hanging_codex_is_not_waited_for_and_not_left_behind() {
+fn a_hanging_codex_does_not_block_and_is_not_left_behind() {
     let stage = Stage::new();
     let (status, report) = examined(&stage, &shell(&stage, "sleep 1000; exit 1"));
     assert_eq!(status, Some(1));
@@ -114,7 +114,7 @@ fn a_hanging_codex_is_not_waited_for_and_not_left_behind() {
 }
 
 #[test]
-fn a_codex_that_is_in_order_is_told_with_its_version() {
+fn a_working_codex_is_reported_with_its_version() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.172.1");
     let (status, report) = examined(&stage, &codex);
@@ -131,7 +131,7 @@ fn a_codex_that_is_in_order_is_told_with_its_version() {
 }
 
 #[test]
-fn a_codex_without_a_doctor_is_not_asked_for_one() {
+fn a_codex_without_a_doctor_is_not_run_with_it() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.76.0");
     let (status, live) = report(program(&stage, &codex, &["--live", "--json"]));
@@ -150,7 +150,7 @@ fn a_codex_without_a_doctor_is_not_asked_for_one() {
 }
 
 #[test]
-fn a_person_who_has_enough_leaves_nothing_behind() {
+fn an_interrupted_doctor_leaves_nothing_behind() {
     let stage = Stage::new();
     let steps = json!([{"started": {}}, {"touch": "began"}, {"hang": {}}]);
     fs::write(stage.file("steps"), steps.to_string()).expect("writable");
@@ -163,7 +163,7 @@ fn a_person_who_has_enough_leaves_nothing_behind() {
 }
 
 #[test]
-fn settings_are_told_with_where_they_come_from() {
+fn settings_are_shown_with_their_source() {
     let stage = Stage::new();
     let mut command =
         program(&stage, &scripted_codex(), &["--json", "--max-queued", "7", "--debug=false"]);
@@ -191,7 +191,7 @@ fn wrong_input_is_no_diagnosis() {
 }
 
 #[test]
-fn the_state_folder_is_looked_at_and_left_as_it_is() {
+fn the_state_folder_is_read_and_unchanged() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.169.0");
     let state = stage.home.state();
@@ -268,7 +268,7 @@ fn write(path: &Path, text: &str) {
 }
 
 #[test]
-fn what_clients_have_is_told_with_what_is_missing_and_without_secrets() {
+fn clients_are_reported_with_what_is_missing_and_without_secrets() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.169.0");
     let home = stage.home.user();
@@ -352,7 +352,7 @@ fn files_that_cannot_be_read_are_named_and_nothing_of_them_is_shown() {
 }
 
 #[test]
-fn a_person_sees_marks_in_colour_and_the_fix_below() {
+fn a_terminal_shows_coloured_marks_with_the_fix_below() {
     let stage = Stage::new();
     let command = program(&stage, &stage.file("none"), &[]);
     let (shown, status) = on_terminal(command);

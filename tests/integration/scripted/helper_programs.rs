@@ -36,7 +36,7 @@ fn codex_that(stage: &Stage, versions: &str) -> PathBuf {
 }
 
 #[test]
-fn a_codex_that_floods_when_asked_for_its_version_costs_no_memory() {
+fn a_codex_that_floods_its_version_costs_no_memory() {
     for output in ["", " >&2"] {
         let stage = Stage::new();
         let codex =
@@ -49,7 +49,7 @@ fn a_codex_that_floods_when_asked_for_its_version_costs_no_memory() {
 
 /// What it started goes with it, also if that holds its output open.
 #[test]
-fn a_codex_that_never_says_its_version_leaves_nothing_behind() {
+fn a_codex_that_never_prints_its_version_leaves_nothing_behind() {
     let stage = Stage::new();
     let codex = codex_that(&stage, "sleep 600 &\nsleep 600");
     let server = stage.server().env("CODEX_BIN", codex).start();
@@ -59,7 +59,7 @@ fn a_codex_that_never_says_its_version_leaves_nothing_behind() {
 
 /// A slow moment says nothing of the next one.
 #[test]
-fn a_version_that_came_too_late_is_asked_for_again() {
+fn a_version_that_came_too_late_is_requested_again() {
     let stage = Stage::new();
     let slow = stage.home.path().join("slow");
     fs::write(&slow, "").expect("writable");

@@ -64,7 +64,7 @@ fn assert_well(server: &Server) {
 }
 
 #[test]
-fn each_text_of_a_call_is_refused_by_name_or_stays_what_it_is() {
+fn each_text_of_a_call_is_refused_by_name_or_unchanged() {
     let stage = Stage::new();
     let server = stage.server().env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true").start();
     content(&server.call("codex_chat", &json!({"prompt": "hello"})));
@@ -132,7 +132,7 @@ fn each_text_of_a_call_is_refused_by_name_or_stays_what_it_is() {
 }
 
 #[test]
-fn what_may_be_any_text_arrives_as_it_is() {
+fn free_texts_arrive_unchanged() {
     let stage = Stage::new();
     let server = stage.server().start();
     content(&server.call("codex_chat", &json!({"prompt": "hello"})));

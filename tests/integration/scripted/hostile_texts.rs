@@ -94,7 +94,7 @@ fn job(server: &Server, arguments: &Value) -> (String, Value) {
 }
 
 #[test]
-fn the_id_of_another_session_is_told_short_and_harmless() {
+fn the_id_of_another_session_is_shown_short_and_escaped() {
     let stage = Stage::new();
     let (server, file) = logged(&stage);
     let begun = chat(&server, &json!({"prompt": "hello"}));
@@ -123,7 +123,7 @@ fn the_id_of_another_session_is_told_short_and_harmless() {
 }
 
 #[test]
-fn a_folder_s_name_is_shown_as_what_it_is() {
+fn a_folder_s_name_is_escaped_in_errors_and_unchanged_in_json() {
     let stage = Stage::new();
     let bad = format!("{}\n{FORGED}", BAD.replace(']', ""));
     let folder = stage.home.project().join(&bad);
@@ -199,7 +199,7 @@ fn a_folder_s_name_is_shown_as_what_it_is() {
 }
 
 #[test]
-fn what_codex_writes_and_runs_is_told_short_and_harmless() {
+fn texts_and_commands_of_codex_are_shown_short_and_escaped() {
     let stage = Stage::new();
     let (server, file) = logged(&stage);
     let bad = format!("{BAD}\n{FORGED}");
@@ -273,7 +273,7 @@ fn what_codex_writes_and_runs_is_told_short_and_harmless() {
 }
 
 #[test]
-fn a_reply_obeys_nobody_on_a_terminal_and_is_whole_elsewhere() {
+fn a_reply_cannot_command_a_terminal_and_is_unchanged_elsewhere() {
     let stage = Stage::new();
     let reply = format!("one\ttwo\r\nthree {BAD} \u{1b}[31mred");
     let prompt = script(&json!([{"started": {}}, {"reply": reply}]));
@@ -292,7 +292,7 @@ fn a_reply_obeys_nobody_on_a_terminal_and_is_whole_elsewhere() {
 }
 
 #[test]
-fn what_is_on_record_of_sessions_is_shown_harmless() {
+fn records_of_sessions_are_shown_escaped() {
     let stage = Stage::new();
     let mut made = Made::new(1).prompt(&format!("{BAD}\n{FORGED}"));
     // The end of it stands in the table.
@@ -326,7 +326,7 @@ fn what_is_on_record_of_sessions_is_shown_harmless() {
 }
 
 #[test]
-fn a_setting_of_a_project_s_is_told_short_and_harmless() {
+fn a_setting_of_a_project_is_shown_short_and_escaped() {
     let stage = Stage::new();
     let project = stage.home.project();
     let text = project.to_str().expect("test paths are text");
@@ -351,7 +351,7 @@ fn a_setting_of_a_project_s_is_told_short_and_harmless() {
 }
 
 #[test]
-fn a_wrong_setting_is_told_harmless() {
+fn a_wrong_setting_is_shown_escaped() {
     let stage = Stage::new();
     let bad = format!("/never/heard/of/{BAD}\n{FORGED}");
     for flag in ["--cwd", "--allowed-dirs", "--log-file", "--origin", "--allowed-models"] {

@@ -61,7 +61,7 @@ fn assert_others_work(server: &Server) {
 }
 
 #[test]
-fn nobody_but_who_names_it_waits_for_a_disk_that_hangs_and_that_one_not_for_ever() {
+fn only_a_call_that_names_a_hung_disk_waits_for_it_and_not_forever() {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
     let server = server.start();
@@ -136,7 +136,7 @@ fn assert_leaves(server: &Server) {
 }
 
 #[test]
-fn a_server_leaves_when_asked_although_a_disk_hangs() {
+fn a_server_exits_on_a_signal_although_a_disk_hangs() {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
     let server = server.start();
@@ -149,7 +149,7 @@ fn a_server_leaves_when_asked_although_a_disk_hangs() {
 
 /// Even if it is the one with its own state.
 #[test]
-fn a_server_leaves_when_asked_although_the_disk_of_its_state_hangs() {
+fn a_server_exits_on_a_signal_although_the_disk_of_its_state_hangs() {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
     let server = server.env("CODEX_PERSISTENT_MCP_STATE_DIR", disk.folder.join("state")).start();
@@ -164,7 +164,7 @@ fn a_server_leaves_when_asked_although_the_disk_of_its_state_hangs() {
 
 /// The folder of the line that all servers share. It is done without, as when somebody keeps it locked.
 #[test]
-fn calls_go_on_although_the_line_of_calls_does_not_answer() {
+fn calls_continue_although_the_shared_queue_does_not_answer() {
     let stage = Stage::new();
     let line = stage.home.state().join("line");
     let Some((disk, server)) = HungDisk::under(&line, stage.server()) else {
@@ -268,7 +268,7 @@ fn a_server_leaves_at_the_end_of_its_input_although_the_disk_of_its_state_hangs(
 
 /// What was answered not to be done is not done either when the disk answers again.
 #[test]
-fn a_job_that_was_given_up_because_of_a_disk_that_hangs_does_not_begin_later() {
+fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     let stage = Stage::new();
     let starts = |stage: &Stage| stage.started(&["go-one", "go-two"]);
     let replies = Stage::new();
@@ -313,7 +313,7 @@ fn a_job_that_was_given_up_because_of_a_disk_that_hangs_does_not_begin_later() {
 
 /// A list that is limited to a folder that does not answer.
 #[test]
-fn lists_of_a_folder_on_a_disk_that_hangs_hold_nobody_up() {
+fn listing_a_folder_on_a_hung_disk_blocks_nobody() {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
     let allowed: &Path = stage.home.project();

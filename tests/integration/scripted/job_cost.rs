@@ -26,7 +26,7 @@ fn silent(stage: &Stage, server: &Server) -> String {
 }
 
 #[test]
-fn a_job_whose_codex_is_silent_is_woken_by_prompts_and_hardly_otherwise() {
+fn an_idle_job_is_woken_by_prompts_and_rarely_otherwise() {
     let stage = Stage::new();
     let server = stage.server().start();
     let id = silent(&stage, &server);
@@ -88,7 +88,7 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
 
 /// Also where it matters in which folders they were.
 #[test]
-fn notifications_read_the_jobs_alone_of_which_they_tell() {
+fn notifications_read_only_the_jobs_that_they_report() {
     let stage = Stage::new();
     let server =
         stage.server().env("CODEX_PERSISTENT_MCP_ALLOWED_DIRS", stage.home.project()).start();

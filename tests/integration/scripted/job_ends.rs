@@ -165,7 +165,7 @@ fn prompts_of_a_job_are_refused_beyond_a_limit_and_otherwise_run_whatever_a_serv
 
 /// A program that is stopped while it holds that lock, say.
 #[test]
-fn an_end_that_cannot_be_told_because_somebody_holds_the_lock_is_told_later_as_it_was() {
+fn an_ending_that_cannot_be_recorded_because_of_a_lock_is_recorded_later_unchanged() {
     let stage = Stage::new();
     let server = stage.server().start();
     let job = start_with(&server, &steps(&turn("first")));
@@ -188,7 +188,7 @@ fn an_end_that_cannot_be_told_because_somebody_holds_the_lock_is_told_later_as_i
 }
 
 #[test]
-fn a_job_works_or_says_why_not_when_a_folder_of_its_server_was_deleted() {
+fn a_job_works_or_explains_its_failure_when_a_folder_of_its_server_was_deleted() {
     for allowed in [false, true] {
         let stage = Stage::new();
         let gone = stage.home.path().join("gone");
@@ -247,7 +247,7 @@ fn a_job_that_is_cancelled_by_many_at_once_is_cancelled_for_each() {
 }
 
 #[test]
-fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job_is_told_to_be_over()
+fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job_is_reported_as_ended()
  {
     let model = Model::start(obey);
     let home = home(&model.url());

@@ -51,7 +51,7 @@ fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
 }
 
 #[test]
-fn a_job_that_reaches_its_total_limit_is_stopped_and_told_of_once() {
+fn a_job_that_reaches_its_timeout_is_stopped_and_reported_once() {
     let stage = Stage::new();
     // While a command runs its silence does not count.
     let server = stage.server().env(TIMEOUT, "3000").env(IDLE_TIMEOUT, "1500").start();
@@ -64,7 +64,7 @@ fn a_job_that_reaches_its_total_limit_is_stopped_and_told_of_once() {
 }
 
 #[test]
-fn a_job_that_reaches_its_idle_limit_is_stopped_and_told_of_once() {
+fn a_job_that_reaches_its_idle_timeout_is_stopped_and_reported_once() {
     let stage = Stage::new();
     let server = stage.server().env(IDLE_TIMEOUT, "2000").start();
     let by_setting = start_with(&server, &steps(&stuck(false)));
@@ -76,7 +76,7 @@ fn a_job_that_reaches_its_idle_limit_is_stopped_and_told_of_once() {
 
 /// A machine that is paused, say: everything stands still, and goes on.
 #[test]
-fn time_in_which_a_job_and_its_codex_stood_still_is_no_silence_of_codexs() {
+fn time_in_which_a_job_and_its_codex_were_stopped_does_not_count_as_idle() {
     let stage = Stage::new();
     let server = stage.server().env(IDLE_TIMEOUT, "3000").start();
     let job = start_with(&server, &steps(&turn("first")));

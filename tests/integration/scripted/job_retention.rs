@@ -152,7 +152,7 @@ fn of_jobs_that_are_too_large_together_the_newest_are_kept() {
 }
 
 #[test]
-fn a_person_removes_old_jobs_or_all_ended_ones() {
+fn a_user_removes_old_jobs_or_all_ended_ones() {
     let stage = Stage::new();
     let unfinished = Unfinished::new(&stage);
     let server = stage.server().start();
@@ -197,7 +197,7 @@ fn half_written(path: PathBuf) -> PathBuf {
 }
 
 #[test]
-fn what_killed_servers_left_behind_is_removed_by_a_person_and_when_a_job_ends() {
+fn leftovers_of_killed_servers_are_removed_by_a_user_and_when_a_job_ends() {
     let stage = Stage::new();
     let server = stage.server().env(KEEP_HOURS, "0").start();
     let names = ["01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002"];
@@ -271,7 +271,7 @@ fn servers_that_are_killed_while_they_start_jobs_leave_nothing_that_stays() {
 }
 
 #[test]
-fn a_job_that_is_replied_to_while_jobs_are_removed_is_kept_or_was_gone_before() {
+fn a_job_that_gets_a_reply_during_pruning_is_kept_or_already_gone() {
     let stage = Stage::new();
     let server = stage.server().start();
     for round in 0..ROUNDS {

@@ -37,7 +37,7 @@ fn waiting_ends_with_an_empty_list_and_the_same_cursor() {
 }
 
 #[test]
-fn waiting_tells_meanwhile_what_the_job_is_at_and_ends_with_its_end() {
+fn waiting_reports_the_job_s_activity_and_ends_with_the_job() {
     let stage = Stage::new();
     let server = stage.server().start();
     let job = at_work(&stage, &server);
@@ -67,7 +67,7 @@ fn waiting_tells_meanwhile_what_the_job_is_at_and_ends_with_its_end() {
 }
 
 #[test]
-fn what_is_beyond_the_cursor_is_answered_without_waiting() {
+fn notifications_beyond_the_cursor_are_returned_without_waiting() {
     let stage = Stage::new();
     let server = stage.server().start();
     let jobs = ["one", "two"].map(|name| {

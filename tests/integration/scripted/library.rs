@@ -9,7 +9,7 @@ use crate::support::model::{Model, echo};
 use crate::support::real_codex;
 
 #[test]
-fn the_documentation_s_example_asks_and_goes_on_in_the_same_session() {
+fn the_documentation_s_example_continues_its_session() {
     let model = Model::start(echo);
     let home = home(&model.url());
     // The library finds `codex` on the PATH, as a user's program does, where no turn can have put it.

@@ -116,7 +116,7 @@ fn every_stop_climbs_the_ladder_as_far_as_it_must() {
 }
 
 #[test]
-fn silence_counts_only_while_no_command_runs() {
+fn the_idle_timeout_counts_only_while_no_command_runs() {
     let idle = |list: Value| with(steps(&list), "idle_timeout_ms", 2_000);
     let stage = Stage::new();
     let server = stage.server().start();
@@ -144,7 +144,7 @@ fn silence_counts_only_while_no_command_runs() {
 }
 
 #[test]
-fn a_codex_that_does_not_leave_is_stopped_and_holds_nobody_up() {
+fn a_codex_that_does_not_exit_is_stopped_without_blocking_others() {
     let stage = Stage::new();
     let server = stage.server().start();
     let staying = json!([
@@ -175,7 +175,7 @@ fn a_codex_that_is_killed_ends_the_turn() {
 }
 
 #[test]
-fn somebody_who_holds_the_output_open_does_not_hold_up_an_answer() {
+fn a_process_that_holds_the_output_open_does_not_block_the_answer() {
     let stage = Stage::new();
     let server = stage.server().start();
     for own_group in [false, true] {
@@ -417,7 +417,7 @@ fn write_program(path: &Path, text: &str, mode: u32) {
 }
 
 #[test]
-fn a_codex_that_cannot_be_started_is_told_and_the_server_goes_on() {
+fn a_codex_that_cannot_be_started_is_reported_and_the_server_goes_on() {
     let stage = Stage::new();
     let codex = stage.home.path().join("codex");
     let server = stage.server().env("CODEX_BIN", &codex).start();

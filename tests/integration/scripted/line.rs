@@ -125,7 +125,7 @@ fn the_limit_is_one_for_all_servers_and_no_server_passes_another() {
 }
 
 #[test]
-fn a_call_that_waits_for_another_server_is_told_which_when_its_time_is_over() {
+fn a_call_that_times_out_behind_another_server_names_that_server() {
     let stage = Stage::new();
     let first = stage.server().env("CODEX_PERSISTENT_MCP_ORIGIN", "the first").start();
     let second = stage.server().env("CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", "0").start();
@@ -159,7 +159,7 @@ fn a_call_that_waits_for_another_server_can_be_cancelled() {
 }
 
 #[test]
-fn a_server_that_is_killed_gives_its_places_back_and_its_waiters_are_passed_over() {
+fn a_killed_server_gives_up_its_places_and_its_waiting_calls_are_skipped() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "1");
     let one = begin(&first, &steps(&turn("one")));
@@ -205,7 +205,7 @@ fn a_server_that_is_stopped_does_not_hold_the_others_up() {
 }
 
 #[test]
-fn files_of_the_line_are_private_and_none_is_left_but_an_empty_table() {
+fn files_of_the_queue_are_private_and_only_an_empty_table_remains() {
     let stage = Stage::new();
     let server = stage.server().start();
     let one = begin(&server, &steps(&turn("one")));
@@ -229,7 +229,7 @@ fn files_of_the_line_are_private_and_none_is_left_but_an_empty_table() {
 }
 
 #[test]
-fn a_line_that_is_deleted_is_made_anew_by_those_who_are_in_it() {
+fn a_deleted_queue_is_recreated_by_those_who_wait_in_it() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "1");
     let one = begin(&first, &steps(&turn("one")));
@@ -287,7 +287,7 @@ fn the_place_of_a_killed_server_is_given_on_when_its_codex_is_gone() {
 }
 
 #[test]
-fn a_table_that_another_process_never_gives_back_is_done_without() {
+fn a_server_works_without_a_table_that_another_process_never_unlocks() {
     let stage = Stage::new();
     let server = stage.server().start();
     pass_by(&server);
@@ -305,7 +305,7 @@ fn a_table_that_another_process_never_gives_back_is_done_without() {
 }
 
 #[test]
-fn a_table_that_holds_anything_else_harms_nobody() {
+fn a_table_with_foreign_content_does_no_harm() {
     let stage = Stage::new();
     fs::create_dir_all(folder(&stage)).expect("the home can be written to");
     let junk = format!("{{\"ticket\":\n{}\n\u{0}\u{7f}{{}}", "{".repeat(1_000));

@@ -128,7 +128,7 @@ fn added_directories_are_waited_for_too() {
 }
 
 #[test]
-fn a_wait_that_takes_too_long_says_for_whom_it_was_and_leaves_the_line() {
+fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
     let stage = Stage::new();
     let [first, second] = two(&stage);
     let (one, _) = begun(&stage, &first, &writes(&stage, "one", "a"), "one");
@@ -152,7 +152,7 @@ fn a_wait_that_takes_too_long_says_for_whom_it_was_and_leaves_the_line() {
 }
 
 #[test]
-fn a_turn_whose_server_is_killed_is_waited_for_no_longer() {
+fn a_turn_whose_server_was_killed_blocks_nobody() {
     let stage = Stage::new();
     let [first, second] = two(&stage);
     begun(&stage, &first, &writes(&stage, "one", "a"), "one");
@@ -186,7 +186,7 @@ fn a_turn_that_waits_for_a_folder_takes_no_place() {
 }
 
 #[test]
-fn a_turn_with_more_folders_than_can_be_told_runs_beside_none_that_writes() {
+fn a_turn_with_too_many_folders_to_announce_runs_beside_none_that_writes() {
     let stage = Stage::new();
     let [first, second] = two(&stage);
     let folders: Vec<PathBuf> =

@@ -28,7 +28,7 @@ fn record(stage: &Stage, made: &Made) -> String {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_session_that_somebody_has_open_is_left_alone() {
+fn an_open_session_is_unchanged() {
     let stage = Stage::new();
     let (open, free) = (Made::new(1), Made::new(2));
     open.put(&stage.home);
@@ -46,7 +46,7 @@ fn a_session_that_somebody_has_open_is_left_alone() {
 }
 
 #[test]
-fn a_session_of_something_else_is_left_alone() {
+fn a_session_of_another_source_is_unchanged() {
     let stage = Stage::new();
     let mut inner = Made::new(1);
     inner.source = json!({"subagent": "review"});

@@ -154,7 +154,7 @@ fn a_turn_that_had_no_more_than_is_allowed_is_an_answer() {
 
 /// The turn is compared with its own sandbox, and not only with what the operator allows.
 #[test]
-fn a_turn_that_had_more_than_it_asked_for_is_an_error_wherever_more_is_allowed() {
+fn a_turn_that_had_more_than_requested_is_an_error_even_where_more_is_allowed() {
     let stage = Stage::new();
     let open = stage.server().env(MOST, "danger-full-access").start();
     let had = |sandbox: Value| recorded(&context(&stage, &json!({"sandbox_policy": sandbox})));
@@ -175,7 +175,7 @@ fn a_turn_that_had_more_than_it_asked_for_is_an_error_wherever_more_is_allowed()
 }
 
 #[test]
-fn a_turn_that_had_less_than_it_asked_for_is_an_answer_with_a_warning() {
+fn a_turn_that_had_less_than_requested_is_an_answer_with_a_warning() {
     let stage = Stage::new();
     let read = context(&stage, &json!({"sandbox_policy": {"type": "read-only"}}));
     let server = stage.server().start();

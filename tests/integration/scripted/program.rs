@@ -147,7 +147,7 @@ fn a_wrong_setting_ends_the_program_with_a_message_that_names_it() {
 }
 
 #[test]
-fn what_is_no_setting_is_refused() {
+fn unknown_arguments_are_refused() {
     let directory = empty("unknown");
     for argument in ["--timeout", "serve", "-x", "--version=2"] {
         let ran = run(&directory, &[argument], &[]);
@@ -190,7 +190,7 @@ fn header(log: &Path, server: &Server) -> String {
 }
 
 #[test]
-fn the_origin_is_told_to_codex_and_the_flag_outranks_the_variable() {
+fn codex_gets_the_origin_and_the_flag_outranks_the_variable() {
     let home = offline_home();
     let log = home.path().join("starts.jsonl");
     let server = || scripted(&home).env("SCRIPTED_CODEX_LOG", &log);
@@ -215,7 +215,7 @@ fn new_sessions_work_in_the_configured_directory() {
 }
 
 #[test]
-fn a_codex_that_is_not_there_is_told_to_the_caller_and_not_at_the_start() {
+fn a_missing_codex_is_reported_to_the_caller_and_not_at_the_start() {
     let home = offline_home();
     let server = scripted(&home).env("CODEX_BIN", "/never/heard/of/codex").start();
     let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
@@ -339,7 +339,7 @@ fn no_prompt_and_no_reply_is_logged() {
 
 /// Nobody else runs a turn here.
 #[test]
-fn what_the_command_line_says_of_the_log_and_of_the_origin_holds_for_jobs_too() {
+fn log_and_origin_from_the_command_line_hold_for_jobs_too() {
     let stage = Stage::new();
     let log = stage.home.path().join("server.log");
     let server = stage.server().arg("--origin").arg("Möbius").arg("--debug");

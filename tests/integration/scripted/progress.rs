@@ -29,7 +29,7 @@ fn assert_increasing(server: &Server, call: &Call) {
 }
 
 #[test]
-fn the_session_is_told_first_and_whole() {
+fn the_session_is_reported_first_and_whole() {
     let stage = Stage::new();
     let server = stage.server().start();
     let hurried = json!([{"started": {}}, running("make"), ran(), {"reply": "done"}]);
@@ -44,7 +44,7 @@ fn the_session_is_told_first_and_whole() {
 }
 
 #[test]
-fn each_step_is_told_as_it_comes() {
+fn each_step_is_reported_as_it_comes() {
     let stage = Stage::new();
     let server = stage.server().start();
     let step = |phase: &str, fields: Value| item(phase, &fields);
@@ -107,7 +107,7 @@ fn steps_that_come_fast_are_merged_to_about_one_message_a_second() {
 }
 
 #[test]
-fn silence_is_broken_by_the_time_that_has_passed() {
+fn a_long_step_reports_the_elapsed_time() {
     let stage = Stage::new();
     let server = stage.server().start();
     let list = json!([{"started": {}}, running("make"), {"wait_for": "told"}, {"reply": "done"}]);
@@ -150,7 +150,7 @@ fn nothing_follows_the_answer() {
 }
 
 #[test]
-fn who_does_not_ask_for_progress_gets_none() {
+fn a_call_without_a_progress_token_gets_no_progress() {
     let stage = Stage::new();
     let server = stage.server().start();
     let list = json!([{"started": {}}, running("make"), ran(), {"reply": "done"}]);
@@ -185,7 +185,7 @@ fn a_flood_of_events_is_not_in_the_way_of_a_cancellation() {
 }
 
 #[test]
-fn nobody_reading_is_not_in_the_way_of_a_cancellation() {
+fn an_unread_output_does_not_block_a_cancellation() {
     let stage = Stage::new();
     let server = stage.server().start();
     let call = begin(&server, &steps(&flood()));

@@ -199,7 +199,7 @@ fn the_head_of_the_instructions_says_when_to_use_the_server() {
 }
 
 #[test]
-fn the_tools_stand_in_one_order_with_titles_and_truthful_hints() {
+fn the_tools_have_a_fixed_order_titles_and_truthful_hints() {
     let home = offline_home();
     let server = scripted(&home).start();
     let list = listed(&server);

@@ -118,7 +118,7 @@ fn a_waiting_call_that_is_cancelled_makes_room_and_starts_nothing() {
 }
 
 #[test]
-fn a_call_that_waits_for_its_whole_time_starts_nothing() {
+fn a_call_that_times_out_in_the_queue_starts_nothing() {
     let stage = Stage::new();
     let server = stage.server().start();
     let one = begin(&server, &steps(&turn("one")));

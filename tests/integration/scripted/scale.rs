@@ -169,7 +169,7 @@ fn all_told(server: &Server) -> Vec<Value> {
 }
 
 #[test]
-fn of_a_hundred_jobs_eight_run_and_the_others_wait_until_all_are_completed_and_told_of_once() {
+fn of_a_hundred_jobs_eight_run_at_a_time_until_all_are_completed_and_reported_once() {
     let stage = Stage::new();
     let server = stage.server().start();
     server.call("job_list", &json!({}));

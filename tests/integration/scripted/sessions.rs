@@ -122,7 +122,7 @@ fn records_of_each_version_are_listed_and_read() {
 }
 
 #[test]
-fn sessions_are_found_by_what_is_known_of_them() {
+fn sessions_are_found_by_their_properties() {
     let stage = Stage::new();
     let mut made: Vec<Made> = (0..6).map(Made::new).collect();
     made[1] = made[1].clone().prompt("Mend the ÜBERLAUF in the parser");
@@ -314,7 +314,7 @@ fn wrong_ids_cursors_and_limits_are_told_with_their_names() {
 }
 
 #[test]
-fn what_cannot_be_read_hides_nothing_else() {
+fn an_unreadable_record_hides_no_other() {
     let stage = Stage::new();
     let home = &stage.home;
     let made = put_many(home, 3);
@@ -345,7 +345,7 @@ fn what_cannot_be_read_hides_nothing_else() {
 }
 
 #[test]
-fn a_home_without_sessions_says_where_was_looked() {
+fn a_home_without_sessions_reports_which_folder_was_searched() {
     let stage = Stage::new();
     let listed = list(&stage.server().start(), &json!({}));
     assert_eq!(ids(&listed).len(), 0);
@@ -441,7 +441,7 @@ fn without_a_folder_for_state_sessions_are_listed_too() {
 }
 
 #[test]
-fn servers_that_look_at_the_same_time_do_each_other_no_harm() {
+fn servers_that_read_at_the_same_time_do_not_disturb_each_other() {
     let stage = Stage::new();
     let made = put_many(&stage.home, 500);
     let servers = [0, 1, 2].map(|_| stage.server().start());
@@ -486,7 +486,7 @@ fn parsed(stdout: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_person_lists_and_reads_sessions() {
+fn a_user_lists_and_reads_sessions() {
     let stage = Stage::new();
     let mut made = put_many(&stage.home, 3);
     made[1] = made[1].clone().prompt("\u{1b}[31mred\u{1b}[0m\nand more");

@@ -47,7 +47,7 @@ fn assert_works(server: &Server, arguments: &Value) {
 }
 
 #[test]
-fn what_lies_in_place_of_a_configuration_holds_nobody_up() {
+fn a_special_file_in_place_of_a_configuration_blocks_nobody() {
     for kind in KINDS {
         for in_project in [false, true] {
             let stage = Stage::new();
@@ -63,7 +63,7 @@ fn what_lies_in_place_of_a_configuration_holds_nobody_up() {
 }
 
 #[test]
-fn what_lies_in_place_of_a_record_holds_nobody_up() {
+fn a_special_file_in_place_of_a_record_blocks_nobody() {
     for kind in KINDS {
         let stage = Stage::new();
         put(kind, &record(&stage));
@@ -78,7 +78,7 @@ fn what_lies_in_place_of_a_record_holds_nobody_up() {
 }
 
 #[test]
-fn what_lies_in_place_of_a_record_keeps_a_job_from_nothing() {
+fn a_special_file_in_place_of_a_record_does_not_stop_a_job() {
     for kind in KINDS {
         let stage = Stage::new();
         put(kind, &record(&stage));
@@ -93,7 +93,7 @@ fn what_lies_in_place_of_a_record_keeps_a_job_from_nothing() {
 
 /// Where folders are allowed, the record says whether the session may be reached.
 #[test]
-fn what_lies_in_place_of_a_record_says_of_no_folder_that_it_is_allowed() {
+fn a_special_file_in_place_of_a_record_allows_no_folder() {
     for kind in KINDS {
         let stage = Stage::new();
         put(kind, &record(&stage));
@@ -116,7 +116,7 @@ fn what_lies_in_place_of_a_record_says_of_no_folder_that_it_is_allowed() {
 }
 
 #[test]
-fn what_lies_in_place_of_the_last_session_is_no_session() {
+fn a_special_file_in_place_of_the_last_session_is_not_a_session() {
     for kind in KINDS {
         let stage = Stage::new();
         let server = server(&stage);

@@ -176,7 +176,7 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
 
 /// A turn could fill the disk itself, to be unseen by others or not to see them.
 #[test]
-fn a_turn_of_which_others_cannot_be_told_waits_for_room_if_it_may_write() {
+fn a_turn_that_cannot_be_announced_to_others_waits_for_room_if_it_may_write() {
     for means in Means::all() {
         let stage = Stage::new();
         let (disk, server) = SmallDisk::start(means, DISK, stage.home.state(), stage.server());
@@ -197,7 +197,7 @@ fn a_turn_of_which_others_cannot_be_told_waits_for_room_if_it_may_write() {
 }
 
 #[test]
-fn a_state_folder_that_is_none_is_told_by_every_tool_that_needs_it() {
+fn an_unusable_state_folder_is_reported_by_every_tool_that_needs_it() {
     let stage = Stage::new();
     fs::write(stage.home.state(), "not a folder").expect("writable");
     let server = stage.server().start();

@@ -29,7 +29,7 @@ fn warnings(result: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_unknown_or_broken_is_passed_over() {
+fn unknown_and_broken_lines_are_skipped() {
     let result = play(&json!([
         {"raw": "a banner that nobody asked for\n\n"},
         {"started": {}},
@@ -91,7 +91,7 @@ fn long_lines_before_the_reply_do_no_harm() {
 }
 
 #[test]
-fn a_line_that_is_too_long_to_be_read_and_may_be_the_reply_is_told_of() {
+fn an_oversized_line_that_may_be_the_reply_is_reported() {
     let size = 6 << 20;
     let result = play(&json!([
         {"started": {}},
@@ -106,7 +106,7 @@ fn a_line_that_is_too_long_to_be_read_and_may_be_the_reply_is_told_of() {
 }
 
 #[test]
-fn a_turn_without_a_message_is_told_of() {
+fn a_turn_without_a_message_is_reported() {
     let result = play(&json!([{"started": {}}, {"completed": {}}]));
     assert_eq!(field(&result, "reply"), "");
     assert!(warnings(&result)[0].contains("without a message"), "{result}");
@@ -136,7 +136,7 @@ fn the_last_event_outranks_the_exit_status() {
 }
 
 #[test]
-fn an_exit_without_a_result_tells_the_reason_and_what_was_said() {
+fn an_exit_without_a_result_reports_the_reason_and_the_partial_reply() {
     let stage = Stage::new();
     let server = stage.server().start();
     let call = begin(
@@ -233,7 +233,7 @@ fn a_flood_of_events_costs_no_memory() {
 }
 
 #[test]
-fn another_session_than_the_one_asked_for_is_stopped_and_told() {
+fn another_session_than_the_requested_one_is_stopped_and_reported() {
     let stage = Stage::new();
     let server = stage.server().start();
     for other in [ANOTHER, "no session at all"] {

@@ -123,7 +123,7 @@ fn half_an_emoji_is_read_as_a_replacement_character() {
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_where_an_id_can() {
+fn an_unreadable_message_is_answered_if_its_id_is_readable() {
     let home = offline_home();
     let server = scripted(&home).start();
     server.send_raw(b"{\"jsonrpc\":\"2.0\",\"id\":7001,\"method\":\"tools/list\",\"params\":{\n");
@@ -144,7 +144,7 @@ fn what_cannot_be_read_is_answered_where_an_id_can() {
 }
 
 #[test]
-fn what_nobody_waits_for_is_survived() {
+fn messages_that_nobody_waits_for_do_no_harm() {
     let home = offline_home();
     let server = scripted(&home).start();
     let lines: [&[u8]; 12] = [
@@ -179,7 +179,7 @@ fn what_nobody_waits_for_is_survived() {
 }
 
 #[test]
-fn a_call_whose_parameters_do_not_fit_is_told_so() {
+fn a_call_with_malformed_parameters_gets_an_error() {
     let home = offline_home();
     let server = scripted(&home).start();
     for parameters in [
@@ -355,7 +355,7 @@ fn a_file_of_requests_makes_a_file_of_answers() {
 }
 
 #[test]
-fn a_cancellation_gets_through_although_nobody_reads() {
+fn a_cancellation_arrives_although_nobody_reads() {
     let home = offline_home();
     let server = scripted(&home).start();
     let call = begin_hanging(&server, &home, "first");
@@ -513,7 +513,7 @@ fn a_client_that_is_gone_has_its_calls_stopped() {
 }
 
 #[test]
-fn answers_that_nobody_takes_do_not_keep_the_server_for_ever() {
+fn unread_answers_do_not_keep_the_server_alive_forever() {
     let home = offline_home();
     let server = scripted(&home).start();
     clog(&server);

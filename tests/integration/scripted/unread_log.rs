@@ -60,7 +60,7 @@ fn a_log_that_nobody_reads_is_no_message() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_keeps_nobody_from_leaving_when_asked() {
+fn an_unread_log_does_not_stop_the_server_from_exiting() {
     let stage = Stage::new();
     let server = server(&stage);
     talkative(&server);

@@ -15,7 +15,7 @@ fn asked_and_started(stage: &Stage) -> (usize, usize) {
 }
 
 #[test]
-fn an_old_codex_is_not_asked_for_a_copy() {
+fn an_old_codex_is_not_started_for_a_fork() {
     let stage = Stage::new();
     let server = stage.server().env("SCRIPTED_CODEX_VERSION", "codex-cli 0.77.0").start();
     let arguments = json!({"prompt": "hello", "session_id": SESSION, "fork": true});
@@ -37,7 +37,7 @@ fn an_old_codex_is_not_asked_for_a_copy() {
 }
 
 #[test]
-fn a_codex_is_asked_for_its_version_once_in_a_server_s_life() {
+fn a_server_requests_the_version_of_a_codex_once() {
     let stage = Stage::new();
     for server in 1..=2 {
         let running = stage.server().start();
@@ -54,7 +54,7 @@ fn a_codex_is_asked_for_its_version_once_in_a_server_s_life() {
 }
 
 #[test]
-fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_told() {
+fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_reported() {
     let stage = Stage::new();
     std::fs::create_dir(stage.home.path().join("rules")).expect("it is new");
     let old = "codex-cli 0.77.0";
@@ -77,7 +77,7 @@ fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_told() {
 }
 
 #[test]
-fn a_codex_that_does_not_tell_its_version_is_taken_for_a_new_one() {
+fn a_codex_without_a_version_is_treated_as_a_new_one() {
     let stage = Stage::new();
     let server = stage.server().env("SCRIPTED_CODEX_VERSION", "what?").start();
     let arguments = json!({"prompt": "hello", "session_id": SESSION, "fork": true});

@@ -33,7 +33,7 @@ fn ruling(rig: &Rig) -> Vec<PathBuf> {
 }
 
 #[test]
-fn nobody_writes_where_programs_and_settings_lie() {
+fn no_turn_writes_in_folders_of_programs_and_settings() {
     let rig = Rig::new(Release::Newest);
     for folder in [".config/git", ".ssh", ".local/bin", "bin/below"] {
         fs::create_dir_all(rig.user.join(folder)).expect("writable");
@@ -67,7 +67,7 @@ fn nobody_writes_where_programs_and_settings_lie() {
 
 /// Codex's home may be named through a link, and whoever writes where the link is can name another.
 #[test]
-fn nobody_writes_where_a_link_leads_to_codex_s_home() {
+fn no_turn_writes_where_a_link_leads_to_codex_s_home() {
     let rig = Rig::new(Release::Newest);
     let around = rig.project().join("around");
     fs::create_dir_all(around.join("below")).expect("writable");

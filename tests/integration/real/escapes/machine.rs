@@ -118,7 +118,7 @@ fn requirements_with_permission_profiles() {
 }
 
 #[test]
-fn a_machine_that_allows_less_is_told_of() {
+fn a_machine_that_allows_less_is_reported() {
     for release in RELEASES {
         let rig = Rig::new(release);
         let less = "allowed_sandbox_modes = [\"read-only\"]\n";

@@ -53,7 +53,7 @@ fn a_guard_s_commands_see_no_secret() {
 }
 
 #[test]
-fn other_turns_see_what_codex_is_configured_for_or_what_the_operator_says() {
+fn other_turns_have_the_environment_that_codex_or_the_operator_configures() {
     for release in RELEASES {
         let rig = Rig::new(release);
         rig.home.append_config("shell_environment_policy.exclude = [\"GITHUB_*\"]\n");
