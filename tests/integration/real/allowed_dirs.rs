@@ -57,7 +57,7 @@ fn assert_shut(fenced: &Fenced, server: &Server, session: &str) {
 }
 
 #[test]
-fn sessions_that_were_outside_are_not_listed_read_resumed_or_copied() {
+fn sessions_that_were_outside_are_not_listed_read_resumed_or_forked() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let (inside, outside) = (fenced.allowed.clone(), fenced.outside.clone());
@@ -109,7 +109,7 @@ fn sessions_that_were_outside_are_not_listed_read_resumed_or_copied() {
 }
 
 #[test]
-fn the_last_session_of_a_folder_is_gone_on_with_only_if_it_was_never_outside() {
+fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let last = |cwd: &Path| json!({"prompt": "x", "continue_last": true, "cwd": cwd});
@@ -236,7 +236,7 @@ fn a_session_whose_folder_is_not_known_is_outside() {
 }
 
 #[test]
-fn a_session_that_goes_out_later_is_out_of_reach_from_then_on() {
+fn a_session_that_moves_outside_is_out_of_scope_from_then_on() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let session = begin(&server, "hello", &fenced.allowed);

@@ -208,7 +208,7 @@ fn other_reasons_that_a_job_cannot_run_are_reported_at_once_too() {
 }
 
 #[test]
-fn a_reply_that_may_not_run_is_refused_at_once_and_is_no_prompt_of_the_job() {
+fn a_denied_reply_is_refused_at_once_and_does_not_become_a_prompt_of_the_job() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let hello = json!({"prompt": "hello", "cwd": fenced.allowed, "sandbox": "workspace-write"});
@@ -282,7 +282,7 @@ fn a_job_inside_is_reached_from_its_start_to_its_end() {
 }
 
 #[test]
-fn a_session_that_goes_out_while_a_job_waits_is_not_gone_on_with() {
+fn a_session_that_moves_outside_while_a_job_waits_is_not_resumed() {
     let fenced = Fenced::new();
     let free = fenced.free();
     let server = real(&fenced.home)

@@ -165,7 +165,7 @@ fn a_prompt_from_stdin_is_in_no_list_of_processes() {
 }
 
 #[test]
-fn a_chat_that_is_stopped_leaves_a_session_that_knows_of_it() {
+fn a_stopped_chat_leaves_a_session_that_remembers_it() {
     for (stop, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let person = Person::new();
         let chat = person.start(&["chat", "wait for ever [hang]"]);
@@ -184,7 +184,7 @@ fn a_chat_that_is_stopped_leaves_a_session_that_knows_of_it() {
 }
 
 #[test]
-fn a_chat_that_takes_too_long_ends_with_124() {
+fn a_chat_that_times_out_exits_with_124() {
     let person = Person::new();
     let arguments = ["chat", "wait for ever [hang]", "--timeout-ms", "6000"];
     let job = person.run(&[&arguments[..], &["--detach"]].concat());
@@ -226,7 +226,7 @@ fn a_failure_says_what_to_do_next() {
 }
 
 #[test]
-fn a_job_is_followed_while_it_works_and_shown_with_all_that_it_did() {
+fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     let person = Person::new();
     let patch = "apply_patch <<'EOF'⏎*** Begin Patch⏎*** Add File: new.txt⏎+new⏎*** End Patch⏎EOF⏎";
     let job = person.job(&format!("all of it\n$ {GATE}\n$ exit 3\n$ {patch}"));
@@ -391,7 +391,7 @@ impl Person {
 }
 
 #[test]
-fn who_follows_leaves_with_whoever_read_it() {
+fn following_ends_when_its_reader_is_gone() {
     let person = Person::new();
     let job = person.hanging_job();
     let log = person.state_file(&job).with_file_name("events.jsonl");
@@ -415,7 +415,7 @@ fn who_follows_leaves_with_whoever_read_it() {
 }
 
 #[test]
-fn a_terminal_has_colours_and_lines_that_fit() {
+fn a_terminal_gets_colours_and_lines_that_fit() {
     let person = Person::new();
     let prompt = format!("{} to do\n$ exit 1", "very much ".repeat(12));
     let job = person.job(&prompt);

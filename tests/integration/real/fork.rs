@@ -33,7 +33,7 @@ fn tokens(result: &Value) -> (Option<u64>, Option<u64>) {
 }
 
 #[test]
-fn a_copy_is_another_session_that_knows_the_original_and_leaves_it_as_it_was() {
+fn a_fork_is_a_new_session_with_the_history_of_the_unchanged_original() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -68,7 +68,7 @@ fn a_copy_is_another_session_that_knows_the_original_and_leaves_it_as_it_was() {
 }
 
 #[test]
-fn a_copy_counts_its_own_tokens() {
+fn a_fork_counts_its_own_tokens() {
     let model = Model::start(|request: &Request| {
         let prompt = request.last_user_text();
         let tokens = prompt.split_once("tokens: ").and_then(|(_, rest)| rest.split_once('.'));
@@ -96,7 +96,7 @@ fn a_copy_counts_its_own_tokens() {
 }
 
 #[test]
-fn a_busy_session_is_copied_at_once_by_its_own_server_and_by_another() {
+fn a_busy_session_is_forked_at_once_by_its_own_server_and_by_another() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();

@@ -50,7 +50,7 @@ fn a_job_outlives_its_killed_server_and_is_waited_for_read_and_answered_from_ano
 }
 
 #[test]
-fn a_job_is_cancelled_from_another_server_and_can_be_gone_on_with() {
+fn a_job_is_cancelled_from_another_server_and_can_be_continued() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let first = real(&home).start();
@@ -73,7 +73,7 @@ fn a_job_is_cancelled_from_another_server_and_can_be_gone_on_with() {
 }
 
 #[test]
-fn a_reply_that_interrupts_is_next_and_the_session_knows_of_it() {
+fn a_reply_that_interrupts_is_next_and_the_session_remembers_the_interruption() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
@@ -122,7 +122,7 @@ fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
 }
 
 #[test]
-fn a_machine_that_was_started_anew_leaves_an_interrupted_job() {
+fn a_job_is_interrupted_after_a_reboot() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();

@@ -6,7 +6,7 @@ use crate::kit::setup::{error_text, field, home, real};
 use crate::support::model::{Model, echo};
 
 #[test]
-fn the_last_session_in_a_directory_is_gone_on_with_from_any_server() {
+fn the_last_session_in_a_directory_is_continued_from_any_server() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let first = real(&home).start();

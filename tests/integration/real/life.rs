@@ -132,7 +132,7 @@ fn broken_off(cause: Cause, during: During, started: Started) {
 }
 
 #[test]
-fn a_codex_whose_server_and_watchdog_were_killed_leaves_at_its_next_event() {
+fn a_codex_whose_server_and_watchdog_were_killed_exits_at_its_next_event() {
     if !cfg!(target_os = "linux") {
         return skipped("the watchdog is looked for in /proc");
     }

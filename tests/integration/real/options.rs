@@ -100,7 +100,7 @@ fn pictures_are_shown_to_the_model() {
 }
 
 #[test]
-fn a_schema_shapes_the_answer_which_comes_parsed() {
+fn a_schema_shapes_the_answer_and_the_output_is_parsed() {
     let (model, home, server) = rig(|_| Response::message(r#"{"depth": 3, "dry": true}"#));
     let schema = json!({
         "type": "object",

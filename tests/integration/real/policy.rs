@@ -393,7 +393,7 @@ fn a_project_that_is_trusted_opens_nothing() {
 }
 
 #[test]
-fn read_only_can_be_the_most_that_there_is() {
+fn read_only_can_be_the_highest_sandbox() {
     let rig = Rig::new();
     rig.home.append_config("sandbox_mode = \"workspace-write\"");
     let before = rig.server().start();
@@ -436,7 +436,7 @@ fn read_only_can_be_the_most_that_there_is() {
 }
 
 #[test]
-fn a_session_that_had_full_access_has_it_no_longer() {
+fn a_session_does_not_keep_full_access() {
     let rig = Rig::new();
     let begin = json!({"prompt": rig.prompt("before"), "sandbox": "danger-full-access"});
     let begun = rig.open().call("codex_chat", &begin);

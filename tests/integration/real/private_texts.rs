@@ -93,7 +93,7 @@ fn long_winded(request: &Request) -> Response {
 }
 
 #[test]
-fn the_text_by_which_a_session_is_summed_up_reaches_the_model() {
+fn the_compact_prompt_reaches_the_model() {
     let model = Model::start(long_winded);
     let home = home(&model.url());
     // The person's own, which would be stronger than a file.

@@ -291,7 +291,7 @@ fn is_counted(release: Release) {
 }
 
 #[test]
-fn who_follows_a_job_is_told_what_the_stream_leaves_out() {
+fn following_a_job_shows_what_the_stream_leaves_out() {
     let (touch, outside) = outside();
     let model = Model::start(does(vec![Item::shell(&*touch), Item::patch(&outside)]));
     let home = home(&model.url());

@@ -165,7 +165,7 @@ fn is_warned(answer: &Value, words: &[&str]) -> bool {
 
 /// The attack itself, with each release of Codex. If this fails, Codex has closed it.
 #[test]
-fn by_hand_a_turn_leads_another_one_elsewhere() {
+fn without_this_server_a_turn_redirects_another_one() {
     for release in Release::ALL {
         for target in TARGETS {
             let scene = Scene::new();
@@ -271,7 +271,7 @@ fn a_job_and_a_call_wait_for_each_other_on(release: Release) {
 
 /// A turn may read the line of calls, and so can lock it.
 #[test]
-fn a_turn_that_locks_the_line_holds_up_those_that_write_and_no_others() {
+fn a_turn_that_locks_the_queue_blocks_only_turns_that_write() {
     let scene = Scene::new();
     let [first, second] = [scene.server(), scene.server()];
     let prompt = format!(
@@ -391,7 +391,7 @@ impl Drop for InTmp {
 
 /// What lies around a turn's directory is closed, so that no command can exchange that.
 #[test]
-fn a_turn_in_a_folder_for_temporary_files_writes_in_its_own_folder_alone() {
+fn a_turn_in_a_folder_for_temporary_files_writes_only_in_its_own_folder() {
     let scene = Scene::new();
     let own = InTmp::new("own");
     let server = scene.builder().start();
@@ -410,7 +410,7 @@ fn a_turn_in_a_folder_for_temporary_files_writes_in_its_own_folder_alone() {
 }
 
 #[test]
-fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_do_without_it() {
+fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_it() {
     let scene = Scene::new();
     let [one, two] = ["one", "two"].map(InTmp::new);
     let server = scene.builder().start();
@@ -462,7 +462,7 @@ fn a_turn_in_a_folder_for_temporary_files_waits_for_those_who_may_write_there() 
 }
 
 #[test]
-fn a_folder_around_the_directory_is_refused_or_left_out() {
+fn a_folder_around_the_directory_is_refused_or_omitted() {
     let scene = Scene::new();
     let server = scene.builder().start();
     for around in [&scene.outer, &scene.outer.join("../outer"), scene.home.project()] {
@@ -488,7 +488,7 @@ fn a_folder_around_the_directory_is_refused_or_left_out() {
 
 /// A link gives a folder no other name by which it would be free.
 #[test]
-fn folders_are_compared_as_they_really_are() {
+fn folders_are_compared_by_their_real_paths() {
     let scene = Scene::new();
     let link = scene.outside.join("to-inner");
     symlink(&scene.inner, &link).expect("the folder can be written");

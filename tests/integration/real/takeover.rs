@@ -133,7 +133,7 @@ fn pictures_are_seen_whatever_their_path() {
 }
 
 #[test]
-fn lines_that_somebody_coloured_are_read() {
+fn coloured_lines_are_read() {
     let stage = Stage::new();
     let server = stage.server().start();
     let id = "0199a213-81c0-7800-8aa1-bbab2a035a53";
@@ -213,7 +213,7 @@ fn a_notice_of_codex_is_a_warning_with_a_fix() {
 }
 
 #[test]
-fn a_tool_that_nobody_was_there_to_allow_is_named() {
+fn a_tool_that_nobody_could_approve_is_named() {
     let model = Model::start(|request| match request.has_tool_output() {
         true => Response::message("Done."),
         false => Response::call("mcp__inner/codex_chat", json!({"prompt": "hello"})),

@@ -28,7 +28,7 @@ fn wait_for_status(server: &Server, task: &str, status: &str) -> Value {
 }
 
 #[test]
-fn a_task_outlives_its_server_and_is_answered_for_by_another() {
+fn a_task_outlives_its_server_and_is_served_by_another() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let first = real(&home).spawn();

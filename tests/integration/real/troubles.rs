@@ -173,7 +173,7 @@ fn locked_out(stage: &Stage, times: u32) -> Server {
 }
 
 #[test]
-fn a_database_that_is_locked_for_a_moment_is_waited_for_once() {
+fn a_database_that_is_locked_briefly_is_retried_once() {
     let stage = Stage::new();
     let server = locked_out(&stage, 1);
     assert_eq!(field(&server.call("codex_chat", &json!({"prompt": "hello"})), "reply"), "done");
@@ -214,7 +214,7 @@ fn limit(server: &Server, what: &str) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_room_for_a_process_has_codex_all_the_same() {
+fn a_machine_without_room_for_a_process_does_not_report_a_missing_codex() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let server = real(&home).env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access").start();

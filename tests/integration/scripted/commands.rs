@@ -178,7 +178,7 @@ fn following_a_cancelled_job_exits_with_130() {
 }
 
 #[test]
-fn an_end_of_following_is_no_end_of_the_job() {
+fn the_job_continues_when_following_ends() {
     let stage = Stage::new();
     let steps = json!([{"started": {}}, {"touch": stage.file("up")}, {"wait_for": stage.file("go")},
                        {"reply": "went on"}]);
@@ -202,7 +202,7 @@ fn an_end_of_following_is_no_end_of_the_job() {
 }
 
 #[test]
-fn an_id_must_be_that_of_one_job() {
+fn an_id_must_match_exactly_one_job() {
     let stage = Stage::new();
     let jobs = [0, 1].map(|_| job(&stage, &json!([{"started": {}}, {"reply": "done"}])));
     for id in &jobs {

@@ -75,7 +75,7 @@ fn called(stage: &Stage) -> String {
 }
 
 #[test]
-fn without_a_codex_it_is_said_how_to_get_one() {
+fn a_missing_codex_is_a_problem_with_installation_as_its_fix() {
     let stage = Stage::new();
     let (status, report) = examined(&stage, &stage.file("no-such-codex"));
     assert_eq!((status, &report["status"]), (Some(1), &json!("problem")));
@@ -182,7 +182,7 @@ fn settings_are_shown_with_their_source() {
 }
 
 #[test]
-fn wrong_input_is_no_diagnosis() {
+fn wrong_input_is_not_a_diagnosis() {
     let stage = Stage::new();
     for arguments in [&["--nonsense"][..], &["--max-queued", "many"], &["extra"]] {
         let ran = run(program(&stage, &scripted_codex(), arguments));
@@ -216,7 +216,7 @@ fn the_state_folder_is_read_and_unchanged() {
 }
 
 #[test]
-fn without_any_home_there_is_an_answer_too() {
+fn the_doctor_reports_a_missing_home() {
     let stage = Stage::new();
     let mut command = program(&stage, &stage.file("none"), &["--json"]);
     // A relative one counts for nothing.
@@ -330,7 +330,7 @@ fn clients_are_reported_with_what_is_missing_and_without_secrets() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_named_and_nothing_of_them_is_shown() {
+fn unreadable_files_are_named_without_their_content() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.169.0");
     let home = stage.home.user();

@@ -163,7 +163,7 @@ fn free_texts_arrive_unchanged() {
 }
 
 #[test]
-fn the_texts_of_guards_and_jobs_arrive_as_they_are_too() {
+fn the_texts_of_guards_and_jobs_arrive_unchanged_too() {
     let stage = Stage::new();
     let server = stage.server().start();
     content(&server.call("codex_guard_final", &json!({"change_summary": "hello"})));

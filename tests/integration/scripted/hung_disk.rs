@@ -216,7 +216,7 @@ fn threads(server: &Server, name: &str) -> usize {
 
 /// With it all goes that a turn needs of the server's state.
 #[test]
-fn a_disk_of_the_state_that_hangs_holds_up_turns_alone_and_these_not_for_longer_than_they_may_take()
+fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout()
 {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
@@ -255,7 +255,7 @@ fn a_disk_of_the_state_that_hangs_holds_up_turns_alone_and_these_not_for_longer_
 
 /// When the input ends, it is not waited for either.
 #[test]
-fn a_server_leaves_at_the_end_of_its_input_although_the_disk_of_its_state_hangs() {
+fn a_server_exits_at_the_end_of_its_input_although_the_disk_of_its_state_hangs() {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
     let server = server.env("CODEX_PERSISTENT_MCP_STATE_DIR", disk.folder.join("state")).start();

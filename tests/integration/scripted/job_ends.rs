@@ -41,7 +41,7 @@ fn nothing_waits(stage: &std::path::Path) {
 }
 
 #[test]
-fn each_prompt_that_waits_when_the_jobs_process_is_killed_has_an_end_of_its_own() {
+fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() {
     // Not SIGQUIT: who runs the tests in the background may have had it ignored.
     for signal in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGTERM] {
         let model = Model::start(obey);
@@ -142,7 +142,7 @@ fn a_prompt_whose_process_is_killed_at_its_start_runs_once_or_has_an_end() {
 }
 
 #[test]
-fn prompts_of_a_job_are_refused_beyond_a_limit_and_otherwise_run_whatever_a_server_lets_wait() {
+fn prompts_of_a_job_are_limited_independently_of_the_queue() {
     let stage = Stage::new();
     let server = stage.server().env("CODEX_PERSISTENT_MCP_MAX_QUEUED", "0").start();
     let job = start_with(&server, &steps(&turn("first")));

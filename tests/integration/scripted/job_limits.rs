@@ -111,7 +111,7 @@ fn first(stage: &Stage, server: &Server) -> (String, String) {
 }
 
 #[test]
-fn waiting_in_line_does_not_count_towards_a_jobs_limits() {
+fn waiting_in_the_queue_does_not_count_towards_a_job_s_timeouts() {
     let stage = Stage::new();
     let server = stage.server().env(TIMEOUT, "2000").env(IDLE_TIMEOUT, "2000").start();
     let patient = stage.server().start();

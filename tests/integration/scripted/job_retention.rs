@@ -240,7 +240,7 @@ fn before_the_first_job_there_is_nothing_to_remove() {
 }
 
 #[test]
-fn servers_that_are_killed_while_they_start_jobs_leave_nothing_that_stays() {
+fn servers_that_are_killed_while_they_start_jobs_leave_nothing_permanent() {
     let stage = Stage::new();
     for round in 0..ROUNDS {
         let server = stage.server().start();

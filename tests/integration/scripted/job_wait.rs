@@ -96,7 +96,7 @@ fn told_ids(answer: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_client_that_no_longer_waits_does_the_job_no_harm() {
+fn a_client_that_stops_waiting_does_not_affect_the_job() {
     let stage = Stage::new();
     let server = stage.server().start();
     let job = at_work(&stage, &server);
@@ -132,7 +132,7 @@ fn a_client_that_no_longer_waits_does_the_job_no_harm() {
 
 /// Its end is noticed as soon as that of jobs that were there before, also if it is killed.
 #[test]
-fn a_job_that_is_started_meanwhile_is_waited_for_at_once() {
+fn a_job_that_is_started_meanwhile_is_included_in_the_wait() {
     let stage = Stage::new();
     let [waiting, starting] = [(); 2].map(|()| stage.server().start());
     let waits = waiting.begin_call("job_wait", &json!({"timeout_ms": 280_000}));

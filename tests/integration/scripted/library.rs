@@ -67,7 +67,7 @@ mod listeners {
     }
 
     #[tokio::test]
-    async fn a_slow_one_gets_every_event_although_codex_is_long_gone() {
+    async fn a_slow_listener_gets_every_event_although_codex_is_long_gone() {
         let mut steps = many_events();
         steps.push(json!({"reply": "all told"}));
         let (_codex, mut turn) = begin(&json!(steps), patient(WAIT));
@@ -83,7 +83,7 @@ mod listeners {
     }
 
     #[tokio::test]
-    async fn one_that_does_not_listen_holds_nothing_up_when_the_time_is_over() {
+    async fn an_inattentive_listener_does_not_block_the_timeout() {
         let outcome_of = async |ending: Value| {
             let mut steps = many_events();
             steps.push(ending);

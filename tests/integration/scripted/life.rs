@@ -72,7 +72,7 @@ fn wait_input_ended(server: &Server) {
 }
 
 #[test]
-fn every_stop_climbs_the_ladder_as_far_as_it_must() {
+fn every_stop_sends_as_many_signals_as_it_needs() {
     const RUNGS: [(&str, &[&str], &[&str]); 3] = [
         ("polite", &[], &["INT"]),
         ("stubborn", &["INT"], &["INT", "TERM"]),
@@ -211,7 +211,7 @@ fn a_codex_that_closes_its_output_is_still_stopped() {
 }
 
 #[test]
-fn a_signal_stops_codex_and_answers_and_then_the_server_leaves() {
+fn a_signal_stops_codex_and_the_server_answers_before_it_exits() {
     for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let stage = Stage::new();
         let server = stage.server().start();
@@ -231,7 +231,7 @@ fn a_signal_stops_codex_and_answers_and_then_the_server_leaves() {
 }
 
 #[test]
-fn a_codex_that_ignores_signals_does_not_keep_the_server() {
+fn a_codex_that_ignores_signals_does_not_keep_the_server_alive() {
     let stage = Stage::new();
     let server = stage.server().start();
     begin(&server, &steps(&deaf("one", &json!(["INT", "TERM"]))));
@@ -399,7 +399,7 @@ fn calls_are_stopped_when_nobody_can_read_their_answers() {
 }
 
 #[test]
-fn a_codex_that_ignores_signals_is_killed_before_a_server_leaves_whose_client_is_gone() {
+fn a_server_without_a_client_kills_a_codex_that_ignores_signals_before_it_exits() {
     let stage = Stage::new();
     let server = stage.server().start();
     begin(&server, &steps(&deaf("one", &json!(["INT", "TERM"]))));

@@ -73,7 +73,7 @@ fn calls_of_one_session_run_in_order_across_servers() {
 }
 
 #[test]
-fn a_session_that_began_in_one_server_is_waited_for_in_the_other() {
+fn a_session_that_started_in_one_server_is_awaited_in_the_other() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "8");
     let one = begin(&first, &steps(&turn("one")));
@@ -181,7 +181,7 @@ fn a_killed_server_gives_up_its_places_and_its_waiting_calls_are_skipped() {
 }
 
 #[test]
-fn a_server_that_is_stopped_does_not_hold_the_others_up() {
+fn a_stopped_server_does_not_block_the_others() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "1");
     let third = stage.server().env(MAX_CONCURRENT, "1").start();
@@ -250,7 +250,7 @@ fn a_deleted_queue_is_recreated_by_those_who_wait_in_it() {
 }
 
 #[test]
-fn a_line_that_is_deleted_while_its_calls_run_is_made_anew_too() {
+fn a_queue_that_is_deleted_while_its_calls_run_is_recreated_too() {
     let stage = Stage::new();
     let server = stage.server().start();
     let call = begin(&server, &steps_in(SESSION, &turn("one")));
@@ -263,7 +263,7 @@ fn a_line_that_is_deleted_while_its_calls_run_is_made_anew_too() {
 }
 
 #[test]
-fn the_place_of_a_killed_server_is_given_on_when_its_codex_is_gone() {
+fn the_place_of_a_killed_server_is_free_once_its_codex_is_gone() {
     if !cfg!(target_os = "linux") {
         return skipped("processes are looked for in /proc");
     }
@@ -317,7 +317,7 @@ fn a_table_with_foreign_content_does_no_harm() {
 }
 
 #[test]
-fn without_a_folder_that_can_be_written_a_server_is_for_itself_and_says_so_once() {
+fn without_a_writable_folder_a_server_works_alone_and_warns_once() {
     let stage = Stage::new();
     let file = stage.home.path().join("a-file");
     fs::write(&file, "").expect("the home can be written to");
@@ -339,7 +339,7 @@ fn without_a_folder_that_can_be_written_a_server_is_for_itself_and_says_so_once(
 
 /// Whoever makes room wakes the one who is next, and nobody else.
 #[test]
-fn a_server_whose_turn_it_is_is_woken() {
+fn the_next_server_in_the_queue_is_woken() {
     let stage = Stage::new();
     let server = stage.server().env(MAX_CONCURRENT, "1").start();
     let one = begin(&server, &steps(&turn("one")));

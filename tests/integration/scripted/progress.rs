@@ -171,7 +171,7 @@ fn flood() -> Value {
 }
 
 #[test]
-fn a_flood_of_events_is_not_in_the_way_of_a_cancellation() {
+fn a_flood_of_events_does_not_block_a_cancellation() {
     let stage = Stage::new();
     let server = stage.server().start();
     let call = begin(&server, &steps(&flood()));

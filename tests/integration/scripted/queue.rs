@@ -62,7 +62,7 @@ fn sessions_run_side_by_side() {
 }
 
 #[test]
-fn beyond_the_limit_calls_wait_in_order_and_beyond_the_line_they_are_refused() {
+fn beyond_the_limit_calls_wait_in_order_and_beyond_the_queue_they_are_refused() {
     let stage = Stage::new();
     let server = stage.server().env(MAX_CONCURRENT, "2").env(MAX_QUEUED, "2").start();
     let names = ["one", "two", "three", "four"];
@@ -136,7 +136,7 @@ fn a_call_that_times_out_in_the_queue_starts_nothing() {
 }
 
 #[test]
-fn the_answer_does_not_wait_for_the_process_and_the_next_call_does() {
+fn the_next_call_waits_for_the_process_although_the_answer_does_not() {
     let stage = Stage::new();
     let server = stage.server().start();
     let lingering = json!([{"started": {}}, {"reply": "one"}, {"wait_for": "leave"}]);
@@ -196,7 +196,7 @@ fn a_session_that_codex_refuses_for_too_long_is_busy_and_the_holder_is_named() {
 }
 
 #[test]
-fn a_session_that_codex_refuses_can_be_given_up() {
+fn a_call_to_a_session_that_codex_refuses_can_be_cancelled_or_time_out() {
     let stage = Stage::new();
     let path = set_script(&stage, &refusal());
     let server = stage.server().env("SCRIPTED_CODEX", path).start();

@@ -171,7 +171,7 @@ fn sessions_are_found_by_their_properties() {
 }
 
 #[test]
-fn pages_have_no_gaps_and_no_doubles() {
+fn pages_have_no_gaps_and_no_duplicates() {
     let stage = Stage::new();
     let mut made: Vec<Made> = (0..45).map(Made::new).collect();
     // Several at the same time.
@@ -277,7 +277,7 @@ fn long_texts_are_cut_and_a_page_is_bounded() {
 }
 
 #[test]
-fn wrong_ids_cursors_and_limits_are_told_with_their_names() {
+fn wrong_ids_cursors_and_limits_are_reported_by_name() {
     let stage = Stage::new();
     let made = Made::new(1);
     made.put(&stage.home);
@@ -397,7 +397,7 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
 }
 
 #[test]
-fn a_lost_or_broken_index_is_made_anew() {
+fn a_lost_or_broken_index_is_rebuilt() {
     let stage = Stage::new();
     let home = &stage.home;
     let made = put_many(home, 100);

@@ -102,7 +102,7 @@ fn assert_goes_on(stage: &Stage, server: &Server, job: &str, session: &Value) {
 }
 
 #[test]
-fn a_job_that_fills_the_disk_is_stopped_and_goes_on_when_there_is_room() {
+fn a_job_that_fills_the_disk_is_stopped_and_continues_once_there_is_room() {
     for means in Means::all() {
         let stage = Stage::new();
         let (disk, server) = SmallDisk::start(means, DISK, stage.home.state(), stage.server());
@@ -122,7 +122,7 @@ fn a_job_that_fills_the_disk_is_stopped_and_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_somebody_else_fills_stops_a_job_that_says_little() {
+fn a_disk_filled_by_others_stops_a_job_with_few_events() {
     for means in Means::all() {
         let stage = Stage::new();
         let (disk, server) = SmallDisk::start(means, DISK, stage.home.state(), stage.server());

@@ -66,7 +66,7 @@ fn a_reply_that_is_not_utf8_is_read_with_replacement_characters() {
 }
 
 #[test]
-fn half_a_line_at_the_end_is_no_end_of_the_turn() {
+fn half_a_line_at_the_end_does_not_end_the_turn() {
     let result = play(&json!([
         {"started": {}},
         message("I had begun"),
@@ -190,7 +190,7 @@ fn the_last_message_is_the_reply_and_what_follows_the_end_changes_nothing() {
 }
 
 #[test]
-fn a_long_reply_keeps_its_head_and_its_tail() {
+fn a_long_reply_keeps_its_beginning_and_end() {
     let length = 600_000;
     let long = format!("HEAD{}TAIL", "x".repeat(length - 8));
     let result = play(&json!([{"started": {}}, {"reply": long}]));

@@ -83,7 +83,7 @@ fn long_call(before: &str, after: &str, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_answered_wherever_its_id_stands() {
+fn an_oversized_line_is_answered_wherever_its_id_is() {
     let home = offline_home();
     let server = scripted(&home).start();
     server.send_raw(&long_call("\"id\":7001,", "", 17 * MIB));
@@ -503,7 +503,7 @@ fn a_signal_ends_the_server_quickly_with_its_output_full() {
 }
 
 #[test]
-fn a_client_that_is_gone_has_its_calls_stopped() {
+fn calls_of_a_client_that_is_gone_are_stopped() {
     let home = offline_home();
     let server = scripted(&home).start();
     let _call = begin_hanging(&server, &home, "it");

@@ -49,7 +49,7 @@ fn talkative(server: &Server) {
 }
 
 #[test]
-fn a_log_that_nobody_reads_is_no_message() {
+fn an_unread_log_is_not_a_message() {
     let stage = Stage::new();
     let server = server(&stage);
     talkative(&server);

@@ -96,7 +96,7 @@ fn no_turn_writes_where_a_link_leads_to_codex_s_home() {
 /// A folder that the person lets all commands write in, within the one that a turn works in, could be
 /// exchanged by the turn.
 #[test]
-fn a_configured_folder_within_the_turn_s_own_is_left_out() {
+fn a_configured_folder_inside_the_turn_s_own_is_omitted() {
     let rig = Rig::new(Release::Newest);
     repository(rig.project());
     let git = rig.project().join(".git");
