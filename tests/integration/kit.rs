@@ -3,6 +3,8 @@
 #[cfg(unix)]
 pub mod call;
 #[cfg(unix)]
+pub mod cli;
+#[cfg(unix)]
 pub mod doctor;
 #[cfg(unix)]
 pub mod fenced;
@@ -10,8 +12,6 @@ pub mod fenced;
 pub mod jobs;
 #[cfg(unix)]
 pub mod life;
-#[cfg(unix)]
-pub mod person;
 #[cfg(unix)]
 pub mod play;
 #[cfg(unix)]

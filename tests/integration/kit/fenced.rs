@@ -85,13 +85,13 @@ impl Fenced {
 }
 
 /// Begins a session in a folder.
-pub fn begin(server: &Server, prompt: &str, cwd: &Path) -> String {
+pub fn start_session(server: &Server, prompt: &str, cwd: &Path) -> String {
     let arguments = json!({"prompt": prompt, "cwd": cwd, "sandbox": "workspace-write"});
     field(&server.call("codex_chat", &arguments), "session_id").to_owned()
 }
 
 /// Goes on in a session in another folder, in a copy if `fork`, and returns the session that it was.
-pub fn go_on(server: &Server, session: &str, cwd: &Path, fork: bool) -> String {
+pub fn resume_in(server: &Server, session: &str, cwd: &Path, fork: bool) -> String {
     let arguments = json!({"prompt": "go on", "session_id": session, "cwd": cwd, "fork": fork});
     field(&server.call("codex_chat", &arguments), "session_id").to_owned()
 }

@@ -71,7 +71,7 @@ pub fn waits(pid: Pid) -> u64 {
 }
 
 /// Nothing runs that the server began, and nothing is locked.
-pub fn nothing_left(home: &Home, server: &Server) {
+pub fn assert_nothing_left(home: &Home, server: &Server) {
     wait_until("all processes to be gone", || {
         server.descendants().expect("Linux tells").is_empty()
     });
@@ -95,14 +95,14 @@ pub fn gate(home: &Home, name: &str) -> (PathBuf, String) {
 }
 
 /// Starts a job whose turn runs a command that does not end, and returns the job's answer.
-pub fn start_held(home: &Home, server: &Server) -> Value {
+pub fn start_blocked(home: &Home, server: &Server) -> Value {
     let (path, prompt) = gate(home, "gate");
     let job = start(server, &prompt);
-    wait_begun(&path);
+    wait_started(&path);
     job
 }
 
-pub fn wait_begun(path: &Path) {
+pub fn wait_started(path: &Path) {
     let begun = path.with_extension("begun");
     wait_until("the command to begin", || begun.exists());
 }
@@ -118,13 +118,13 @@ pub fn reply(server: &Server, job: &str, prompt: &str) -> Value {
 }
 
 /// What is told of a job, from the first notification on.
-pub fn told(server: &Server, job: &str) -> Vec<Value> {
+pub fn notifications_of(server: &Server, job: &str) -> Vec<Value> {
     let answer = server.call("job_notifications", &json!({"job_ids": [job]}));
     content(&answer)["notifications"].as_array().expect("a list").clone()
 }
 
 /// Waits until so many endings of the job were told, and returns all that were.
-pub fn wait_told(server: &Server, job: &str, count: usize) -> Vec<Value> {
+pub fn wait_notifications(server: &Server, job: &str, count: usize) -> Vec<Value> {
     let mut all = Vec::new();
     let mut cursor = json!(0);
     while all.len() < count {

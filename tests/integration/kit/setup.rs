@@ -27,7 +27,7 @@ pub fn scratch() -> &'static Path {
 
 /// Whether something that no turn may write lies in `/tmp`, as it does where the checkout or its target
 /// folder is there. Then the server has Codex close `/tmp` in all turns.
-pub fn slash_tmp_is_closed() -> bool {
+pub fn slash_tmp_is_denied() -> bool {
     let real = |path: &Path| path.canonicalize().expect("it is there");
     let tmp = real(Path::new("/tmp"));
     [scratch(), Path::new(PROGRAM)].iter().any(|path| real(path).starts_with(&tmp))

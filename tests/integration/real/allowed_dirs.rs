@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::kit::fenced::{
-    DIRS, Fenced, SECRET, assert_outside, assert_refused, begin, folder, go_on, link,
+    DIRS, Fenced, SECRET, assert_outside, assert_refused, folder, link, resume_in, start_session,
 };
 use crate::kit::play::with;
 use crate::kit::real::record;
@@ -61,20 +61,20 @@ fn sessions_that_were_outside_are_not_listed_read_resumed_or_forked() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let (inside, outside) = (fenced.allowed.clone(), fenced.outside.clone());
-    let stayed = begin(&free, "hello", &inside.join("inner"));
-    let through_a_link = begin(&free, "hello", &outside.join("in"));
+    let stayed = start_session(&free, "hello", &inside.join("inner"));
+    let through_a_link = start_session(&free, "hello", &outside.join("in"));
 
-    let away = begin(&free, SECRET, &outside);
-    let through_a_link_out = begin(&free, SECRET, &inside.join("out"));
-    let came_in = begin(&free, SECRET, &outside);
-    go_on(&free, &came_in, &inside, false);
-    let went_out = begin(&free, "hello", &inside);
-    go_on(&free, &went_out, &outside, false);
-    let was_out = begin(&free, "hello", &inside);
-    go_on(&free, &was_out, &outside, false);
-    go_on(&free, &was_out, &inside, false);
-    let copy = go_on(&free, &away, &inside, true);
-    let copy_of_copy = go_on(&free, &copy, &inside, true);
+    let away = start_session(&free, SECRET, &outside);
+    let through_a_link_out = start_session(&free, SECRET, &inside.join("out"));
+    let came_in = start_session(&free, SECRET, &outside);
+    resume_in(&free, &came_in, &inside, false);
+    let went_out = start_session(&free, "hello", &inside);
+    resume_in(&free, &went_out, &outside, false);
+    let was_out = start_session(&free, "hello", &inside);
+    resume_in(&free, &was_out, &outside, false);
+    resume_in(&free, &was_out, &inside, false);
+    let copy = resume_in(&free, &away, &inside, true);
+    let copy_of_copy = resume_in(&free, &copy, &inside, true);
 
     let mut expected = vec![stayed.clone(), through_a_link.clone()];
     expected.sort_unstable();
@@ -99,8 +99,8 @@ fn sessions_that_were_outside_are_not_listed_read_resumed_or_forked() {
     for session in [&stayed, &through_a_link] {
         let read = server.call("codex_session_read", &json!({"session_id": session}));
         assert_eq!(content(&read)["entries"][0]["text"], "hello");
-        go_on(&server, session, &inside, true);
-        go_on(&server, session, &inside, false);
+        resume_in(&server, session, &inside, true);
+        resume_in(&server, session, &inside, false);
     }
     // Without the limit all are there.
     for session in [&away, &copy_of_copy] {
@@ -113,7 +113,7 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let last = |cwd: &Path| json!({"prompt": "x", "continue_last": true, "cwd": cwd});
-    let outside = begin(&free, SECRET, &fenced.outside);
+    let outside = start_session(&free, SECRET, &fenced.outside);
     for fork in [false, true] {
         let call = with(last(&fenced.outside), "fork", fork);
         assert_refused(&server, &call, "cwd", DIRS);
@@ -123,7 +123,7 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
     // Whether there is any is not told either.
     assert_refused(&server, &last(&folder(&fenced.home.project().join("empty"))), "cwd", DIRS);
     // It comes in, and is the last one there.
-    go_on(&free, &outside, &fenced.allowed, false);
+    resume_in(&free, &outside, &fenced.allowed, false);
     for fork in [false, true] {
         let call = with(last(&fenced.allowed), "fork", fork);
         assert_refused(&server, &call, "continue_last", DIRS);
@@ -147,7 +147,7 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
     free.cancel(&running);
     free.wait_no_descendants(WAIT).expect("Codex leaves");
 
-    let own = begin(&server, "hello", &fenced.allowed);
+    let own = start_session(&server, "hello", &fenced.allowed);
     let again = server.call("codex_chat", &last(&fenced.allowed));
     assert_eq!(field(&again, "session_id"), own);
 }
@@ -157,10 +157,10 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
     let gone = folder(&fenced.allowed.join("gone/deep"));
-    let session = begin(&server, "hello", &gone);
+    let session = start_session(&server, "hello", &gone);
     let elsewhere = folder(&fenced.outside.join("gone"));
-    let away = begin(&free, SECRET, &elsewhere);
-    let by_link = begin(&free, SECRET, &fenced.allowed.join("out/gone"));
+    let away = start_session(&free, SECRET, &elsewhere);
+    let by_link = start_session(&free, SECRET, &fenced.allowed.join("out/gone"));
     fs::remove_dir_all(fenced.allowed.join("gone")).expect("it is there");
     fs::remove_dir_all(elsewhere).expect("it is there");
     assert_eq!(listed(&server, &json!({})), [session.as_str()]);
@@ -175,7 +175,7 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
         assert!(error_text(&text).starts_with("bad_input: cwd "), "{tool}: {text}");
     }
     assert_eq!(fenced.jobs(), [""; 0]);
-    go_on(&server, &session, &fenced.allowed, false);
+    resume_in(&server, &session, &fenced.allowed, false);
     // Links that lead out, to what is there and to what is not.
     for target in [fenced.outside.clone(), fenced.outside.join("nothing")] {
         let way = link(&target, fenced.allowed.join("gone"));
@@ -239,12 +239,12 @@ fn a_session_whose_folder_is_not_known_is_outside() {
 fn a_session_that_moves_outside_is_out_of_scope_from_then_on() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
-    let session = begin(&server, "hello", &fenced.allowed);
+    let session = start_session(&server, "hello", &fenced.allowed);
     let read = json!({"session_id": session});
     content(&server.call("codex_session_read", &read));
     assert_eq!(listed(&server, &json!({})), [session.as_str()]);
-    go_on(&server, &session, &fenced.allowed, false);
-    go_on(&free, &session, &fenced.outside, false);
+    resume_in(&server, &session, &fenced.allowed, false);
+    resume_in(&free, &session, &fenced.outside, false);
     assert_shut(&fenced, &server, &session);
     assert_eq!(listed(&server, &json!({})), [""; 0]);
 }
@@ -305,7 +305,7 @@ fn a_session_whose_folder_became_a_link_is_where_that_leads() {
     let fenced = Fenced::new();
     let server = fenced.server();
     let moved = folder(&fenced.allowed.join("moved"));
-    let session = begin(&server, "hello", &moved);
+    let session = start_session(&server, "hello", &moved);
     let touch = json!({"prompt": "[run touch pwned]", "session_id": session});
     content(&server.call("codex_chat", &touch));
     fs::remove_file(moved.join("pwned")).expect("it was allowed there");

@@ -4,11 +4,12 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::kit::fenced::{DIRS, Fenced, SECRET, assert_outside, begin, folder, go_on};
+use crate::kit::cli::{program, run};
+use crate::kit::fenced::{DIRS, Fenced, SECRET, assert_outside, folder, resume_in, start_session};
 use crate::kit::jobs::{
-    gate, nothing_left, pages, reply, snapshot, start_with, text, told, wait, wait_begun,
+    assert_nothing_left, gate, notifications_of, pages, reply, snapshot, start_with, text, wait,
+    wait_started,
 };
-use crate::kit::person::{program, run};
 use crate::kit::play::with;
 use crate::kit::real::ByHand;
 use crate::kit::setup::{content, error_text, real};
@@ -73,7 +74,7 @@ fn jobs_that_were_outside_are_not_listed_read_answered_or_stopped() {
     let (free, server) = (fenced.free(), fenced.server());
     let (inside, outside) = (fenced.allowed.clone(), fenced.outside.clone());
     let secret = json!({"prompt": SECRET, "label": SECRET});
-    let session = begin(&free, SECRET, &outside);
+    let session = start_session(&free, SECRET, &outside);
     let away = ended(&free, &with(secret.clone(), "cwd", outside.to_str()));
     let in_its_session = ended(&free, &with(secret.clone(), "session_id", session.as_str()));
     let came_in =
@@ -81,7 +82,7 @@ fn jobs_that_were_outside_are_not_listed_read_answered_or_stopped() {
     let copied = ended(&free, &with(came_in.clone(), "fork", true));
     let came_in = ended(&free, &came_in);
     let moved = ended(&free, &with(secret.clone(), "cwd", inside.to_str()));
-    go_on(&free, text(&snapshot(&free, &moved), "session_id"), &outside, false);
+    resume_in(&free, text(&snapshot(&free, &moved), "session_id"), &outside, false);
     let own = ended(&free, &json!({"prompt": "hello", "cwd": inside}));
     let jobs = [away, in_its_session, copied, came_in, moved];
 
@@ -107,8 +108,8 @@ fn jobs_that_were_outside_are_not_listed_read_answered_or_stopped() {
 }
 
 fn wait_twice(server: &Server, job: &str) -> String {
-    wait_until("the second turn", || told(server, job).len() == 2);
-    text(&told(server, job)[1], "status").to_owned()
+    wait_until("the second turn", || notifications_of(server, job).len() == 2);
+    text(&notifications_of(server, job)[1], "status").to_owned()
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn a_job_outside_continues_without_being_reported() {
                 "sandbox": "workspace-write"}),
     );
     let id = text(&job, "job_id");
-    wait_begun(&gate);
+    wait_started(&gate);
     assert_shut(&server, id);
     // Nor is told who is in the session.
     let session = text(&snapshot(&free, id), "session_id").to_owned();
@@ -152,7 +153,7 @@ fn a_job_outside_continues_without_being_reported() {
 fn a_job_that_may_not_run_is_refused_at_once_and_leaves_nothing() {
     let fenced = Fenced::new();
     let (free, server) = (fenced.free(), fenced.server());
-    let session = begin(&free, SECRET, &fenced.outside);
+    let session = start_session(&free, SECRET, &fenced.outside);
     let asked = fenced.model.requests().len();
     let hello = json!({"prompt": "hello", "cwd": fenced.allowed, "sandbox": "workspace-write"});
     let outside = fenced.outside.to_str();
@@ -215,7 +216,7 @@ fn a_denied_reply_is_refused_at_once_and_does_not_become_a_prompt_of_the_job() {
     let deep = folder(&fenced.allowed.join("deep"));
     let adds = ended(&free, &with(hello.clone(), "add_dirs", vec![fenced.outside.to_str()]));
     let lost = ended(&free, &with(hello, "cwd", deep.to_str()));
-    nothing_left(&fenced.home, &free);
+    assert_nothing_left(&fenced.home, &free);
     fs::remove_dir(deep).expect("it is empty");
     for (job, begins) in [(adds, "not_allowed: add_dirs "), (lost, "bad_input: cwd ")] {
         let before = snapshot(&server, &job);
@@ -240,13 +241,13 @@ fn a_job_inside_is_reached_from_its_start_to_its_end() {
         .env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "1")
         .env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true")
         .start();
-    let session = begin(&server, "hello", &fenced.allowed);
+    let session = start_session(&server, "hello", &fenced.allowed);
     let (gate, command) = gate(&fenced.home, "allowed/gate");
     let first = start_with(
         &server,
         &json!({"prompt": command, "cwd": fenced.allowed, "sandbox": "workspace-write"}),
     );
-    wait_begun(&gate);
+    wait_started(&gate);
     // Three that wait: in the session's own folder, in a copy of it, and one that leaves no record.
     let waiting = [
         json!({"prompt": "x", "session_id": session}),
@@ -272,7 +273,7 @@ fn a_job_inside_is_reached_from_its_start_to_its_end() {
         content(&server.call("job_events", &json!({"job_id": id})));
     }
     wait_twice(&server, &ids[1]);
-    let told = told(&server, &ids[1]);
+    let told = notifications_of(&server, &ids[1]);
     assert_eq!(told[0]["session_id"], told[1]["session_id"], "{told:?}");
     assert_ne!(told[0]["session_id"], session.as_str());
     assert_eq!(listed(&server), ids);
@@ -289,13 +290,13 @@ fn a_session_that_moves_outside_while_a_job_waits_is_not_resumed() {
         .env(DIRS, &fenced.allowed)
         .env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "1")
         .start();
-    let session = begin(&server, "hello", &fenced.allowed);
+    let session = start_session(&server, "hello", &fenced.allowed);
     let (gate, command) = gate(&fenced.home, "allowed/gate");
     start_with(
         &server,
         &json!({"prompt": command, "cwd": fenced.allowed, "sandbox": "workspace-write"}),
     );
-    wait_begun(&gate);
+    wait_started(&gate);
     let ask = json!({"prompt": "what was said?", "session_id": session, "cwd": fenced.allowed});
     let job = start_with(&server, &ask);
     assert_eq!(job["status"], "queued", "{job}");

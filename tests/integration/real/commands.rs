@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::kit::person::{
+use crate::kit::cli::{
     self, Ran, command, ended, give, kill_what_is_left, on_terminal, parsed, session, signal,
     wait_nothing_left,
 };
@@ -59,15 +59,15 @@ impl Person {
     }
 
     fn program(&self, arguments: &[&str]) -> Command {
-        person::program(&self.home, &install().native, arguments)
+        cli::program(&self.home, &install().native, arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        person::run(self.program(arguments))
+        cli::run(self.program(arguments))
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
-        person::start(&mut self.program(arguments))
+        cli::start(&mut self.program(arguments))
     }
 
     /// Starts a job and returns its id.
@@ -152,7 +152,7 @@ fn chat_prints_only_the_reply_and_continues_its_session() {
 fn a_prompt_from_stdin_is_in_no_list_of_processes() {
     let person = Person::new();
     let secret = "nobody-else-sees-this";
-    let mut chat = person::start(person.program(&["chat", "-"]).stdin(Stdio::piped()));
+    let mut chat = cli::start(person.program(&["chat", "-"]).stdin(Stdio::piped()));
     give(&mut chat, &format!("{secret} [hang]"));
     person.model.wait_for(|request| request.last_user_text().contains(secret));
     let marker = person.home.path().to_str().expect("test paths are text");
@@ -233,7 +233,7 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     person.wait_for_file("began");
     let steps = person.home.path().join("steps");
     let to = File::create(&steps).expect("the home can be written");
-    let follow = person::start(person.program(&["jobs", "follow", &job]).stderr(to));
+    let follow = cli::start(person.program(&["jobs", "follow", &job]).stderr(to));
     let told = || fs::read_to_string(&steps).unwrap_or_default();
     wait_until("what it runs to be told", || told().contains(&format!("running: {GATE}\n")));
     assert!(told().contains("\nOne step more.\n"), "{}", told());
@@ -334,7 +334,7 @@ fn a_job_that_repeats_itself_looks_stuck() {
     let job = person.job(&format!("round and round [hang]{}", "\n$ exit 7".repeat(4)));
     let steps = person.home.path().join("steps");
     let to = File::create(&steps).expect("the home can be written");
-    let follow = person::start(person.program(&["jobs", "follow", &job]).stderr(to));
+    let follow = cli::start(person.program(&["jobs", "follow", &job]).stderr(to));
     wait_until("it to be told", || {
         fs::read_to_string(&steps).is_ok_and(|told| told.contains("\nlooks stuck: 4 of the last "))
     });
@@ -399,7 +399,7 @@ fn following_ends_when_its_reader_is_gone() {
     // Its reader leaves when there is nothing more to write.
     let head = format!("'{PROGRAM}' jobs follow {job} --json | head -n {events}");
     let shell = command(&person.home, &install().native, "sh", &["-c", &head]);
-    let ran = person::run(shell);
+    let ran = cli::run(shell);
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
     assert_eq!(parsed(&ran.stdout).len(), events);
     let listed = parsed(&person.run(&["jobs", "--json"]).stdout);
@@ -407,7 +407,7 @@ fn following_ends_when_its_reader_is_gone() {
     assert_eq!(person.run(&["jobs", "cancel", &job]).status, Some(0));
     for long in ["jobs", "jobs show JOB", "chat hello", "jobs follow JOB"] {
         let unread = format!("'{PROGRAM}' {} | true", long.replace("JOB", &job));
-        let ran = person::run(command(&person.home, &install().native, "sh", &["-c", &unread]));
+        let ran = cli::run(command(&person.home, &install().native, "sh", &["-c", &unread]));
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     }

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::kit::cli::{self, kill_what_is_left, parsed, run};
 use crate::kit::doctor::{check, text};
-use crate::kit::person::{self, kill_what_is_left, parsed, run};
 use crate::kit::real::last_turn;
 use crate::kit::setup::{PROGRAM, home, resume_command};
 use crate::support::model::{Model, Request, Response};
@@ -15,7 +15,7 @@ use crate::support::real_codex::{Home, install};
 /// Codex looks at addresses beyond this machine when it is its own doctor: here it finds none.
 fn program(home: &Home, arguments: &[&str]) -> Command {
     let arguments = [&["doctor", "--json"], arguments].concat();
-    let mut command = person::program(home, &install().script, &arguments);
+    let mut command = cli::program(home, &install().script, &arguments);
     for proxy in ["HTTPS_PROXY", "ALL_PROXY"] {
         command.env(proxy, "http://127.0.0.1:9");
     }
@@ -132,7 +132,7 @@ fn everything_is_in_order_once_the_fixes_are_made() {
     let home = home(&model.url());
     let codex = install().native.to_str().expect("test paths are text");
     let codex = |arguments: &[&str]| {
-        let ran = run(person::command(&home, &install().native, codex, arguments));
+        let ran = run(cli::command(&home, &install().native, codex, arguments));
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
         ran.stdout
     };
@@ -168,7 +168,7 @@ fn an_open_session_is_reported_with_its_holder() {
     let model = Model::start(|_: &Request| Response::hang());
     let home = home(&model.url());
     let chat = ["chat", "--detach", "wait for ever"];
-    let started = run(person::program(&home, &install().native, &chat));
+    let started = run(cli::program(&home, &install().native, &chat));
     assert_eq!(started.status, Some(0), "{}", started.stderr);
     let asked = model.wait_for(|request| request.last_user_text().contains("wait for ever"));
     drop(asked);

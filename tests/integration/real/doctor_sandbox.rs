@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use crate::kit::cli::{self, parsed, run, wait_nothing_left};
 use crate::kit::doctor::{check, text};
-use crate::kit::person::{self, parsed, run, wait_nothing_left};
 use crate::kit::setup::{PROGRAM, home};
 use crate::real::escapes::{path_with, program};
 use crate::real::no_sandbox::{WITHOUT, can_be_made};
@@ -16,7 +16,7 @@ fn a_machine_without_sandboxes_is_a_problem_with_a_fix() {
     for release in Release::ALL {
         let home = home(&model.url());
         let codex = &install_release(release).native;
-        let can = run(person::program(&home, codex, &["doctor", "--json"]));
+        let can = run(cli::program(&home, codex, &["doctor", "--json"]));
         let can = parsed(&can.stdout)[0].clone();
         assert_eq!(check(&can, "sandbox")["status"], "ok", "{release:?}: {can:#}");
         let written = home.project().read_dir().expect("it is there").count();
@@ -25,7 +25,7 @@ fn a_machine_without_sandboxes_is_a_problem_with_a_fix() {
             return;
         }
         let through = [&WITHOUT[1..], &[PROGRAM, "doctor", "--json"]].concat();
-        let cannot = run(person::command(&home, codex, WITHOUT[0], &through));
+        let cannot = run(cli::command(&home, codex, WITHOUT[0], &through));
         let report = parsed(&cannot.stdout)[0].clone();
         let sandbox = check(&report, "sandbox");
         assert_eq!((cannot.status, text(sandbox, "status")), (Some(1), "problem"), "{sandbox}");
@@ -46,7 +46,7 @@ fn a_sandbox_is_not_tried_with_a_program_that_a_turn_may_have_planted() {
         program(&planted.join("bwrap"), &format!("touch '{}'", mark.display()));
         let path = path_with(&[&planted]);
         let codex = &install_release(release).native;
-        let mut by_hand = person::command(
+        let mut by_hand = cli::command(
             &home,
             codex,
             codex.to_str().expect("test paths are text"),
@@ -56,7 +56,7 @@ fn a_sandbox_is_not_tried_with_a_program_that_a_turn_may_have_planted() {
         run(by_hand);
         assert!(mark.exists(), "{release:?}: there is no such danger any more");
         fs::remove_file(&mark).expect("it was made");
-        let mut doctor = person::program(&home, codex, &["doctor", "--json"]);
+        let mut doctor = cli::program(&home, codex, &["doctor", "--json"]);
         doctor.env("PATH", &path);
         let report = parsed(&run(doctor).stdout)[0].clone();
         assert_eq!(check(&report, "sandbox")["status"], "ok", "{report:#}");

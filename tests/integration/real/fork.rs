@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{gate, snapshot, wait, wait_begun};
+use crate::kit::jobs::{gate, snapshot, wait, wait_started};
 use crate::kit::play::{session_of, with};
 use crate::kit::real::{last_turn, obey, record};
 use crate::kit::setup::{content, error_text, field, home, real, resume_command};
@@ -104,7 +104,7 @@ fn a_busy_session_is_forked_at_once_by_its_own_server_and_by_another() {
     let arguments = json!({"prompt": prompt, "sandbox": "workspace-write"});
     let busy = server.begin_call("codex_chat", &arguments);
     let original = session_of(&server, &busy);
-    wait_begun(&path);
+    wait_started(&path);
     let before = bytes(&home, &original);
     for server in [&server, &real(&home).start()] {
         let copied = fork(server, &original, "meanwhile");

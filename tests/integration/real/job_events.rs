@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{gate, nothing_left, pages, snapshot, start, text};
+use crate::kit::jobs::{assert_nothing_left, gate, pages, snapshot, start, text};
 use crate::kit::real::command;
 use crate::kit::setup::{home, real};
 use crate::kit::wait::wait_until;
@@ -98,5 +98,5 @@ fn thousands_of_events_are_read_once_each_and_in_order_while_they_come_and_after
             assert_eq!(&pages(server, &query, 0), read);
         }
     }
-    nothing_left(&home, &first);
+    assert_nothing_left(&home, &first);
 }

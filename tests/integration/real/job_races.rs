@@ -6,8 +6,8 @@ use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::kit::jobs::{
-    at_once, folder, gate, nothing_left, pages, reply, runner, runners, snapshot, start,
-    start_held, text, told, wait, wait_begun, wait_told,
+    assert_nothing_left, at_once, folder, gate, notifications_of, pages, reply, runner, runners,
+    snapshot, start, start_blocked, text, wait, wait_notifications, wait_started,
 };
 use crate::kit::real::{obey, record};
 use crate::kit::setup::{content, home, real, resume_command};
@@ -34,7 +34,7 @@ fn two_left(home: &Home, servers: &[Server; 2]) {
     wait_until("all processes to be gone", || {
         servers.iter().all(|server| server.descendants().expect("Linux tells").is_empty())
     });
-    servers.iter().for_each(|server| nothing_left(home, server));
+    servers.iter().for_each(|server| assert_nothing_left(home, server));
 }
 
 fn a_reply(job: &str, prompt: &str) -> Value {
@@ -77,15 +77,15 @@ fn two_replies_at_once_to_a_running_job_run_once_each() {
     let (path, prompt) = gate(&home, "gate");
     let job = start(&servers[0], &prompt);
     let id = text(&job, "job_id");
-    wait_begun(&path);
+    wait_started(&path);
     let prompts = ["from one", "from the other"].map(str::to_owned);
     both_reply(&servers, id, &prompts);
     fs::write(&path, "").expect("writable");
-    let endings = wait_told(&servers[1], id, 3);
+    let endings = wait_notifications(&servers[1], id, 3);
     assert!(endings.iter().all(|ending| ending["status"] == "completed"), "{endings:?}");
     two_left(&home, &servers);
     assert_eq!(prompts.each_ref().map(|prompt| asked(&model, prompt)), [1, 1]);
-    assert_eq!((told(&servers[0], id).len(), runners(&home, id)), (3, 1));
+    assert_eq!((notifications_of(&servers[0], id).len(), runners(&home, id)), (3, 1));
     let [one, other] = prompts;
     each_event_is_there_once(&servers[1], id, &[prompt, one, other]);
 }
@@ -103,7 +103,7 @@ fn two_replies_at_once_to_an_ended_job_start_one_process_and_run_once_each() {
         two_left(&home, &servers);
         let prompts = ["one", "the other"].map(|who| format!("{who} in round {round}"));
         both_reply(&servers, id, &prompts);
-        let endings = wait_told(&servers[0], id, 1 + 2 * round);
+        let endings = wait_notifications(&servers[0], id, 1 + 2 * round);
         assert!(endings.iter().all(|ending| ending["status"] == "completed"), "{endings:?}");
         two_left(&home, &servers);
         assert_eq!(runners(&home, id), 1 + round, "one process for each round");
@@ -126,17 +126,17 @@ fn replies_to_a_job_whose_process_is_just_leaving_run_once_each() {
     let mut all = vec!["hello".to_owned()];
     for round in 1..=ROUNDS {
         // The last end was just told.
-        wait_told(&servers[0], id, all.len());
+        wait_notifications(&servers[0], id, all.len());
         let prompts = ["one", "the other"].map(|who| format!("{who} in round {round}"));
         both_reply(&servers, id, &prompts);
         all.extend(prompts);
     }
-    wait_told(&servers[1], id, all.len());
+    wait_notifications(&servers[1], id, all.len());
     two_left(&home, &servers);
     for prompt in &all {
         assert_eq!(asked(&model, prompt), 1, "{prompt}");
     }
-    assert_eq!(told(&servers[0], id).len(), all.len());
+    assert_eq!(notifications_of(&servers[0], id).len(), all.len());
     each_event_is_there_once(&servers[1], id, &all);
 }
 
@@ -145,7 +145,7 @@ fn two_cancellations_at_once_are_one() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let servers = two(&home);
-    let job = start_held(&home, &servers[0]);
+    let job = start_blocked(&home, &servers[0]);
     let id = text(&job, "job_id");
     let cancel = json!({"job_id": id});
     let calls = [0, 1].map(|at| (&servers[at], "job_cancel", cancel.clone()));
@@ -153,7 +153,7 @@ fn two_cancellations_at_once_are_one() {
         assert_eq!(content(&answer)["status"], "cancelled", "{answer}");
     }
     two_left(&home, &servers);
-    let endings = told(&servers[0], id);
+    let endings = notifications_of(&servers[0], id);
     assert_eq!((endings.len(), &endings[0]["status"]), (1, &json!("cancelled")));
     nothing_waits(&home, id);
 }
@@ -174,7 +174,7 @@ fn a_reply_and_a_cancellation_at_once_have_a_definite_end() {
         let (path, prompt) = gate(&home, &format!("gate-{round}"));
         let job = start(&servers[0], &prompt);
         let id = text(&job, "job_id");
-        wait_begun(&path);
+        wait_started(&path);
         let next = format!("next in round {round}");
         let cancel = (&servers[0], "job_cancel", json!({"job_id": id}));
         let next_call = (&servers[1], "job_reply", a_reply(id, &next));
@@ -186,7 +186,7 @@ fn a_reply_and_a_cancellation_at_once_have_a_definite_end() {
         nothing_waits(&home, id);
         let ended = snapshot(&servers[0], id);
         let status = text(&ended, "status");
-        let endings = told(&servers[0], id);
+        let endings = notifications_of(&servers[0], id);
         // The first turn was cancelled. The prompt ran after it, or was cancelled too.
         assert_eq!(endings[0]["status"], "cancelled", "{endings:?}");
         let prompts = json!({"job_id": id, "types": ["job.prompt"]});
@@ -216,13 +216,13 @@ fn a_signal_to_a_job_s_process_interrupts_the_turn_and_the_job_can_continue() {
     let (path, prompt) = gate(&home, "gate");
     let job = start(&server, &prompt);
     let (id, session) = (text(&job, "job_id"), text(&job, "session_id"));
-    wait_begun(&path);
+    wait_started(&path);
     kill(runner(&home, id), Signal::SIGTERM).expect("it runs");
     let (ending, cursor) = wait(&server, id, &job["notification_cursor"]);
     assert_eq!(text(&ending, "status"), "interrupted");
     assert_eq!(text(&ending["error"], "kind"), "interrupted", "{ending}");
     assert!(text(&ending["error"], "message").contains("told to leave"), "{ending}");
-    nothing_left(&home, &server);
+    assert_nothing_left(&home, &server);
     // Its Codex was not only killed: the session knows what happened.
     let aborted = |line: &Value| line.to_string().contains("turn_aborted");
     assert!(record(&home, session).iter().any(aborted));
@@ -235,6 +235,6 @@ fn a_signal_to_a_job_s_process_interrupts_the_turn_and_the_job_can_continue() {
     assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", session));
     assert!(text(&ending, "result").contains("\ngo on\n"), "{ending}");
     wait_until("all to be gone", || server.descendants().expect("Linux tells").is_empty());
-    assert_eq!(told(&server, id).len(), 2, "each end is told once");
+    assert_eq!(notifications_of(&server, id).len(), 2, "each end is told once");
     assert_eq!(runners(&home, id), 2);
 }

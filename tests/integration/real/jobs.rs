@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::kit::jobs::{
-    gate, nothing_left, runner, snapshot, start, start_held, text, wait, wait_begun,
+    assert_nothing_left, gate, runner, snapshot, start, start_blocked, text, wait, wait_started,
 };
 use crate::kit::real::{obey, record};
 use crate::kit::setup::{content, error_text, field, home, real, resume_command};
@@ -23,7 +23,7 @@ fn a_job_outlives_its_killed_server_and_is_waited_for_read_and_answered_from_ano
     assert_eq!(job["status"], "running", "{job}");
     let (id, session) = (text(&job, "job_id"), text(&job, "session_id"));
     assert_eq!(text(&job, "resume_command"), resume_command(&home, session));
-    wait_begun(&path);
+    wait_started(&path);
     first.kill();
     first.wait_exit(WAIT);
 
@@ -45,8 +45,8 @@ fn a_job_outlives_its_killed_server_and_is_waited_for_read_and_answered_from_ano
     assert!(text(&told, "result").contains("\nand now?\n"), "{told}");
     let job = snapshot(&second, id);
     assert_eq!((&job["turns"], text(&job, "session_id")), (&json!(2), session));
-    nothing_left(&home, &first);
-    nothing_left(&home, &second);
+    assert_nothing_left(&home, &first);
+    assert_nothing_left(&home, &second);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_job_is_cancelled_from_another_server_and_can_be_continued() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let first = real(&home).start();
-    let job = start_held(&home, &first);
+    let job = start_blocked(&home, &first);
     let id = text(&job, "job_id");
     let second = real(&home).start();
     let cancelled = second.call("job_cancel", &json!({"job_id": id}));
@@ -65,7 +65,7 @@ fn a_job_is_cancelled_from_another_server_and_can_be_continued() {
     let session = text(&job, "session_id");
     let aborted = record(&home, session);
     assert!(aborted.iter().any(|line| line.to_string().contains("turn_aborted")));
-    nothing_left(&home, &first);
+    assert_nothing_left(&home, &first);
     let reply =
         content(&first.call("job_reply", &json!({"job_id": id, "prompt": "go on"}))).clone();
     let (told, _) = wait(&first, id, &reply["notification_cursor"]);
@@ -77,7 +77,7 @@ fn a_reply_that_interrupts_is_next_and_the_session_remembers_the_interruption() 
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let job = start_held(&home, &server);
+    let job = start_blocked(&home, &server);
     let id = text(&job, "job_id");
     server.call("job_reply", &json!({"job_id": id, "prompt": "wait your turn"}));
     let hurry = json!({"job_id": id, "prompt": "this first", "interrupt": true});
@@ -92,7 +92,7 @@ fn a_reply_that_interrupts_is_next_and_the_session_remembers_the_interruption() 
     assert!(at("turn_aborted") < at("this first") && at("this first") < at("wait your turn"));
     let job = snapshot(&server, id);
     assert_eq!((text(&job, "status"), &job["turns"]), ("completed", &json!(3)));
-    nothing_left(&home, &server);
+    assert_nothing_left(&home, &server);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let job = start_held(&home, &server);
+    let job = start_blocked(&home, &server);
     let id = text(&job, "job_id");
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
     let (told, cursor) = wait(&server, id, &job["notification_cursor"]);
@@ -114,7 +114,7 @@ fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
     assert!(text(&job, "resume_command").contains(" codex resume "));
     let again = second.call("job_notifications", &json!({"job_ids": [id]}));
     assert_eq!(content(&again)["cursor"], cursor, "it is told once: {again}");
-    nothing_left(&home, &server);
+    assert_nothing_left(&home, &server);
     let reply = json!({"job_id": id, "prompt": "go on"});
     let reply = content(&second.call("job_reply", &reply)).clone();
     let (told, _) = wait(&second, id, &reply["notification_cursor"]);
@@ -126,7 +126,7 @@ fn a_job_is_interrupted_after_a_reboot() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let job = start_held(&home, &server);
+    let job = start_blocked(&home, &server);
     let id = text(&job, "job_id");
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
     wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
@@ -191,7 +191,7 @@ fn a_record_that_is_cut_at_any_byte_of_its_last_entries_is_read() {
     let job = start(&server, "hello");
     let id = text(&job, "job_id");
     wait(&server, id, &job["notification_cursor"]);
-    nothing_left(&home, &server);
+    assert_nothing_left(&home, &server);
     let folder = home.state().join("jobs").join(id);
     let (log, state) = (folder.join("events.jsonl"), folder.join("state.json"));
     let (whole, saved) = (fs::read(&log).expect("a log"), fs::read(&state).expect("a state"));
@@ -245,7 +245,7 @@ fn files_on_the_disk_are_readable_only_by_their_owner() {
     let server = real(&home).start();
     let job = start(&server, "hello");
     wait(&server, text(&job, "job_id"), &job["notification_cursor"]);
-    nothing_left(&home, &server);
+    assert_nothing_left(&home, &server);
     let mut paths = vec![home.state().to_owned()];
     let mut files = 0;
     while let Some(path) = paths.pop() {

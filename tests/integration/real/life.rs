@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::kit::jobs::{gate, wait_begun};
+use crate::kit::jobs::{gate, wait_started};
 use crate::kit::life::{kill_together, watchdog_of};
 use crate::kit::real::{by_script, obey, record};
 use crate::kit::setup::{error_text, field, home, real, real_with, skipped};
@@ -142,7 +142,7 @@ fn a_codex_whose_server_and_watchdog_were_killed_exits_at_its_next_event() {
         let server = start(&home).start();
         let (path, prompt) = gate(&home, "gate");
         server.begin_call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}));
-        wait_begun(&path);
+        wait_started(&path);
         let watchdog = watchdog_of(server.pid()).expect("there is one while Codex runs");
         kill_together([watchdog, server.pid()]);
         std::fs::write(&path, "").expect("writable");

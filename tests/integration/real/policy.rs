@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{nothing_left, snapshot, wait};
+use crate::kit::jobs::{assert_nothing_left, snapshot, wait};
 use crate::kit::play::with;
 use crate::kit::real::{ByHand, last_turn, obey, record};
 use crate::kit::setup::{content, error_text, field, home, real};
@@ -405,7 +405,7 @@ fn read_only_can_be_the_highest_sandbox() {
     fs::remove_file(&inside).expect("it is there");
     let job = run_job(&before, &arguments);
     fs::remove_file(&inside).expect("the job has made it again");
-    nothing_left(&rig.home, &before);
+    assert_nothing_left(&rig.home, &before);
 
     let server = rig.server().env(MOST, "read-only").start();
     for tool in ["codex_chat", "job_start"] {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::kit::jobs::{snapshot, start_with, text, wait};
 use crate::kit::play::{begin, result_of, with};
 use crate::kit::real::ByHand;
-use crate::kit::setup::{content, error_text, field, home, real_release, slash_tmp_is_closed};
+use crate::kit::setup::{content, error_text, field, home, real_release, slash_tmp_is_denied};
 use crate::kit::wait::{wait_for, wait_until};
 use crate::support::client::{Builder, Server};
 use crate::support::model::{Model, Request, Response};
@@ -422,7 +422,7 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_
     assert!(field(&answer, "reply").contains("Read-only"), "{answer}");
     assert!(scene.mark("done").exists(), "it worked beside the other");
     // Where `/tmp` is closed for all turns, there is nothing to do without.
-    let closed = slash_tmp_is_closed();
+    let closed = slash_tmp_is_denied();
     assert_eq!(is_warned(&answer, &["/tmp", "another one works"]), !closed, "{answer}");
     scene.release("go");
     content(&result_of(&server, &first));
@@ -452,7 +452,7 @@ fn a_turn_in_a_folder_for_temporary_files_waits_for_those_who_may_write_there() 
     scene.release("go");
     let answer = result_of(&server, &victim);
     scene.assert_unharmed(Target::CodexHome);
-    if slash_tmp_is_closed() {
+    if slash_tmp_is_denied() {
         // Then nobody else may write there, and the folder stays where it is.
         content(&answer);
         assert!(own.0.join("deep/pwned").exists(), "{answer}");

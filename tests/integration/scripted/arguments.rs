@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::kit::call::call;
-use crate::kit::setup::{error_text, home, scripted, slash_tmp_is_closed};
+use crate::kit::setup::{error_text, home, scripted, slash_tmp_is_denied};
 use crate::support::client::Server;
 use crate::support::real_codex::Home;
 
@@ -366,7 +366,7 @@ const FIRST: &str = "--ignore-rules";
 /// All arguments of a confined turn from there on, settings by their keys.
 fn confined() -> Vec<&'static str> {
     let mut words = vec![FIRST, "projects", "approval_policy", "default_permissions"];
-    if slash_tmp_is_closed() {
+    if slash_tmp_is_denied() {
         words.push("sandbox_workspace_write.exclude_slash_tmp");
     }
     words.push("shell_environment_policy.exclude");

@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::kit::person::{self, Ran, ended, parsed, run_with, session, start, wait_nothing_left};
+use crate::kit::cli::{self, Ran, ended, parsed, run_with, session, start, wait_nothing_left};
 use crate::kit::play::{Stage, message, ran, running};
 use crate::kit::setup::{resume_command, script};
 use crate::kit::wait::wait_until;
@@ -14,11 +14,11 @@ use crate::support::{real_codex, scripted_codex};
 
 /// The program in the project of this stage, with its scripted Codex.
 fn program(stage: &Stage, arguments: &[&str]) -> Command {
-    person::program(&stage.home, &scripted_codex(), arguments)
+    cli::program(&stage.home, &scripted_codex(), arguments)
 }
 
 pub fn run(stage: &Stage, arguments: &[&str]) -> Ran {
-    person::run(program(stage, arguments))
+    cli::run(program(stage, arguments))
 }
 
 /// Starts a job and returns its id.
@@ -92,7 +92,7 @@ fn a_signal_stops_the_codex_of_chat() {
         let chat = start(&mut program(&stage, &["chat", &script(&steps)]));
         stage.wait_for("up");
         let codex = stage.starts()[0]["pid"].as_i64().expect("the log has process ids");
-        person::signal(&chat, signal);
+        cli::signal(&chat, signal);
         let ran = ended(chat);
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(status), ""), "{}", ran.stderr);
         assert!(ran.stderr.contains("error: cancelled: stopped by SIG"), "{}", ran.stderr);
@@ -186,7 +186,7 @@ fn the_job_continues_when_following_ends() {
     stage.wait_for("up");
     let follow = start(&mut program(&stage, &["jobs", "follow", &id]));
     // Not SIGINT, which whoever started the tests may have had ignored.
-    person::signal(&follow, Signal::SIGTERM);
+    cli::signal(&follow, Signal::SIGTERM);
     let followed = follow.wait_with_output().expect("it ends");
     assert!(!followed.status.success());
     // And one whose reader is gone leaves quietly, while the job has nothing to say.
@@ -231,8 +231,7 @@ fn chat_with_the_real_codex_names_a_session_that_is_not_there() {
     let stage = Stage::new();
     let unknown = "0199a213-81c0-7800-8aa1-bbab2a035a53";
     let codex = &real_codex::install().native;
-    let ran =
-        person::run(person::program(&stage.home, codex, &["chat", "hello", "--session", unknown]));
+    let ran = cli::run(cli::program(&stage.home, codex, &["chat", "hello", "--session", unknown]));
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("error: session_not_found: "), "{}", ran.stderr);
 }

@@ -9,10 +9,10 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::kit::doctor::{check, text};
-use crate::kit::person::{
+use crate::kit::cli::{
     self, Ran, ended, on_terminal, parsed, run, signal, start, wait_nothing_left,
 };
+use crate::kit::doctor::{check, text};
 use crate::kit::play::Stage;
 use crate::kit::setup::script;
 use crate::support::scripted_codex;
@@ -21,7 +21,7 @@ use crate::support::scripted_codex;
 const MARK: &str = "settings.unknown";
 
 fn program(stage: &Stage, codex: &Path, arguments: &[&str]) -> Command {
-    person::program(&stage.home, codex, &[&["doctor"], arguments].concat())
+    cli::program(&stage.home, codex, &[&["doctor"], arguments].concat())
 }
 
 fn report(command: Command) -> (Option<i32>, Value) {
@@ -244,7 +244,7 @@ fn jobs_and_calls_are_counted() {
     let steps = json!([{"started": {}}, {"touch": "began"}, {"wait_for": "go"}, {"reply": "ok"}]);
     let prompt = script(&steps);
     let chat = ["chat", "--detach", prompt.as_str()];
-    let started = run(person::program(&stage.home, &codex, &chat));
+    let started = run(cli::program(&stage.home, &codex, &chat));
     assert_eq!(started.status, Some(0), "{}", started.stderr);
     stage.wait_for("began");
     let (_, report) = examined(&stage, &codex);
@@ -253,7 +253,7 @@ fn jobs_and_calls_are_counted() {
     assert!(calls.contains("1 server in line, 1 call of at most 8 running"), "{calls}");
     stage.release("go");
     let job = started.stdout.trim();
-    let followed = run(person::program(&stage.home, &codex, &["jobs", "follow", job]));
+    let followed = run(cli::program(&stage.home, &codex, &["jobs", "follow", job]));
     assert_eq!(followed.status, Some(0), "{}", followed.stderr);
     wait_nothing_left(&stage.home);
     let (_, report) = examined(&stage, &codex);

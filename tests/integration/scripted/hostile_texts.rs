@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kit::person::{self, Ran, on_terminal, parsed};
+use crate::kit::cli::{self, Ran, on_terminal, parsed};
 use crate::kit::play::{Stage, chat, item, message, running, steps, steps_in, with};
 use crate::kit::setup::{content, error_text, field, script};
 use crate::kit::store::Made;
@@ -64,13 +64,13 @@ fn logged(stage: &Stage) -> (Server, PathBuf) {
 
 /// The program in the project of this stage. Its own colours are off.
 fn program(stage: &Stage, arguments: &[&str]) -> Command {
-    let mut command = person::program(&stage.home, &scripted_codex(), arguments);
+    let mut command = cli::program(&stage.home, &scripted_codex(), arguments);
     command.env("NO_COLOR", "1");
     command
 }
 
 fn run(stage: &Stage, arguments: &[&str]) -> Ran {
-    person::run(program(stage, arguments))
+    cli::run(program(stage, arguments))
 }
 
 /// What a terminal shows.
@@ -288,7 +288,7 @@ fn a_reply_cannot_command_a_terminal_and_is_unchanged_elsewhere() {
     let followed = run(&stage, &["jobs", "follow", id.trim()]);
     assert_eq!(followed.stdout, format!("{reply}\n"));
     assert!(!shown(&stage, &["jobs", "follow", id.trim()]).contains(is_harmful));
-    person::wait_nothing_left(&stage.home);
+    cli::wait_nothing_left(&stage.home);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{folder, nothing_left, start_with, text, told, wait_told};
+use crate::kit::jobs::{
+    assert_nothing_left, folder, notifications_of, start_with, text, wait_notifications,
+};
 use crate::kit::play::{Stage, begin, chat, reply_of, result_of, settle, steps, turn, with};
 use crate::kit::setup::{content, error_text, field, skipped};
 use crate::kit::wait::{WAIT, wait_until};
@@ -216,8 +218,7 @@ fn threads(server: &Server, name: &str) -> usize {
 
 /// With it all goes that a turn needs of the server's state.
 #[test]
-fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout()
-{
+fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout() {
     let stage = Stage::new();
     let Some((disk, server)) = Disk::of(&stage, stage.server()) else { return };
     let state = disk.folder.join("state");
@@ -276,8 +277,8 @@ fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     let job = start_with(&first, &steps(&turn("one")));
     replies.release("go-one");
     let id = text(&job, "job_id");
-    wait_told(&first, id, 1);
-    nothing_left(&replies.home, &first);
+    wait_notifications(&first, id, 1);
+    assert_nothing_left(&replies.home, &first);
     // Where it takes its prompts from, and where all jobs are.
     let inbox = folder(&replies.home, id).join("inbox");
     let jobs = stage.home.state().join("jobs");
@@ -301,14 +302,14 @@ fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     jobs.answer();
     // Jobs are started one after the other, so this one comes behind the one that was given up.
     let last = start_with(&starter, &json!({"prompt": "last"}));
-    wait_told(&starter, text(&last, "job_id"), 1);
+    wait_notifications(&starter, text(&last, "job_id"), 1);
     let listed = content(&starter.call("job_list", &json!({})))["jobs"].clone();
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
     content(&replier.call("job_reply", &json!({"job_id": id, "prompt": "last"})));
-    wait_told(&replier, id, 2);
-    nothing_left(&replies.home, &replier);
+    wait_notifications(&replier, id, 2);
+    assert_nothing_left(&replies.home, &replier);
     assert_eq!((starts(&stage), starts(&replies)), (vec![], vec!["go-one".to_owned()]));
-    assert_eq!(told(&replier, id).len(), 2);
+    assert_eq!(notifications_of(&replier, id).len(), 2);
 }
 
 /// A list that is limited to a folder that does not answer.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{folder, nothing_left, reply, runner, start_with, text, wait_told, waits};
+use crate::kit::jobs::{
+    assert_nothing_left, folder, reply, runner, start_with, text, wait_notifications, waits,
+};
 use crate::kit::play::{Stage, steps};
 use crate::kit::setup::{content, error_text, script};
 use crate::kit::wait::wait_until;
@@ -40,8 +42,8 @@ fn an_idle_job_is_woken_by_prompts_and_rarely_otherwise() {
     // It hears all the same.
     let next = json!({"job_id": id, "prompt": "go on", "interrupt": true});
     content(&server.call("job_reply", &next));
-    assert_eq!(text(&wait_told(&server, &id, 1)[0], "status"), "completed");
-    nothing_left(&stage.home, &server);
+    assert_eq!(text(&wait_notifications(&server, &id, 1)[0], "status"), "completed");
+    assert_nothing_left(&stage.home, &server);
     assert!(!folder(&stage.home, &id).join("bell").exists());
 }
 
@@ -52,10 +54,10 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     let ids = ["one", "two"].map(|prompt| {
         let job = start_with(&server, &json!({"prompt": prompt}));
         let id = text(&job, "job_id").to_owned();
-        wait_told(&server, &id, 1);
+        wait_notifications(&server, &id, 1);
         id
     });
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
     let of = |status: &str| {
         let jobs = content(&server.call("job_list", &json!({"status": status})))["jobs"].clone();
         let jobs = jobs.as_array().expect("a list").clone();
@@ -83,7 +85,7 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     assert_eq!(of("running"), [ids[1].as_str()]);
     server.call("job_cancel", &json!({"job_id": ids[1]}));
     assert_eq!((of("running"), of("cancelled")), (vec![], vec![ids[1].clone()]));
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
 }
 
 /// Also where it matters in which folders they were.
@@ -95,10 +97,10 @@ fn notifications_read_only_the_jobs_that_they_report() {
     let [one, two] = ["one", "two"].map(|prompt| {
         let job = start_with(&server, &json!({"prompt": prompt}));
         let id = text(&job, "job_id").to_owned();
-        wait_told(&server, &id, 1);
+        wait_notifications(&server, &id, 1);
         id
     });
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
     let told = |cursor: &Value| {
         let answer = server.call("job_notifications", &json!({"cursor": cursor}));
         let told = content(&answer)["notifications"].as_array().expect("a list").clone();

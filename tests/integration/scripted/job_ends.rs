@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::kit::jobs::meta;
 use crate::kit::jobs::{
-    folder, nothing_left, reply, runner, snapshot, start, start_held, start_with, text, told,
-    wait_told,
+    assert_nothing_left, folder, notifications_of, reply, runner, snapshot, start, start_blocked,
+    start_with, text, wait_notifications,
 };
 use crate::kit::life::{kill_together, watchdog_of};
 use crate::kit::play::{Stage, result_of, steps, turn};
@@ -47,14 +47,14 @@ fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() 
         let model = Model::start(obey);
         let home = home(&model.url());
         let server = real(&home).start();
-        let job = start_held(&home, &server);
+        let job = start_blocked(&home, &server);
         let id = text(&job, "job_id");
         let prompts = ["one", "two", "three"];
         prompts.iter().for_each(|prompt| drop(reply(&server, id, prompt)));
         kill(runner(&home, id), signal).expect("it runs");
-        let endings = wait_told(&server, id, 4);
+        let endings = wait_notifications(&server, id, 4);
         assert_eq!(statuses(&endings), ["interrupted"; 4], "{signal}");
-        nothing_left(&home, &server);
+        assert_nothing_left(&home, &server);
         assert_eq!(text(&snapshot(&server, id), "status"), "interrupted");
         // They did not run, and each end says so and of which prompt.
         for prompt in prompts {
@@ -65,11 +65,15 @@ fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() 
             assert!(said.contains("not begun") && !said.contains("nothing is lost"), "{said}");
         }
         reply(&server, id, "go on");
-        let endings = wait_told(&server, id, 5);
+        let endings = wait_notifications(&server, id, 5);
         assert_eq!(text(&endings[4], "status"), "completed", "{signal}");
-        nothing_left(&home, &server);
+        assert_nothing_left(&home, &server);
         assert_eq!(prompts.map(|prompt| asked(&model, prompt)), [0; 3], "{signal}");
-        assert_eq!((asked(&model, "go on"), told(&server, id).len()), (1, 5), "{signal}");
+        assert_eq!(
+            (asked(&model, "go on"), notifications_of(&server, id).len()),
+            (1, 5),
+            "{signal}"
+        );
     }
 }
 
@@ -102,15 +106,15 @@ fn a_prompt_that_waits_before_the_session_is_known_has_an_end_and_never_runs_lat
                 "interrupted"
             }
         };
-        let endings = wait_told(&server, &id, 2);
+        let endings = wait_notifications(&server, &id, 2);
         assert_eq!(statuses(&endings), [status; 2], "{how}");
         let of_it = endings.iter().filter(|ending| text(ending, "prompt") == "the second");
         assert_eq!(of_it.count(), 1, "{how}: {endings:?}");
-        nothing_left(&stage.home, &server);
+        assert_nothing_left(&stage.home, &server);
         nothing_waits(&folder(&stage.home, &id));
         reply(&server, &id, "go on");
-        assert_eq!(text(&wait_told(&server, &id, 3)[2], "status"), "completed", "{how}");
-        nothing_left(&stage.home, &server);
+        assert_eq!(text(&wait_notifications(&server, &id, 3)[2], "status"), "completed", "{how}");
+        assert_nothing_left(&stage.home, &server);
         assert_eq!(stage.started(&["the second", "go on"]), ["go on"], "{how}");
     }
 }
@@ -122,14 +126,14 @@ fn a_prompt_whose_process_is_killed_at_its_start_runs_once_or_has_an_end() {
     let job = start_with(&server, &json!({"prompt": "hello"}));
     let id = text(&job, "job_id");
     for round in 1..=ROUNDS {
-        wait_told(&server, id, round);
-        nothing_left(&stage.home, &server);
+        wait_notifications(&server, id, round);
+        assert_nothing_left(&stage.home, &server);
         let prompt = format!("round {round}.");
         reply(&server, id, &prompt);
         // It may have ended already.
         let _gone = kill(runner(&stage.home, id), Signal::SIGKILL);
-        let ending = wait_told(&server, id, round + 1)[round].clone();
-        nothing_left(&stage.home, &server);
+        let ending = wait_notifications(&server, id, round + 1)[round].clone();
+        assert_nothing_left(&stage.home, &server);
         let ran = stage.started(&[&prompt]).len();
         match text(&ending, "status") {
             "completed" => assert_eq!(ran, 1, "{ending}"),
@@ -137,7 +141,7 @@ fn a_prompt_whose_process_is_killed_at_its_start_runs_once_or_has_an_end() {
             other => panic!("{other}: {ending}"),
         }
         nothing_waits(&folder(&stage.home, id));
-        assert_eq!(told(&server, id).len(), round + 1);
+        assert_eq!(notifications_of(&server, id).len(), round + 1);
     }
 }
 
@@ -156,9 +160,9 @@ fn prompts_of_a_job_are_limited_independently_of_the_queue() {
     assert!(error.starts_with("too_many_prompts: "), "{error}");
     assert!(error.contains("64") && error.contains("Nothing was asked"), "{error}");
     stage.release("go-first");
-    let endings = wait_told(&server, id, 1 + MOST);
+    let endings = wait_notifications(&server, id, 1 + MOST);
     assert!(statuses(&endings).iter().all(|status| *status == "completed"), "{endings:?}");
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
     assert_eq!(stage.starts().len(), 1 + MOST);
     assert!(stage.started(&["one more"]).is_empty());
 }
@@ -180,11 +184,11 @@ fn an_ending_that_cannot_be_recorded_because_of_a_lock_is_recorded_later_unchang
         server.descendants().expect("Linux tells").is_empty()
     });
     drop(lock);
-    let endings = wait_told(&server, id, 2);
+    let endings = wait_notifications(&server, id, 2);
     assert_eq!(statuses(&endings), ["completed"; 2], "{endings:?}");
     assert_eq!(text(&endings[0], "result"), "first");
     assert_eq!(stage.started(&["the second"]).len(), 1);
-    assert_eq!(told(&server, id).len(), 2);
+    assert_eq!(notifications_of(&server, id).len(), 2);
 }
 
 #[test]
@@ -205,13 +209,13 @@ fn a_job_works_or_explains_its_failure_when_a_folder_of_its_server_was_deleted()
         std::fs::remove_dir(&gone).expect("it is empty");
         let here = json!({"prompt": "hello", "cwd": stage.home.project()});
         let job = start_with(&server, &here);
-        let ending = wait_told(&server, text(&job, "job_id"), 1)[0].clone();
+        let ending = wait_notifications(&server, text(&job, "job_id"), 1)[0].clone();
         if text(&ending, "status") != "completed" {
             let message = text(&ending["error"], "message");
             assert!(message.contains(gone.to_str().expect("text")), "{ending}");
             assert!(!message.contains("anew"), "{ending}");
         }
-        nothing_left(&stage.home, &server);
+        assert_nothing_left(&stage.home, &server);
     }
 }
 
@@ -240,9 +244,9 @@ fn a_job_that_is_cancelled_by_many_at_once_is_cancelled_for_each() {
         let again = server.call("job_cancel", &json!({"job_id": id}));
         assert_eq!(content(&again)["status"], "cancelled", "{again}");
         assert_eq!(content(&again)["had_ended"], true, "{again}");
-        nothing_left(&home, &server);
+        assert_nothing_left(&home, &server);
         nothing_waits(&folder(&home, id));
-        assert_eq!(told(&server, id).len(), 1);
+        assert_eq!(notifications_of(&server, id).len(), 1);
     }
 }
 
@@ -252,17 +256,17 @@ fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    let job = start_held(&home, &server);
+    let job = start_blocked(&home, &server);
     let id = text(&job, "job_id");
     let runner = runner(&home, id);
     let parent = u32::try_from(runner.as_raw()).expect("a process id");
     let watchdog = watchdog_of(parent).expect("it has one");
     kill_together([watchdog, parent]);
-    wait_until("the end to be told", || !told(&server, id).is_empty());
+    wait_until("the end to be told", || !notifications_of(&server, id).is_empty());
     let left = server.descendants().expect("Linux tells");
     assert!(left.is_empty(), "{left:?}");
-    nothing_left(&home, &server);
+    assert_nothing_left(&home, &server);
     // It may have ended by itself before it was asked to, as nobody reads what it says.
     reply(&server, id, "go on");
-    assert_eq!(text(&wait_told(&server, id, 2)[1], "status"), "completed");
+    assert_eq!(text(&wait_notifications(&server, id, 2)[1], "status"), "completed");
 }

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::kit::jobs::{
-    nothing_left, reply, runner, snapshot, start_with, text, told, wait, waits,
+    assert_nothing_left, notifications_of, reply, runner, snapshot, start_with, text, wait, waits,
 };
 use crate::kit::play::{Stage, chat, message, running, steps, steps_in, turn, with};
 use crate::kit::setup::{content, error_text, field, resume_command};
@@ -41,13 +41,13 @@ fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
     assert_eq!((text(&shown, "status"), text(&shown, "session_id")), ("timed_out", session));
     assert_eq!(text(&shown, "resume_command"), resume_command(&stage.home, session));
     assert!(shown["ended_at"].is_string() && shown["result"].is_null(), "{shown}");
-    nothing_left(&stage.home, server);
-    assert_eq!(told(server, id), std::slice::from_ref(&ending), "it is told once");
+    assert_nothing_left(&stage.home, server);
+    assert_eq!(notifications_of(server, id), std::slice::from_ref(&ending), "it is told once");
 
     let again = reply(server, id, "go on");
     let (ending, _) = wait(server, id, &again["notification_cursor"]);
     assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", session));
-    nothing_left(&stage.home, server);
+    assert_nothing_left(&stage.home, server);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn time_in_which_a_job_and_its_codex_were_stopped_does_not_count_as_idle() {
     stage.release("go-first");
     let (ending, _) = wait(&server, id, &job["notification_cursor"]);
     assert_eq!(text(&ending, "status"), "completed", "{ending}");
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
 }
 
 /// A job that runs until `go-first` is there, and its session.
@@ -124,7 +124,7 @@ fn waiting_in_the_queue_does_not_count_towards_a_job_s_timeouts() {
     let late = chat(&patient, &call);
     assert!(error_text(&late).starts_with("timed_out: "), "{late}");
     assert_eq!(text(&snapshot(&server, id), "status"), "queued");
-    assert!(told(&server, id).is_empty());
+    assert!(notifications_of(&server, id).is_empty());
     // Its own time begins when it runs.
     stage.release("go-first");
     stage.wait_for("began-second");
@@ -133,8 +133,8 @@ fn waiting_in_the_queue_does_not_count_towards_a_job_s_timeouts() {
     assert_eq!(text(error, "kind"), "timed_out", "{ending}");
     assert!(!text(error, "message").contains("not started"), "{ending}");
     assert_eq!(stage.started(&["go-first", "go-second", "go-third"]), ["go-first", "go-second"]);
-    nothing_left(&stage.home, &server);
-    nothing_left(&stage.home, &patient);
+    assert_nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &patient);
 }
 
 #[test]
@@ -156,14 +156,14 @@ fn a_job_that_waits_can_be_cancelled_and_never_runs() {
     assert_eq!(text(&snapshot(&server, &first), "status"), "running");
 
     stage.release("go-first");
-    wait_until("the first job's end", || !told(&server, &first).is_empty());
-    nothing_left(&stage.home, &server);
+    wait_until("the first job's end", || !notifications_of(&server, &first).is_empty());
+    assert_nothing_left(&stage.home, &server);
     assert_eq!(stage.started(&["go-first", "go-second"]), ["go-first"]);
-    assert_eq!(told(&server, id), [ending], "it is told once");
+    assert_eq!(notifications_of(&server, id), [ending], "it is told once");
     // It can be gone on with, and what was cancelled does not come back.
     let again = reply(&server, id, "go on");
     let (ending, _) = wait(&server, id, &again["notification_cursor"]);
     assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", &*session));
     assert_eq!(stage.started(&["go-first", "go-second"]), ["go-first"]);
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
 }

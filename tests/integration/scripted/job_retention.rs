@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::kit::cli::parsed;
 use crate::kit::jobs::{
-    folder, nothing_left, pages, reply, start_with, text, told, wait, wait_told,
+    assert_nothing_left, folder, notifications_of, pages, reply, start_with, text, wait,
+    wait_notifications,
 };
-use crate::kit::person::parsed;
 use crate::kit::play::{Stage, result_of, steps, steps_in, turn};
 use crate::kit::setup::{content, error_text, script};
 use crate::kit::wait::{WAIT, wait_until};
@@ -27,7 +28,7 @@ fn ended(stage: &Stage, server: &Server, arguments: &Value) -> String {
     let job = start_with(server, arguments);
     let id = text(&job, "job_id");
     wait(server, id, &job["notification_cursor"]);
-    nothing_left(&stage.home, server);
+    assert_nothing_left(&stage.home, server);
     id.to_owned()
 }
 
@@ -46,7 +47,7 @@ impl Unfinished {
         let server = stage.server().start();
         let job = start_with(&server, &json!({"prompt": "hello"}));
         let running = text(&job, "job_id").to_owned();
-        let told = wait_told(&server, &running, 1);
+        let told = wait_notifications(&server, &running, 1);
         reply(&server, &running, &script(&turn("on")));
         stage.wait_for("began-on");
         let session = text(&job, "session_id");
@@ -64,21 +65,25 @@ impl Unfinished {
         let mut left: Vec<[&str; 2]> = with.map(|job| [job, "completed"]).into_iter().collect();
         left.extend([[&*self.queued, "queued"], [&*self.running, "running"]]);
         assert_eq!(listed, left);
-        assert_eq!(told(&self.server, &self.running), self.told, "with the same cursors");
+        assert_eq!(
+            notifications_of(&self.server, &self.running),
+            self.told,
+            "with the same cursors"
+        );
     }
 
     /// They end as if nothing had been, and are told with greater numbers than all before.
     fn end(self, stage: &Stage, last_cursor: &Value) {
         stage.release("go-on");
         let [running, queued] = [(&self.running, 2), (&self.queued, 1)].map(|(job, count)| {
-            wait_told(&self.server, job, count).pop().expect("so many were told")
+            wait_notifications(&self.server, job, count).pop().expect("so many were told")
         });
         assert_eq!((text(&running, "result"), text(&queued, "result")), ("on", "at last"));
         let number = |cursor: &Value| cursor.as_u64().expect("a number");
         assert!(number(last_cursor) < number(&running["cursor"]), "{last_cursor} and {running}");
         let (events, last) = pages(&self.server, &json!({"job_id": self.running, "raw": true}), 0);
         assert_eq!(events.len() as u64, last, "no event is lost");
-        nothing_left(&stage.home, &self.server);
+        assert_nothing_left(&stage.home, &self.server);
     }
 }
 
@@ -115,14 +120,14 @@ fn removed_by_the_next_end(setting: fn(Builder) -> Builder) {
         let folder = folder(&stage.home, job);
         wait_until("the job to be removed", || !folder.exists());
     }
-    nothing_left(&stage.home, &keeps_nothing);
+    assert_nothing_left(&stage.home, &keeps_nothing);
     for server in [&server, &keeps_nothing] {
         jobs.iter().for_each(|job| is_not_found(server, job));
     }
     assert_eq!(stage.started(&["go on"]).len(), 0, "nothing was asked");
     // Its own result is still to be read.
     let next = text(&next, "job_id");
-    assert_eq!(wait_told(&server, next, 1)[0]["result"], "done");
+    assert_eq!(wait_notifications(&server, next, 1)[0]["result"], "done");
     unfinished.are_left(Some(next));
     unfinished.end(&stage, &last);
 }
@@ -148,7 +153,7 @@ fn of_jobs_that_are_too_large_together_the_newest_are_kept() {
     assert!(folder(&stage.home, &first).exists(), "there is room for one");
     let second = ended(&stage, &server, &steps(&large));
     is_not_found(&server, &first);
-    assert_eq!(told(&server, &second)[0]["result"], "much");
+    assert_eq!(notifications_of(&server, &second)[0]["result"], "much");
 }
 
 #[test]
@@ -228,7 +233,7 @@ fn leftovers_of_killed_servers_are_removed_by_a_user_and_when_a_job_ends() {
                 wait_until("what was left to be removed", || !left.exists());
             }
         }
-        nothing_left(&stage.home, &server);
+        assert_nothing_left(&stage.home, &server);
     }
     assert_eq!(stage.started(&["to be kept", "one", "the next"]).len(), 5);
 }
@@ -287,10 +292,10 @@ fn a_job_that_gets_a_reply_during_pruning_is_kept_or_already_gone() {
         if answer["isError"] == true {
             let error = error_text(&answer);
             assert!(error.starts_with("job_not_found: "), "{name}: {error}");
-            nothing_left(&stage.home, &server);
+            assert_nothing_left(&stage.home, &server);
             assert_eq!(stage.started(&[&name]).len(), 0, "{name}: nothing was asked");
         } else {
-            assert_eq!(wait_told(&server, &job, 2)[1]["result"], name);
+            assert_eq!(wait_notifications(&server, &job, 2)[1]["result"], name);
         }
     }
 }

@@ -3,7 +3,9 @@
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
-use crate::kit::jobs::{nothing_left, runner, snapshot, start_with, text, told, wait_told};
+use crate::kit::jobs::{
+    assert_nothing_left, notifications_of, runner, snapshot, start_with, text, wait_notifications,
+};
 use crate::kit::play::{Stage, result_of, running, settle, steps, with};
 use crate::kit::setup::content;
 use crate::kit::wait::{WAIT, wait_until};
@@ -63,7 +65,7 @@ fn waiting_reports_the_job_s_activity_and_ends_with_the_job() {
         .map(|progress| progress["progress"].as_f64().expect("a number"))
         .collect();
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn notifications_beyond_the_cursor_are_returned_without_waiting() {
     let jobs = ["one", "two"].map(|name| {
         let job = start_with(&server, &json!({"prompt": name}));
         let id = text(&job, "job_id").to_owned();
-        wait_told(&server, &id, 1);
+        wait_notifications(&server, &id, 1);
         id
     });
     // Longer than the test waits for anything: only what is there can be the answer.
@@ -87,7 +89,7 @@ fn notifications_beyond_the_cursor_are_returned_without_waiting() {
     assert_eq!(told_ids(&second), [&jobs[1]]);
     assert_eq!(second["cursor"], all["cursor"]);
     assert_eq!(told_ids(&wait(json!({"job_ids": [jobs[1]]}))), [&jobs[1]]);
-    nothing_left(&stage.home, &server);
+    assert_nothing_left(&stage.home, &server);
 }
 
 fn told_ids(answer: &Value) -> Vec<&str> {
@@ -124,10 +126,10 @@ fn a_client_that_stops_waiting_does_not_affect_the_job() {
     let second = stage.server().start();
     assert_eq!(text(&snapshot(&second, id), "status"), "running");
     stage.release("go");
-    let ending = wait_told(&second, id, 1);
+    let ending = wait_notifications(&second, id, 1);
     assert_eq!(text(&ending[0], "result"), "built");
-    nothing_left(&stage.home, &server);
-    assert_eq!(told(&second, id).len(), 1);
+    assert_nothing_left(&stage.home, &server);
+    assert_eq!(notifications_of(&second, id).len(), 1);
 }
 
 /// Its end is noticed as soon as that of jobs that were there before, also if it is killed.
@@ -149,5 +151,5 @@ fn a_job_that_is_started_meanwhile_is_included_in_the_wait() {
     let answer = result_of(&waiting, &waits);
     let told = &content(&answer)["notifications"][0];
     assert_eq!((&told["job_id"], text(told, "status")), (&job["job_id"], "interrupted"));
-    nothing_left(&stage.home, &starting);
+    assert_nothing_left(&stage.home, &starting);
 }

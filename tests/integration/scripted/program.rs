@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::kit::cli;
 use crate::kit::doctor::check;
 use crate::kit::jobs::{folder, runner, start, text, wait};
-use crate::kit::person;
 use crate::kit::play::Stage;
 use crate::kit::setup::{PROGRAM, error_text, field, home, scratch, script, scripted};
 use crate::kit::wait::wait_until;
@@ -355,8 +355,8 @@ fn log_and_origin_from_the_command_line_hold_for_jobs_too() {
         own.is_ok_and(|own| own.contains(" codex_persistent_mcp::"))
     });
     // It is in line under this name.
-    let doctor = person::program(&stage.home, &scripted_codex(), &["doctor", "--json"]);
-    let report = person::parsed(&person::run(doctor).stdout)[0].clone();
+    let doctor = cli::program(&stage.home, &scripted_codex(), &["doctor", "--json"]);
+    let report = cli::parsed(&cli::run(doctor).stdout)[0].clone();
     let servers = check(&report, "calls")["details"]["servers"].clone();
     let runner = format!("process {} (Möbius)", runner(&stage.home, id));
     assert!(servers.as_array().is_some_and(|all| all.contains(&json!(runner))), "{servers}");

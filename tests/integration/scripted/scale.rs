@@ -32,7 +32,7 @@ fn assert_has_not_grown(server: &Server, before: u64) {
 }
 
 /// Waits until all that the server started is gone.
-fn nothing_left(server: &Server) {
+fn assert_nothing_left(server: &Server) {
     let left = || server.descendants().expect("Linux tells");
     wait_until("all processes to be gone", || left().is_empty());
 }
@@ -44,7 +44,7 @@ fn long_job(stage: &Stage, server: &Server) -> (String, u64) {
     let id = field(&job, "job_id").to_owned();
     let cursor = &content(&job)["notification_cursor"];
     server.call("job_wait", &json!({"job_ids": [id], "cursor": cursor}));
-    nothing_left(server);
+    assert_nothing_left(server);
     let folder = stage.home.state().join("jobs").join(&id);
     let state = folder.join("state.json");
     let mut state_now: Value =
@@ -140,7 +140,7 @@ fn a_million_events_are_found_at_every_cursor_by_a_server_that_stays_small() {
     assert_eq!(page["events"][0]["cursor"], EVENTS + 1, "{page}");
     assert_eq!(page["job"]["status"], "completed");
     assert_has_not_grown(&server, before);
-    nothing_left(&server);
+    assert_nothing_left(&server);
 }
 
 const JOBS: usize = 100;
@@ -196,6 +196,6 @@ fn of_a_hundred_jobs_eight_run_at_a_time_until_all_are_completed_and_reported_on
     assert_eq!(told_of, jobs, "each is told of once");
     assert!(told.iter().all(|told| told["status"] == "completed" && told["result"] == "done"));
     assert_eq!(stage.starts().len(), JOBS, "each has had one turn");
-    nothing_left(&server);
+    assert_nothing_left(&server);
     assert_has_not_grown(&server, before);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::doctor::codex_of;
 use crate::kit::call::{Sent, call};
-use crate::kit::person;
+use crate::kit::cli;
 use crate::kit::play::{Stage, message, turn};
 use crate::kit::setup::{PROGRAM, scratch, script};
 use crate::kit::snapshot::{assert_snapshot, portable};
@@ -139,7 +139,7 @@ fn errors_before_a_turn() {
 }
 
 fn run(stage: &Stage, arguments: &[&str]) -> String {
-    let ran = person::run(person::program(&stage.home, &scripted_codex(), arguments));
+    let ran = cli::run(cli::program(&stage.home, &scripted_codex(), arguments));
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     portable(&stage.home, &ran.stdout)
 }
@@ -178,10 +178,10 @@ fn table_of_sessions() {
 fn report_of_the_doctor() {
     let stage = Stage::new();
     let codex = codex_of(&stage, "0.171.0");
-    let mut doctor = person::program(&stage.home, &codex, &["doctor"]);
+    let mut doctor = cli::program(&stage.home, &codex, &["doctor"]);
     // The doctor would report the variable of the tests.
     doctor.env_remove(MARKER);
-    let ran = person::run(doctor);
+    let ran = cli::run(doctor);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert_snapshot("doctor", &portable(&stage.home, &ran.stdout));
 }

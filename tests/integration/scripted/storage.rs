@@ -27,7 +27,7 @@ fn told(server: &Server, job: &str, cursor: &Value) -> Value {
     told[0].clone()
 }
 
-fn nothing_left(server: &Server) {
+fn assert_nothing_left(server: &Server) {
     let left = || server.descendants().expect("Linux tells");
     wait_until("all processes to be gone", || left().is_empty());
 }
@@ -55,7 +55,7 @@ fn assert_not_recorded(server: &Server, job: &str, cursor: &Value) {
         (&json!("failed"), &json!("not_recorded"))
     );
     // Codex would not have ended by itself.
-    nothing_left(server);
+    assert_nothing_left(server);
     let all = server.call("job_notifications", &json!({"cursor": cursor}));
     assert_eq!(content(&all)["notifications"], json!([told]), "it is told once");
     let last =
@@ -83,7 +83,7 @@ fn assert_nothing_begins(
         assert_storage(server, "job_start", &hello, "Nothing was started");
         let reply = json!({"prompt": "not yet", "job_id": job});
         assert_storage(server, "job_reply", &reply, "Nothing was asked");
-        nothing_left(server);
+        assert_nothing_left(server);
         assert_eq!((stage.starts().len(), folders(disk)), (starts, jobs));
     }
     assert_eq!(field(&server.call("codex_chat", &hello), "reply"), "done");
@@ -97,7 +97,7 @@ fn assert_goes_on(stage: &Stage, server: &Server, job: &str, session: &Value) {
     let told = told(server, job, &reply["notification_cursor"]);
     assert_eq!((&told["status"], &told["result"]), (&json!("completed"), &json!("done")), "{told}");
     assert_eq!(&told["session_id"], session);
-    nothing_left(server);
+    assert_nothing_left(server);
     assert_eq!(stage.starts().len(), starts + 1);
 }
 
@@ -155,7 +155,7 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
             let cancelled = server.call("job_cancel", &json!({"job_id": id}));
             assert_eq!(field(&cancelled, "status"), "cancelled");
         }
-        nothing_left(&server);
+        assert_nothing_left(&server);
         let told = told(&server, id, &job["notification_cursor"]);
         assert_eq!(told["status"], "cancelled");
         let inbox = disk.folder().join("jobs").join(id).join("inbox");
@@ -169,7 +169,7 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
         disk.fill_but(0);
         let cancelled = server.call("job_cancel", &json!({"job_id": id}));
         assert_eq!(field(&cancelled, "status"), "cancelled");
-        nothing_left(&server);
+        assert_nothing_left(&server);
         assert_eq!(self::told(&server, id, &reply["notification_cursor"])["status"], "cancelled");
     }
 }

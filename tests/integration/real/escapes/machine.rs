@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::*;
-use crate::kit::setup::slash_tmp_is_closed;
+use crate::kit::setup::slash_tmp_is_denied;
 use crate::support::environment::clean;
 
 /// Runs a program in a mount namespace in which `/etc/codex` holds these files.
@@ -100,7 +100,7 @@ fn requirements_with_permission_profiles() {
             assert!(!made.exists(), "{tool} on {release:?}");
         }
         let write = json!({"prompt": prompt, "sandbox": "workspace-write"});
-        if !slash_tmp_is_closed() {
+        if !slash_tmp_is_denied() {
             let answer = server.call("codex_chat", &write);
             assert_eq!(content(&answer)["effective"]["sandbox"], "workspace-write", "{answer}");
             assert!(made.exists(), "what may be written is: {release:?}");
