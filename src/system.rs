@@ -6,6 +6,7 @@ pub(crate) mod bounded;
 mod defaults;
 pub(crate) mod depth;
 pub(crate) mod file_lock;
+pub(crate) mod line_splitter;
 pub(crate) mod links;
 pub(crate) mod log;
 pub(crate) mod private;

@@ -1,4 +1,4 @@
-//! What Codex writes on standard error: the end of it kept, each line of it in the detailed log.
+//! Codex's standard error: its end is kept, and each of its lines goes to the detailed log.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::JoinHandle;
 
-/// How much of standard error is kept, in bytes: its end, where the reason for an exit stands.
+use crate::system::line_splitter::LineSplitter;
+
+/// How much of standard error is kept, in bytes: its end, which has the reason for an exit.
 const KEPT: usize = 64 << 10;
+
+/// How much of a line is logged, in bytes.
+const MAX_LOGGED: usize = 64 << 10;
+
+/// How much is read at once.
+const CHUNK: usize = 4 << 10;
 
 /// Reads standard error in the background, so that Codex never waits for it.
 pub(crate) struct StderrTail {
@@ -20,22 +28,30 @@ impl StderrTail {
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         let shared = Arc::clone(&tail);
         let reader = tokio::spawn(async move {
-            let mut chunk = vec![0; 4096];
-            while let Ok(length @ 1..) = source.read(&mut chunk).await {
-                let text = &chunk[..length];
-                for line in String::from_utf8_lossy(text).lines() {
-                    tracing::debug!(pid, text = line, "codex stderr");
+            let mut lines = LineSplitter::new(MAX_LOGGED, CHUNK);
+            loop {
+                let spare = lines.spare();
+                let Ok(read @ 1..) = source.read(spare).await else { break };
+                let text = &spare[..read];
+                {
+                    let mut tail = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    tail.extend(text);
+                    let excess = tail.len().saturating_sub(KEPT);
+                    tail.drain(..excess);
                 }
-                let mut tail = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                tail.extend(text);
-                let excess = tail.len().saturating_sub(KEPT);
-                tail.drain(..excess);
+                lines.advance(read);
+                while let Some(line) = lines.next_line() {
+                    log(pid, lines.bytes(line.range()));
+                }
+            }
+            if let Some(line) = lines.incomplete() {
+                log(pid, lines.bytes(line.range()));
             }
         });
         Self { tail, reader }
     }
 
-    /// Waits for the end of the stream. Cancel-safe. A grandchild may hold it open for ever.
+    /// Waits for the end of the stream, which a grandchild may hold open for ever. Cancel-safe.
     pub(crate) async fn ended(&mut self) {
         if !self.reader.is_finished() {
             drop((&mut self.reader).await);
@@ -47,6 +63,11 @@ impl StderrTail {
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(tail.make_contiguous()).into_owned()
     }
+}
+
+fn log(pid: u32, line: &[u8]) {
+    let text = String::from_utf8_lossy(line);
+    tracing::debug!(pid, text = text.trim_end_matches('\r'), "codex stderr");
 }
 
 impl Drop for StderrTail {

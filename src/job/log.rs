@@ -6,11 +6,12 @@
 //! it over, and the next writer cuts it off.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::system::line_splitter::{Line, LineSplitter};
 use crate::system::private;
 use crate::system::reverse_lines::ReverseLines;
 
@@ -18,11 +19,15 @@ use crate::system::reverse_lines::ReverseLines;
 const HEAD: &[u8] = b"{\"cursor\":";
 
 /// How much of a line holds its number, in bytes.
-const MAX_HEAD: u64 = 32;
+const MAX_HEAD: usize = 32;
+
+/// How much is read at once, in bytes: of lines, and of their heads while the file is halved.
+const CHUNK: usize = 8 << 10;
+const HEADS_CHUNK: usize = 4 << 10;
 
 /// The longest line that is read, in bytes: an event of Codex's of 4 MiB of which every byte was
 /// replaced by a character of three.
-const MAX_LINE: u64 = 16 << 20;
+const MAX_LINE: usize = 16 << 20;
 
 /// Lines are written when so many bytes have come together, or when it is said.
 const BUFFER: usize = 64 << 10;
@@ -148,30 +153,27 @@ pub(crate) fn last_number(path: &Path) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Reads lines, beginning after a number.
+/// Reads lines in order.
 #[derive(Debug)]
 pub(crate) struct LogReader {
-    file: BufReader<File>,
-    line: Vec<u8>,
-    /// Where the line begins, and where the next one does.
-    start: u64,
+    file: File,
+    splitter: LineSplitter,
+    /// Where the next line starts in the file.
     next: u64,
-    /// How much of the file is still to be read: what is appended meanwhile is not.
+    /// How much of the file is still to be read. What is appended meanwhile is not read.
     rest: u64,
 }
 
 impl LogReader {
-    /// Reads the lines with greater numbers than `cursor`. A file that is not there has no lines.
+    /// Reads the lines with greater numbers than `cursor`. A file that is missing has no lines.
     pub(crate) fn after(path: &Path, cursor: u64) -> io::Result<Option<Self>> {
         Self::open(path)?.map(|(file, length)| Self::find(file, length, cursor)).transpose()
     }
 
-    /// Reads the lines from a byte on, where one must begin.
+    /// Reads the lines from a byte on, where one must start.
     pub(crate) fn from_byte(path: &Path, start: u64) -> io::Result<Option<Self>> {
-        let Some((mut file, length)) = Self::open(path)? else { return Ok(None) };
-        let start = start.min(length);
-        file.seek(SeekFrom::Start(start))?;
-        Ok(Some(Self::at(file, start, length)))
+        let Some((file, length)) = Self::open(path)? else { return Ok(None) };
+        Self::at(file, start.min(length), length).map(Some)
     }
 
     fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
@@ -185,19 +187,15 @@ impl LogReader {
         }
     }
 
-    fn at(file: File, start: u64, length: u64) -> Self {
-        Self {
-            file: BufReader::new(file),
-            line: Vec::new(),
-            start,
-            next: start,
-            rest: length - start,
-        }
+    fn at(mut file: File, start: u64, length: u64) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(start))?;
+        let splitter = LineSplitter::new(MAX_LINE, CHUNK);
+        Ok(Self { file, splitter, next: start, rest: length - start })
     }
 
     /// Halves the file until what is left is short, and reads on from there line by line.
     fn find(mut file: File, length: u64, cursor: u64) -> io::Result<Self> {
-        // A line begins at `low`, and the one that is looked for is not before it.
+        // A line starts at `low`, and the first greater number is not before it.
         let (mut low, mut high) = (0, length);
         while cursor > 0 && high - low > BLOCK {
             let middle = low + (high - low) / 2;
@@ -206,79 +204,59 @@ impl LogReader {
                 Some(_) | None => high = middle,
             }
         }
-        file.seek(SeekFrom::Start(low))?;
-        let mut reader = Self::at(file, low, length);
+        let mut reader = Self::at(file, low, length)?;
         let found = loop {
+            let start = reader.next;
             match reader.next_line()? {
                 Some((number, _)) if number <= cursor => {}
-                Some(_) => break reader.start,
-                None => break reader.next,
+                _ => break start,
             }
         };
-        let mut file = reader.file.into_inner();
-        file.seek(SeekFrom::Start(found))?;
-        Ok(Self::at(file, found, length))
+        Self::at(reader.file, found, length)
     }
 
-    /// The next whole line and its number. Lines without one are passed over.
+    /// The next whole line and its number. Lines without a number are skipped.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         loop {
-            self.line.clear();
-            let bound = self.rest.min(MAX_LINE);
-            let read = (&mut self.file).take(bound).read_until(b'\n', &mut self.line)? as u64;
-            self.rest -= read;
-            self.start = self.next;
-            self.next += read;
-            if read == 0 || (self.rest == 0 && !self.line.ends_with(b"\n")) {
-                return Ok(None);
-            }
-            if let Some(number) = number(&self.line) {
-                return Ok(Some((number, self.line.trim_ascii_end())));
+            let Some(line) = self.splitter.next_line() else {
+                let read = self.splitter.fill(&mut (&mut self.file).take(self.rest))?;
+                self.rest -= read as u64;
+                if read == 0 {
+                    return Ok(None);
+                }
+                continue;
+            };
+            self.next += line.length() + 1;
+            if let Line::Whole(line) = line
+                && let Some(number) = number(self.splitter.bytes(line.clone()))
+            {
+                return Ok(Some((number, self.splitter.bytes(line).trim_ascii_end())));
             }
         }
     }
 }
 
-/// The first numbered line that begins after `from` and before `until`: where, and its number.
+/// The first numbered line that starts after `from` and before `until`: where, and its number.
 fn first_after(file: &mut File, from: u64, until: u64) -> io::Result<Option<(u64, u64)>> {
     file.seek(SeekFrom::Start(from))?;
-    let mut reader = BufReader::with_capacity(4 << 10, file);
-    // The rest of the line in whose middle this is.
-    let mut start = from + skip_line(&mut reader)?;
-    let mut head = Vec::new();
+    let mut splitter = LineSplitter::new(MAX_HEAD, HEADS_CHUNK);
+    let mut start = from;
+    // The first line is the rest of the one in whose middle this is.
+    let mut is_rest = true;
     while start < until {
-        head.clear();
-        let read = reader.by_ref().take(MAX_HEAD).read_until(b'\n', &mut head)? as u64;
-        if let Some(number) = number(&head) {
+        let Some(line) = splitter.next_line() else {
+            if splitter.fill(file)? == 0 {
+                break;
+            }
+            continue;
+        };
+        let next = start + line.length() + 1;
+        if !is_rest && let Some(number) = number(splitter.bytes(line.range())) {
             return Ok(Some((start, number)));
         }
-        let rest = if head.ends_with(b"\n") { 0 } else { skip_line(&mut reader)? };
-        if read == 0 {
-            break;
-        }
-        start += read + rest;
+        (start, is_rest) = (next, false);
     }
     Ok(None)
-}
-
-/// Reads up to and with the next line end, without keeping it.
-fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
-    let mut skipped = 0;
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(skipped);
-        }
-        let (length, found) = match memchr::memchr(b'\n', buffer) {
-            Some(at) => (at + 1, true),
-            None => (buffer.len(), false),
-        };
-        reader.consume(length);
-        skipped += length as u64;
-        if found {
-            return Ok(skipped);
-        }
-    }
 }
 
 fn number(line: &[u8]) -> Option<u64> {

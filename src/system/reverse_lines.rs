@@ -1,26 +1,29 @@
 //! The lines of a file, the last one first, in bounded memory.
+//!
+//! Not a [`LineSplitter`](super::line_splitter::LineSplitter): its buffer grows at the front, and is
+//! searched from the end.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The longest line that is handed out, in bytes. Longer ones are passed over.
+/// The longest line that is returned, in bytes. Longer ones are skipped.
 const MAX_LINE: usize = 4 << 20;
 
 const CHUNK: u64 = 64 << 10;
 
-/// Reads a file backwards. The size is taken once: what is appended meanwhile is not seen.
+/// Reads a file backwards. It takes the size once, so it does not see what is appended meanwhile.
 pub(crate) struct ReverseLines {
     file: File,
-    /// Where the first line begins that is read.
+    /// Where the first line starts that is read.
     floor: u64,
-    /// How much from there on was not read yet.
+    /// How many bytes from there on were not read yet.
     unread: u64,
-    /// What was read and not handed out: the end of `buffer` is the next line's.
+    /// What was read and not returned: the next line is at the end of `buffer`.
     buffer: Vec<u8>,
-    /// Whether the line at the end of `buffer` lost its tail for being too long.
+    /// Whether the line at the end of `buffer` lost its end because it is too long.
     overlong: bool,
     line: Vec<u8>,
-    /// Where `line` begins.
+    /// Where `line` starts.
     start: u64,
 }
 
@@ -29,13 +32,13 @@ impl ReverseLines {
         Self::after(file, 0)
     }
 
-    /// The lines that begin after the first `floor` bytes.
+    /// Reads the lines that start after the first `floor` bytes.
     pub(crate) fn after(mut file: File, floor: u64) -> io::Result<Self> {
         let end = file.seek(SeekFrom::End(0))?;
         Ok(Self::between(file, floor, end.max(floor)))
     }
 
-    /// Reads only what stands before `end`, in bytes, which must not be after the file's end.
+    /// Reads only the bytes before `end`, which must not be after the file's end.
     pub(crate) fn before(file: File, end: u64) -> Self {
         Self::between(file, 0, end)
     }
@@ -52,12 +55,12 @@ impl ReverseLines {
         }
     }
 
-    /// Where the line begins that was handed out last, in bytes.
+    /// Where the last returned line starts, in bytes.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// The next line towards the beginning, without its line ending.
+    /// The next line towards the beginning, without its line end. Empty lines are skipped.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let at = memchr::memrchr(b'\n', &self.buffer);
@@ -82,7 +85,7 @@ impl ReverseLines {
         }
     }
 
-    /// Puts the chunk before what is buffered in front of it.
+    /// Reads the chunk before the buffered bytes and puts it in front of them.
     fn read_chunk(&mut self) -> io::Result<()> {
         let length = self.unread.min(CHUNK.max(self.buffer.len() as u64));
         self.unread -= length;
@@ -120,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_last_first_and_empty_ones_are_left_out() {
+    fn lines_come_last_first_without_empty_ones() {
         assert_eq!(reversed(b"one\n\ntwo\nthree"), [&b"three"[..], b"two", b"one"]);
         assert_eq!(reversed(b"one\n"), [b"one"]);
         assert!(reversed(b"").is_empty());
     }
 
     #[test]
-    fn lines_longer_than_a_chunk_are_whole_and_overlong_ones_are_passed_over() {
+    fn lines_longer_than_a_chunk_are_whole_and_overlong_ones_are_skipped() {
         let long = vec![b'l'; 3 * CHUNK as usize];
         let overlong = vec![b'o'; 3 * MAX_LINE];
         let content = [b"first", &long[..], &overlong[..], b"last"].join(&b'\n');

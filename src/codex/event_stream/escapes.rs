@@ -1,28 +1,24 @@
-//! What commands a terminal around a line of JSON: a shell's start-up file, or a wrapper around Codex,
-//! may have put it there. Pure.
+//! Removes terminal commands around a line of JSON: a shell's start-up file, or a wrapper around Codex,
+//! may have written them. Pure.
 
 use std::ops::Range;
 
 const ESCAPE: u8 = 0x1b;
 
-/// The part of a line that is its JSON, if what is around it only commands a terminal. Otherwise the
-/// whole line.
-pub(super) fn trimmed(buffer: &[u8], line: Range<usize>) -> Range<usize> {
-    let text = &buffer[line.clone()];
-    if !text.contains(&ESCAPE) {
-        return line;
+/// The range of the JSON in a line, if only terminal commands and space surround it. Otherwise all of
+/// the line.
+pub(super) fn trimmed(line: &[u8]) -> Range<usize> {
+    let whole = 0..line.len();
+    if memchr::memchr(ESCAPE, line).is_none() {
+        return whole;
     }
-    let begin = commands(text);
-    let end = text.iter().rposition(|byte| *byte == b'}').map_or(begin, |at| at + 1);
-    let is_json = text.get(begin) == Some(&b'{') && begin < end;
-    if is_json && commands(&text[end..]) == text.len() - end {
-        line.start + begin..line.start + end
-    } else {
-        line
-    }
+    let start = commands(line);
+    let end = line.iter().rposition(|byte| *byte == b'}').map_or(start, |at| at + 1);
+    let is_json = line.get(start) == Some(&b'{') && start < end;
+    if is_json && commands(&line[end..]) == line.len() - end { start..end } else { whole }
 }
 
-/// How many bytes at the beginning are commands and space.
+/// The length of the commands and the space at the beginning, in bytes.
 fn commands(text: &[u8]) -> usize {
     let mut at = 0;
     while let Some(length) = command(&text[at..]) {
@@ -31,7 +27,7 @@ fn commands(text: &[u8]) -> usize {
     at
 }
 
-/// How long the command or the space is with which this begins.
+/// The length of the command or the space character at the beginning, if there is one.
 fn command(text: &[u8]) -> Option<usize> {
     let (first, rest) = text.split_first()?;
     if first.is_ascii_whitespace() {

@@ -1,75 +1,68 @@
 //! The lines of a record from some byte on, in bounded memory.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
-/// How much of a line is kept, in bytes. What is longer is a picture or the output of a command, or a
-/// prompt of which the beginning will do.
+use crate::system::line_splitter::{Line, LineSplitter};
+
+/// How much of a line is kept, in bytes. A longer line is a picture, the output of a command, or a
+/// prompt whose beginning will do.
 const MAX_KEPT: usize = 2 << 20;
 
-/// What is read at once.
+/// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
-/// Reads whole lines. What stands behind the last line ending is still being written, and is left.
+/// Reads whole lines. Codex is still writing what follows the last line end, so that is left out.
 pub(in crate::codex) struct Lines {
-    file: BufReader<File>,
-    /// Where the next line begins.
+    file: File,
+    splitter: LineSplitter,
+    /// Where the next line starts in the file.
     position: u64,
-    line: Vec<u8>,
 }
 
 /// A line of a record.
 pub(in crate::codex) struct RawLine<'a> {
-    /// Where it begins, and where the next one does.
+    /// Where it starts in the file, and where the next one does.
     pub(in crate::codex) start: u64,
     pub(in crate::codex) end: u64,
     /// The line, or its beginning.
     pub(in crate::codex) bytes: &'a [u8],
-    /// Whether that is all of it.
+    /// Whether `bytes` is all of it.
     pub(in crate::codex) is_whole: bool,
 }
 
 impl Lines {
+    /// Reads from `position` on, where a line must start.
     pub(in crate::codex) fn new(mut file: File, position: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(position))?;
-        Ok(Self { file: BufReader::with_capacity(CHUNK, file), position, line: Vec::new() })
+        Ok(Self { file, splitter: LineSplitter::new(MAX_KEPT, CHUNK), position })
     }
 
-    /// The next whole line. Gives up when `is_stopped` says so, which is asked for each chunk.
+    /// The next whole line. Stops early once `is_stopped`, which is checked for each line and chunk.
     pub(in crate::codex) fn next_line(
         &mut self,
         is_stopped: &dyn Fn() -> bool,
     ) -> io::Result<Option<RawLine<'_>>> {
-        self.line.clear();
-        let start = self.position;
-        let mut length = 0;
-        loop {
-            let chunk = self.file.fill_buf()?;
-            if chunk.is_empty() || is_stopped() {
+        let line = loop {
+            if is_stopped() {
                 return Ok(None);
             }
-            let end = memchr::memchr(b'\n', chunk);
-            let part = &chunk[..end.unwrap_or(chunk.len())];
-            let room = MAX_KEPT - self.line.len();
-            self.line.extend_from_slice(&part[..part.len().min(room)]);
-            length += part.len();
-            let used = part.len() + usize::from(end.is_some());
-            self.file.consume(used);
-            if end.is_some() {
-                break;
+            if let Some(line) = self.splitter.next_line() {
+                break line;
             }
-        }
-        self.position = start + length as u64 + 1;
-        Ok(Some(RawLine {
-            start,
-            end: self.position,
-            bytes: &self.line,
-            is_whole: self.line.len() == length,
-        }))
+            if self.splitter.fill(&mut self.file)? == 0 {
+                return Ok(None);
+            }
+        };
+        let start = self.position;
+        self.position = start + line.length() + 1;
+        let is_whole = matches!(line, Line::Whole(_));
+        let bytes = self.splitter.bytes(line.range());
+        Ok(Some(RawLine { start, end: self.position, bytes, is_whole }))
     }
 }
 
-/// Whether a line begins at this place, or would.
+/// Whether a line starts at this place, or would start there.
 pub(in crate::codex) fn is_line_start(file: &mut File, place: u64) -> io::Result<bool> {
     let Some(before) = place.checked_sub(1) else { return Ok(true) };
     if place > file.metadata()?.len() {
@@ -87,7 +80,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn overlong_lines_lose_their_tails_and_half_lines_are_left() {
+    fn long_lines_lose_their_ends_and_incomplete_lines_are_left_out() {
         let path = crate::testing::scratch().join(format!("record-lines-{}", uuid::Uuid::new_v4()));
         let mut file = File::create_new(&path).expect("a fresh name");
         let long = vec![b'o'; 3 * MAX_KEPT];

@@ -1,29 +1,32 @@
 //! The lines of the input, read by a thread of its own.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
-use memchr::memchr;
 use tokio::sync::mpsc;
 
 use super::MAX_LINE;
 use super::salvage::{Salvage, Salvaged};
+use crate::system::line_splitter::{self, LineSplitter};
+
+/// How much is read at once. Linux gives a pipe 64 KiB.
+const CHUNK: usize = 64 << 10;
 
 /// A line of the input.
 #[derive(Debug)]
 pub(super) enum Line {
-    /// Without its line ending.
+    /// Without its line end.
     Whole(Vec<u8>),
-    /// Longer than [`MAX_LINE`]: thrown away but for what tells whose answer it needs.
+    /// Longer than [`MAX_LINE`]. All that is kept is what shows which request to answer.
     TooLong { length: u64, salvaged: Salvaged },
 }
 
-/// Starts the thread. It holds at most one line while another waits to be taken.
-pub(super) fn read(input: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Line>> {
+/// Starts the thread. It holds at most one line while another waits to be received.
+pub(super) fn read(mut input: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Line>> {
     let (sender, lines) = mpsc::channel(1);
     let run = move || {
-        let mut input = BufReader::with_capacity(64 << 10, input);
+        let mut reader = Reader::new();
         loop {
-            match next_line(&mut input) {
+            match reader.next_line(&mut input) {
                 Ok(Some(line)) => {
                     if sender.blocking_send(Ok(line)).is_err() {
                         return;
@@ -41,40 +44,45 @@ pub(super) fn read(input: impl Read + Send + 'static) -> mpsc::Receiver<io::Resu
     lines
 }
 
-fn next_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
-    let mut line = Vec::new();
-    let mut salvage: Option<Salvage> = None;
-    let mut length = 0;
-    loop {
-        let chunk = match input.fill_buf() {
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let ended = chunk.is_empty();
-        let newline = memchr(b'\n', chunk);
-        let part = &chunk[..newline.unwrap_or(chunk.len())];
-        length += part.len() as u64;
-        match &mut salvage {
-            Some(salvage) => salvage.feed(part),
-            None if line.len() + part.len() > MAX_LINE => {
-                let mut begun = Salvage::default();
-                begun.feed(&std::mem::take(&mut line));
-                begun.feed(part);
-                salvage = Some(begun);
+struct Reader {
+    splitter: LineSplitter,
+    /// The scan of a line that is too long.
+    salvage: Option<Salvage>,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self { splitter: LineSplitter::new(MAX_LINE, CHUNK), salvage: None }
+    }
+
+    /// The next line. The last one may lack its line end.
+    fn next_line(&mut self, input: &mut impl Read) -> io::Result<Option<Line>> {
+        loop {
+            if let Some(line) = self.buffered_line() {
+                return Ok(Some(line));
             }
-            None => line.extend_from_slice(part),
+            if self.splitter.fill(input)? == 0 {
+                let rest = self.splitter.incomplete();
+                return Ok(rest.map(|line| self.owned(line)));
+            }
         }
-        let consumed = newline.map_or(chunk.len(), |at| at + 1);
-        input.consume(consumed);
-        if newline.is_some() || (ended && length > 0) {
-            return Ok(Some(match salvage {
-                Some(salvage) => Line::TooLong { length, salvaged: salvage.finish() },
-                None => Line::Whole(line),
-            }));
-        }
-        if ended {
-            return Ok(None);
+    }
+
+    fn buffered_line(&mut self) -> Option<Line> {
+        let salvage = &mut self.salvage;
+        let line = self.splitter.next_line_with(|beginning, dropped| {
+            salvage.get_or_insert_with(|| Salvage::of(beginning)).feed(dropped);
+        })?;
+        Some(self.owned(line))
+    }
+
+    fn owned(&mut self, line: line_splitter::Line) -> Line {
+        match line {
+            line_splitter::Line::Whole(line) => Line::Whole(self.splitter.bytes(line).to_vec()),
+            line_splitter::Line::TooLong { length, .. } => {
+                let salvage = self.salvage.take().unwrap_or_default();
+                Line::TooLong { length, salvaged: salvage.finish() }
+            }
         }
     }
 }

@@ -30,6 +30,13 @@ pub(super) struct Salvage {
 }
 
 impl Salvage {
+    /// Starts with the beginning of a line.
+    pub(super) fn of(beginning: &[u8]) -> Self {
+        let mut salvage = Self::default();
+        salvage.feed(beginning);
+        salvage
+    }
+
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if self.in_string {
@@ -101,9 +108,7 @@ impl Salvage {
 
 /// Scans a whole line.
 pub(super) fn salvage(line: &[u8]) -> Salvaged {
-    let mut salvage = Salvage::default();
-    salvage.feed(line);
-    salvage.finish()
+    Salvage::of(line).finish()
 }
 
 #[cfg(test)]
