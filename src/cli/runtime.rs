@@ -1,11 +1,11 @@
-//! The runtime on which commands run, and signals.
+//! Runs commands on a Tokio runtime that receives signals.
 
 use std::time::Duration;
 
 use crate::system::signals::Signals;
 
-/// Ends the process so long after a signal, whatever its runtime waits for: a disk that never answers
-/// can be in the way of everything else.
+/// Exits the process this long after a signal, whatever blocks its runtime. A disk that never answers can
+/// block everything else.
 pub(super) fn leave_at_last(after: Duration) {
     let wait = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -26,7 +26,8 @@ pub(super) fn leave_at_last(after: Duration) {
     }
 }
 
-/// Runs something that signals do not end.
+/// Runs `work`, which gets the signals instead of being terminated by them. Returns its exit status, or 1
+/// if it cannot start.
 pub(super) fn listening<F: Future<Output = u8>>(work: impl FnOnce(Signals) -> F) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -44,7 +45,7 @@ pub(super) fn listening<F: Future<Output = u8>>(work: impl FnOnce(Signals) -> F)
             }
         }
     });
-    // Its threads are left behind: one is in a read of standard input, for ever.
+    // Does not wait for its threads: one blocks in a read of standard input for ever.
     runtime.shutdown_background();
     status
 }

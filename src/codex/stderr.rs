@@ -58,7 +58,7 @@ impl StderrTail {
         }
     }
 
-    /// What is kept so far.
+    /// The end of standard error so far.
     pub(crate) fn text(&self) -> String {
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(tail.make_contiguous()).into_owned()

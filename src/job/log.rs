@@ -1,9 +1,9 @@
-//! A file of numbered lines, which only grows: a job's events, and what is told of all jobs.
+//! A file of numbered lines that only grows: a job's events, or the notifications of all jobs.
 //!
-//! Each line is a JSON object that begins with its number, `{"cursor":17,`. The numbers grow, so a
-//! line is found by halving the file, and there is no index that could be wrong. Only one process
-//! writes at a time; others read meanwhile. What a crash left of a last line is no line: readers pass
-//! it over, and the next writer cuts it off.
+//! Each line is a JSON object that starts with its number, `{"cursor":17,`. The numbers increase, so a
+//! binary search finds a line, and there is no index that could be wrong. Only one process writes at a
+//! time; others read meanwhile. A crash can leave an incomplete last line: readers skip it, and the next
+//! writer truncates it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use crate::system::line_splitter::{Line, LineSplitter};
 use crate::system::private;
 use crate::system::reverse_lines::ReverseLines;
 
-/// How every line begins.
+/// The start of every line.
 const HEAD: &[u8] = b"{\"cursor\":";
 
 /// How much of a line holds its number, in bytes.
@@ -25,29 +25,29 @@ const MAX_HEAD: usize = 32;
 const CHUNK: usize = 8 << 10;
 const HEADS_CHUNK: usize = 4 << 10;
 
-/// The longest line that is read, in bytes: an event of Codex's of 4 MiB of which every byte was
-/// replaced by a character of three.
+/// The longest line that is read, in bytes. An event of 4 MiB fits in even if every byte of it was
+/// replaced by a character of three bytes.
 const MAX_LINE: usize = 16 << 20;
 
-/// Lines are written when so many bytes have come together, or when it is said.
+/// How many bytes are collected before they are written without an explicit flush.
 const BUFFER: usize = 64 << 10;
 
-/// Below so many bytes lines are read one after the other.
+/// The search stops at this many bytes, whose lines are then read in order.
 const BLOCK: u64 = 64 << 10;
 
 /// Appends lines.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     file: File,
-    /// How much of the file is whole lines.
+    /// The length of the file's whole lines, in bytes.
     end: u64,
     last: u64,
     buffer: Vec<u8>,
 }
 
 impl LogWriter {
-    /// Opens the file, makes it if there is none, and cuts off what is no whole line. The number of
-    /// the next line is greater than those in the file and than `at_least`.
+    /// Opens or creates the file and truncates an incomplete last line. The number of the next line is
+    /// greater than those in the file and than `at_least`.
     pub(crate) fn open(path: &Path, at_least: u64) -> io::Result<Self> {
         let mut file = private::open_options().read(true).append(true).create(true).open(path)?;
         let length = file.metadata()?.len();
@@ -59,8 +59,8 @@ impl LogWriter {
         Ok(Self { file, end, last, buffer: Vec::new() })
     }
 
-    /// Appends a line with the next number, which is returned. It is written later. `rest` is an
-    /// object, whose fields follow the number.
+    /// Adds a line to the buffer and returns its number. `rest` is an object whose fields follow the
+    /// number.
     pub(crate) fn append(&mut self, rest: &impl Serialize) -> io::Result<u64> {
         #[derive(Serialize)]
         struct Line<'a, T> {
@@ -73,8 +73,7 @@ impl LogWriter {
         Ok(self.appended())
     }
 
-    /// The same for a line that is put together by hand, for speed: `rest` is what follows the number
-    /// and the comma.
+    /// The same with JSON that was built by hand, for speed: `rest` follows the number and the comma.
     pub(crate) fn append_raw(&mut self, rest: &[&[u8]]) -> u64 {
         self.buffer.extend_from_slice(HEAD);
         let number = (self.last + 1).to_string();
@@ -92,12 +91,12 @@ impl LogWriter {
         self.last
     }
 
-    /// Writes what was appended, if there is much of it.
+    /// Writes the buffer if it is full enough.
     pub(crate) fn flush_much(&mut self) -> io::Result<()> {
         if self.buffer.len() < BUFFER { Ok(()) } else { self.flush() }
     }
 
-    /// Writes what was appended. What cannot be written in full is taken back.
+    /// Writes the buffer. If that fails, the file is truncated to the lines before, and the buffer is lost.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let written = self.file.write_all(&self.buffer);
         match written {
@@ -109,12 +108,12 @@ impl LogWriter {
         written
     }
 
-    /// Has the system put on the disk what was written.
+    /// Makes the system write the file to the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    /// How many bytes the lines have that were written.
+    /// The length of the written lines, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.end
     }
@@ -145,7 +144,7 @@ pub(crate) fn last_number(path: &Path) -> io::Result<u64> {
     };
     let mut lines = ReverseLines::new(file)?;
     while let Some(line) = lines.next_line()? {
-        // Half a line may have a number too, but one that is cut off in the middle has no end.
+        // An incomplete line may have a number too, but not the end of its object.
         if let Some(number) = number(line).filter(|_| line.ends_with(b"}")) {
             return Ok(number);
         }
@@ -193,7 +192,7 @@ impl LogReader {
         Ok(Self { file, splitter, next: start, rest: length - start })
     }
 
-    /// Halves the file until what is left is short, and reads on from there line by line.
+    /// Searches the file by halves down to a block, and then line by line.
     fn find(mut file: File, length: u64, cursor: u64) -> io::Result<Self> {
         // A line starts at `low`, and the first greater number is not before it.
         let (mut low, mut high) = (0, length);
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_at_any_byte_of_its_last_lines_is_read_and_gone_on_with() {
+    fn a_file_that_ends_anywhere_in_its_last_lines_is_read_and_continued() {
         let log = Log::new(3);
         let whole = std::fs::read(&log.0).expect("readable");
         for length in 0..whole.len() {

@@ -1,10 +1,10 @@
-//! The life of the service: what ends it, and in which order it then leaves.
+//! The life of the service: what ends it, and the order in which it leaves.
 //!
 //! 1. Codex gets its first signal. That comes first, because a client may kill the server at any
 //!    moment: Codex as a client leaves it some 30 ms.
-//! 2. The answers that are there are written.
-//! 3. The service ends, at the latest when its time is over. A Codex that is alive then gets the rest
-//!    of the signals from the watchdog.
+//! 2. The answers that exist are written.
+//! 3. The service ends, within a bound. A Codex that is still alive then gets the remaining signals from
+//!    the watchdog.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! Splits bytes that arrive in pieces into lines, in bounded memory. Does no I/O of its own but one
-//! blocking read.
+//! Splits bytes that arrive in pieces into lines, in bounded memory.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -8,8 +7,8 @@ use memchr::memchr;
 
 /// Splits at `\n`. A line that is whole in the buffer is not copied.
 ///
-/// Read into [`spare`](Self::spare) and say how much that was with [`advance`](Self::advance), then take
-/// lines until there is none. A range stays valid until the next call of `spare`.
+/// Read into [`spare`](Self::spare), call [`advance`](Self::advance) with the number of bytes, and take
+/// lines until there is none. The range of a line is valid until the next call of `spare`.
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
     /// The longest line, in bytes.
@@ -31,7 +30,7 @@ pub(crate) struct LineSplitter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
     Whole(Range<usize>),
-    /// It has `length` bytes, which are too many: only its beginning was kept, as much as a line may have.
+    /// A line of `length` bytes, of which only the first `max` were kept.
     TooLong {
         beginning: Range<usize>,
         length: u64,
@@ -63,12 +62,12 @@ impl LineSplitter {
         &mut self.buffer[spare]
     }
 
-    /// Says how many bytes of the spare room now hold what was read.
+    /// Records that `read` bytes were read into the spare room.
     pub(crate) fn advance(&mut self, read: usize) {
         self.end += read;
     }
 
-    /// Reads once from a source that blocks. Returns how many bytes that were, 0 at the end.
+    /// Reads once from a blocking source. Returns the number of bytes, 0 at the end.
     pub(crate) fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
         let spare = self.spare();
         let read = loop {
@@ -86,8 +85,8 @@ impl LineSplitter {
         self.next_line_with(|_, _| {})
     }
 
-    /// The same. Calls `on_drop` with the beginning of a line that is too long and with the bytes of it
-    /// that are dropped, in order, as often as needed.
+    /// Like [`next_line`](Self::next_line). Calls `on_drop` for each piece of a line that is too long with
+    /// the beginning that is kept and the piece that is dropped, in order.
     pub(crate) fn next_line_with(&mut self, on_drop: impl FnMut(&[u8], &[u8])) -> Option<Line> {
         if let Some(at) = memchr(b'\n', &self.buffer[self.searched..self.end]) {
             let line_end = self.searched + at;
@@ -101,7 +100,7 @@ impl LineSplitter {
         None
     }
 
-    /// What follows the last line end, if anything does. Only when nothing more comes is that a line.
+    /// The bytes after the last line end, if there are any. They are a line only at the end of the source.
     pub(crate) fn incomplete(&mut self) -> Option<Line> {
         (self.start < self.end).then(|| self.take(self.end, self.end, |_, _| {}))
     }
@@ -128,7 +127,7 @@ impl LineSplitter {
         }
     }
 
-    /// Counts what is too much of the line that goes on up to `end`.
+    /// Drops the bytes between the longest line and `end`.
     fn drop_excess(&mut self, end: usize, mut on_drop: impl FnMut(&[u8], &[u8])) {
         let kept = self.start + self.max;
         on_drop(&self.buffer[self.start..kept], &self.buffer[kept..end]);

@@ -1,13 +1,13 @@
-//! The signals that ask a process to leave.
+//! The signals that terminate a process.
 
-/// A signal that asks the process to leave.
+/// A signal that the process received.
 pub(crate) struct Signal {
     pub(crate) name: &'static str,
-    /// What a process exits with that leaves because of it.
+    /// The exit status of a process that leaves because of it.
     pub(crate) exit_status: u8,
 }
 
-/// The signals that ask a process to leave.
+/// Receives the signals that would terminate the process.
 #[cfg(unix)]
 pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -17,7 +17,7 @@ pub(crate) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// From now on these signals do not end the process. Must be called on a Tokio runtime.
+    /// From now on these signals do not terminate the process. Must be called on a Tokio runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,9 +28,9 @@ impl Signals {
         })
     }
 
-    /// The next one. Cancel-safe.
+    /// Waits for the next signal. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Signal {
-        // Each is cancel-safe. The exit status is 128 and the signal's number, as shells have it.
+        // Each branch is cancel-safe. The exit status is 128 plus the signal's number, as in shells.
         tokio::select! {
             _ = self.interrupt.recv() => Signal { name: "SIGINT", exit_status: 130 },
             _ = self.terminate.recv() => Signal { name: "SIGTERM", exit_status: 143 },
@@ -44,12 +44,12 @@ pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    /// From now on these signals do not end the process. Must be called on a Tokio runtime.
+    /// From now on these signals do not terminate the process. Must be called on a Tokio runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    /// The next one. Cancel-safe.
+    /// Waits for the next signal. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -26,21 +26,21 @@ pub(crate) struct Connection<T: Transport<RoleServer>> {
     inbox: Inbox,
     unanswered: Unanswered,
     input_ended: bool,
-    sent: u64,
+    /// Set anew for each message that is received, queued or sent.
     state: watch::Sender<State>,
 }
 
-/// What a transport reports about its output beside the messages that it is given.
+/// What a transport reports about its output, apart from the messages that it sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     /// Cancelled when nobody can read what is sent.
     pub(crate) closed: CancellationToken,
-    /// How many bytes the transport itself has yet to write: answers to what it could not decode.
+    /// Bytes of its own answers, to messages that it cannot decode, that it has not written yet.
     pub(crate) refusals: watch::Receiver<usize>,
 }
 
 impl Default for Output {
-    /// A transport that answers nothing itself, and notices a closed output only when it sends.
+    /// For a transport that answers nothing itself and notices a closed output only when it sends.
     fn default() -> Self {
         Self { closed: CancellationToken::new(), refusals: watch::channel(0).1 }
     }
@@ -60,9 +60,6 @@ struct State {
     unanswered: usize,
     /// Messages that the transport has not sent yet.
     unsent: usize,
-    /// Messages sent so far: it grows for as long as somebody reads.
-    #[expect(dead_code, reason = "a change of it is what a waiting monitor notices")]
-    sent: u64,
 }
 
 impl<T: Transport<RoleServer>> Connection<T> {
@@ -75,7 +72,6 @@ impl<T: Transport<RoleServer>> Connection<T> {
             inbox: Inbox::default(),
             unanswered: Unanswered::default(),
             input_ended: false,
-            sent: 0,
             state: watch::Sender::default(),
         }
     }
@@ -96,10 +92,9 @@ impl<T: Transport<RoleServer>> Connection<T> {
         }
     }
 
-    /// Notes that the transport has sent a message, and gives it the next one.
+    /// Records that the transport has sent a message, and gives it the next one.
     fn note_sent(&mut self, result: Result<(), T::Error>) {
         self.sending = None;
-        self.sent += 1;
         if let Err(error) = result {
             tracing::debug!(%error, "the output is broken");
             self.output.closed.cancel();
@@ -137,7 +132,6 @@ impl<T: Transport<RoleServer>> Connection<T> {
             input_ended: self.input_ended,
             unanswered: self.unanswered.len(),
             unsent: self.outbox.len() + usize::from(self.sending.is_some()),
-            sent: self.sent,
         });
     }
 }
@@ -213,8 +207,8 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
     }
 }
 
-/// Completes when the message in `sending` was sent; never while there is none. Then an answer has to
-/// come through `send` first, for which rmcp drops this future and receives again.
+/// Completes when the message in `sending` was sent. Without one it never does: the next message comes
+/// through `send`, and for that rmcp drops this future and receives again.
 async fn next_sent<E>(sending: &mut Option<BoxFuture<'static, Result<(), E>>>) -> Result<(), E> {
     match sending {
         Some(sending) => sending.await,

@@ -14,7 +14,7 @@ use super::json_length;
 /// How many messages are held back at most.
 const MAX_MESSAGES: usize = 256;
 
-/// How many bytes are held back at most. One message is always accepted, however long it is.
+/// How many bytes, as JSON, are held back at most. One message is always accepted, however long it is.
 const MAX_BYTES: usize = 16 << 20;
 
 /// What was received, in order.

@@ -11,7 +11,7 @@ use rmcp::service::{RoleServer, TxJsonRpcMessage};
 
 use super::json_length;
 
-/// How many bytes may wait before no more requests are handled.
+/// How many bytes may wait, as JSON, before no more requests are handled.
 const MAX_WAITING: usize = 4 << 20;
 
 /// The queue, in the order of sending.

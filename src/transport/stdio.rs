@@ -1,8 +1,7 @@
-//! MCP over standard input and output, made to survive what clients really do.
+//! MCP over standard input and output, hardened against what clients really send.
 //!
-//! rmcp's own stdio transport drops lines that it cannot read, so that the caller waits for ever, and
-//! blocks when nobody reads standard output. This one answers every line in which it finds the id of a
-//! request.
+//! rmcp's own stdio transport drops lines that it cannot read, so the caller waits for ever, and it blocks
+//! when nobody reads standard output. This one answers every line in which it finds the id of a request.
 //!
 //! Two threads do the blocking reads and writes. A read of standard input can be neither polled
 //! portably nor abandoned, and the process must be able to leave all the same.
@@ -53,7 +52,7 @@ pub(crate) fn stdio() -> Connection<LineTransport> {
 /// Messages as lines of JSON.
 pub(crate) struct LineTransport {
     lines: mpsc::Receiver<io::Result<Line>>,
-    /// What the last line held and was not handed out yet: a batch has several messages.
+    /// Messages of the last line that were not received yet: a batch has several.
     decoded: VecDeque<RxJsonRpcMessage<RoleServer>>,
     writer: Writer,
     /// Bytes of refusals that are not written yet.
@@ -143,7 +142,7 @@ fn to_line(message: &impl Serialize) -> Option<Vec<u8>> {
     }
 }
 
-/// An id as it stands in a message, even if it is one that no request can have.
+/// The id of a message exactly as the client wrote it, even if no request can have such an id.
 fn id_from(value: &serde_json::Value) -> Option<serde_json::Value> {
     (value.is_string() || value.is_number()).then(|| value.clone())
 }

@@ -1,12 +1,11 @@
-//! Notices that nobody can read standard output any more, while there is nothing to write.
+//! Detects that standard output was closed at the other end, even while there is nothing to write.
 
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled when the other end of standard output is closed. A file or a terminal
-/// has no other end.
+/// A token that is cancelled when the other end of standard output is closed. A file or a terminal has
+/// no other end.
 ///
-/// A thread waits for it, because the system offers it only as a blocking call that works for every
-/// kind of output.
+/// A thread waits for that: the only call that works for every kind of output blocks.
 #[cfg(unix)]
 pub(crate) fn hung_up() -> CancellationToken {
     use nix::errno::Errno;
@@ -17,7 +16,7 @@ pub(crate) fn hung_up() -> CancellationToken {
     let gone = token.clone();
     let wait = move || {
         let stdout = std::io::stdout();
-        // No event is asked for: an error or a hang-up is always reported.
+        // No event is requested: errors and hang-ups are always reported.
         let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
         while poll(&mut polled, PollTimeout::NONE) == Err(Errno::EINTR) {}
         let hang_up = PollFlags::POLLERR | PollFlags::POLLHUP;
@@ -32,7 +31,7 @@ pub(crate) fn hung_up() -> CancellationToken {
     token
 }
 
-/// Windows tells only when something is written, which the outbox notices.
+/// Windows reports it only to a write, so the writer finds out.
 #[cfg(not(unix))]
 pub(crate) fn hung_up() -> CancellationToken {
     CancellationToken::new()

@@ -1,4 +1,4 @@
-//! A line of the input, as the messages it holds. Pure.
+//! Decodes a line of the input into messages. Pure.
 
 use rmcp::model::{ClientRequest, ErrorCode, ErrorData, JsonRpcMessage};
 use rmcp::service::{RoleServer, RxJsonRpcMessage};
@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use super::MAX_LINE;
 use super::salvage::{Salvaged, salvage};
 
-/// How many values a message has at most. The longest lists of a call have some hundreds.
+/// The most values that a message may have. The longest lists of a call have some hundreds.
 const MAX_VALUES: usize = 100_000;
 
-/// How deep JSON is read.
+/// The deepest nesting that the JSON decoder accepts.
 const MAX_DEPTH: usize = 128;
 
-/// What is to be done about a message.
+/// What to do with a message.
 #[derive(Debug)]
 pub(super) enum Decoded {
-    /// It can be handled.
+    /// Handle it.
     Message(Box<RxJsonRpcMessage<RoleServer>>),
-    /// It cannot, and whoever sent it is told so.
+    /// It is invalid: send this answer.
     Refused(Box<Value>),
-    /// It cannot, and nobody can be told. Why.
+    /// It is invalid and no answer is possible. The reason, for the log.
     Ignored(&'static str),
 }
 
-/// Reads a line. A batch, which the version 2025-03-26 of the protocol allows, is taken apart.
+/// Decodes a line. A batch, which version 2025-03-26 of the protocol allows, yields several messages.
 pub(super) fn decode(line: &[u8]) -> Vec<Decoded> {
     let line = line.trim_ascii();
     if has_too_many_values(line) {
@@ -43,7 +43,7 @@ pub(super) fn decode(line: &[u8]) -> Vec<Decoded> {
     }
 }
 
-/// The answer to a line that was too long to be kept.
+/// The answer to a line that is too long.
 pub(super) fn too_long(length: u64, salvaged: Salvaged) -> Decoded {
     let message = format!(
         "The message is {length} bytes long, and {MAX_LINE} are read at most. Put long text into a \
@@ -52,8 +52,8 @@ pub(super) fn too_long(length: u64, salvaged: Salvaged) -> Decoded {
     refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
 }
 
-/// Whether decoding would make more of the line than a message has use for: a value of a byte or two
-/// takes a hundred in memory. Counts what stands between values.
+/// Whether the line has more values than any message needs. A value of a byte or two takes a hundred in
+/// memory once it is decoded. Counts the separators.
 fn has_too_many_values(line: &[u8]) -> bool {
     let (mut values, mut depth, mut in_string, mut escaped) = (0, 0_usize, false, false);
     for byte in line {
@@ -70,7 +70,7 @@ fn has_too_many_values(line: &[u8]) -> bool {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            // It is no JSON for who decodes it, who stops here.
+            // The decoder rejects this depth, so it reads no further.
             return false;
         }
         if values > MAX_VALUES {
@@ -85,8 +85,8 @@ fn too_many_values(line: &[u8]) -> Decoded {
     refuse(salvage(line), ErrorCode::INVALID_REQUEST, message)
 }
 
-/// Reads JSON, if need be with lone surrogates replaced: JavaScript writes those when it cuts a text
-/// in the middle of an emoji.
+/// Decodes JSON, with lone surrogates replaced if necessary: JavaScript writes those when it cuts a
+/// string in the middle of an emoji.
 fn from_slice<T: serde::de::DeserializeOwned>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(line)
         .ok()
@@ -100,7 +100,7 @@ fn from_value(value: Value) -> Decoded {
     }
 }
 
-/// rmcp takes a request whose parameters do not fit for one of a method that it does not know.
+/// Refuses a known method with wrong parameters, which rmcp decodes as an unknown method.
 fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
     if let JsonRpcMessage::Request(request) = &message
         && let ClientRequest::CustomRequest(custom) = &request.request
@@ -114,24 +114,24 @@ fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
     Decoded::Message(Box::new(message))
 }
 
-/// The same call with its arguments read from the text that they stand in: models and their clients send
-/// that. `None` if they stand in none.
+/// The same call with its arguments decoded from a string: models and their clients send that. `None` if
+/// the arguments are no string.
 fn with_arguments_as_text(message: &RxJsonRpcMessage<RoleServer>) -> Option<Decoded> {
     let mut message = json!(message);
     let arguments = message["params"].get_mut("arguments")?;
     let text = arguments.as_str()?.trim();
-    let meant = match text {
+    let parsed = match text {
         "" => Some(json!({})),
         text if has_too_many_values(text.as_bytes()) => None,
         text => from_slice::<Value>(text.as_bytes()).filter(Value::is_object),
     };
-    let Some(meant) = meant else {
+    let Some(parsed) = parsed else {
         let what =
             "The \"arguments\" of tools/call must be an object, or a text that holds one as JSON.";
         return Some(answer(message["id"].take(), ErrorCode::INVALID_PARAMS, what.into()));
     };
-    *arguments = meant;
-    // What else does not fit is told as for any call.
+    *arguments = parsed;
+    // Other mistakes get the same answer as in any call.
     Some(from_value(message))
 }
 
@@ -152,7 +152,7 @@ fn wrong_parameters(id: Value, method: &str, expected: &str) -> Decoded {
     answer(id, ErrorCode::INVALID_PARAMS, message)
 }
 
-/// The answer to JSON that is no message.
+/// The answer to JSON that is not a message.
 fn invalid(value: Value) -> Decoded {
     if value["jsonrpc"] == "2.0"
         && let (Some(id), Some(method)) = (super::id_from(&value["id"]), value["method"].as_str())
@@ -175,7 +175,7 @@ fn invalid(value: Value) -> Decoded {
     refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
 }
 
-/// The answer to what is no JSON.
+/// The answer to a line that is not JSON.
 fn broken(line: &[u8]) -> Decoded {
     let message = if std::str::from_utf8(line).is_err() {
         "The message is not valid UTF-8."
@@ -193,27 +193,28 @@ fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
     }
 }
 
-/// An answer in which the id stands as it came, also if no request could have it.
+/// An answer with the id exactly as the client wrote it, even if no request can have such an id.
 fn answer(id: Value, code: ErrorCode, message: String) -> Decoded {
     let error = ErrorData::new(code, message, None);
     Decoded::Refused(Box::new(json!({"jsonrpc": "2.0", "id": id, "error": error})))
 }
 
-/// Replaces each `\uD800` to `\uDFFF` that is not one half of a pair by `\uFFFD`. `None` if there is
-/// none. Outside of strings JSON has no backslash, so strings need not be followed.
+/// Replaces each `\uD800` to `\uDFFF` that is not half of a pair by `\uFFFD`. `None` if there is none.
+/// JSON has backslashes only in strings, so there is no need to track those.
 fn without_lone_surrogates(line: &[u8]) -> Option<Vec<u8>> {
     let unit = |at: usize| -> Option<u16> {
         let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
         u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
     };
-    let mut mended: Option<Vec<u8>> = None;
+    let mut replaced: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(next) = memchr::memchr(b'\\', &line[at..]) {
         at += next;
         at += match (unit(at), unit(at + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
             (Some(0xD800..=0xDFFF), _) => {
-                mended.get_or_insert_with(|| line.to_vec())[at..at + 6].copy_from_slice(b"\\uFFFD");
+                replaced.get_or_insert_with(|| line.to_vec())[at..at + 6]
+                    .copy_from_slice(b"\\uFFFD");
                 6
             }
             _ => 2,
@@ -222,28 +223,28 @@ fn without_lone_surrogates(line: &[u8]) -> Option<Vec<u8>> {
             break;
         }
     }
-    mended
+    replaced
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mended(text: &str) -> Option<String> {
-        let mended = without_lone_surrogates(text.as_bytes())?;
-        Some(String::from_utf8(mended).expect("only ASCII is put in"))
+    fn replaced(text: &str) -> Option<String> {
+        let replaced = without_lone_surrogates(text.as_bytes())?;
+        Some(String::from_utf8(replaced).expect("only ASCII is put in"))
     }
 
     #[test]
     fn only_lone_surrogates_are_replaced() {
-        assert_eq!(mended(r#""a\ud83d""#).as_deref(), Some(r#""a\uFFFD""#));
+        assert_eq!(replaced(r#""a\ud83d""#).as_deref(), Some(r#""a\uFFFD""#));
         assert_eq!(
-            mended(r#""\ude00\ud83d\ude00\uD83Dx""#).as_deref(),
+            replaced(r#""\ude00\ud83d\ude00\uD83Dx""#).as_deref(),
             Some(r#""\uFFFD\ud83d\ude00\uFFFDx""#)
         );
-        assert_eq!(mended(r#""\ud83d\ud83d\ude00""#).as_deref(), Some(r#""\uFFFD\ud83d\ude00""#));
-        assert_eq!(mended(r#""\\ud83d \ud83d\ude00 \n""#), None);
-        assert_eq!(mended(r#""cut \ud8"#), None);
+        assert_eq!(replaced(r#""\ud83d\ud83d\ude00""#).as_deref(), Some(r#""\uFFFD\ud83d\ude00""#));
+        assert_eq!(replaced(r#""\\ud83d \ud83d\ude00 \n""#), None);
+        assert_eq!(replaced(r#""cut \ud8"#), None);
     }
 
     fn reply(line: &str) -> Value {
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_can_be_told_is_told_what_is_wrong() {
+    fn invalid_messages_with_an_id_are_answered() {
         let no_name = reply(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#);
         assert_eq!(no_name["error"]["code"], -32602);
         let list = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":["codex_chat"]}"#;
@@ -276,12 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_are_an_object_in_a_text_are_taken() {
+    fn arguments_may_be_an_object_in_a_string() {
         let call = |arguments: &Value| {
             json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
                    "params": {"_meta": {"progressToken": "a"}, "name": "codex_chat", "arguments": arguments}})
         };
-        let taken = |text: &str| {
+        let decoded = |text: &str| {
             let line = call(&json!(text)).to_string();
             match decode(line.as_bytes()).pop() {
                 Some(Decoded::Message(message)) => Ok(json!(*message)),
@@ -290,14 +291,14 @@ mod tests {
             }
         };
         let object = json!({"prompt": "say \"hi\"", "images": ["/a"]});
-        assert_eq!(taken(&format!(" {object}\n")), Ok(call(&object)));
-        assert_eq!(taken(""), Ok(call(&json!({}))));
+        assert_eq!(decoded(&format!(" {object}\n")), Ok(call(&object)));
+        assert_eq!(decoded(""), Ok(call(&json!({}))));
         let cut = json!({"prompt": "a\u{fffd}"});
-        assert_eq!(taken(r#"{"prompt": "a\ud83d"}"#), Ok(call(&cut)));
+        assert_eq!(decoded(r#"{"prompt": "a\ud83d"}"#), Ok(call(&cut)));
         let many = format!("{{\"images\": [{}0]}}", "0,".repeat(MAX_VALUES));
         let twice = json!(object.to_string()).to_string();
         for text in ["hi", "{\"prompt\": ", "[{\"prompt\": 1}]", "null", "7", &twice, &many] {
-            let refused = taken(text).expect_err("it is no object");
+            let refused = decoded(text).expect_err("it is no object");
             assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(1), &json!(-32602)));
             let said = refused["error"]["message"].as_str().expect("a message");
             assert!(said.contains("\"arguments\"") && said.contains("holds one as JSON"), "{said}");
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_is_ignored() {
+    fn invalid_messages_without_an_id_are_ignored() {
         for line in ["no json", "{}", r#"{"jsonrpc":"2.0","id":1,"result":"#] {
             assert!(matches!(decode(line.as_bytes())[..], [Decoded::Ignored(_)]), "{line}");
         }
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_taken_apart() {
+    fn a_batch_yields_each_of_its_messages() {
         let batch = br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"id":2},{"jsonrpc":"2.0","id":3,"method":"ping"}]"#;
         let decoded = decode(batch);
         assert!(matches!(

@@ -1,18 +1,18 @@
-//! The id of a message that cannot be read: too long, cut off, or broken.
+//! Finds the id of a message that cannot be decoded: too long, cut off, or broken.
 //!
-//! A scan of the outermost object in constant memory. It does not check the JSON; it follows strings
-//! and brackets just far enough to find the outermost `id` and to see whether there is a `method`.
+//! Scans the outermost object in constant memory. It does not validate the JSON; it tracks strings and
+//! brackets just far enough to find the outermost `id` and to tell a response from a request.
 
 use serde_json::Value;
 
-/// The longest key or id that is looked at, in bytes.
+/// The longest key or id that is read, in bytes.
 const MAX_TOKEN: usize = 256;
 
 /// What was found.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Salvaged {
     pub(super) id: Option<Value>,
-    /// Whether it has a `result` or an `error`, which makes it a response: nobody waits for an answer.
+    /// Whether it has a `result` or an `error`. Then it is a response, and nobody waits for an answer.
     pub(super) is_response: bool,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Salvage {
     escaped: bool,
     /// The outermost key whose value is being read.
     key: Option<Vec<u8>>,
-    /// The outermost token being read: a key, or a value that is no object or array.
+    /// The outermost token being read: a key, or a value that is neither an object nor an array.
     token: Vec<u8>,
     found: Salvaged,
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_outermost_id_counts_wherever_it_stands() {
+    fn only_the_outermost_id_counts_wherever_it_is() {
         let seven = Some(json!(7));
         assert_eq!(id_of(r#"{"id":7,"params":{"id":8,"x":["id",9]}}"#), seven);
         assert_eq!(id_of(r#"{"params":{"id":8,"t":"},{\"id\":9"},"id" : 7 }"#), seven);
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_line_gives_what_came_before_the_cut() {
+    fn a_line_that_is_cut_off_yields_an_id_before_the_cut() {
         assert_eq!(id_of(r#"{"id":7,"method":"tools/call","params":{"na"#), Some(json!(7)));
         assert_eq!(id_of(r#"{"method":"tools/call","par"#), None);
     }
 
     #[test]
-    fn a_response_is_told_from_a_request() {
+    fn a_response_differs_from_a_request() {
         assert!(salvage(br#"{"id":7,"result":{}}"#).is_response);
         assert!(!salvage(br#"{"id":7,"params":{"result":1}}"#).is_response);
     }
