@@ -1,9 +1,11 @@
 //! The lowest layer: plain values and the rules that apply to them. Nothing here does I/O, blocks or starts
 //! a process, and nothing here depends on a layer above.
 
+pub(crate) mod advice;
 pub(crate) mod command_line;
 pub(crate) mod diff;
 pub(crate) mod effective;
+pub(crate) mod error_code;
 pub(crate) mod event;
 pub(crate) mod job_id;
 pub(crate) mod limits;

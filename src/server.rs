@@ -1,4 +1,4 @@
-//! The MCP server: rmcp's handler, and the life of the process around it.
+//! The MCP server: rmcp's handler.
 
 use std::panic::AssertUnwindSafe;
 
@@ -20,8 +20,8 @@ use crate::turn::Codex;
 pub(crate) mod life;
 mod task;
 
-/// The first 250 characters say when to reach for this server: that is what Codex shows in its
-/// overview, and what the search for deferred tools in Claude Code looks at.
+/// The first 250 characters say when to use this server: Codex shows them in its overview, and Claude
+/// Code searches them for deferred tools.
 const INSTRUCTIONS: &str = "\
 Codex as a second coding agent. Use it for a second opinion, to have a plan torn apart before coding \
 (codex_guard_plan), to have finished work reviewed (codex_guard_final), or to hand off a question or \
@@ -78,7 +78,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let result = self.negotiate_initialize(&request)?;
-        // What was agreed on is what later answers must keep to.
+        // Later answers must use the version that was agreed on.
         let mut peer = request;
         peer.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(peer);

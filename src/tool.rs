@@ -1,4 +1,4 @@
-//! The tools: what they take, what Codex is asked, what they answer.
+//! The tools: their parameters, the prompts they send to Codex, and their answers.
 
 mod arguments;
 mod chat;
@@ -19,7 +19,7 @@ mod turn;
 mod verdict;
 
 pub(crate) use chat::NAME as CHAT;
-pub(crate) use chat_job::{begin_chat, chat_result};
+pub(crate) use chat_job::{chat_result, start_chat};
 pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
 pub(crate) use job::blocking;

@@ -60,7 +60,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
     };
     if json {
         let mut error =
-            json!({"kind": kind.word(), "message": message, "next": of_failure(failure)});
+            json!({"kind": kind.code(), "message": message, "next": of_failure(failure)});
         if let Some(partial) = partial_reply {
             error["partial_reply"] = partial.as_str().into();
         }
@@ -78,7 +78,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         for warning in warnings {
             tell(YELLOW, &format!("warning: {warning}"));
         }
-        tell(RED, &format!("error: {}: {message}", kind.word()));
+        tell(RED, &format!("error: {}: {message}", kind.code()));
         complain(&format!("next: {}", of_failure(failure)));
         if let Some(session) = session_id {
             tell_session(*session);

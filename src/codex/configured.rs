@@ -22,6 +22,11 @@ const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
 
 /// Settings of a project that can do no harm whoever wrote them, and hold no text that must not stand
 /// on a command line.
+///
+/// This is not `policy::HARMLESS_SETTINGS`, which lists what a caller may set: these come from a file that
+/// an earlier turn may have written, and the others are left out with a warning. `model` is one of them,
+/// because the policy checks the model by itself; the text `compact_prompt` is not. A test keeps all
+/// others a subset.
 const PROJECT_SETTINGS: &[&str] = &[
     "hide_agent_reasoning",
     "model",
@@ -264,7 +269,15 @@ fn table(path: &Path) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::policy::HARMLESS_SETTINGS;
     use std::fs;
+
+    #[test]
+    fn a_project_sets_nothing_that_a_caller_may_not_but_the_model() {
+        let only_here: Vec<_> =
+            PROJECT_SETTINGS.iter().filter(|key| !HARMLESS_SETTINGS.contains(*key)).collect();
+        assert_eq!(only_here, [&"model"]);
+    }
 
     #[test]
     fn the_nearest_setting_wins_and_without_one_it_is_a_matter_of_trust() {

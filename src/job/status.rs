@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::advice::{Cause, Reader, advice_for};
 use crate::model::outcome::FailureKind;
 use crate::model::value::InvalidValue;
-use crate::turn::advice::{self, Ways};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl std::str::FromStr for Status {
 /// Why a job's turn was not completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobError {
-    /// One of the words of [`FailureKind::word`](crate::FailureKind::word), or `interrupted`.
+    /// One of the codes of [`FailureKind::code`](crate::FailureKind::code), or `interrupted`.
     pub kind: String,
     /// What happened.
     pub message: String,
@@ -82,39 +82,27 @@ pub struct JobError {
     pub partial_reply: Option<String>,
 }
 
-/// How a job is gone on with.
-const WAYS: Ways<'_> = Ways {
-    again: "reply to the job (job_reply)",
-    resume: "reply to the job (job_reply) to go on from where it stopped",
-};
-
 impl JobError {
     /// What a turn of the job ended with.
     pub(crate) fn of(kind: &FailureKind) -> Self {
-        Self {
-            kind: kind.word().into(),
-            message: kind.to_string(),
-            next: advice::next(kind, WAYS),
-            partial_reply: None,
-        }
+        Self::new(Cause::Failure(kind), kind.to_string())
     }
 
     /// The job's process is gone or leaving, or something more urgent came.
     pub(crate) fn interrupted(message: &str) -> Self {
-        Self {
-            kind: Status::Interrupted.as_str().into(),
-            message: message.into(),
-            next: format!("nothing is lost: {}, or resume its session by hand.", WAYS.resume),
-            partial_reply: None,
-        }
+        Self::new(Cause::Interrupted, message.into())
     }
 
     /// The same happened to the job before the turn of a prompt had begun.
     pub(crate) fn not_begun(why: &str) -> Self {
+        Self::new(Cause::NotStarted, format!("this prompt was not begun: {why}"))
+    }
+
+    fn new(cause: Cause<'_>, message: String) -> Self {
         Self {
-            kind: Status::Interrupted.as_str().into(),
-            message: format!("this prompt was not begun: {why}"),
-            next: "Codex never saw it: send it again with job_reply.".into(),
+            kind: cause.code().as_str().into(),
+            message,
+            next: advice_for(cause, Reader::JobRecord),
             partial_reply: None,
         }
     }

@@ -1,9 +1,10 @@
-//! How a turn can end. Every ending is here, and each says all that is known.
+//! Every way in which a turn can end, with all that is known about it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::effective::Effective;
+use super::error_code::ErrorCode;
 use super::session_id::SessionId;
 use super::text::{LineBreaks, excerpt, sanitize};
 use super::usage::Usage;
@@ -15,23 +16,23 @@ use super::value::InvalidValue;
 pub struct Answer {
     /// The session it belongs to.
     pub session_id: SessionId,
-    /// Whether Codex keeps a record of the session, without which nobody can go on in it.
+    /// Whether Codex keeps a record of the session. Without one it cannot be resumed.
     pub is_recorded: bool,
-    /// Whether commands did not run because their sandbox could not be made on this machine.
+    /// Whether commands did not run because their sandbox could not be created on this machine.
     pub no_sandbox: bool,
-    /// What Codex said last.
+    /// Codex's final message.
     pub reply: String,
-    /// The reply as JSON, if a schema was given and the reply is JSON.
+    /// The reply, parsed, if the request had a schema and the reply is JSON.
     pub output: Option<serde_json::Value>,
-    /// The directory it worked in.
+    /// The directory that Codex worked in.
     pub working_dir: PathBuf,
-    /// What was in force, if Codex's record of the turn could be read.
+    /// The settings that were in force, if Codex's record of the turn could be read.
     pub effective: Option<Effective>,
-    /// Tokens of this turn, if Codex said.
+    /// Tokens of this turn, if Codex reported them.
     pub usage: Option<Usage>,
-    /// Tokens of the whole session, if Codex said.
+    /// Tokens of the whole session, if Codex reported them.
     pub session_usage: Option<Usage>,
-    /// What the caller should know although the turn is complete.
+    /// Sentences that the caller should read although the turn was completed.
     pub warnings: Vec<String>,
 }
 
@@ -43,48 +44,48 @@ pub struct Failure {
     /// What happened.
     #[source]
     pub kind: FailureKind,
-    /// The session, as soon as there is one. It can be resumed.
+    /// The session, if it is known. It can be resumed.
     pub session_id: Option<SessionId>,
-    /// What Codex had said so far.
+    /// Codex's messages up to then, if there were any.
     pub partial_reply: Option<String>,
-    /// The directory it worked in, once that was settled.
+    /// The directory that Codex worked in, if that was decided.
     pub working_dir: Option<PathBuf>,
-    /// What else the caller should know.
+    /// Further sentences that the caller should read.
     pub warnings: Vec<String>,
 }
 
 impl Failure {
-    /// A failure of which no more is known.
+    /// A failure without further details.
     pub(crate) fn of(kind: FailureKind, session_id: Option<SessionId>) -> Box<Self> {
         let (partial_reply, working_dir, warnings) = (None, None, Vec::new());
         Box::new(Self { kind, session_id, partial_reply, working_dir, warnings })
     }
 }
 
-/// Which of its limits a call reached.
+/// The timeout that a call reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// The time for the whole call.
+    /// The timeout for the whole call.
     Total(Duration),
-    /// The time without any event.
+    /// The idle timeout: the time without any event.
     Idle(Duration),
 }
 
 /// Who stopped a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelledBy {
-    /// The one who had made it.
+    /// Its caller.
     Caller,
-    /// The server, which was told to leave.
+    /// The server, because it is shutting down.
     Shutdown,
 }
 
-/// Why a turn was not completed. [`FailureKind::word`] gives each a word that does not change. As a
-/// message it is bounded, and what is in it from outside commands no terminal; the fields are as they came.
+/// Why a turn was not completed. [`FailureKind::code`] is a stable code for each kind. The displayed message
+/// is bounded in length, and text from outside is escaped in it; the fields hold that text unescaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// A value in the request cannot be used.
+    /// A value in the request is invalid.
     #[error("{field} {problem}")]
     BadInput {
         /// The field's name.
@@ -92,196 +93,195 @@ pub enum FailureKind {
         /// What is wrong with its value.
         problem: InvalidValue,
     },
-    /// The request asks for more than the operator allows.
+    /// The request exceeds what the operator allows.
     #[error("{field} {}. The operator's setting {setting} says so", line(.problem))]
     NotAllowed {
         /// The field's name.
         field: String,
-        /// What is too much, and what is allowed.
+        /// What was requested, and what is allowed.
         problem: String,
-        /// The variable that would allow it.
+        /// The environment variable that would allow it.
         setting: &'static str,
     },
-    /// Codex's own record says that the turn ran with more than the operator allows.
+    /// By Codex's own record, the turn ran with more permissions than the operator allows.
     #[error("the turn ran with more than this server allows: {}", line(.breach))]
     LooserThanAllowed {
         /// What was in force, and what is allowed.
         breach: String,
     },
-    /// Codex's own record says that the turn ran with more than it was to have, although the operator
-    /// allows that much.
+    /// By Codex's own record, the turn ran with more permissions than requested, although the operator
+    /// allows them.
     #[error("the turn ran with more than was asked for: {excess}")]
     LooserThanAsked {
-        /// What was in force, and what was asked for.
+        /// What was in force, and what was requested.
         excess: String,
     },
-    /// This Codex is too old for what is asked.
+    /// This Codex is too old for the request.
     #[error("{field} needs Codex {needed} or newer{}, and this one is {found}", spaced(.only_with))]
     NeedsNewerCodex {
         /// The field's name.
         field: String,
-        /// What makes it need that here, if it does not always: a clause, or empty.
+        /// The condition under which the field needs it, as a clause; empty if it always does.
         only_with: String,
-        /// The lowest version on which it was seen to work.
+        /// The oldest version on which it is known to work.
         needed: String,
-        /// The version that there is.
+        /// The installed version.
         found: String,
     },
-    /// There is no Codex to start.
+    /// There is no such program, or it cannot be executed.
     #[error("there is no program {} that can be started{}", line(.program), detail(&line(.reason)))]
     CodexNotFound {
-        /// What was looked for.
+        /// The program, as configured.
         program: String,
-        /// What the system said, if it was found and did not start.
+        /// The system's error, if the program exists but did not start; else empty.
         reason: String,
     },
-    /// There is a Codex, and the system would not start it: it has no room for another process, or the
-    /// command line is too long for it.
+    /// The system could not start Codex, for lack of resources or because the command line is too long.
     #[error("{} could not be started: {}", line(.program), line(.reason))]
     CannotStart {
-        /// What was to be started.
+        /// The program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// What Codex reads as a file, such as the schema of a review, cannot be written.
+    /// A file for Codex, such as the schema of a review, cannot be written.
     #[error("the files that Codex reads in this turn cannot be written: {}", line(.reason))]
     Storage {
-        /// Where, and what the system said.
+        /// The path, and the system's error.
         reason: String,
     },
-    /// Codex cannot load its configuration, or what the call adds to it.
+    /// Codex cannot load its configuration, or the settings that the call adds.
     #[error("Codex cannot load its configuration: {}", lines(.message))]
     ConfigNotLoaded {
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
-    /// An MCP server of Codex's own that is required does not start.
+    /// An MCP server that Codex is configured to require did not start.
     #[error("an MCP server that Codex is configured to require did not start: {}", lines(.message))]
     McpServerFailed {
-        /// Codex's words, which name it.
+        /// Codex's message, which names the server.
         message: String,
     },
-    /// Codex cannot write in its own folder, or there is none.
+    /// Codex's own folder is missing or not writable.
     #[error("Codex cannot use its folder {}: {}", line(.home), lines(.message))]
     CodexHomeUnusable {
-        /// The folder, as far as it is known.
+        /// The folder, if it is known; else empty.
         home: String,
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
     /// Codex is not logged in.
     #[error("Codex is not logged in, or its login was not accepted: {}", lines(.message))]
     NotLoggedIn {
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
-    /// Somebody else, such as another Codex, renewed the login at the same moment.
+    /// Another process, such as another Codex, renewed the login at the same moment.
     #[error("Codex could not renew its login, because somebody else had just done so: {}", lines(.message))]
     RefreshTokenUsed {
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
-    /// The plan, the quota or the rate of requests is used up.
+    /// A limit of the plan, a quota or a rate limit is reached.
     #[error("Codex has reached a usage limit: {}", lines(.message))]
     UsageLimit {
-        /// Codex's words, often with the time when the limit is lifted.
+        /// Codex's message, often with the time when the limit is lifted.
         message: String,
     },
     /// Codex has no such session.
     #[error("Codex knows no session {session}")]
     SessionNotFound {
-        /// The one asked for.
+        /// The requested session.
         session: SessionId,
     },
-    /// Somebody who is not in line, such as a person, is working in the session.
+    /// A process outside of the queue, such as a user's terminal, has the session open.
     #[error("the session is in use{}, and was still after {} s", detail(&line(.holder)), .waited.as_secs())]
     SessionBusy {
-        /// What is known of the process that uses it, or empty.
+        /// A description of that process, or empty.
         holder: String,
         /// How long the call waited.
         waited: Duration,
     },
-    /// Codex began another session than the one asked for. It was stopped at once.
+    /// Codex opened another session than the requested one, and was stopped at once.
     #[error("Codex answered in session {} and not in {asked}", excerpt(.got))]
     AnotherSession {
-        /// The one asked for.
+        /// The requested session.
         asked: SessionId,
-        /// The one that Codex announced.
+        /// The session that Codex announced.
         got: String,
     },
-    /// What the session holds, or the prompt alone, is more than the model can take.
+    /// The session, or the prompt alone, does not fit into the model's context window.
     #[error("the model's context window is full: {}", lines(.message))]
     ContextFull {
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
-    /// The model does not take the schema that its answer is to have.
+    /// The model rejects the schema for its answer.
     #[error("the model does not take the schema for its answer: {}", lines(.message))]
     SchemaRefused {
-        /// The provider's words.
+        /// The provider's message.
         message: String,
     },
-    /// The model does not take a picture in the session.
+    /// The model rejects an image in the session.
     #[error("the model does not take a picture in this session: {}", lines(.message))]
     PictureRefused {
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
-    /// Codex says that the turn failed.
+    /// Codex reported that the turn failed.
     #[error("the turn failed: {}", lines(.message))]
     TurnFailed {
-        /// Codex's words.
+        /// Codex's message.
         message: String,
     },
-    /// A limit was reached, and Codex was stopped.
+    /// A timeout was reached, and Codex was stopped.
     #[error("{}", timed_out(.limit, *.started, &line(.in_front)))]
     TimedOut {
-        /// Which one.
+        /// The timeout.
         limit: Limit,
-        /// Whether Codex had been started: a call may wait for its whole time.
+        /// Whether Codex was started. A call may spend its whole time in the queue.
         started: bool,
-        /// What is known of those it waited for, or empty.
+        /// A description of the calls that were ahead of it, or empty.
         in_front: String,
     },
-    /// The call was stopped.
+    /// The call was cancelled.
     #[error("the call was cancelled{}", if matches!(.by, CancelledBy::Shutdown) { ": the server is shutting down" } else { "" })]
     Cancelled {
         /// By whom.
         by: CancelledBy,
     },
-    /// What Codex does cannot be recorded, as a job's must be. Codex was stopped.
+    /// The events of a job could not be recorded, so Codex was stopped.
     #[error("what Codex does could not be recorded ({}), so Codex was stopped", line(.reason))]
     NotRecorded {
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// Codex is gone and the turn was neither completed nor failed.
+    /// Codex exited, and the turn was neither completed nor failed.
     #[error("Codex ended without a result ({status}){}", detail(&lines(.reason)))]
     NoResult {
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// What it wrote on standard error.
+        /// Its standard error.
         reason: String,
     },
     /// The queue is full.
     #[error("{running} calls are running and {waiting} are waiting, which is the limit")]
     TooManyCalls {
-        /// Calls at work.
+        /// Running calls.
         running: usize,
-        /// Calls that wait.
+        /// Waiting calls.
         waiting: usize,
     },
-    /// Something in here is broken.
+    /// A bug in this program.
     #[error("internal error: {}", line(.message))]
     Internal {
-        /// What.
+        /// What went wrong.
         message: String,
     },
 }
 
 impl FailureKind {
-    /// What it has in common with others.
+    /// The class of the kind.
     pub(crate) fn sort(&self) -> Sort {
         match self {
             Self::BadInput { .. } | Self::NotAllowed { .. } => Sort::Refused,
@@ -313,61 +313,65 @@ impl FailureKind {
         }
     }
 
-    /// The kind as one word of a fixed vocabulary, for programs and for searching.
-    pub fn word(&self) -> &'static str {
+    /// The code: one of a fixed vocabulary, for programs and for searching.
+    pub fn code(&self) -> &'static str {
+        self.error_code().as_str()
+    }
+
+    pub(crate) fn error_code(&self) -> ErrorCode {
         match self {
-            Self::BadInput { .. } => "bad_input",
-            Self::NotAllowed { .. } => "not_allowed",
-            Self::NeedsNewerCodex { .. } => "needs_newer_codex",
-            Self::LooserThanAllowed { .. } => "looser_than_allowed",
-            Self::LooserThanAsked { .. } => "looser_than_asked",
-            Self::CodexNotFound { .. } => "codex_not_found",
-            Self::CannotStart { .. } => "cannot_start",
-            Self::Storage { .. } => "storage",
-            Self::ConfigNotLoaded { .. } => "config_not_loaded",
-            Self::McpServerFailed { .. } => "mcp_server_failed",
-            Self::CodexHomeUnusable { .. } => "codex_home_unusable",
-            Self::NotLoggedIn { .. } => "not_logged_in",
-            Self::RefreshTokenUsed { .. } => "refresh_token_used",
-            Self::ContextFull { .. } => "context_full",
-            Self::SchemaRefused { .. } => "schema_refused",
-            Self::PictureRefused { .. } => "picture_refused",
-            Self::UsageLimit { .. } => "usage_limit",
-            Self::SessionNotFound { .. } => "session_not_found",
-            Self::SessionBusy { .. } => "session_busy",
-            Self::AnotherSession { .. } => "another_session_answered",
-            Self::TurnFailed { .. } => "turn_failed",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Cancelled { .. } => "cancelled",
-            Self::NotRecorded { .. } => "not_recorded",
-            Self::NoResult { .. } => "no_result",
-            Self::TooManyCalls { .. } => "too_many_calls",
-            Self::Internal { .. } => "internal",
+            Self::BadInput { .. } => ErrorCode::BadInput,
+            Self::NotAllowed { .. } => ErrorCode::NotAllowed,
+            Self::LooserThanAllowed { .. } => ErrorCode::LooserThanAllowed,
+            Self::LooserThanAsked { .. } => ErrorCode::LooserThanAsked,
+            Self::NeedsNewerCodex { .. } => ErrorCode::NeedsNewerCodex,
+            Self::CodexNotFound { .. } => ErrorCode::CodexNotFound,
+            Self::CannotStart { .. } => ErrorCode::CannotStart,
+            Self::Storage { .. } => ErrorCode::Storage,
+            Self::ConfigNotLoaded { .. } => ErrorCode::ConfigNotLoaded,
+            Self::McpServerFailed { .. } => ErrorCode::McpServerFailed,
+            Self::CodexHomeUnusable { .. } => ErrorCode::CodexHomeUnusable,
+            Self::NotLoggedIn { .. } => ErrorCode::NotLoggedIn,
+            Self::RefreshTokenUsed { .. } => ErrorCode::RefreshTokenUsed,
+            Self::UsageLimit { .. } => ErrorCode::UsageLimit,
+            Self::SessionNotFound { .. } => ErrorCode::SessionNotFound,
+            Self::SessionBusy { .. } => ErrorCode::SessionBusy,
+            Self::AnotherSession { .. } => ErrorCode::AnotherSession,
+            Self::ContextFull { .. } => ErrorCode::ContextFull,
+            Self::SchemaRefused { .. } => ErrorCode::SchemaRefused,
+            Self::PictureRefused { .. } => ErrorCode::PictureRefused,
+            Self::TurnFailed { .. } => ErrorCode::TurnFailed,
+            Self::TimedOut { .. } => ErrorCode::TimedOut,
+            Self::Cancelled { .. } => ErrorCode::Cancelled,
+            Self::NotRecorded { .. } => ErrorCode::NotRecorded,
+            Self::NoResult { .. } => ErrorCode::NoResult,
+            Self::TooManyCalls { .. } => ErrorCode::TooManyCalls,
+            Self::Internal { .. } => ErrorCode::Internal,
         }
     }
 }
 
-/// What the kinds have in common, for those who tell no more apart.
+/// A coarse class of kinds, for exit statuses and the status of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort {
-    /// What was asked cannot be done as it was asked.
+    /// The request is invalid or not allowed.
     Refused,
     TimedOut,
     Cancelled(CancelledBy),
     Failed,
 }
 
-/// What comes from outside, as a message has it.
+/// Text from outside, escaped and on one line.
 fn line(text: &str) -> String {
     sanitize(text, LineBreaks::Escape)
 }
 
-/// A clause after a space, if there is one.
+/// The clause after a space, or nothing.
 fn spaced(clause: &str) -> String {
     if clause.is_empty() { String::new() } else { format!(" {clause}") }
 }
 
-/// The same for Codex's words, which may be several lines.
+/// Text from outside that may have several lines, escaped.
 fn lines(text: &str) -> String {
     sanitize(text, LineBreaks::Keep)
 }
@@ -389,7 +393,7 @@ fn timed_out(limit: &Limit, started: bool, in_front: &str) -> String {
     }
 }
 
-/// A duration as a person would say it: `1.5 s`, `2 min 5 s`, `3 h 10 min`.
+/// A duration for readers: `1.5 s`, `2 min 5 s`, `3 h 10 min`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {

@@ -1,5 +1,5 @@
-//! A call of `codex_chat` as a task (MCP's tasks extension, 2026-07-28): a job, whose name is the
-//! task's id. So any server answers for a task of an older one.
+//! A call to `codex_chat` as a task (MCP's tasks extension, 2026-07-28). The task is a job, and its id is
+//! the job's, so any server can answer for a task that an earlier one started.
 
 use rmcp::model::{
     CallToolResponse, CreateTaskResult, DetailedTask, ErrorData, GetTaskResult, JsonObject, Task,
@@ -12,16 +12,16 @@ use crate::job::{JobId, Jobs, Problem, State, Status};
 use crate::model::text::excerpt;
 use crate::tool::{self, Services, Tool};
 
-/// How often a client is to ask, in milliseconds.
-const ASK_EVERY_MS: u64 = 1_000;
+/// How often a client should poll, in milliseconds.
+const POLL_EVERY_MS: u64 = 1_000;
 
-/// Whether the client of this very call takes a task for an answer. Claude Code says so in its
-/// terminal, but not for the calls of its sub-agents in the same session.
+/// Whether the client accepts a task as the answer to this call. Claude Code does in its terminal, but
+/// not for calls of its sub-agents in the same session.
 pub(super) fn is_accepted(context: &RequestContext<RoleServer>) -> bool {
     context.meta.client_capabilities().is_some_and(|client| client.supports_tasks())
 }
 
-/// Starts a job for a call of `codex_chat`. It is a task as soon as its session is known.
+/// Starts a job for a call to `codex_chat`, and answers with a task unless the job has ended already.
 pub(super) async fn start(
     tool: &Tool,
     arguments: JsonObject,
@@ -29,12 +29,12 @@ pub(super) async fn start(
     context: &RequestContext<RoleServer>,
 ) -> CallToolResponse {
     let jobs = &services.jobs;
-    let state = match tool::begin_chat(tool, arguments, services).await {
+    let state = match tool::start_chat(tool, arguments, services).await {
         Ok(state) => state,
         Err(error) => return error.into(),
     };
     if context.ct.is_cancelled() {
-        // Nobody will ask for a task that was never told.
+        // Nobody will poll a task that the client never heard of.
         drop(look(jobs, state.job_id, Jobs::cancel).await);
     }
     if state.status.has_ended() {
@@ -43,9 +43,9 @@ pub(super) async fn start(
     CallToolResponse::Task(CreateTaskResult::new(task(&state)))
 }
 
-/// What a task is at.
+/// The state of a task.
 pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorData> {
-    let state = look(jobs, named(id)?, Jobs::look_at_first_turn).await?;
+    let state = look(jobs, job_id(id)?, Jobs::look_at_first_turn).await?;
     let payload = match state.status {
         Status::Queued | Status::Running => TaskPayload::Working,
         Status::Cancelled => TaskPayload::Cancelled,
@@ -60,17 +60,17 @@ pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorDat
     Ok(GetTaskResult::new(DetailedTask::new(task(&state), payload)))
 }
 
-/// Nothing is ever asked of the client, so there is nothing to take.
+/// Does nothing but check the id: a task never requests input from the client.
 pub(super) async fn update(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
-    look(jobs, named(id)?, Jobs::look).await.map(drop)
+    look(jobs, job_id(id)?, Jobs::look).await.map(drop)
 }
 
-/// Stops a task. Clients do so more than once.
+/// Cancels a task. Clients may send this more than once.
 pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
-    look(jobs, named(id)?, Jobs::cancel_first_turn).await.map(drop)
+    look(jobs, job_id(id)?, Jobs::cancel_first_turn).await.map(drop)
 }
 
-fn named(id: &str) -> Result<JobId, ErrorData> {
+fn job_id(id: &str) -> Result<JobId, ErrorData> {
     id.parse()
         .map_err(|_| ErrorData::invalid_params(format!("there is no task {}", excerpt(id)), None))
 }
@@ -94,7 +94,7 @@ fn task(state: &State) -> Task {
         Some(session) => format!("{} (session {session})", state.activity.last_activity),
         None => state.activity.last_activity.clone(),
     };
-    // Without a time to live: a job is kept for as long as the settings say.
+    // Without a time to live: the settings decide how long a job is kept.
     Task::new(
         state.job_id.to_string(),
         TaskStatus::Working,
@@ -102,5 +102,5 @@ fn task(state: &State) -> Task {
         updated.to_string(),
     )
     .with_status_message(message)
-    .with_poll_interval_ms(ASK_EVERY_MS)
+    .with_poll_interval_ms(POLL_EVERY_MS)
 }

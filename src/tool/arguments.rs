@@ -1,4 +1,4 @@
-//! The arguments of a call, taken one by one. Each error names the field and the fix.
+//! The arguments of a call, read one by one. Each error names the field and the fix.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::model::text::excerpt;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
-/// How much text a call may hand over, in characters: what Codex takes, less room for the header.
+/// The longest text of a call, in characters: what Codex accepts, minus room for the header.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000_000;
 
 /// The longest list, in entries.
 const MAX_LISTED: usize = 200;
 
-/// Arguments that were not taken yet.
+/// Arguments that have not been read yet.
 pub(super) struct Arguments {
     tool: &'static str,
     rest: JsonObject,
@@ -36,8 +36,8 @@ pub(super) struct Arguments {
 pub(super) type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Arguments {
-    /// The arguments of a call of the tool of this name, which has this schema. Refuses names that are
-    /// not in it: a misspelt `session_id` must not start a new session.
+    /// The arguments of a call to `tool`, whose parameters are in `schema`. Rejects unknown names: a
+    /// misspelt `session_id` must not start a new session.
     pub(super) fn new(
         tool: &'static str,
         schema: &Value,
@@ -64,7 +64,7 @@ impl Arguments {
         self.tool
     }
 
-    /// Text that must be there.
+    /// A required text.
     pub(super) fn text(&mut self, name: &str) -> Result<String> {
         match self.optional_text(name)? {
             Some(text) => Ok(text),
@@ -72,7 +72,7 @@ impl Arguments {
         }
     }
 
-    /// Text that may be left out, which blank text is taken for.
+    /// An optional text. A blank one counts as missing.
     pub(super) fn optional_text(&mut self, name: &str) -> Result<Option<String>> {
         let Some(text) = self.take_string(name)? else { return Ok(None) };
         if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
@@ -86,7 +86,7 @@ impl Arguments {
         Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
 
-    /// A value of a fixed form.
+    /// An optional value that is parsed from a string.
     pub(super) fn parsed<T>(
         &mut self,
         name: &str,
@@ -97,7 +97,7 @@ impl Arguments {
             .transpose()
     }
 
-    /// A value of a fixed form that must be there.
+    /// A required value that is parsed from a string.
     pub(super) fn required<T>(
         &mut self,
         name: &str,
@@ -107,7 +107,7 @@ impl Arguments {
         value.ok_or_else(|| bad(name, format!("is required by {}, as a text", self.tool)))
     }
 
-    /// A whole number between two others.
+    /// An optional whole number from `least` to `most`.
     pub(super) fn whole(&mut self, name: &str, least: u64, most: u64) -> Result<Option<u64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match whole(&value) {
@@ -119,7 +119,7 @@ impl Arguments {
         }
     }
 
-    /// True or false; false if it is left out.
+    /// A boolean. Default: false.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool> {
         match self.take(name) {
             None => Ok(false),
@@ -128,7 +128,7 @@ impl Arguments {
         }
     }
 
-    /// A list of texts; empty if it is left out.
+    /// A list of strings. Default: empty.
     pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>> {
         let texts = match self.take(name) {
             None => Some(Vec::new()),
@@ -143,7 +143,7 @@ impl Arguments {
         }
     }
 
-    /// An object.
+    /// An optional object.
     pub(super) fn object(&mut self, name: &str) -> Result<Option<JsonObject>> {
         match self.take(name) {
             None => Ok(None),
@@ -152,7 +152,7 @@ impl Arguments {
         }
     }
 
-    /// A short list of values of a fixed form.
+    /// A list of at most [`MAX_OPTION_ENTRIES`] values that are parsed from strings.
     pub(super) fn list<T>(
         &mut self,
         name: &str,
@@ -165,7 +165,7 @@ impl Arguments {
         texts.iter().map(|text| parse(text).map_err(|problem| invalid(name, problem))).collect()
     }
 
-    /// What a turn runs with, as far as `codex_chat` takes it.
+    /// The options of a turn that `codex_chat` accepts.
     pub(super) fn options(&mut self) -> Result<Options> {
         let schema =
             |schema| OutputSchema::new(schema).map_err(|problem| invalid("output_schema", problem));
@@ -186,7 +186,7 @@ impl Arguments {
         })
     }
 
-    /// Settings, and the one among them that goes to Codex as a file.
+    /// Codex settings, and the compact prompt, which Codex reads from a file.
     fn config(&mut self) -> Result<(Vec<Override>, Option<String>)> {
         let mut settings = self.object("config")?.unwrap_or_default();
         if settings.len() > MAX_OPTION_ENTRIES {
@@ -217,12 +217,12 @@ impl Arguments {
             .map_err(|problem| invalid("extra_arguments", problem))
     }
 
-    /// Everything was taken.
+    /// Asserts that every argument was read.
     pub(super) fn end(self) {
         debug_assert!(self.rest.is_empty(), "a parameter in the schema is not read");
     }
 
-    /// What every tool takes, put into a request for `prompt`.
+    /// A request for `prompt` with the parameters that every turn accepts.
     pub(super) fn into_request(mut self, prompt: Prompt, options: Options) -> Result<TurnRequest> {
         let request = TurnRequest::new(prompt)
             .options(options)
@@ -264,15 +264,14 @@ impl Arguments {
         }
     }
 
-    /// A value that is there; `null` is as good as none.
+    /// The value, unless it is missing or `null`.
     fn take(&mut self, name: &str) -> Option<Value> {
         self.rest.shift_remove(name).filter(|value| !value.is_null())
     }
 }
 
-/// What a text stands for where the tool's schema wants none: models send numbers, lists and objects as
-/// texts that hold their JSON (Claude Code passes them on so). `None` if it does not stand for what is
-/// wanted.
+/// The value that a string holds as JSON, if the schema expects that type and not a string: models send
+/// numbers, lists and objects this way, and Claude Code passes them on unchanged.
 fn meant(value: &Value, schema: &Value) -> Option<Value> {
     let (text, wanted) = (value.as_str()?, schema.get("type")?.as_str()?);
     if wanted == "string" {
@@ -300,8 +299,8 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
-/// A directory, which must be absolute here: the server's own directory is nothing a caller knows.
-/// Whether it is there is found out where that holds nobody up.
+/// A directory. It must be absolute, because callers do not know the server's own. A later step checks
+/// whether it exists, without blocking other calls.
 fn working_dir(text: &str) -> std::result::Result<WorkingDir, InvalidValue> {
     if !Path::new(text).is_absolute() {
         return Err(InvalidValue("must be an absolute path of an existing directory".into()));

@@ -36,7 +36,7 @@ pub(super) fn tool() -> Tool {
     }
 }
 
-/// What a turn takes beyond what all turns take: for `codex_chat` and `job_start`.
+/// The parameters of `codex_chat` and `job_start` beyond those of all turns.
 pub(super) fn properties() -> Value {
     json!({
         "prompt": text("The question or task, with all the context Codex needs."),
@@ -72,7 +72,7 @@ fn request(arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
     Ok(request_and_text(arguments, origin)?.0)
 }
 
-/// The request, and the text in it that is the caller's own.
+/// The request, and the caller's own text in it.
 pub(super) fn request_and_text(
     mut arguments: Arguments,
     origin: &Origin,

@@ -1,4 +1,4 @@
-//! `codex_chat` as a job, for clients that take a task for an answer.
+//! `codex_chat` as a job, for clients that accept a task as the answer.
 
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::Map;
@@ -6,34 +6,38 @@ use serde_json::Map;
 use super::arguments::Arguments;
 use super::chat::request_and_text;
 use super::definition::{Services, Tool};
-use super::error::{Error, said_before};
+use super::error::{Error, partial_reply_text, render};
 use super::job::{SESSION_WITHIN, deciding, start, until};
 use super::size_limit::structured;
 use crate::job::{Jobs, State, snapshot};
 use crate::model::text::{LineBreaks, sanitize};
 
-/// Starts a job for a call of `codex_chat`, and waits a moment for its session.
+/// Starts a job for a call to `codex_chat`, and waits up to [`SESSION_WITHIN`] for its session.
 ///
 /// # Errors
 ///
-/// The answer to the call, if there is no job.
-pub(crate) async fn begin_chat(
+/// The answer to the call, if the job could not be started.
+pub(crate) async fn start_chat(
     tool: &Tool,
     arguments: JsonObject,
     services: &Services,
 ) -> Result<State, CallToolResult> {
-    begin(tool, arguments, services).await.map_err(|error| match error {
-        // The same answer as to a call without a job.
+    start_job(tool, arguments, services).await.map_err(|error| match error {
+        // As for a call that is not a task.
         Error::Failure(_) => error.result(tool.name, tool.family),
         Error::Jobs(_) => error.result("job_start", start::FAMILY),
     })
 }
 
-async fn begin(tool: &Tool, arguments: JsonObject, services: &Services) -> Result<State, Error> {
+async fn start_job(
+    tool: &Tool,
+    arguments: JsonObject,
+    services: &Services,
+) -> Result<State, Error> {
     let Services { codex, jobs, .. } = services;
     let arguments = Arguments::new(tool.name, &tool.input, arguments)?;
     let (mut request, text) = request_and_text(arguments, &codex.settings().origin)?;
-    // The timeouts of a call apply, although a job does its work.
+    // The timeouts of a call apply, although a job runs it.
     let limits = codex.settings().limits;
     request.total.get_or_insert(limits.total);
     request.idle.get_or_insert(limits.idle);
@@ -47,14 +51,14 @@ async fn begin(tool: &Tool, arguments: JsonObject, services: &Services) -> Resul
     .await
 }
 
-/// What `codex_chat` answers, from the job that did its work.
+/// The answer of `codex_chat`, from the job that ran it.
 pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let Some(session) = state.session_id.filter(|_| state.error.is_none()) else {
         let mut text = match &state.error {
             Some(error) => {
-                // An older version may have written it down as it came.
+                // An older version may have recorded it unescaped.
                 let message = sanitize(&error.message, LineBreaks::Keep);
-                format!("{}: {message}.\n\nNext: {}\n", error.kind, error.next)
+                render(&error.kind, &message, &error.next)
             }
             None => format!("{}.\n", state.status.as_str()),
         };
@@ -63,7 +67,7 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
             text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
         }
         if let Some(partial) = state.error.as_ref().and_then(|error| error.partial_reply.as_ref()) {
-            text += &said_before(partial);
+            text += &partial_reply_text(partial);
         }
         return CallToolResult::error(vec![ContentBlock::text(text)]);
     };

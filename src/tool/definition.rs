@@ -2,7 +2,7 @@
 //!
 //! Descriptions and schemas are written by hand, because space is short: Codex drops the descriptions of
 //! a schema over 5,000 bytes, Claude Code cuts long texts, and every byte is in the model's context.
-//! Limits stand in the descriptions too, since Codex strips them from schemas.
+//! Descriptions repeat the bounds of values, because Codex strips those from schemas.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(crate) struct Services {
     pub(crate) store: Store,
 }
 
-/// A call whose arguments the tool has.
+/// A call with arguments that are known to be the tool's.
 pub(super) struct Call<'a> {
     pub(super) arguments: Arguments,
     pub(super) services: &'a Services,
@@ -49,14 +49,14 @@ pub(super) struct Call<'a> {
 /// The structured content of an answer.
 pub(super) type Answer = Result<Map<String, Value>, Error>;
 
-/// What a call does to the world, for clients that ask their user first.
+/// What a call can change, so that clients know when to ask their user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Reads what is on this machine.
     Reads,
-    /// Has Codex read and answer.
+    /// Lets Codex read and answer.
     Reviews,
-    /// Has Codex work, as far as its sandbox allows.
+    /// Lets Codex work, within its sandbox.
     Works,
     /// Stops work.
     Stops,

@@ -1,41 +1,34 @@
-//! The answer to a call that has none: text alone, since that is what clients show of an error.
-//!
-//! It says what happened and what to do next, and is complete in itself.
-
-use std::io::ErrorKind;
+//! Errors as answers: text only, because that is what clients show of an error. Each is complete in
+//! itself: the code, what happened, and what to do next.
 
 use rmcp::model::{CallToolResult, ContentBlock};
 
 use super::reply::shortened;
 use crate::job::Problem;
+use crate::model::advice::{Cause, Reader, advice_for};
 use crate::model::outcome::{Failure, FailureKind};
 use crate::model::text::{LineBreaks, escape_controls, sanitize};
-use crate::turn::advice::{self, Ways};
 
-/// The most of a partial reply that an error carries: Claude Code cuts errors at 10,000 characters.
+/// The longest partial reply in an error, in characters: Claude Code cuts errors at 10,000.
 const MAX_PARTIAL_CHARS: usize = 6_000;
 
-/// What helps whenever the jobs' folder cannot be used.
-const OTHER_FOLDER: &str = "a person must name another folder by CODEX_PERSISTENT_MCP_STATE_DIR. \
-                            codex_chat works without it";
-
-/// Which errors the calls of a tool have, and how they are explained.
+/// The family of a tool, which decides how its errors are explained.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Family {
     Turn,
-    /// Jobs, with what a call says when it did not do what it should.
+    /// Jobs. `not_done` says what did not happen if a call fails, or is empty.
     Job {
         not_done: &'static str,
     },
     Session,
 }
 
-/// Why a call has no answer.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Error {
     /// A call was refused, or its turn was not completed.
     Failure(Box<Failure>),
-    /// Something cannot be done with jobs.
+    /// An error of the jobs themselves.
     Jobs(Problem),
 }
 
@@ -63,113 +56,55 @@ impl From<Problem> for Error {
 impl Error {
     /// The answer to the call of a tool.
     pub(super) fn result(&self, tool: &str, family: Family) -> CallToolResult {
-        let text = match (self, family) {
-            (Self::Failure(failure), Family::Turn) => failed(tool, failure),
-            (Self::Failure(failure), Family::Session) => of_session_tool(tool, &failure.kind),
-            (Self::Failure(failure), Family::Job { .. }) => refused(tool, &failure.kind),
-            (Self::Jobs(problem), Family::Job { not_done }) => of_job_tool(tool, not_done, problem),
-            (Self::Jobs(problem), Family::Turn | Family::Session) => of_job_tool(tool, "", problem),
+        let (cause, message, has_session) = match self {
+            Self::Failure(failure) => {
+                let Failure { kind, session_id, .. } = &**failure;
+                (Cause::Failure(kind), kind.to_string(), session_id.is_some())
+            }
+            Self::Jobs(problem) => (cause(problem), problem.to_string(), false),
         };
+        let (reader, message) = match family {
+            Family::Turn => (Reader::TurnTool { tool, has_session }, sentence(cause, message)),
+            Family::Job { not_done } => (Reader::JobTool { tool, not_done }, message),
+            Family::Session => (Reader::SessionTool { tool }, message),
+        };
+        let mut text = render(cause.code().as_str(), &message, &advice_for(cause, reader));
+        if let Self::Failure(failure) = self {
+            text += &details(failure);
+        }
         CallToolResult::error(vec![ContentBlock::text(text)])
     }
 }
 
-/// The answer to a call that met a defect of this program.
+/// The answer to a call that hit a bug in this program.
 pub(crate) fn internal(tool: &str, message: &str) -> CallToolResult {
     Error::from(FailureKind::Internal { message: message.into() }).result(tool, Family::Turn)
 }
 
-fn refused(name: &str, kind: &FailureKind) -> String {
-    let again = format!("call {name} again");
-    let next = advice::next(kind, Ways { again: &again, resume: &again });
-    format!("{}: {kind}.\n\nNext: {next}\n", kind.word())
+/// The format of every error.
+pub(super) fn render(code: &str, message: &str, advice: &str) -> String {
+    format!("{code}: {message}.\n\nNext: {advice}\n")
 }
 
-fn of_job_tool(name: &str, not_done: &str, problem: &Problem) -> String {
-    let (word, next) = match problem {
-        Problem::Refused(kind) => return refused(name, kind),
-        Problem::NotFound(_) => (
-            "job_not_found",
-            "check the job_id; job_list has all jobs. Ended jobs are removed after a time; the \
-             session of one is still there, and codex_chat goes on in it."
-                .into(),
-        ),
-        Problem::NotKept(_) => (
-            "session_not_kept",
-            "nothing can go on in it: start a new job without --ephemeral in extra_arguments, and \
-             tell it what it has to know."
-                .into(),
-        ),
-        Problem::TooMany => (
-            "too_many_jobs",
-            "wait for jobs to end with job_wait, or stop some with job_cancel.".into(),
-        ),
-        Problem::TooManyPrompts => (
-            "too_many_prompts",
-            "wait for turns of the job to end with job_wait, or stop it with job_cancel.".into(),
-        ),
-        Problem::NoStateDir => ("storage", format!("{OTHER_FOLDER}.")),
-        Problem::Storage { source, .. } => {
-            let cure = match source.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                    "a person must make room there, or else "
-                }
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                    "a person must make the folder writable, or else "
-                }
-                _ => "call it again; if that does not help, ",
-            };
-            ("storage", format!("{cure}{OTHER_FOLDER}."))
-        }
-        Problem::NoAnswer => {
-            ("storage", format!("call {name} again when it does, or else {OTHER_FOLDER}."))
-        }
-        Problem::Unsure => (
-            "storage",
-            format!("look with job_list, when it answers, before you call {name} again."),
-        ),
-        Problem::NotStarted(_) => (
-            "cannot_start",
-            format!(
-                "call {name} again when fewer programs run on this machine, or codex_chat. If it \
-                 goes on, a person must raise the limits of this server (open files, processes, \
-                 memory)."
-            ),
-        ),
-    };
-    let message = problem.to_string();
-    let nothing = match problem {
-        Problem::Unsure => "",
-        _ => not_done,
-    };
-    let nothing = if nothing.is_empty() { String::new() } else { format!(" {nothing}") };
-    format!("{word}: {message}.\n\nNext: {next}{nothing}\n")
+fn cause(problem: &Problem) -> Cause<'_> {
+    match problem {
+        Problem::Refused(kind) => Cause::Failure(kind),
+        Problem::NotFound(_) => Cause::JobNotFound,
+        Problem::NotKept(_) => Cause::SessionNotKept,
+        Problem::TooMany => Cause::TooManyJobs,
+        Problem::TooManyPrompts => Cause::TooManyPrompts,
+        Problem::NoStateDir => Cause::NoJobsFolder,
+        Problem::Storage { source, .. } => Cause::JobsFolderUnusable(source.kind()),
+        Problem::NoAnswer => Cause::JobsDiskHangs,
+        Problem::Unsure => Cause::JobsOutcomeUnknown,
+        Problem::NotStarted(_) => Cause::RunnerNotStarted,
+    }
 }
 
-fn of_session_tool(name: &str, trouble: &FailureKind) -> String {
-    let next = match trouble {
-        FailureKind::BadInput { field, .. } => {
-            format!("correct {field} and call {name} again.")
-        }
-        FailureKind::SessionNotFound { .. } => {
-            "check the session_id; codex_sessions has all sessions. They are looked for in \
-             CODEX_HOME, so one made with another CODEX_HOME is not found."
-                .into()
-        }
-        FailureKind::NotAllowed { field, .. } => format!(
-            "ask with another {field}, or have the person who runs this server allow it; \
-             codex_sessions has the sessions that can be read."
-        ),
-        _ => format!("call {name} again."),
-    };
-    format!("{}: {trouble}.\n\nNext: {next}\n", trouble.word())
-}
-
-/// The answer of the tool of this name, whose turn was not completed, or did not begin.
-fn failed(tool: &str, failure: &Failure) -> String {
-    let Failure { kind, session_id, partial_reply, working_dir, warnings } = failure;
-    let mut text =
-        format!("{}: {}.\n\nNext: {}\n", kind.word(), sentence(kind), next(tool, failure));
+/// The session, warnings and partial reply of a turn that was not completed.
+fn details(failure: &Failure) -> String {
+    let Failure { kind: _, session_id, partial_reply, working_dir, warnings } = failure;
+    let mut text = String::new();
     if let Some(session) = session_id {
         text += &format!("\nsession_id: {session}\nresume_command: {}\n", session.resume_command());
         if let Some(working_dir) = working_dir {
@@ -180,45 +115,37 @@ fn failed(tool: &str, failure: &Failure) -> String {
         text += &format!("\nWarning: {warning}\n");
     }
     if let Some(partial) = partial_reply {
-        text += &said_before(partial);
+        text += &partial_reply_text(partial);
     }
     text
 }
 
-/// What Codex had said before it went wrong, as an error has it.
-pub(super) fn said_before(partial: &str) -> String {
+/// The partial reply as an error shows it.
+pub(super) fn partial_reply_text(partial: &str) -> String {
     let (partial, _) = shortened(partial.to_owned(), MAX_PARTIAL_CHARS);
     format!("\nWhat Codex had said before:\n{}\n", escape_controls(&partial, LineBreaks::Keep))
 }
 
-fn sentence(kind: &FailureKind) -> String {
-    let text = kind.to_string();
-    let text = text.trim_end_matches('.');
+/// A message as a sentence, without the full stop.
+fn sentence(cause: Cause<'_>, message: String) -> String {
+    let text = message.trim_end_matches('.');
     match text.chars().next() {
-        // A field's name stays as it is written.
-        Some(first) if !starts_with_a_field(kind) => {
+        Some(first) if !starts_with_a_name(cause) => {
             first.to_uppercase().collect::<String>() + &text[first.len_utf8()..]
         }
         _ => text.to_owned(),
     }
 }
 
-fn starts_with_a_field(kind: &FailureKind) -> bool {
+/// Whether the message starts with the name of a field or a program, which stays as it is written.
+fn starts_with_a_name(cause: Cause<'_>) -> bool {
     matches!(
-        kind,
-        FailureKind::BadInput { .. }
-            | FailureKind::NotAllowed { .. }
-            | FailureKind::NeedsNewerCodex { .. }
-            | FailureKind::CannotStart { .. }
+        cause,
+        Cause::Failure(
+            FailureKind::BadInput { .. }
+                | FailureKind::NotAllowed { .. }
+                | FailureKind::NeedsNewerCodex { .. }
+                | FailureKind::CannotStart { .. }
+        )
     )
-}
-
-/// What the caller can do about it.
-fn next(tool: &str, failure: &Failure) -> String {
-    let again = format!("call {tool} again");
-    let resume = match failure.session_id {
-        Some(_) => format!("{again} with this session_id to go on from where it stopped"),
-        None => again.clone(),
-    };
-    advice::next(&failure.kind, Ways { again: &again, resume: &resume })
 }

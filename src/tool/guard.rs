@@ -1,6 +1,6 @@
 //! `codex_guard_plan` and `codex_guard_final`: a review before the work and one after it.
 //!
-//! Both run read-only, and leave what their session's later turns may do as it was.
+//! Both run read-only, and do not change the sandbox of later turns in the session.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::settings::Origin;
 
-/// The answer's field with the text of the review.
+/// The fields with the text of the review.
 const PLAN_TEXT: &str = "critique";
 const WORK_TEXT: &str = "review";
 

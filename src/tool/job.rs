@@ -1,4 +1,4 @@
-//! The tools for jobs: work that runs apart from this server, and is read, answered and stopped later.
+//! The tools for jobs: work that outlives this server, and is read, answered and stopped later.
 
 pub(super) mod cancel;
 pub(super) mod events;
@@ -20,14 +20,14 @@ use crate::job::{Commit, JobId, Jobs, LOOK_EVERY, Problem, State, snapshot};
 /// How long a start waits for the job's session.
 pub(super) const SESSION_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long a disk is waited for, and how many threads wait for it at most.
+/// How long a call waits for the disk, and how many threads may wait at a time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 static THREADS: Semaphore = Semaphore::const_new(128);
 
-/// The most entries of one answer: events, notifications, jobs.
+/// The most entries in one answer: events or jobs.
 const MAX_ENTRIES: u64 = 200;
 
-/// Does what blocks where that is no harm.
+/// Runs blocking work on a thread of its own.
 pub(crate) async fn blocking<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs) -> std::result::Result<T, Problem> + Send + 'static,
@@ -35,7 +35,8 @@ pub(crate) async fn blocking<T: Send + 'static>(
     within(jobs, work).await.unwrap_or(Err(Problem::NoAnswer))
 }
 
-/// The same for what is not to be done any more when it is answered that it was not.
+/// The same for work that must either be done or never be done: once the caller hears that it was not,
+/// it can no longer happen.
 pub(super) async fn deciding<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs, &Commit) -> std::result::Result<T, Problem> + Send + 'static,
@@ -47,7 +48,7 @@ pub(super) async fn deciding<T: Send + 'static>(
         .unwrap_or_else(|| Err(if commit.give_up() { Problem::NoAnswer } else { Problem::Unsure }))
 }
 
-/// `None` if the disk does not answer.
+/// `None` if the disk does not respond in time.
 async fn within<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs) -> std::result::Result<T, Problem> + Send + 'static,
@@ -57,9 +58,9 @@ async fn within<T: Send + 'static>(
     let work = async {
         let thread = THREADS.acquire().await;
         let work = move || {
-            // Until it is done, also when nobody waits for it any more.
+            // Held until the work is done, even if the call has timed out.
             let _thread = thread;
-            // A process that is started here is reaped by the runtime.
+            // The runtime reaps processes that are started here.
             let _runtime = runtime.enter();
             work(&jobs)
         };
@@ -75,7 +76,7 @@ fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {
     content
 }
 
-/// Looks at a job until it is as wanted, for a bounded time.
+/// Reads a job until the condition holds, or the time is over.
 pub(super) async fn until(
     jobs: &Jobs,
     look: fn(&Jobs, JobId) -> std::result::Result<State, Problem>,

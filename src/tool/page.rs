@@ -1,4 +1,4 @@
-//! `docs/tools.md`, made from the registry. A test fails when the committed page is stale.
+//! `docs/tools.md`, generated from the registry. A test fails when the committed page is stale.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -64,7 +64,7 @@ fn section(tool: &Tool, settings: &Settings) -> String {
     section
 }
 
-/// A row for each property of an object, and for those of the objects in it.
+/// Adds a row for each property of an object, and for those of nested objects.
 fn rows(table: &mut String, before: &str, schema: &Value) {
     let Some(properties) = schema["properties"].as_object() else { return };
     let required = schema["required"].as_array().cloned().unwrap_or_default();

@@ -6,10 +6,10 @@ use super::verdict;
 use crate::model::outcome::Answer;
 use crate::model::text::{HeadTail, split_head_tail};
 
-/// The longest reply that is passed on, in characters. Claude Code takes 500,000 of the whole answer.
+/// The longest reply in an answer, in characters. Claude Code accepts 500,000 for the whole answer.
 const MAX_REPLY_CHARS: usize = 400_000;
 
-/// What an answer has beside what all answers have.
+/// The form of an answer, beyond the fields that all answers have.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
     /// The reply as it is, in the field `reply`.
@@ -81,7 +81,7 @@ pub(super) fn content(form: Form, answer: Answer) -> Map<String, Value> {
     content
 }
 
-/// Leaves out the middle of a text that is too long.
+/// A text of at most `max_chars`, without its middle, and a warning if something was left out.
 pub(super) fn shortened(text: String, max_chars: usize) -> (String, Option<String>) {
     let Some(HeadTail { head, tail, omitted_chars: left_out }) = split_head_tail(&text, max_chars)
     else {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::MAX_TEXT_CHARS;
 
-/// A schema that is an object. Everything else counts as an empty one.
+/// The value as an object. Anything else becomes an empty one.
 pub(super) fn object(value: Value) -> JsonObject {
     match value {
         Value::Object(object) => object,
@@ -37,7 +37,7 @@ pub(super) fn complete(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
-/// Text of the caller's own, which counts towards the limit of a call.
+/// A text of the caller's, which counts towards the limit for a call.
 pub(super) fn text(about: &str) -> Value {
     json!({
         "type": "string",

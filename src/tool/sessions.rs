@@ -1,4 +1,4 @@
-//! The tools for Codex's own sessions: which there are, and what was said in one. They only read.
+//! The tools that list and read Codex's own sessions. They only read.
 
 pub(super) mod list;
 pub(super) mod read;
@@ -12,10 +12,10 @@ use super::definition::Answer;
 use crate::codex::sessions::Store;
 use crate::model::outcome::{CancelledBy, FailureKind};
 
-/// How long a disk is waited for.
+/// How long a call waits for the disk.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// The most entries of one answer.
+/// The most entries in one answer.
 const MAX_ENTRIES: u64 = 200;
 
 /// Ends a call that its client cancels.
@@ -32,7 +32,7 @@ async fn unless_cancelled(
     }
 }
 
-/// Does what blocks where that is no harm.
+/// Runs blocking work on a thread of its own.
 async fn blocking<T: Send + 'static>(
     store: &Store,
     work: impl FnOnce(&Store) -> T + Send + 'static,

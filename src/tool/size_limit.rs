@@ -1,38 +1,38 @@
-//! Answers that are no longer than clients take, whatever is in them. Pure.
+//! Keeps answers within the size that clients accept. Pure.
 
 use rmcp::model::CallToolResult;
 use serde_json::{Map, Value};
 
 use crate::model::text::shorten_strings;
 
-/// The longest structured content, in characters. Claude Code takes 500,000 of the whole answer.
+/// The longest structured content, in characters. Claude Code accepts 500,000 for the whole answer.
 const MAX_CHARS: usize = 450_000;
 
-/// To how many characters texts are cut, one after the other, until all fits.
+/// The lengths to which texts are cut, in this order, until the value fits.
 const CUTS: [usize; 5] = [100_000, 20_000, 4_000, 500, 100];
 
-/// How deep a value is looked into for what is long in it.
+/// How deep long parts of a value are searched for.
 const MAX_DEPTH: usize = 4;
 
-/// What is of no use without its middle.
+/// The field that is useless if it is cut.
 const WHOLE_OR_NOT_AT_ALL: &str = "output";
 
-/// A success with this content, or with what of it fits. What does not is told in its warnings.
+/// A success with this content, shortened if necessary. Its warnings say what was shortened.
 pub(super) fn structured(mut content: Map<String, Value>) -> CallToolResult {
     fit(&mut content, MAX_CHARS);
     CallToolResult::structured(Value::Object(content))
 }
 
 fn fit(content: &mut Map<String, Value>, most: usize) {
-    let mut left = all(content);
+    let mut left = total_length(content);
     if left <= most {
         return;
     }
     let whole = left;
-    let mut told = Vec::new();
+    let mut warnings_to_add = Vec::new();
     let mut leave_out = |fields: &mut Map<String, Value>| {
         if fields.shift_remove(WHOLE_OR_NOT_AT_ALL).is_some() {
-            told.push(format!(
+            warnings_to_add.push(format!(
                 "{WHOLE_OR_NOT_AT_ALL} is left out: with it the answer would have been {whole} \
                  characters long. The text that it stands in is in the session."
             ));
@@ -40,33 +40,33 @@ fn fit(content: &mut Map<String, Value>, most: usize) {
     };
     leave_out(content);
     content.get_mut("job").and_then(Value::as_object_mut).map(leave_out);
-    left = all(content);
-    // One field after the other, the longest first: what is short stays as it is.
+    left = total_length(content);
+    // The longest field first, so that short ones stay whole.
     while left > most {
         let Some((name, field)) = content.iter_mut().max_by_key(|(_, field)| length(field)) else {
             break;
         };
         let own = length(field);
         shrink(field, most.saturating_sub(left - own), 0);
-        told.push(format!(
+        warnings_to_add.push(format!(
             "{name} is not whole: the answer would have been {whole} characters long."
         ));
-        let now = all(content);
+        let now = total_length(content);
         if now >= left {
             break;
         }
         left = now;
     }
-    told.dedup();
+    warnings_to_add.dedup();
     if let Value::Array(warnings) =
         content.entry("warnings").or_insert_with(|| Value::Array(Vec::new()))
     {
-        warnings.extend(told.into_iter().map(Value::from));
+        warnings.extend(warnings_to_add.into_iter().map(Value::from));
     }
 }
 
-/// Makes a value so long at most: first its texts are cut, then lists lose their ends, and what is the
-/// longest in it is made shorter.
+/// Shrinks a value to at most `most` characters: first by cutting its texts, then by shrinking its longest
+/// part or dropping the ends of lists.
 fn shrink(value: &mut Value, most: usize, depth: usize) {
     for chars in [most].into_iter().chain(CUTS).filter(|chars| *chars <= most) {
         if length(value) <= most {
@@ -94,9 +94,9 @@ fn shrink(value: &mut Value, most: usize, depth: usize) {
     }
 }
 
-/// Leaves the beginning of what consists of many values.
+/// Keeps the first values of a list or object.
 fn shorten(value: &mut Value, most: usize) {
-    // The brackets, and a comma behind each.
+    // Minus the brackets. Each value has a comma.
     let mut room = most.saturating_sub(2);
     let mut fits = |length: usize| {
         let fits = length < room;
@@ -117,7 +117,7 @@ fn shorten(value: &mut Value, most: usize) {
     }
 }
 
-fn all(content: &Map<String, Value>) -> usize {
+fn total_length(content: &Map<String, Value>) -> usize {
     content.iter().map(|(name, value)| name.len() + 4 + length(value)).sum()
 }
 
@@ -133,7 +133,7 @@ mod tests {
     fn fitted(content: Value, most: usize) -> Value {
         let Value::Object(mut content) = content else { panic!("it is an object") };
         fit(&mut content, most);
-        assert!(all(&content) < most + 1_000, "{}", all(&content));
+        assert!(total_length(&content) < most + 1_000, "{}", total_length(&content));
         Value::Object(content)
     }
 

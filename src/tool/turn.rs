@@ -1,4 +1,4 @@
-//! The tools that run a turn and answer with its outcome: what they have in common.
+//! What the tools share that run a turn and answer with its outcome.
 
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{RequestContext, RoleServer};
@@ -16,7 +16,7 @@ use crate::model::request::TurnRequest;
 use crate::model::settings::Origin;
 use crate::turn::Turn;
 
-/// What all turns take, with the descriptions of the two timeouts.
+/// The parameters of every turn, with the descriptions of its two timeouts.
 pub(super) fn properties(total: &str, idle: &str) -> Value {
     let timeout = |about: &str| {
         let most = MAX_LIMIT.as_millis() as u64;
@@ -36,7 +36,7 @@ pub(super) fn properties(total: &str, idle: &str) -> Value {
     })
 }
 
-/// The same for a call that waits for its turn.
+/// The same, with the timeouts of a call.
 pub(super) fn call_properties() -> Value {
     let most = MAX_LIMIT.as_millis();
     properties(
@@ -60,7 +60,7 @@ pub(super) fn output(reply_field: &str, own: Value) -> Value {
     open(merged(common, own), &["session_id", reply_field, "cwd"])
 }
 
-/// Tokens that were used.
+/// Used tokens.
 fn usage(about: &str) -> Value {
     let integer = json!({ "type": "integer" });
     json!({
@@ -110,7 +110,7 @@ async fn follow(
                 if let Some(token) = &token {
                     let params = ProgressNotificationParam::new(token.clone(), f64::from(number))
                         .with_message(message);
-                    // The transport never makes a message wait, so this takes no time.
+                    // The transport never blocks on a message, so this takes no time.
                     drop(context.peer.notify_progress(params).await);
                 }
             }

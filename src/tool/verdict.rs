@@ -1,17 +1,17 @@
-//! The verdict of a review: what the guards ask for beside their text, so that a program can act on it.
+//! The verdict and findings of a review, which let a program act on it.
 
 use serde_json::{Map, Value, json};
 
 use super::schema::object;
 use crate::model::options::OutputSchema;
 
-/// What a reviewer can come to.
+/// The possible verdicts.
 pub(super) const VERDICTS: [&str; 3] = ["approve", "revise", "block"];
 
-/// How much a finding matters.
+/// How severe a finding can be.
 const SEVERITIES: [&str; 4] = ["blocker", "major", "minor", "suggestion"];
 
-/// What Codex's final message is to look like. Everything is required, as providers want it.
+/// The schema of Codex's final message. All fields are required, because providers demand that.
 pub(super) fn schema(text_field: &str) -> OutputSchema {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let schema = json!({
@@ -41,7 +41,7 @@ pub(super) fn schema(text_field: &str) -> OutputSchema {
     OutputSchema::new(object(schema)).expect("it is short")
 }
 
-/// The text, the verdict and the findings in a reply that keeps to the schema.
+/// The text, and the verdict and findings, of a reply that follows the schema.
 pub(super) fn read(text_field: &str, output: &Value) -> Option<(String, Map<String, Value>)> {
     let text = output.get(text_field)?.as_str()?.to_owned();
     let (verdict, findings) = (output.get("verdict")?, output.get("findings")?);
@@ -54,7 +54,7 @@ pub(super) fn read(text_field: &str, output: &Value) -> Option<(String, Map<Stri
     (is_known && are_findings).then(|| (text, kept.into_iter().collect()))
 }
 
-/// Whether a review that was read so has nothing against the work.
+/// Whether a review approves the work.
 pub(super) fn approves(review: &Map<String, Value>) -> bool {
     review.get("verdict").is_some_and(|verdict| verdict == VERDICTS[0])
 }

@@ -127,7 +127,7 @@ impl Call {
             .await;
         if let Err(failure) = &outcome {
             let session = failure.session_id.map(tracing::field::display);
-            tracing::info!(session, kind = failure.kind.word(), "turn not completed");
+            tracing::info!(session, kind = failure.kind.code(), "turn not completed");
         }
         let session = match &outcome {
             Ok(answer) => Some(answer.session_id),

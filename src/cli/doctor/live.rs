@@ -76,7 +76,7 @@ fn without_websocket() -> Check {
 }
 
 fn judge_failure(failure: &Failure, trouble: Option<String>) -> Check {
-    let summary = format!("{}: {}", failure.kind.word(), failure.kind);
+    let summary = format!("{}: {}", failure.kind.code(), failure.kind);
     let fix = match failure.kind {
         FailureKind::TimedOut { started: true, .. } => {
             "see what `codex exec hello` says; look at the login and the network".into()

@@ -9,7 +9,7 @@ use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
 use crate::tool::schema::closed;
 
-/// How long a job may take to stop: longer than the signals that Codex gets.
+/// How long to wait for a job to stop: longer than all signals to Codex take.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 pub(in crate::tool) fn tool() -> Tool {

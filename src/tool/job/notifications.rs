@@ -1,4 +1,4 @@
-//! `job_notifications`: which turns of jobs ended since a cursor.
+//! `job_notifications`: the turns of jobs that ended after a cursor.
 
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ async fn notifications(Call { mut arguments, services, .. }: Call<'_>) -> Answer
     Ok(page(&found, cursor))
 }
 
-/// The cursor and the jobs that a call is about.
+/// The arguments that `job_wait` has too: the cursor, and the jobs. An empty list means all jobs.
 pub(super) fn cursor_and_jobs(arguments: &mut Arguments) -> Result<(u64, Vec<JobId>)> {
     let cursor = arguments.whole("cursor", 0, u64::MAX)?.unwrap_or(0);
     let jobs = arguments.texts("job_ids")?;
@@ -43,7 +43,7 @@ pub(super) fn cursor_and_jobs(arguments: &mut Arguments) -> Result<(u64, Vec<Job
     Ok((cursor, jobs?))
 }
 
-/// What was found, as clients see it.
+/// A page of notifications, as clients see it.
 pub(super) fn page(found: &[(u64, Notification)], cursor: u64) -> Map<String, Value> {
     let all: Vec<Value> =
         found.iter().map(|(cursor, found)| notification(*cursor, found)).collect();

@@ -14,13 +14,13 @@ pub(super) fn snapshot() -> Value {
     of_snapshot(json!({}))
 }
 
-/// The same from a tool that has Codex work.
+/// The same, from a tool after which callers wait for the job.
 pub(super) fn snapshot_with_cursor() -> Value {
     of_snapshot(json!({ "notification_cursor": integer("Pass it to job_wait to hear of this.") }))
 }
 
-/// What matters most of a job's snapshot. The rest stands in the README: every byte here is in the
-/// model's context.
+/// The most important fields of a snapshot. The README has the rest: every byte here is in the model's
+/// context.
 fn of_snapshot(more: Value) -> Value {
     let text = json!({ "type": "string" });
     let properties = json!({
@@ -37,7 +37,7 @@ fn of_snapshot(more: Value) -> Value {
     open(merged(properties, more), &["job_id", "status", "turns", "cursor"])
 }
 
-/// Which notifications a call is about.
+/// The parameters that select notifications.
 pub(super) fn notifications_input() -> Value {
     json!({
         "cursor": integer("Those after this one. Default 0: all that are kept."),

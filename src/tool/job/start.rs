@@ -1,4 +1,4 @@
-//! `job_start`: starts a job, and waits a moment for its session.
+//! `job_start`: starts a job, and waits briefly for its session.
 
 use serde_json::{Value, json};
 use tokio::time::Duration;

@@ -1,4 +1,4 @@
-//! `job_wait`: what has happened to jobs since a cursor, as soon as there is something.
+//! `job_wait`: waits for turns of jobs to end after a cursor.
 
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{RequestContext, RoleServer};
@@ -14,18 +14,18 @@ use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
 use crate::tool::schema::{closed, integer, merged};
 
-/// How long to wait: less than the 60 s after which the most impatient clients give up, and at most
-/// less than the 300 s that Codex gives a tool.
+/// The default is less than the 60 s after which the least patient clients time out, the maximum less
+/// than the 300 s that Codex allows a tool.
 const DEFAULT_MS: u64 = 50_000;
 const MAX_MS: u64 = 280_000;
 
-/// Every so many looks for notifications it is looked whether the jobs' processes are still there.
-const LOOKS_A_RUNNER: u32 = 5;
+/// Every so many polls, the loop also checks that the jobs' processes are alive.
+const POLLS_PER_RUNNER_CHECK: u32 = 5;
 
-/// How often jobs are looked at that may have lost their process, and progress is told.
-const LOOK_AT_JOBS: Duration = Duration::from_secs(5);
+/// How often progress is reported, and jobs are read whose process may be gone.
+const CHECK_JOBS_EVERY: Duration = Duration::from_secs(5);
 
-/// How many may wait at a time in this process: each looks at the disk all the time.
+/// How many calls may wait at a time in this process: each polls the disk.
 const MAX_OPEN: usize = 100;
 static OPEN: Semaphore = Semaphore::const_new(MAX_OPEN);
 
@@ -58,48 +58,48 @@ async fn wait(Call { mut arguments, services, context }: Call<'_>) -> Answer {
     let Ok(_open) = OPEN.try_acquire() else {
         return Err(FailureKind::TooManyCalls { running: MAX_OPEN, waiting: 0 }.into());
     };
-    let began = Instant::now();
-    let until = began + Duration::from_millis(timeout);
+    let started = Instant::now();
+    let until = started + Duration::from_millis(timeout);
     let mut number = 0;
     loop {
         let mark = mark(jobs).await?;
-        let asked = wanted.clone();
+        let only = wanted.clone();
         let (found, seen) =
-            blocking(jobs, move |jobs| jobs.notifications(cursor, &asked, MAX_NOTIFICATIONS))
+            blocking(jobs, move |jobs| jobs.notifications(cursor, &only, MAX_NOTIFICATIONS))
                 .await?;
         cursor = seen;
         let now = Instant::now();
         if !found.is_empty() || now >= until || context.ct.is_cancelled() {
             return Ok(page(&found, cursor));
         }
-        if number > 0 || now.duration_since(began) >= LOOK_AT_JOBS {
+        if number > 0 || now.duration_since(started) >= CHECK_JOBS_EVERY {
             number += 1;
-            tell(number, jobs, &wanted, context).await;
+            report(number, jobs, &wanted, context).await;
         } else {
             number = 1;
         }
-        let asked = wanted.clone();
-        let runners = blocking(jobs, move |jobs| jobs.runners(&asked)).await?;
-        let next = until.min(now + LOOK_AT_JOBS);
-        let mut looks = 0;
+        let only = wanted.clone();
+        let runners = blocking(jobs, move |jobs| jobs.runners(&only)).await?;
+        let next = until.min(now + CHECK_JOBS_EVERY);
+        let mut polls = 0;
         while Instant::now() < next
             && self::mark(jobs).await? == mark
             && !context.ct.is_cancelled()
-            && (looks % LOOKS_A_RUNNER != 0 || runners.iter().all(ProcessId::is_alive))
+            && (polls % POLLS_PER_RUNNER_CHECK != 0 || runners.iter().all(ProcessId::is_alive))
         {
-            looks += 1;
+            polls += 1;
             sleep(LOOK_EVERY).await;
         }
     }
 }
 
-/// Changes when there is something new.
+/// A value that changes when there is something new.
 async fn mark(jobs: &Jobs) -> Result<Mark, Problem> {
     blocking(jobs, |jobs| Ok(jobs.mark())).await
 }
 
-/// Tells what the jobs are at that are waited for.
-async fn tell(number: u32, jobs: &Jobs, wanted: &[JobId], context: &RequestContext<RoleServer>) {
+/// Reports what the awaited jobs are doing.
+async fn report(number: u32, jobs: &Jobs, wanted: &[JobId], context: &RequestContext<RoleServer>) {
     let Some(token) = context.meta.get_progress_token() else { return };
     let wanted = wanted.to_owned();
     let running = blocking(jobs, move |jobs| {
@@ -116,6 +116,6 @@ async fn tell(number: u32, jobs: &Jobs, wanted: &[JobId], context: &RequestConte
         Err(_) => "waiting".into(),
     };
     let params = ProgressNotificationParam::new(token, f64::from(number)).with_message(message);
-    // The transport never makes a message wait, so this takes no time.
+    // The transport never blocks on a message, so this takes no time.
     drop(context.peer.notify_progress(params).await);
 }

@@ -1,4 +1,4 @@
-//! `codex_sessions`: which sessions there are.
+//! `codex_sessions`: lists sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
 use crate::tool::schema::{closed, integer, objects, open, string};
 
-/// How long a call reads records that nobody has read before. The next call continues.
+/// How long a call reads records that are not in the index yet. The next call continues.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 pub(in crate::tool) fn tool() -> Tool {

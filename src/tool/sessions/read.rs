@@ -1,4 +1,4 @@
-//! `codex_session_read`: what was said and done in a session.
+//! `codex_session_read`: a page of what was said and done in a session.
 
 use std::path::Path;
 
