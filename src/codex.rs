@@ -1,7 +1,7 @@
-//! Codex itself: which program it is, how it is called, what it prints, how it lives and ends.
+//! The Codex CLI: finding the program, building its command line, reading its output and records, and
+//! managing its process.
 //!
-//! Everything that depends on how the Codex CLI behaves is in here. Nothing in here knows of MCP, of
-//! queues, or of what a caller wants.
+//! Everything that depends on how the Codex CLI behaves is here. Nothing here knows about MCP or queues.
 
 pub(crate) mod backend;
 pub(crate) mod bubblewrap;
@@ -11,6 +11,7 @@ pub(crate) mod confinement;
 mod decode;
 pub(crate) mod diff;
 pub(crate) mod environment;
+pub(crate) mod error_kind;
 pub(crate) mod event_stream;
 pub(crate) mod exec;
 #[cfg(unix)]
@@ -18,20 +19,19 @@ mod exit;
 pub(crate) mod git;
 mod helper;
 pub(crate) mod home;
-pub(crate) mod listing;
+pub(crate) mod item_warning;
 pub(crate) mod locate;
-pub(crate) mod no_sandbox;
-pub(crate) mod notice;
 pub(crate) mod process;
-pub(crate) mod recorded;
-pub(crate) mod refusal;
-pub(crate) mod refused;
+pub(crate) mod progress_text;
+pub(crate) mod resume_list;
 pub(crate) mod rollout;
+pub(crate) mod sandbox_denials;
+pub(crate) mod sandbox_failure;
 pub(crate) mod scratch;
 pub(crate) mod sessions;
 pub(crate) mod setting;
 pub(crate) mod stderr;
-pub(crate) mod step;
 pub(crate) mod transcript;
+pub(crate) mod turn_record;
 pub(crate) mod version;
 pub(crate) mod watchdog;

@@ -10,7 +10,8 @@ use crate::model::working_dir::WorkingDir;
 use crate::system::bounded::open_file;
 
 impl WorkingDir {
-    /// Checks that `path` is an existing directory. A relative path is resolved against the current directory.
+    /// Checks that `path` is an existing directory. A relative path is resolved against the current
+    /// directory.
     ///
     /// # Errors
     ///

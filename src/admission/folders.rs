@@ -11,9 +11,9 @@ use crate::model::policy::{ALLOWED_DIRS, ALLOWED_MODELS, MAX_SANDBOX, Policy, no
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
-/// Names of subfolders that Codex keeps read-only inside a writable folder (0.153 and later). They hold things
-/// that run outside the sandbox, such as git hooks and Codex's own settings. Codex only protects them below the
-/// folder it is given, so that folder must not be one of them itself.
+/// Names of subfolders that Codex keeps read-only inside a writable folder (0.153 and later). They hold
+/// things that run outside the sandbox, such as git hooks and Codex's own settings. Codex only protects them
+/// below the folder it is given, so that folder must not be one of them itself.
 pub(crate) const READ_ONLY_NAMES: &[&str] = &[".git", ".codex", ".agents", ".aws"];
 
 /// How a turn is confined in the directories that it is given.

@@ -1,5 +1,5 @@
-//! Folders in which a write could lead to code running outside any sandbox, or change what a later turn may do.
-//! No turn in `workspace-write` may use one of them as a writable directory.
+//! Folders in which a write could lead to code running outside any sandbox, or change what a later turn may
+//! do. No turn in `workspace-write` may use one of them as a writable directory.
 //!
 //! Which folders these are does not depend on anything that a turn may write.
 
@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 
 use crate::system::links::follow;
 
-/// System folders: programs, libraries and settings that are read whenever a program starts. This only matters
-/// for users who may write there, such as root. `/usr/src` and `/opt` are left out because they hold projects.
+/// System folders: programs, libraries and settings that are read whenever a program starts. This only
+/// matters for users who may write there, such as root. `/usr/src` and `/opt` are left out because they hold
+/// projects.
 const SYSTEM_FOLDERS: &[&str] = &[
     "/bin",
     "/boot",
@@ -39,8 +40,8 @@ const SYSTEM_FOLDERS: &[&str] = &[
     "/System",
 ];
 
-/// Where package managers install programs that the user may write to. PATH entries below these stay on Codex's
-/// PATH and are protected. `true`: the whole folder belongs to the package manager and is protected.
+/// Where package managers install programs that the user may write to. PATH entries below these stay on
+/// Codex's PATH and are protected. `true`: the whole folder belongs to the package manager and is protected.
 const TOOL_FOLDERS: &[(&str, bool)] = &[
     ("/Applications", false),
     ("/home/linuxbrew", true),
@@ -166,8 +167,8 @@ impl ProtectedFolders {
         self.folders.iter().any(|folder| folder.path.starts_with(dir))
     }
 
-    /// The folders on the PATH, and those of them that are safe sources of programs run outside a sandbox. The
-    /// latter have unsafe symbolic links resolved and are protected from now on.
+    /// The folders on the PATH, and those of them that are safe sources of programs run outside a sandbox.
+    /// The latter have unsafe symbolic links resolved and are protected from now on.
     pub(crate) fn add_program_folders(&mut self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let all: Vec<PathBuf> = std::env::split_paths(&path).collect();

@@ -1,6 +1,6 @@
 //! Which sessions and jobs callers may access. If the operator allows only certain folders, these are the
-//! sessions and jobs that, according to the records, never worked anywhere else. Anything not known to be inside
-//! counts as outside.
+//! sessions and jobs that, according to the records, never worked anywhere else. Anything not known to be
+//! inside counts as outside.
 //!
 //! Resuming a session reveals its history, so a session that was once outside stays outside, and so do its
 //! copies.
@@ -82,8 +82,8 @@ impl Scope {
         Err(policy::not_allowed(field, problem, policy::ALLOWED_DIRS))
     }
 
-    /// Rejects a session that is outside or has no record. Searches for the record if it is not given. Blocks on
-    /// file I/O.
+    /// Rejects a session that is outside or has no record. Searches for the record if it is not given. Blocks
+    /// on file I/O.
     pub(crate) fn check_session(
         &self,
         field: &str,

@@ -13,7 +13,7 @@ use super::report;
 use super::runtime::listening;
 use super::words::{DIM, HOLD, tell};
 use crate::admission::scope::Scope;
-use crate::codex::step::step;
+use crate::codex::progress_text::progress_text;
 use crate::job::snapshot::snapshot;
 use crate::job::{Commit, Jobs, Problem};
 use crate::model::event::{Event, Item};
@@ -182,7 +182,7 @@ async fn tell_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Op
             signal = signals.next() => return Some(signal),
             event = turn.next_event() => {
                 let event = event?;
-                let Some(step) = step(&event, resumed) else { continue };
+                let Some(step) = progress_text(&event, resumed) else { continue };
                 held.take().into_iter().for_each(tell);
                 match event {
                     Event::Item { item: Item::AgentMessage { .. }, .. } => held = Some(step),

@@ -1,8 +1,8 @@
-//! The program that makes Codex's sandbox on Linux.
+//! Bubblewrap, the program that sets up Codex's sandbox on Linux.
 //!
-//! Codex takes the first `bwrap` on the PATH of its commands that does not lie in the directory it works
-//! in, and one of its own where there is none (0.153, 0.169 and 0.171). It runs outside of the sandbox,
-//! so commands get a PATH on which a safe one comes first.
+//! Codex uses the first `bwrap` on the PATH of its commands that is not in the working directory, or else its
+//! bundled one (0.153, 0.169 and 0.171). That program runs outside the sandbox, so commands get a PATH on
+//! which a safe `bwrap` comes first.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::system::private;
 
 const NAME: &str = "bwrap";
 
-/// The one to take: the system's, if one is in `folders`, else Codex's own.
+/// The `bwrap` to use: the system's if it is in one of `folders`, else the one bundled with Codex.
 pub(crate) fn find(folders: &[PathBuf], program: &Program) -> Option<PathBuf> {
     let system = folders.iter().map(|folder| folder.join(NAME)).find(|path| path.is_file());
     let own = program.path.parent().and_then(Path::parent);
@@ -21,12 +21,12 @@ pub(crate) fn find(folders: &[PathBuf], program: &Program) -> Option<PathBuf> {
     system.or(own).and_then(|path| path.canonicalize().ok())
 }
 
-/// A folder below the state folder with nothing but a link to `bwrap`, for the front of a PATH.
+/// Creates a folder below the state folder that contains only a link to `bwrap`, to be put first on a PATH.
 ///
 /// # Errors
 ///
-/// If it cannot be made.
-pub(crate) fn folder_with(bwrap: &Path, state_dir: &Path) -> io::Result<PathBuf> {
+/// If the folder or link cannot be created.
+pub(crate) fn link_folder(bwrap: &Path, state_dir: &Path) -> io::Result<PathBuf> {
     let folder = state_dir.join("bin");
     let link = folder.join(NAME);
     if fs::read_link(&link).is_ok_and(|target| target == bwrap) {

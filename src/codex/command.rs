@@ -1,7 +1,13 @@
-//! The argument list of one run. Pure: no file, no process, no prompt.
+//! The argument list for one run of Codex. Pure.
+
+#[cfg(all(test, unix))]
+mod properties;
+mod redact;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+pub(crate) use redact::redact;
 
 use super::setting::Setting;
 use super::version::Version;
@@ -10,51 +16,51 @@ use crate::model::sandbox::Sandbox;
 use crate::model::session_id::SessionId;
 use crate::model::working_dir::WorkingDir;
 
-/// Options that Codex takes once and no more.
-const ONCE: &[&str] =
+/// Options that Codex accepts only once.
+const ONLY_ONCE: &[&str] =
     &["--skip-git-repo-check", "--json", "--ephemeral", "--strict-config", IGNORE_RULES];
 
-/// The option that leaves out Codex's rules.
+/// The option that makes Codex ignore its rules files.
 const IGNORE_RULES: &str = "--ignore-rules";
 
-/// How a run begins.
+/// Which session a run works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Session {
     New,
     Resume(SessionId),
-    /// In a copy of this one.
+    /// A copy of this session.
     Fork(SessionId),
 }
 
-/// Files that are made for one run.
+/// Temporary files created for one run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
     pub(crate) compact_prompt: Option<PathBuf>,
-    /// Other names for pictures that Codex could not be given by their own.
-    pub(crate) pictures: Vec<(PathBuf, PathBuf)>,
+    /// Aliases for images whose path cannot be passed to Codex: the path and its alias.
+    pub(crate) image_aliases: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Files {
-    /// By which name Codex is told of a picture.
-    fn picture<'a>(&'a self, path: &'a Path) -> &'a Path {
-        let named = self.pictures.iter().find(|(own, _)| own == path);
-        named.map_or(path, |(_, name)| name)
+    /// The path by which an image is passed to Codex.
+    fn image_path<'a>(&'a self, path: &'a Path) -> &'a Path {
+        let alias = self.image_aliases.iter().find(|(original, _)| original == path);
+        alias.map_or(path, |(_, alias)| alias)
     }
 }
 
-/// What one run of Codex is told on its command line. The prompt is not a part of it: it goes to
-/// standard input, where it can neither be read as a flag nor be seen in the process list.
+/// The command line of one run. It does not contain the prompt, which is passed on standard input, where it
+/// cannot be mistaken for a flag or appear in the process list.
 #[derive(Debug, Clone)]
 pub(crate) struct Invocation<'a> {
     pub(crate) working_dir: &'a WorkingDir,
     pub(crate) sandbox: Option<Sandbox>,
-    /// Whether Codex's rules are left out, which let commands out of any sandbox.
+    /// Whether Codex must ignore its rules files, which can let commands run outside the sandbox.
     pub(crate) ignore_rules: bool,
-    /// Settings that hold unless the call says otherwise.
+    /// Settings that the call may override.
     pub(crate) defaults: &'a [Setting],
-    /// Settings that hold whatever the call says.
+    /// Settings that override those of the call.
     pub(crate) imposed: &'a [Setting],
     pub(crate) options: &'a Options,
     pub(crate) files: &'a Files,
@@ -63,102 +69,98 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// `exec … [resume <id> | fork <id>] -`. Options stand before `resume` and `fork`: Codex refuses
-    /// most of them after it.
+    /// `exec … [resume <id> | fork <id>] -`. Options come before `resume` and `fork`, because Codex rejects
+    /// most of them afterwards.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
-        let mut line = Line(vec!["exec".into()]);
-        // First, because what follows a picture is taken for another one unless it is an option.
+        let mut list = ArgumentList(vec!["exec".into()]);
+        // First, because any argument after an image that is not an option is taken for another image.
         for image in &self.options.images {
-            line.pair("-i", self.files.picture(image.as_path()));
+            list.pair("-i", self.files.image_path(image.as_path()));
         }
-        line.0.extend(["--skip-git-repo-check".into(), "--json".into()]);
-        line.pair("-C", self.working_dir.as_path());
+        list.0.extend(["--skip-git-repo-check".into(), "--json".into()]);
+        list.pair("-C", self.working_dir.as_path());
         if let Some(sandbox) = self.sandbox {
-            line.pair("-s", sandbox.as_str());
+            list.pair("-s", sandbox.as_str());
         }
-        self.options(&mut line);
+        self.options(&mut list);
         let knows_rules = self.version.is_none_or(|version| version >= Version::IGNORE_RULES);
         if self.ignore_rules && knows_rules {
-            line.once(IGNORE_RULES);
+            list.push_once(IGNORE_RULES);
         }
-        line.settings(self.imposed);
+        list.settings(self.imposed);
         match self.session {
             Session::New => {}
-            Session::Resume(session) => line.pair("resume", session.to_string()),
-            Session::Fork(session) => line.pair("fork", session.to_string()),
+            Session::Resume(session) => list.pair("resume", session.to_string()),
+            Session::Fork(session) => list.pair("fork", session.to_string()),
         }
-        line.0.push("-".into());
-        line.0
+        list.0.push("-".into());
+        list.0
     }
 
-    fn options(&self, line: &mut Line) {
+    fn options(&self, list: &mut ArgumentList) {
         let options = self.options;
         if let Some(model) = &options.model {
-            line.pair("-m", model.as_str());
+            list.pair("-m", model.as_str());
         }
         if let Some(profile) = &options.profile {
-            line.pair("--profile", profile.as_str());
+            list.pair("--profile", profile.as_str());
         }
         for dir in &options.add_dirs {
-            line.pair("--add-dir", dir.as_path());
+            list.pair("--add-dir", dir.as_path());
         }
         if let Some(schema) = &self.files.output_schema {
-            line.pair("--output-schema", schema);
+            list.pair("--output-schema", schema);
         }
         for argument in options.extra_arguments.iter().map(Argument::as_str) {
-            match ONCE.contains(&argument) {
-                true => line.once(argument),
-                false => line.0.push(argument.into()),
+            match ONLY_ONCE.contains(&argument) {
+                true => list.push_once(argument),
+                false => list.0.push(argument.into()),
             }
         }
-        line.settings(self.defaults);
-        // Of two settings of one key the later wins: a parameter of its own is more than `config`.
+        list.settings(self.defaults);
+        // If a key is set twice, the later one wins, so dedicated parameters override `config`.
         for setting in &options.config {
-            line.pair("-c", setting.to_string());
+            list.pair("-c", setting.to_string());
         }
         if let Some(effort) = &options.reasoning_effort {
-            line.set("model_reasoning_effort", effort.as_str());
+            list.set("model_reasoning_effort", effort.as_str());
         }
         if let Some(policy) = options.approval_policy {
-            line.set("approval_policy", policy.as_str());
+            list.set("approval_policy", policy.as_str());
         }
         let old = self.version.is_some_and(|version| version < Version::WEB_SEARCH);
         match options.web_search {
-            // Before, there was the web or nothing.
+            // Older versions only had live search or none.
             Some(search) if old => {
                 let on = search != WebSearch::Disabled;
-                line.pair("-c", format!("tools.web_search={on}"));
+                list.pair("-c", format!("tools.web_search={on}"));
             }
-            Some(search) => line.set("web_search", search.as_str()),
+            Some(search) => list.set("web_search", search.as_str()),
             None => {}
         }
         if let Some(file) = &self.files.base_instructions {
             let old = self.version.is_some_and(|version| version < Version::INSTRUCTIONS_FILE);
             let key =
                 if old { "experimental_instructions_file" } else { "model_instructions_file" };
-            line.set(key, &file.to_string_lossy());
+            list.set(key, &file.to_string_lossy());
         }
         if let Some(file) = &self.files.compact_prompt {
-            // One that the person has configured would be stronger than a file (0.77 to 0.171).
-            line.set("compact_prompt", "");
-            line.set("experimental_compact_prompt_file", &file.to_string_lossy());
+            // A prompt in the user's configuration would override the file (0.77 to 0.171).
+            list.set("compact_prompt", "");
+            list.set("experimental_compact_prompt_file", &file.to_string_lossy());
         }
     }
 }
 
-mod redact;
+struct ArgumentList(Vec<OsString>);
 
-pub(crate) use redact::redacted;
-
-struct Line(Vec<OsString>);
-
-impl Line {
+impl ArgumentList {
     fn pair(&mut self, flag: &str, value: impl AsRef<Path>) {
         self.0.extend([flag.into(), value.as_ref().into()]);
     }
 
-    fn once(&mut self, flag: &str) {
-        if !self.0.iter().any(|said| said == flag) {
+    fn push_once(&mut self, flag: &str) {
+        if !self.0.iter().any(|argument| argument == flag) {
             self.0.push(flag.into());
         }
     }
@@ -169,14 +171,11 @@ impl Line {
         }
     }
 
-    /// A setting whose value is a text, quoted as TOML wants it.
+    /// Adds a setting with a string value, quoted for TOML.
     fn set(&mut self, key: &str, value: &str) {
         self.pair("-c", format!("{key}={}", toml::Value::from(value)));
     }
 }
-
-#[cfg(all(test, unix))]
-mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -187,14 +186,14 @@ mod tests {
 
     const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
-    fn arguments(kept: bool, options: &Options, session: Session, version: Version) -> String {
+    fn arguments(confined: bool, options: &Options, session: Session, version: Version) -> String {
         let imposed = [("a.b".to_owned(), "c".into())];
         let invocation = Invocation {
             working_dir: &WorkingDir::existing("/").expect("the root exists"),
             sandbox: Some(Sandbox::WorkspaceWrite),
-            ignore_rules: kept,
+            ignore_rules: confined,
             defaults: &[],
-            imposed: if kept { &imposed } else { &[] },
+            imposed: if confined { &imposed } else { &[] },
             options,
             files: &Files::default(),
             session,
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_commands_out_of_the_sandbox_is_turned_off_where_it_is_limited() {
+    fn a_confined_turn_ignores_rules_and_gets_the_imposed_settings() {
         let none = Options::default();
         let start = "exec --skip-git-repo-check --json -C / -s workspace-write";
         assert_eq!(
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_more_than_config_and_are_said_as_the_version_knows_them() {
+    fn parameters_override_config_and_are_spelled_as_the_version_expects() {
         let options = Options {
             config: vec![Override::new("web_search", &json!("cached")).expect("a key")],
             web_search: Some(WebSearch::Live),

@@ -1,21 +1,21 @@
-//! One line of `codex exec --json`, decoded.
+//! Decodes the lines of `codex exec --json`.
 //!
-//! The shapes are the same from Codex 0.77 to 0.171 (see `tests/fixtures/streams`). Reading is
-//! tolerant: a field that is missing or has another type is left out, an event or item of a kind
-//! this module does not know is kept as [`Event::Unknown`] or [`Item::Other`], and text that is not
-//! UTF-8 is read with replacement characters. What a command printed is never copied.
+//! The format is the same from Codex 0.77 to 0.171 (see `tests/fixtures/streams`). Decoding is tolerant: a
+//! field that is missing or has the wrong type is left empty, unknown events and items become
+//! [`Event::Unknown`] and [`Item::Other`], and invalid UTF-8 is decoded with replacement characters. The
+//! output of commands is never copied.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{no_sandbox, refusal};
+use super::{sandbox_denials, sandbox_failure};
 use crate::model::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 use crate::model::usage::Usage;
 
 impl Event {
-    /// Decodes one line without its line ending. `None` if it is not a JSON object.
+    /// Decodes one line without its line break. `None` if it is not a JSON object.
     pub(crate) fn decode(line: &[u8]) -> Option<Self> {
         if let Ok(raw) = serde_json::from_slice::<RawEvent<'_>>(line) {
             return Some(Self::from(raw));
@@ -48,7 +48,7 @@ impl From<RawEvent<'_>> for Event {
     }
 }
 
-/// The union of all events, so that a line is read in one pass whatever the order of its keys.
+/// The union of all events, so that a line is parsed in one pass regardless of the order of its keys.
 #[derive(Deserialize)]
 struct RawEvent<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -125,14 +125,15 @@ impl RawItem<'_> {
             "reasoning" => Item::Reasoning { text: self.text.into_owned() },
             "command_execution" => {
                 let (output, exit_code) = (&self.aggregated_output, self.exit_code);
-                let no_sandbox = no_sandbox::said(&self.command, output, exit_code);
-                let refused = no_sandbox.is_none() && refusal::is_of_command(output, exit_code);
+                let no_sandbox = sandbox_failure::message(&self.command, output, exit_code);
+                let refused =
+                    no_sandbox.is_none() && sandbox_denials::is_command_denied(output, exit_code);
                 let command = self.command.into_owned();
                 Item::Command { command, exit_code, refused, no_sandbox }
             }
             "file_change" => Item::FileChange {
                 made: !matches!(self.status.as_ref(), "failed" | "declined"),
-                refused: refusal::is_of_patch(&self.aggregated_output),
+                refused: sandbox_denials::is_patch_denied(&self.aggregated_output),
                 paths: self
                     .changes
                     .into_iter()
@@ -143,7 +144,7 @@ impl RawItem<'_> {
             "mcp_tool_call" => {
                 let error = self.error.as_ref().and_then(|error| error["message"].as_str());
                 Item::McpToolCall {
-                    refused: error.is_some_and(refusal::is_of_mcp_call),
+                    refused: error.is_some_and(sandbox_denials::is_mcp_call_denied),
                     server: self.server.into_owned(),
                     tool: self.tool.into_owned(),
                 }
@@ -169,7 +170,7 @@ impl RawItem<'_> {
 }
 
 impl<'a> RawEvent<'a> {
-    /// Takes from any object what has the expected type, and leaves out the rest.
+    /// Takes the fields that have the expected type from any object and ignores the rest.
     fn tolerant(value: &'a Value) -> Self {
         let text = |value: &'a Value, key: &str| Cow::from(value[key].as_str().unwrap_or_default());
         let list = |value: &'a Value, key: &str| {
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_of_another_type_is_left_out_and_the_rest_is_kept() {
+    fn a_field_of_the_wrong_type_is_ignored_and_the_rest_kept() {
         let line = br#"{"type":"item.completed","item":{"id":7,"type":"agent_message","text":"hi","changes":3}}"#;
         let expected = Event::Item {
             id: String::new(),
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_is_read_with_replacement_characters() {
+    fn invalid_utf8_is_decoded_with_replacement_characters() {
         let line = b"{\"type\":\"error\",\"message\":\"a\xffb\"}";
         assert_eq!(Event::decode(line), Some(Event::Error { message: "a\u{fffd}b".into() }));
     }
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_kept_as_unknown() {
+    fn unknown_events_and_items_are_kept_as_such() {
         assert_eq!(
             Event::decode(br#"{"type":"turn.paused","item":[]}"#),
             Some(Event::Unknown { kind: "turn.paused".into() })
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_object_is_no_event() {
+    fn a_line_that_is_not_an_object_is_not_an_event() {
         for line in [&b"plain words"[..], b"[1]", b"3", br#"{"type":"#, b""] {
             assert_eq!(Event::decode(line), None);
         }

@@ -1,4 +1,4 @@
-//! The work that is reviewed, as git knows it.
+//! Checks that the change under review exists in the git repository.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,9 @@ use crate::model::diff::Diff;
 use crate::model::value::InvalidValue;
 
 impl Diff {
-    /// Checks that this git knows it in this directory. Nothing of the repository's own is run.
-    pub(crate) async fn check(
+    /// Checks that the change exists in the repository at `working_dir`, without running any program that the
+    /// repository configures.
+    pub(crate) async fn check_exists(
         &self,
         working_dir: &Path,
         git: Option<&Path>,
@@ -19,12 +20,12 @@ impl Diff {
         let unusable = |why: String| InvalidValue(format!("cannot be checked: {why}"));
         let program = git.ok_or_else(|| unusable("there is no git on the PATH".into()))?;
         let git = Git { program, watchdog };
-        let ask = async |arguments: &[&str]| {
-            let answer = git.ask(working_dir, arguments).await;
-            answer.map_err(|error| unusable(error.to_string()))
+        let run = async |arguments: &[&str]| {
+            let output = git.run(working_dir, arguments).await;
+            output.map_err(|error| unusable(error.to_string()))
         };
-        match ask(&["rev-parse", "--is-inside-work-tree"]).await? {
-            Ok(answer) if answer == "true" => {}
+        match run(&["rev-parse", "--is-inside-work-tree"]).await? {
+            Ok(output) if output == "true" => {}
             Ok(_) => return Err(InvalidValue(format!("needs files of git's, and {dir} has none"))),
             Err(reason) => return Err(no_repository(working_dir, &reason)),
         }
@@ -37,17 +38,17 @@ impl Diff {
         let verify = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
         let unknown =
             |_| InvalidValue(format!("names the {what} {name}, which git does not know at {dir}"));
-        ask(&verify).await?.map(drop).map_err(unknown)
+        run(&verify).await?.map(drop).map_err(unknown)
     }
 }
 
-/// The git to ask, in folders in which no turn may write.
+/// Finds git in folders that no turn may write to.
 pub(crate) fn git_program(folders: &[PathBuf]) -> Option<PathBuf> {
     let paths = std::env::join_paths(folders).ok()?;
     which::which_in("git", Some(paths), "/").ok()
 }
 
-/// Why git knows no repository here, from what it says.
+/// Explains why git found no usable repository, based on its error message.
 fn no_repository(working_dir: &Path, reason: &str) -> InvalidValue {
     let dir = working_dir.display();
     if let Some((_, root)) = reason.split_once("detected dubious ownership in repository at '") {

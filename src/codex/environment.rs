@@ -1,9 +1,9 @@
 //! The environment of Codex itself, and of the commands that it runs in its sandbox. Pure.
 //!
-//! Codex starts programs outside of the sandbox at every turn, found by the PATH: `git`, `lsb_release`,
-//! `getconf`, a shell (seen on 0.153, 0.169 and 0.171). None of them may be led by what a turn can
-//! write: neither by a folder on the PATH or in a variable like `LD_LIBRARY_PATH`, nor, for git, by the
-//! repository that Codex works in. The commands get what they would have had.
+//! In every turn Codex starts programs from the PATH outside the sandbox: `git`, `lsb_release`, `getconf` and
+//! a shell (seen on 0.153, 0.169 and 0.171). Nothing that a turn can write to may influence them: no folder
+//! on the PATH or in a variable such as `LD_LIBRARY_PATH` and, for git, not the repository that Codex works
+//! in. The commands themselves still get their original environment.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -13,14 +13,14 @@ use toml::{Table, Value};
 use super::configured::EnvironmentPolicy;
 use super::setting::Setting;
 
-/// The variable that says which repository git works in, and one that there is not: so git runs no
-/// filter, no `core.sshCommand` and no other program that a repository's configuration names.
+/// The variable that selects git's repository, and a nonexistent repository. With it, git runs no filter, no
+/// `core.sshCommand` and no other program that a repository configures.
 const GIT_DIR: &str = "GIT_DIR";
 const NO_REPOSITORY: &str = "/dev/null/none";
 
-/// Variables by which every program loads something. The program that makes the sandbox gets what
-/// commands get, and is not in the sandbox itself.
-const LOADING: &[&str] = &[
+/// Variables that make every program load code or data. The program that sets up the sandbox receives the
+/// environment of the commands but runs outside the sandbox, so commands do not keep unsafe parts either.
+const LOADER_VARIABLES: &[&str] = &[
     "DYLD_FRAMEWORK_PATH",
     "DYLD_INSERT_LIBRARIES",
     "DYLD_LIBRARY_PATH",
@@ -31,8 +31,8 @@ const LOADING: &[&str] = &[
     "LOCPATH",
 ];
 
-/// Variables by which a shell or an interpreter runs something.
-const LEADING: &[&str] = &[
+/// Variables that make a shell or interpreter run code.
+const INTERPRETER_VARIABLES: &[&str] = &[
     "BASH_ENV",
     "ENV",
     "NODE_OPTIONS",
@@ -48,8 +48,8 @@ const LEADING: &[&str] = &[
     "ZDOTDIR",
 ];
 
-/// Variables that a command without any of the client's secrets gets, where they are set.
-pub(crate) const PLAIN: &[&str] = &[
+/// The basic variables, which hold no secrets.
+pub(crate) const PLAIN_VARIABLES: &[&str] = &[
     "COLORTERM",
     "HOME",
     "LANG",
@@ -71,70 +71,72 @@ pub(crate) const PLAIN: &[&str] = &[
     "XDG_*",
 ];
 
-/// What differs from this process's own environment.
+/// The differences from this process's own environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// Variables of Codex itself; `None` for one that it does not get.
+    /// Variables of Codex itself; `None` removes one.
     pub(crate) codex: Vec<(OsString, Option<OsString>)>,
-    /// The names of variables that commands do not get from Codex.
+    /// Names of variables that commands do not inherit from Codex.
     pub(crate) exclude: Vec<String>,
-    /// Variables that only commands get.
+    /// Variables that only commands receive.
     pub(crate) commands: Vec<(String, String)>,
 }
 
-/// The PATH, where Codex must not have it as it is.
+/// The PATH, if Codex must not use it unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paths {
-    /// For Codex, and for commands too if there is none of their own.
+    /// For Codex, and for commands if `commands` is `None`.
     pub(crate) codex: OsString,
-    /// For commands.
+    /// For commands only.
     pub(crate) commands: Option<String>,
 }
 
 impl Environment {
-    /// The environment for a turn that is kept in a sandbox. `paths` is there if the PATH is not to be
-    /// as it is; `is_safe` tells whether no turn can have written what lies at a path.
-    pub(crate) fn kept(
+    /// The environment for a confined turn. `paths` replaces the PATH; `is_safe` says whether no turn can
+    /// have created or changed the file at a path.
+    pub(crate) fn confined(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
         paths: Option<Paths>,
         is_safe: impl Fn(&Path) -> bool,
         configured: &EnvironmentPolicy,
     ) -> Self {
-        let mut kept = Self::free(paths, configured);
-        kept.exclude.clone_from(&configured.exclude);
-        kept.codex.push((GIT_DIR.into(), Some(NO_REPOSITORY.into())));
-        kept.exclude.push(GIT_DIR.into());
+        let mut environment = Self::unconfined(paths, configured);
+        environment.exclude.clone_from(&configured.exclude);
+        environment.codex.push((GIT_DIR.into(), Some(NO_REPOSITORY.into())));
+        environment.exclude.push(GIT_DIR.into());
         for (name, value) in variables {
             let Some(known) = name.to_str() else { continue };
             let value = if known == GIT_DIR {
                 value
-            } else if LOADING.contains(&known) && !is_led_safely(&value, &is_safe) {
-                // Commands have this from Codex, too.
+            } else if LOADER_VARIABLES.contains(&known) && !has_only_safe_paths(&value, &is_safe) {
+                // Commands inherit this from Codex too.
                 let safe = safe_parts(&value, &is_safe);
-                kept.codex.push((name, safe));
+                environment.codex.push((name, safe));
                 continue;
-            } else if LEADING.contains(&known) && !is_led_safely(&value, &is_safe) {
-                kept.codex.push((name.clone(), None));
+            } else if INTERPRETER_VARIABLES.contains(&known)
+                && !has_only_safe_paths(&value, &is_safe)
+            {
+                environment.codex.push((name.clone(), None));
                 value
             } else {
                 continue;
             };
-            kept.for_commands(known, value.into_string().ok(), configured);
+            environment.for_commands(known, value.into_string().ok(), configured);
         }
-        kept
+        environment
     }
 
-    /// The environment for a turn that is kept in no sandbox: the PATH alone may differ.
-    pub(crate) fn free(paths: Option<Paths>, configured: &EnvironmentPolicy) -> Self {
-        let mut free = Self::default();
+    /// The environment for an unconfined turn, in which only the PATH may differ.
+    pub(crate) fn unconfined(paths: Option<Paths>, configured: &EnvironmentPolicy) -> Self {
+        let mut environment = Self::default();
         if let Some(Paths { codex, commands }) = paths {
-            free.codex.push(("PATH".into(), Some(codex)));
-            free.for_commands("PATH", commands, configured);
+            environment.codex.push(("PATH".into(), Some(codex)));
+            environment.for_commands("PATH", commands, configured);
         }
-        free
+        environment
     }
 
-    /// The settings of Codex's by which commands have what they have.
+    /// The settings that make Codex apply the differences to its commands.
     pub(crate) fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
         if !self.exclude.is_empty() {
@@ -149,29 +151,29 @@ impl Environment {
         settings
     }
 
-    /// Sets a variable for commands, unless the person does so themselves.
+    /// Sets a variable for commands, unless the user's configuration sets it.
     fn for_commands(&mut self, name: &str, value: Option<String>, configured: &EnvironmentPolicy) {
         let own = configured.set.iter().any(|set| set == name);
         self.commands.extend(value.filter(|_| !own).map(|value| (name.to_owned(), value)));
     }
 }
 
-/// The parts of a list of paths that are safe; `None` if there is none.
+/// The safe parts of a list of paths, or `None` if there are none.
 fn safe_parts(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> Option<OsString> {
     let text = value.to_string_lossy();
-    let parts = text.split([':', ' ']).filter(|part| is_led_safely(part.as_ref(), is_safe));
+    let parts = text.split([':', ' ']).filter(|part| has_only_safe_paths(part.as_ref(), is_safe));
     let safe = parts.collect::<Vec<_>>().join(":");
     (!safe.is_empty()).then(|| safe.into())
 }
 
-/// Whether every path in the value of a variable is safe. What is relative is taken from the directory
-/// in which a program happens to run, where turns write; an empty part means that directory too.
-fn is_led_safely(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> bool {
+/// Whether every path in the value of a variable is safe. Relative paths and empty parts are not: they refer
+/// to the working directory, which turns may write to.
+fn has_only_safe_paths(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> bool {
     let text = value.to_string_lossy();
-    let divides = |char: char| char.is_whitespace() || ":;,=".contains(char);
-    text.split(divides).all(|part| {
+    let is_separator = |char: char| char.is_whitespace() || ":;,=".contains(char);
+    text.split(is_separator).all(|part| {
         let path = Path::new(part);
-        // An option is none of a path.
+        // An option is not a path.
         part.starts_with('-')
             || (path.is_absolute() && path.canonicalize().is_ok_and(|real| is_safe(&real)))
     })
@@ -181,11 +183,11 @@ fn is_led_safely(value: &OsStr, is_safe: &impl Fn(&Path) -> bool) -> bool {
 mod tests {
     use super::*;
 
-    fn kept(variables: &[(&str, &str)], paths: Option<Paths>) -> Environment {
+    fn confined(variables: &[(&str, &str)], paths: Option<Paths>) -> Environment {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let configured =
             EnvironmentPolicy { exclude: vec!["MY_*".into()], set: vec!["NODE_PATH".into()] };
-        Environment::kept(variables, paths, |path| path.starts_with("/usr"), &configured)
+        Environment::confined(variables, paths, |path| path.starts_with("/usr"), &configured)
     }
 
     fn pairs(of: &Environment) -> Vec<(&str, Option<&str>)> {
@@ -196,20 +198,20 @@ mod tests {
     }
 
     #[test]
-    fn codex_has_no_repository_and_commands_have_theirs() {
-        let plain = kept(&[("HOME", "/h"), ("LANG", "C")], None);
+    fn codex_has_no_repository_but_commands_keep_theirs() {
+        let plain = confined(&[("HOME", "/h"), ("LANG", "C")], None);
         assert_eq!(pairs(&plain), [("GIT_DIR", Some("/dev/null/none"))]);
         assert_eq!(plain.exclude, ["MY_*", "GIT_DIR"]);
         assert!(plain.commands.is_empty());
-        let own = kept(&[("GIT_DIR", "/h/dotfiles.git")], None);
+        let own = confined(&[("GIT_DIR", "/h/dotfiles.git")], None);
         assert_eq!(pairs(&own), pairs(&plain));
         assert_eq!(own.commands, [("GIT_DIR".to_owned(), "/h/dotfiles.git".to_owned())]);
     }
 
     #[test]
-    fn codex_takes_programs_and_libraries_from_safe_places_and_commands_from_all() {
+    fn only_codex_is_limited_to_safe_programs_and_libraries() {
         let paths = Paths { codex: "/usr/bin".into(), commands: Some("/p/.venv/bin".into()) };
-        let led = [
+        let variables = [
             ("PATH", "/p/.venv/bin"),
             ("LD_LIBRARY_PATH", "/usr:/p/lib"),
             ("PYTHONPATH", ""),
@@ -217,9 +219,9 @@ mod tests {
             ("NODE_PATH", "/p"),
             ("NODE_OPTIONS", "--require=/p/x.js"),
         ];
-        let kept = kept(&led, Some(paths));
+        let environment = confined(&variables, Some(paths));
         assert_eq!(
-            pairs(&kept),
+            pairs(&environment),
             [
                 ("PATH", Some("/usr/bin")),
                 ("GIT_DIR", Some("/dev/null/none")),
@@ -229,7 +231,7 @@ mod tests {
                 ("NODE_OPTIONS", None),
             ]
         );
-        let names: Vec<&str> = kept.commands.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = environment.commands.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["PATH", "PYTHONPATH", "NODE_OPTIONS"]);
     }
 }

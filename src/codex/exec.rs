@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::backend::{Backend, Control, Exit, Launch, Output};
-use super::command::redacted;
+use super::command::redact;
 use super::event_stream::{EventStream, Read};
 use super::process::{Process, Streams};
 use super::stderr::StderrTail;
@@ -35,7 +35,7 @@ impl Backend for Exec {
     fn start(launch: &Launch<'_>) -> io::Result<Self> {
         let arguments = launch.invocation.arguments();
         let program = launch.program.path.display();
-        tracing::debug!(%program, arguments = redacted(&arguments), "starting Codex");
+        tracing::debug!(%program, arguments = redact(&arguments), "starting Codex");
         let (process, Streams { stdin, stdout, stderr }) =
             Process::spawn(launch.program, &arguments, launch.watchdog)?;
         let stderr = StderrTail::collect(stderr, process.pid());

@@ -1,5 +1,4 @@
-//! A program that is asked something in passing: for a bounded time, with a bounded answer, and with
-//! nothing of it left afterwards.
+//! Runs short-lived helper programs with a timeout and bounded output, and leaves no processes behind.
 
 use std::io;
 use std::process::ExitStatus;
@@ -11,55 +10,55 @@ use tokio::process::Command;
 use super::process::{Process, StopSignal, Streams};
 use super::watchdog::Watchdog;
 
-/// The most that a helper may write on either output, in bytes. What is asked is answered in a line.
-const MAX_ANSWER: usize = 64 << 10;
+/// Maximum size of each output of a helper, in bytes. Expected outputs are a single line.
+const MAX_OUTPUT_BYTES: usize = 64 << 10;
 
-/// How a helper ended, and what it wrote.
-pub(crate) struct Answer {
+/// A helper's exit status and output.
+pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// Runs a command with nothing on its standard input. Dropped before its end, it kills all that the
-/// command has started; so does the watchdog if this process is killed.
+/// Runs a command with empty standard input. Dropping the future kills all processes that the command
+/// started, and the watchdog does so if this process is killed.
 ///
 /// # Errors
 ///
-/// If it cannot be started, takes too long, or does not stop talking.
-pub(crate) async fn ask(
+/// If the command cannot be started, does not exit within the `timeout`, or writes too much output.
+pub(crate) async fn run(
     command: Command,
     watchdog: &Watchdog,
-    within: Duration,
-) -> io::Result<Answer> {
+    timeout: Duration,
+) -> io::Result<Output> {
     let (process, mut streams) = Process::start(gate::before(command), watchdog)?;
     gate::open(&mut streams).await?;
-    let answer = answer(process, streams);
-    let too_late = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
-    tokio::time::timeout(within, answer).await.map_err(too_late)?
+    let output = wait_for_output(process, streams);
+    let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+    tokio::time::timeout(timeout, output).await.map_err(timed_out)?
 }
 
-async fn answer(mut process: Process, streams: Streams) -> io::Result<Answer> {
+async fn wait_for_output(mut process: Process, streams: Streams) -> io::Result<Output> {
     drop(streams.stdin);
-    let ended = async {
+    let exited = async {
         let status = process.exited().await?;
-        // What it left behind may hold its outputs open.
+        // Orphaned child processes may keep its outputs open.
         process.signal(StopSignal::Kill);
         Ok(status)
     };
     let (status, stdout, stderr) =
-        tokio::try_join!(ended, read(streams.stdout), read(streams.stderr))?;
-    Ok(Answer { status, stdout, stderr })
+        tokio::try_join!(exited, read(streams.stdout), read(streams.stderr))?;
+    Ok(Output { status, stdout, stderr })
 }
 
-/// Keeps a command from its work until the watchdog knows of it. Codex needs none, since it does
+/// Delays a command until the watchdog knows about its process. Codex itself needs no gate, because it does
 /// nothing before it has the prompt.
 #[cfg(unix)]
 mod gate {
     use super::{Command, Streams, io};
     use tokio::io::AsyncWriteExt;
 
-    /// Becomes the command at a line on standard input, and leaves if that ends without one.
+    /// Executes the command once a line arrives on standard input, and exits if the input ends without one.
     const GATE: &str = r#"read -r open && exec "$@""#;
 
     pub(super) fn before(command: Command) -> Command {
@@ -83,7 +82,7 @@ mod gate {
     }
 }
 
-/// A job object ends what it holds with this process, from the beginning.
+/// A job object already ends all its processes together with this one.
 #[cfg(windows)]
 mod gate {
     use super::{Command, Streams, io};
@@ -99,8 +98,8 @@ mod gate {
 
 async fn read(output: impl AsyncRead + Unpin) -> io::Result<String> {
     let mut bytes = Vec::new();
-    output.take(MAX_ANSWER as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() > MAX_ANSWER {
+    output.take(MAX_OUTPUT_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() > MAX_OUTPUT_BYTES {
         return Err(io::Error::other("it says more than is read here"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -117,18 +116,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_runs_as_it_was_given() {
-        let within = Duration::from_secs(60);
-        let answer = ask(command(), &Watchdog::default(), within).await.expect("it is there");
-        assert_eq!((answer.status.code(), answer.stdout.as_str()), (Some(0), "$HOME a  b\n"));
+    async fn a_command_runs_with_its_arguments_and_environment() {
+        let timeout = Duration::from_secs(60);
+        let output = run(command(), &Watchdog::default(), timeout).await.expect("it is there");
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(0), "$HOME a  b\n"));
     }
 
     #[tokio::test]
-    async fn a_command_does_nothing_before_it_is_watched() {
-        // As if this process was killed before it could say more.
+    async fn a_command_does_nothing_before_the_watchdog_knows_about_it() {
+        // As if this process were killed before it opened the gate.
         let (process, streams) = Process::start(gate::before(command()), &Watchdog::default())
             .expect("there is a shell");
-        let answer = answer(process, streams).await.expect("it ends");
-        assert!(!answer.status.success() && answer.stdout.is_empty(), "{}", answer.stdout);
+        let output = wait_for_output(process, streams).await.expect("it ends");
+        assert!(!output.status.success() && output.stdout.is_empty(), "{}", output.stdout);
     }
 }

@@ -1,9 +1,9 @@
-//! Which program `codex` is, and the native binary behind the npm package's script.
+//! Finds the `codex` program, and the native binary behind the script of the npm package.
 //!
-//! The npm package `@openai/codex` puts a Node script on the PATH that starts a native binary from a
-//! package beside it. Starting that binary directly saves a Node process and its start on each call.
-//! What is done here is what the script does (`bin/codex.js`, 0.77 to 0.171): where it looks, and
-//! what it adds to the environment. Where anything is not as expected, the script is started.
+//! The npm package `@openai/codex` puts a Node script on the PATH that starts a native binary from a sibling
+//! package. Starting that binary directly avoids a Node process for each call. This module searches the same
+//! folders and sets the same environment as the script (`bin/codex.js`, 0.77 to 0.171). If anything is not as
+//! expected, the script is started instead.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    /// Variables to change in the environment; `None` removes one.
+    /// Changes to the environment; `None` removes a variable.
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
-    /// A folder of Codex's own helpers that stands in front of the PATH.
+    /// A folder with helper programs of Codex that must come first on the PATH.
     pub(crate) helpers: Option<PathBuf>,
-    /// What stands for Codex: the path by which it was found.
-    pub(crate) named: PathBuf,
-    /// The folder with all that it is installed with, if it is not a program alone.
-    pub(crate) packages: Option<PathBuf>,
+    /// The path at which Codex was found, such as the script of the npm package.
+    pub(crate) found_at: PathBuf,
+    /// The folder it is installed in together with other files, unless it is a single program.
+    pub(crate) install_dir: Option<PathBuf>,
 }
 
-/// Finds the program that `codex_bin` stands for: a path, or a name that is looked for in `folders`, or
-/// on the whole PATH. `None` if there is none that can be executed.
+/// Finds the program for `codex_bin`, which is a path or a name to search for in `folders`, by default on the
+/// PATH. `None` if there is no executable.
 pub(crate) fn locate(codex_bin: &OsStr, folders: Option<&[PathBuf]>) -> Option<Program> {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let path = match folders {
@@ -33,17 +33,17 @@ pub(crate) fn locate(codex_bin: &OsStr, folders: Option<&[PathBuf]>) -> Option<P
         None => which::which(codex_bin).ok()?,
     };
     Some(native(&path).unwrap_or_else(|| Program {
-        named: path.clone(),
-        packages: packages(&path),
+        found_at: path.clone(),
+        install_dir: install_dir(&path),
         path,
         environment: Vec::new(),
         helpers: None,
     }))
 }
 
-/// The folder with all that a native program is installed with: that of npm's packages, or the one in
-/// which it has its `bin` beside other parts, such as the program that makes the sandbox.
-fn packages(path: &Path) -> Option<PathBuf> {
+/// The folder that a native program is installed in: that of the npm packages, or the one that contains its
+/// `bin` folder and other parts, such as the program that sets up the sandbox.
+fn install_dir(path: &Path) -> Option<PathBuf> {
     let path = path.canonicalize().ok()?;
     let npm = path.ancestors().find(|folder| folder.ends_with("node_modules/@openai"));
     let own = || path.parent()?.parent().filter(|root| root.join("codex-resources").is_dir());
@@ -51,7 +51,7 @@ fn packages(path: &Path) -> Option<PathBuf> {
 }
 
 impl Program {
-    /// The variables to change in its environment, with the helpers in front of the PATH.
+    /// All changes to the environment, including the PATH with the helpers first.
     pub(crate) fn variables(&self) -> Vec<(OsString, Option<OsString>)> {
         let mut variables = self.environment.clone();
         let Some(helpers) = &self.helpers else { return variables };
@@ -69,40 +69,40 @@ impl Program {
     }
 }
 
-/// The native binary for the npm package's script at `path`, if that is what `path` is.
+/// The native binary for the script at `path`, if that is the script of the npm package.
 fn native(path: &Path) -> Option<Program> {
     let package = package_of(path)?;
     let (platform, triple) = platform()?;
     let manager = package_manager(&package)?;
     let name = if cfg!(windows) { "codex.exe" } else { "codex" };
-    let beside = package
+    let siblings = package
         .ancestors()
         .filter(|folder| folder.file_name() != Some(OsStr::new("node_modules")))
         .map(|folder| folder.join("node_modules/@openai").join(platform).join("vendor"));
-    // A package with a binary of its own (0.77) does not look further: what is beside it, or in a
-    // folder above, is that of another version.
+    // A package that contains a binary (0.77) uses only that: one in a sibling package or an outer folder
+    // belongs to another version.
     let own = [package.join("vendor")].into_iter();
-    let vendor = own.chain(beside).find(|vendor| vendor.is_dir())?;
+    let vendor = own.chain(siblings).find(|vendor| vendor.is_dir())?;
     let root = vendor.join(triple);
-    // The first is the layout from 0.153 at the latest on, the second the one before, whose script
-    // also puts a folder of helpers in front of the PATH.
+    // The first is the layout of 0.153 and possibly earlier versions. The second is the older one, whose
+    // script also puts a folder with helpers first on the PATH.
     let (binary, helpers) = [("bin", None), ("codex", Some("path"))]
         .into_iter()
         .map(|(folder, helpers)| (root.join(folder).join(name), helpers))
         .find(|(binary, _)| binary.is_file())?;
     let mut environment = vec![(manager.into(), Some("1".into()))];
-    let packages = package.parent().map(Path::to_owned);
+    let install_dir = package.parent().map(Path::to_owned);
     if helpers.is_none() {
         environment.push(("CODEX_MANAGED_PACKAGE_ROOT".into(), Some(package.into())));
     }
     let helpers = helpers.map(|helpers| root.join(helpers)).filter(|helpers| helpers.is_dir());
-    Some(Program { path: binary, environment, helpers, named: path.to_owned(), packages })
+    Some(Program { path: binary, environment, helpers, found_at: path.to_owned(), install_dir })
 }
 
-/// The folder of the npm package whose script `path` leads to.
+/// The folder of the npm package whose script `path` points to.
 fn package_of(path: &Path) -> Option<PathBuf> {
     let script = if cfg!(windows) {
-        // npm writes a small script for the command shell, in the folder that holds node_modules.
+        // npm writes a small wrapper script into the folder that contains node_modules.
         path.parent()?.join("node_modules/@openai/codex/bin/codex.js")
     } else {
         path.to_owned()
@@ -112,7 +112,7 @@ fn package_of(path: &Path) -> Option<PathBuf> {
     (script.ends_with("@openai/codex/bin/codex.js")).then(|| package.to_owned())
 }
 
-/// The package and the target triple that the script takes for this machine.
+/// The package and target triple that the script uses on this machine.
 fn platform() -> Option<(&'static str, &'static str)> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux" | "android", "x86_64") => Some(("codex-linux-x64", "x86_64-unknown-linux-musl")),
@@ -127,8 +127,8 @@ fn platform() -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The variable by which Codex knows who installed it, as the script finds it out. `None` for a
-/// manager whose traces are harder to read: there the script does it.
+/// The variable that tells Codex which package manager installed it, detected like the script does. `None`
+/// for managers that are harder to detect; the script is started then.
 fn package_manager(package: &Path) -> Option<&'static str> {
     let owned_by_pnpm = |folder: &Path| {
         let modules = folder.join("node_modules");
@@ -158,7 +158,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_package_with_its_own_binary_takes_that_and_not_one_further_out() {
+    fn a_package_with_its_own_binary_does_not_use_an_outer_one() {
         let root = crate::testing::scratch().join(format!("locate-{}", std::process::id()));
         let (platform, triple) = platform().expect("Codex is there for this machine");
         let outer = root.join("node_modules/@openai").join(platform).join("vendor");

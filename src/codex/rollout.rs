@@ -1,5 +1,5 @@
 //! Codex's own record of a session, the "rollout" file, read tolerantly and never written but in one
-//! place ([`super::listing`]).
+//! place ([`super::resume_list`]).
 //!
 //! The file is `sessions/YYYY/MM/DD/rollout-<local time>-<session id>.jsonl` under Codex's home, one
 //! JSON object a line. What is read here holds from Codex 0.77 to 0.171: a `turn_context` for each

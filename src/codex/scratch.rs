@@ -78,7 +78,7 @@ impl Scratch {
             // Windows lets only some make a link.
             #[cfg(not(unix))]
             fs::copy(path, &name)?;
-            self.files.pictures.push((path.to_owned(), name));
+            self.files.image_aliases.push((path.to_owned(), name));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! A setting of Codex's, as it stands behind `-c`.
+//! A setting of Codex as passed with `-c`.
 
 use toml::Value;
 
-/// A setting of Codex's, as `-c` takes it.
+/// The dotted key of a Codex setting and its value.
 pub(crate) type Setting = (String, Value);

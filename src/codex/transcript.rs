@@ -1,70 +1,71 @@
-//! The events of one run of Codex, folded into what an answer needs. No I/O.
+//! Folds the events of one run of Codex into what an answer needs. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use super::event_stream::Skipped;
-use super::notice;
-use super::recorded::{self, Done, Recorded};
-use super::refused::Refused;
+use super::item_warning;
+use super::sandbox_denials::SandboxDenials;
+use super::turn_record::{self, RecordedAction, TurnRecord};
 use crate::model::event::{Event, Item, Phase};
 use crate::model::usage::Usage;
 
-/// How many items in progress are told apart. More are not seen in real turns.
+/// Maximum number of items in progress that are tracked. Real turns have fewer.
 const MAX_OPEN_ITEMS: usize = 1024;
 
-/// How many different commands are counted, to be found again in Codex's record.
+/// Maximum number of distinct commands that are counted for comparison with Codex's record.
 const MAX_COMMANDS: usize = 10_000;
 
-/// How many different notices are kept.
-const MAX_NOTICES: usize = 20;
+/// Maximum number of distinct warnings.
+const MAX_WARNINGS: usize = 20;
 
-/// How a turn ended, in Codex's own words.
+/// How a turn ended according to Codex.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Terminal {
     Completed { usage: Option<Usage> },
     Failed { message: String },
 }
 
-/// What is known of a run so far. Holds one reply, whatever the length of the run.
+/// The state of a run so far. However long the run, only its last reply is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Transcript {
-    /// The session id that Codex announced.
+    /// The session id that Codex reported.
     pub(crate) thread_id: Option<String>,
-    /// The last thing Codex said.
+    /// The last message from Codex.
     pub(crate) reply: Option<String>,
-    /// The last message of trouble that did not end the turn.
+    /// The last error that did not end the turn.
     pub(crate) last_error: Option<String>,
     /// How the turn ended, once it has.
     pub(crate) terminal: Option<Terminal>,
-    /// Lines that were no events.
+    /// Number of lines that were not events.
     pub(crate) bad_lines: u64,
-    /// Length in bytes of the longest line that was skipped for its length.
+    /// Length in bytes of the longest line that was skipped because it was too long.
     pub(crate) longest_skipped: u64,
-    /// Whether a line was skipped for its length after the reply that is kept.
+    /// Whether a line that was too long was skipped after the last reply.
     pub(crate) skipped_after_reply: bool,
-    /// What the sandbox refused.
-    pub(crate) refused: Refused,
-    /// How often each command has ended.
+    /// What the sandbox denied.
+    pub(crate) denials: SandboxDenials,
+    /// How often each command has completed, by its normalized text.
     commands: HashMap<String, usize>,
-    /// What Codex said in passing that the caller should know.
-    notices: Vec<String>,
+    /// Warnings for the caller.
+    warnings: Vec<String>,
+    /// Ids of the commands and tool calls in progress.
     open_work: HashSet<String>,
 }
 
 impl Transcript {
-    /// Takes in what Codex has on record of the turn, and returns what it had not told of.
-    pub(crate) fn complete(&mut self, recorded: Recorded) -> Vec<Done> {
-        let (untold, refused) = recorded.beyond(&self.commands);
-        self.refused.join(refused);
-        untold
+    /// Merges Codex's record of the turn, and returns the actions that the stream omitted.
+    pub(crate) fn merge(&mut self, record: TurnRecord) -> Vec<RecordedAction> {
+        let (missing, denials) = record.missing_from(&self.commands);
+        self.denials.merge(denials);
+        missing
     }
 
-    /// What Codex said in passing that the caller should know, as warnings.
-    pub(crate) fn take_notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
+    /// Removes and returns the warnings for the caller.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
-    /// Takes in one event. After the terminal one nothing changes any more.
+    /// Adds one event. Events after the terminal one are ignored.
     pub(crate) fn record(&mut self, event: &Event) {
         if self.terminal.is_some() {
             return;
@@ -83,7 +84,7 @@ impl Transcript {
         }
     }
 
-    /// Takes note of a line that was skipped.
+    /// Counts a skipped line.
     pub(crate) fn record_skipped(&mut self, skipped: Skipped) {
         match skipped {
             Skipped::NotAnEvent => self.bad_lines += 1,
@@ -94,7 +95,7 @@ impl Transcript {
         }
     }
 
-    /// Whether a command or tool call of Codex's is in progress.
+    /// Whether a command or tool call is in progress.
     pub(crate) fn is_working(&self) -> bool {
         !self.open_work.is_empty()
     }
@@ -104,17 +105,17 @@ impl Transcript {
             self.reply = Some(text.clone());
             self.skipped_after_reply = false;
         }
-        if let (Some(notice), Phase::Completed) = (notice::of(item), phase)
-            && !self.notices.contains(&notice)
-            && self.notices.len() < MAX_NOTICES
+        if let (Some(warning), Phase::Completed) = (item_warning::item_warning(item), phase)
+            && !self.warnings.contains(&warning)
+            && self.warnings.len() < MAX_WARNINGS
         {
-            self.notices.push(notice);
+            self.warnings.push(warning);
         }
         match phase {
             Phase::Completed => {
-                self.refused.take(item);
+                self.denials.add(item);
                 if let Item::Command { command, .. } = item {
-                    let key = recorded::key(command);
+                    let key = turn_record::command_key(command);
                     if self.commands.len() < MAX_COMMANDS || self.commands.contains_key(&key) {
                         *self.commands.entry(key).or_default() += 1;
                     }
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_message_is_the_reply_and_the_first_ending_counts() {
+    fn the_last_message_is_the_reply_and_the_first_terminal_event_counts() {
         let transcript = transcript_of(
             r#"{"type":"item.completed","item":{"id":"0","type":"agent_message","text":"first"}}
 {"type":"item.completed","item":{"id":"1","type":"agent_message","text":"second"}}
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_in_progress_is_work_until_it_is_completed() {
+    fn a_command_is_in_progress_until_it_completes() {
         let started = r#"{"type":"item.started","item":{"id":"1","type":"command_execution"}}"#;
         let completed = started.replace("started", "completed");
         assert!(transcript_of(started).is_working());

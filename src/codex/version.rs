@@ -1,4 +1,4 @@
-//! Which version of Codex a program is, and what came with which.
+//! The version of a Codex program, and which features each version has.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,21 +14,21 @@ use super::locate::Program;
 use super::process::set_variables;
 use super::watchdog::Watchdog;
 
-/// How long the answer may take. It takes some 10 ms, through the npm package's script 100 ms.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// Timeout for `--version`. It takes about 10 ms, or 100 ms through the script of the npm package.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The major and minor number of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(pub(crate) u64, pub(crate) u64);
 
-/// What Codex does not have from its beginning. Each number is the lowest on which it was seen to
-/// work; 0.77 has none of it.
+/// The versions from which on Codex has a feature: the lowest on which it was seen to work. 0.77 has none of
+/// them.
 impl Version {
     /// `exec fork`.
     pub(crate) const FORK: Self = Self(0, 153);
     /// `--ignore-rules`.
     pub(crate) const IGNORE_RULES: Self = Self(0, 153);
-    /// Profiles as files of their own.
+    /// Profiles in separate files.
     pub(crate) const PROFILE_FILES: Self = Self(0, 134);
     /// The setting `web_search`.
     pub(crate) const WEB_SEARCH: Self = Self(0, 153);
@@ -36,21 +36,21 @@ impl Version {
     pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 153);
     /// Permission profiles (`default_permissions`).
     pub(crate) const PERMISSION_PROFILES: Self = Self(0, 153);
-    /// The snapshot of the user's shell holds no variable that commands do not get.
+    /// The snapshot of the user's shell no longer leaks variables that commands must not receive.
     pub(crate) const CLEAN_SNAPSHOT: Self = Self(0, 169);
-    /// The approval policy `untrusted` is refused.
+    /// The approval policy `untrusted` is rejected.
     pub(crate) const NO_UNTRUSTED: Self = Self(0, 153);
     /// `sandbox -P PROFILE -- COMMAND`, on every system.
     pub(crate) const SANDBOX_COMMAND: Self = Self(0, 153);
-    /// `usage` counts the session's tokens.
+    /// `usage` counts the tokens of the whole session.
     pub(crate) const SESSION_USAGE: Self = Self(0, 100);
 
-    /// `doctor`, which before is taken for a prompt.
+    /// The `doctor` command, which earlier versions take for a prompt.
     pub(crate) const DOCTOR: Self = Self(0, 153);
-    /// The oldest and the newest of those that this program is tested with.
+    /// The range of versions that this program is tested with.
     pub(crate) const TESTED: RangeInclusive<Self> = Self(0, 77)..=Self(0, 171);
 
-    /// From `codex --version` (`codex-cli 0.171.0`).
+    /// Parses the output of `codex --version` (`codex-cli 0.171.0`).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().last()?.split('.');
         Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -63,46 +63,46 @@ impl fmt::Display for Version {
     }
 }
 
-/// The versions of the programs that were asked. A program is asked once, and again when its file was
-/// replaced. Cheap to clone.
+/// Caches the versions of programs. A program is queried once, and again after its file was replaced. Cheap
+/// to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Versions(Arc<Mutex<Asked>>);
+pub(crate) struct Versions(Arc<Mutex<Cache>>);
 
-type Asked = HashMap<PathBuf, (Stamp, Option<Version>)>;
+type Cache = HashMap<PathBuf, (Stamp, Option<Version>)>;
 
-/// The length of a program and when it was written.
+/// The size and modification time of a program.
 type Stamp = (u64, Option<SystemTime>);
 
 impl Versions {
-    /// The version of a program, if it says.
+    /// The version of a program, if it reports one.
     pub(crate) async fn of(&self, program: &Program, watchdog: &Watchdog) -> Option<Version> {
         let file = std::fs::metadata(&program.path).ok()?;
         let stamp = (file.len(), file.modified().ok());
-        if let Some((asked, version)) = self.lock().get(&program.path)
-            && *asked == stamp
+        if let Some((cached, version)) = self.lock().get(&program.path)
+            && *cached == stamp
         {
             return *version;
         }
-        // Whoever does not answer now may do so the next time.
-        let version = ask(program, watchdog).await?;
+        // Failures are not cached: the program may answer the next time.
+        let version = query(program, watchdog).await?;
         self.lock().insert(program.path.clone(), (stamp, version));
         version
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Asked> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the program says its version is, which may make no sense. `None` if it says nothing.
-async fn ask(program: &Program, watchdog: &Watchdog) -> Option<Option<Version>> {
+/// Runs `--version`. `Some(None)` if the output cannot be parsed, `None` if the program fails.
+async fn query(program: &Program, watchdog: &Watchdog) -> Option<Option<Version>> {
     let mut command = Command::new(&program.path);
     set_variables(&mut command, program);
     command.arg("--version");
-    match helper::ask(command, watchdog, ANSWER_WITHIN).await {
-        Ok(answer) if answer.status.success() => Some(Version::parse(&answer.stdout)),
-        Ok(answer) => {
-            tracing::debug!(status = %answer.status, "Codex does not tell its version");
+    match helper::run(command, watchdog, TIMEOUT).await {
+        Ok(output) if output.status.success() => Some(Version::parse(&output.stdout)),
+        Ok(output) => {
+            tracing::debug!(status = %output.status, "Codex does not tell its version");
             None
         }
         Err(error) => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codex::no_sandbox::NotRun;
-use crate::codex::step::{heading, step, unwrapped};
+use crate::codex::progress_text::{heading, progress_text, without_shell};
+use crate::codex::sandbox_failure::SandboxFailures;
 use crate::model::event::{Event, Item, Phase};
 use crate::model::outcome::duration;
 use crate::model::time::Time;
@@ -39,7 +39,7 @@ pub(crate) struct Activity {
     pub(crate) commands_failed: u64,
     /// Those of the running turn, or of the last one, that did not run for want of a sandbox.
     #[serde(default)]
-    not_run: NotRun,
+    not_run: SandboxFailures,
     /// Files that were changed; each counts once, up to 2,000 of them.
     pub(crate) files_changed: u64,
     /// What is done now, in one line for a person.
@@ -65,7 +65,7 @@ impl Activity {
         self.note(at, "starting Codex");
         self.open.clear();
         self.steps.clear();
-        self.not_run = NotRun::default();
+        self.not_run = SandboxFailures::default();
         self.in_turn = true;
     }
 
@@ -76,7 +76,7 @@ impl Activity {
     }
 
     pub(crate) fn take_event(&mut self, at: Time, event: &Event, resumed: bool) {
-        if let Some(step) = step(event, resumed) {
+        if let Some(step) = progress_text(event, resumed) {
             self.last_activity = step;
         }
         self.last_activity_at = at;
@@ -91,12 +91,12 @@ impl Activity {
         match item {
             Item::Command { command, exit_code, no_sandbox, .. } => {
                 if let Some(said) = no_sandbox {
-                    self.not_run.take(said);
+                    self.not_run.add(said);
                 } else {
                     self.commands += 1;
                     self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
                 }
-                let command = unwrapped(command);
+                let command = without_shell(command);
                 self.step(command, || format!("the same command: {command}"));
             }
             Item::Reasoning { text } => {
@@ -141,7 +141,7 @@ impl Activity {
         let what = hash(what);
         self.steps.push_back(what);
         if self.count(what) >= REPEATED {
-            self.repeated = Some((what, crate::codex::step::head(&words())));
+            self.repeated = Some((what, crate::codex::progress_text::one_line(&words())));
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::record::{JobEvent, Line};
 use super::view::readable;
-use crate::codex::step::step;
+use crate::codex::progress_text::progress_text;
 use crate::model::event::Event;
 
 /// What a person is told of an entry.
@@ -42,7 +42,7 @@ pub(crate) fn describe(entry: &Value) -> Option<Description> {
             is_late: fields.get("from").is_some(),
         });
     }
-    let running = step(&Event::decode(raw.get().as_bytes())?, false)?;
+    let running = progress_text(&Event::decode(raw.get().as_bytes())?, false)?;
     running.starts_with("running: ").then(|| Description {
         kind: "running".into(),
         text: running,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::folder::Folder;
 use super::log::LogReader;
 use super::record::{JobEvent, Line};
-use crate::codex::step::unwrapped;
+use crate::codex::progress_text::without_shell;
 use crate::model::event::{Event, Item, Phase};
 use crate::model::text::{LineBreaks, excerpt, sanitize, shorten_strings};
 
@@ -184,7 +184,7 @@ fn about_item(phase: Phase, item: &Item, raw: &str) -> Option<Shown> {
         Item::AgentMessage { text: message } => text("agent_message", message),
         Item::Reasoning { text: thought } => text("reasoning", thought),
         Item::Command { command, exit_code, .. } => {
-            let (kind, mut fields) = text("command_execution", unwrapped(command))?;
+            let (kind, mut fields) = text("command_execution", without_shell(command))?;
             fields.insert("exit_code".into(), json!(exit_code));
             let event: Value = serde_json::from_str(raw).unwrap_or_default();
             if let Some(output) = event["item"]["aggregated_output"].as_str() {

@@ -243,8 +243,8 @@ impl Policy {
         Err(not_allowed("model", problem, ALLOWED_MODELS))
     }
 
-    /// Lowers the sandbox that a session or configuration asks for to the allowed maximum. Also returns whether
-    /// that changed it.
+    /// Lowers the sandbox that a session or configuration asks for to the allowed maximum. Also returns
+    /// whether that changed it.
     pub(crate) fn cap_sandbox(&self, wanted: Sandbox) -> (Sandbox, bool) {
         (wanted.min(self.max_sandbox), wanted > self.max_sandbox)
     }
@@ -254,8 +254,8 @@ fn is_harmless(argument: &Argument) -> bool {
     HARMLESS_ARGUMENTS.contains(&argument.as_str())
 }
 
-/// Describes how a turn ran with looser settings than planned, if it did. `sandbox` is the one that was passed
-/// to Codex.
+/// Describes how a turn ran with looser settings than planned, if it did. `sandbox` is the one that was
+/// passed to Codex.
 pub(crate) fn excess_permission(sandbox: Sandbox, effective: &Effective) -> Option<String> {
     let never = |policy: &String| policy == ApprovalPolicy::Never.as_str();
     if let Some(reviewer) = &effective.approvals_reviewer

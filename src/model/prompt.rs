@@ -8,8 +8,8 @@ use super::value::InvalidValue;
 /// 0.171).
 pub const MAX_PROMPT_CHARS: usize = 1_048_576;
 
-/// The text of a prompt: not blank, at most [`MAX_PROMPT_CHARS`] characters. Its `Debug` output omits the text
-/// so that it cannot leak into a log.
+/// The text of a prompt: not blank, at most [`MAX_PROMPT_CHARS`] characters. Its `Debug` output omits the
+/// text so that it cannot leak into a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prompt(String);
 

@@ -1,8 +1,8 @@
 //! The header of every prompt and the fences around the caller's text.
 //!
-//! The header tells Codex, and a user who later resumes the session, that an agent wrote the prompt. It always
-//! comes first. Each part of the caller's text is fenced by lines that contain a mark generated for this
-//! prompt. The caller cannot know the mark, so no text can close a fence or extend the header.
+//! The header tells Codex, and a user who later resumes the session, that an agent wrote the prompt. It
+//! always comes first. Each part of the caller's text is fenced by lines that contain a mark generated for
+//! this prompt. The caller cannot know the mark, so no text can close a fence or extend the header.
 
 use std::borrow::Cow;
 use std::fmt::Write;

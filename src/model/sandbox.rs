@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::value::InvalidValue;
 
-/// Codex's sandbox mode, which limits what the model's commands may do. More permissive modes compare greater.
+/// Codex's sandbox mode, which limits what the model's commands may do. More permissive modes compare
+/// greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::value::InvalidValue;
 
-/// The id of a Codex session, which Codex calls a thread. Always a UUID, because Codex starts a new session if
-/// `resume` gets an unknown name.
+/// The id of a Codex session, which Codex calls a thread. Always a UUID, because Codex starts a new session
+/// if `resume` gets an unknown name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);

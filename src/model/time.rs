@@ -29,8 +29,8 @@ impl Time {
     }
 }
 
-/// Parses a timestamp as a user writes it: a date, a date and time with an optional offset from UTC, or an age
-/// such as `2h` or `3d`.
+/// Parses a timestamp as a user writes it: a date, a date and time with an optional offset from UTC, or an
+/// age such as `2h` or `3d`.
 impl FromStr for Time {
     type Err = InvalidValue;
 

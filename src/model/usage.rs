@@ -37,8 +37,8 @@ impl Usage {
         }
     }
 
-    /// Tokens used since `before`, an earlier reading of the same counter. `None` if `before` is larger and so
-    /// cannot be one.
+    /// Tokens used since `before`, an earlier reading of the same counter. `None` if `before` is larger and
+    /// so cannot be one.
     pub(crate) fn since(self, before: Self) -> Option<Self> {
         Some(Self {
             input_tokens: self.input_tokens.checked_sub(before.input_tokens)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::codex::step::step;
+use crate::codex::progress_text::progress_text;
 use crate::model::event::Event;
 use crate::model::outcome::duration;
 
@@ -43,7 +43,7 @@ impl Progress {
 
     /// Updates the current step.
     pub(crate) fn note(&mut self, event: &Event) {
-        if let Some(step) = step(event, self.resumed) {
+        if let Some(step) = progress_text(event, self.resumed) {
             self.urgent |= matches!(event, Event::ThreadStarted { .. });
             self.reported &= step == self.step;
             // No other step may replace the session's id before it is reported.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::call::Call;
 use super::plan::Plan;
 use super::tap::{Tap, Taps};
-use crate::codex::recorded::{self, Recorded};
-use crate::codex::refused::Refused;
 use crate::codex::rollout;
+use crate::codex::sandbox_denials::SandboxDenials;
 use crate::codex::transcript::Transcript;
+use crate::codex::turn_record::{self, TurnRecord};
 use crate::model::effective::Effective;
 use crate::model::policy;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
@@ -33,7 +33,7 @@ impl Call {
             return None;
         }
         let (effective, recorded) = self.read_record(opened, plan).await?;
-        let untold = transcript.complete(recorded);
+        let untold = transcript.merge(recorded);
         let tapped = untold
             .iter()
             .try_for_each(|done| taps.event(&done.event(), done.line().as_bytes()))
@@ -50,7 +50,7 @@ impl Call {
         &self,
         session: SessionId,
         plan: &Plan,
-    ) -> Option<(Option<Effective>, Recorded)> {
+    ) -> Option<(Option<Effective>, TurnRecord)> {
         let home = self.shared.codex_home.clone()?;
         // What is known of the original says nothing of its copy.
         let known = Some(&plan.known).filter(|_| !self.request.fork);
@@ -59,9 +59,9 @@ impl Call {
         let read = move || {
             let record = record.or_else(|| rollout::find(&home, session))?;
             let effective = rollout::effective(&record, before).ok().flatten();
-            let recorded = recorded::read(&record, before).unwrap_or_else(|error| {
+            let recorded = turn_record::read(&record, before).unwrap_or_else(|error| {
                 tracing::debug!(%session, %error, "what Codex did is not read from its record");
-                Recorded::default()
+                TurnRecord::default()
             });
             Some((effective, recorded))
         };
@@ -75,7 +75,7 @@ impl Call {
     /// A warning, if the sandbox refused something, with how to ask again.
     pub(super) fn refusal(
         &self,
-        refused: &Refused,
+        refused: &SandboxDenials,
         effective: Option<&Effective>,
         plan: &Plan,
     ) -> Option<String> {

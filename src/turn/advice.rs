@@ -1,13 +1,13 @@
 //! What to do if commands did not run because their sandbox could not be created. Pure. Advice about
 //! errors is in [`crate::model::advice`].
 
-use crate::codex::no_sandbox::NotRun;
+use crate::codex::sandbox_failure::SandboxFailures;
 use crate::model::policy;
 use crate::model::text::{LineBreaks, sanitize};
 
 /// The warning that commands did not run because their sandbox could not be created. `None` if all ran.
 /// `patches` were not applied either: Codex does not say why, but they need the same sandbox.
-pub(crate) fn not_run(not_run: &NotRun, patches: u64) -> Option<String> {
+pub(crate) fn not_run(not_run: &SandboxFailures, patches: u64) -> Option<String> {
     let commands = match not_run.count {
         0 => return None,
         1 => "1 command of Codex's did not run".to_owned(),
@@ -23,8 +23,8 @@ pub(crate) fn not_run(not_run: &NotRun, patches: u64) -> Option<String> {
         "{what}, because the sandbox cannot be made on this machine ({}): Codex may have seen and changed \
          nothing, whatever it says. A person must {}; or, where the container is sandbox enough, the operator \
          allows danger-full-access by {} and the call asks for it.",
-        sanitize(&not_run.said, LineBreaks::Escape),
-        sandbox(&not_run.said),
+        sanitize(&not_run.message, LineBreaks::Escape),
+        sandbox(&not_run.message),
         policy::MAX_SANDBOX
     ))
 }

@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 
 use super::attempt::End;
+use crate::codex::error_kind::{self, ErrorKind};
 use crate::codex::locate::Program;
 use crate::codex::process;
-use crate::codex::refusal::{self, Trouble};
 use crate::codex::transcript::Transcript;
 use crate::model::outcome::FailureKind;
 use crate::model::session_id::SessionId;
@@ -20,16 +20,16 @@ pub(super) struct Known<'a> {
 }
 
 /// What Codex refused, if it left without beginning anything.
-pub(super) fn refused(end: &End, transcript: &Transcript) -> Option<Trouble> {
+pub(super) fn refused(end: &End, transcript: &Transcript) -> Option<ErrorKind> {
     match end {
-        End::Exited(exit) if transcript.thread_id.is_none() => refusal::recognise(&exit.stderr),
+        End::Exited(exit) if transcript.thread_id.is_none() => error_kind::recognize(&exit.stderr),
         _ => None,
     }
 }
 
 /// Codex says that the turn failed.
 pub(super) fn failed(message: &str, known: Known<'_>) -> FailureKind {
-    let sentence = refusal::sentence(message);
+    let sentence = error_kind::provider_message(message);
     recognised(message, &sentence, known).unwrap_or(FailureKind::TurnFailed { message: sentence })
 }
 
@@ -40,12 +40,14 @@ pub(super) fn exited(
     last_error: Option<&str>,
     known: Known<'_>,
 ) -> FailureKind {
-    let mut reason = refusal::reason(stderr);
+    let mut reason = error_kind::stderr_reason(stderr);
     if reason.is_empty() {
-        reason = last_error.map(refusal::sentence).unwrap_or_default();
+        reason = last_error.map(error_kind::provider_message).unwrap_or_default();
     }
-    match (refusal::recognise(&reason), known.session) {
-        (Some(Trouble::SessionNotFound), Some(session)) => FailureKind::SessionNotFound { session },
+    match (error_kind::recognize(&reason), known.session) {
+        (Some(ErrorKind::SessionNotFound), Some(session)) => {
+            FailureKind::SessionNotFound { session }
+        }
         _ => {
             recognised(&reason, &reason, known).unwrap_or(FailureKind::NoResult { status, reason })
         }
@@ -65,19 +67,21 @@ pub(super) fn not_started(program: &Program, error: &io::Error) -> FailureKind {
 /// What Codex's words mean, wherever they stand. `told` is what is passed on of them.
 fn recognised(words: &str, told: &str, known: Known<'_>) -> Option<FailureKind> {
     let message = told.to_owned();
-    Some(match refusal::recognise(words)? {
-        Trouble::NotLoggedIn => FailureKind::NotLoggedIn { message },
-        Trouble::RefreshTokenUsed => FailureKind::RefreshTokenUsed { message },
-        Trouble::UsageLimit => FailureKind::UsageLimit { message },
-        Trouble::Config => FailureKind::ConfigNotLoaded { message },
-        Trouble::McpServer => FailureKind::McpServerFailed { message },
-        Trouble::Home => {
+    Some(match error_kind::recognize(words)? {
+        ErrorKind::NotLoggedIn => FailureKind::NotLoggedIn { message },
+        ErrorKind::RefreshTokenUsed => FailureKind::RefreshTokenUsed { message },
+        ErrorKind::UsageLimit => FailureKind::UsageLimit { message },
+        ErrorKind::Config => FailureKind::ConfigNotLoaded { message },
+        ErrorKind::McpServer => FailureKind::McpServerFailed { message },
+        ErrorKind::Home => {
             let home = known.codex_home.map(|home| home.display().to_string());
             FailureKind::CodexHomeUnusable { home: home.unwrap_or_default(), message }
         }
-        Trouble::ContextFull => FailureKind::ContextFull { message },
-        Trouble::Schema => FailureKind::SchemaRefused { message },
-        Trouble::Picture => FailureKind::PictureRefused { message },
-        Trouble::ActiveWriter | Trouble::SessionNotFound | Trouble::DatabaseLocked => return None,
+        ErrorKind::ContextFull => FailureKind::ContextFull { message },
+        ErrorKind::Schema => FailureKind::SchemaRefused { message },
+        ErrorKind::Image => FailureKind::PictureRefused { message },
+        ErrorKind::ActiveWriter | ErrorKind::SessionNotFound | ErrorKind::DatabaseLocked => {
+            return None;
+        }
     })
 }

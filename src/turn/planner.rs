@@ -79,16 +79,17 @@ impl Planner<'_> {
         let working_dir = self.policy.working_dir("cwd", &working_dir, kept)?;
         refusals::check_profile(&self.request.options, self.policy, &configured)?;
         if let Some(diff) = &self.request.diff {
-            let checked = diff.check(working_dir.as_path(), git.as_deref(), self.watchdog).await;
+            let checked =
+                diff.check_exists(working_dir.as_path(), git.as_deref(), self.watchdog).await;
             checked.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
         let mut options = self.options(kept)?;
         let configured_environment = configured.environment_policy();
         let environment = if confined {
             let is_safe = |path: &Path| protected.is_safe_from_turns(path);
-            Environment::kept(std::env::vars_os(), paths, is_safe, &configured_environment)
+            Environment::confined(std::env::vars_os(), paths, is_safe, &configured_environment)
         } else {
-            Environment::free(paths, &configured_environment)
+            Environment::unconfined(paths, &configured_environment)
         };
         program.environment.extend(environment.codex.iter().cloned());
         let version = self.versions.of(&program, self.watchdog).await;

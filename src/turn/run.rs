@@ -20,9 +20,9 @@ use super::tap::{Tap, Taps};
 use super::tokens::{Before, Count, split};
 use crate::codex::backend::{Exit, Launch};
 use crate::codex::command::{Invocation, Session};
+use crate::codex::error_kind::ErrorKind;
 use crate::codex::exec::Exec;
-use crate::codex::listing;
-use crate::codex::refusal::Trouble;
+use crate::codex::resume_list;
 use crate::codex::transcript::{Terminal, Transcript};
 use crate::codex::version::Version;
 use crate::model::effective::Effective;
@@ -156,7 +156,7 @@ impl Call {
         let is_written = move |home: &Path| {
             given_up.is_cancelled() || holder::is_written(home, session) == Some(true)
         };
-        let list = move || listing::list(&home, session, || is_written(&home));
+        let list = move || resume_list::add(&home, session, || is_written(&home));
         match blocking(LIST_WITHIN, list).await {
             Some(Ok(())) => tracing::debug!(%session, "the session is in Codex's list"),
             Some(Err(reason)) => tracing::debug!(%session, %reason, "the session is not listed"),
@@ -204,14 +204,14 @@ impl Call {
             let end = attempt.run(watched).await;
             let mut transcript = std::mem::take(&mut attempt.transcript);
             let refused = classify::refused(&end, &transcript);
-            if refused == Some(Trouble::DatabaseLocked) && !locked_out {
+            if refused == Some(ErrorKind::DatabaseLocked) && !locked_out {
                 *running = None;
                 locked_out = true;
                 tracing::debug!("another Codex has the database locked");
                 self.wait(clock, sleep(pause)).await.map_err(failure)?;
                 continue;
             }
-            if let (Some(session), Some(Trouble::ActiveWriter)) = (asked, refused) {
+            if let (Some(session), Some(ErrorKind::ActiveWriter)) = (asked, refused) {
                 *running = None;
                 tracing::debug!(%session, "another process has the session open");
                 if Instant::now() + pause > busy_until {
@@ -291,9 +291,9 @@ impl Call {
         plan: Plan,
         effective: Option<Effective>,
     ) -> std::result::Result<Answer, Box<Failure>> {
-        let refusal = self.refusal(&transcript.refused, effective.as_ref(), &plan);
-        let notices = transcript.take_notices();
-        let refused = &transcript.refused;
+        let refusal = self.refusal(&transcript.denials, effective.as_ref(), &plan);
+        let notices = transcript.take_warnings();
+        let refused = &transcript.denials;
         let no_sandbox = advice::not_run(&refused.not_run, refused.patches);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());
         let session = self.request.continued_session().or(opened);

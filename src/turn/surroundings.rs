@@ -51,14 +51,14 @@ impl Surroundings {
                 format!(
                     "{} is in a folder in which turns may write; name it by CODEX_BIN if it is to be \
                      run",
-                    found.named.display()
+                    found.found_at.display()
                 )
             })),
         };
         if let Ok(program) = &program {
-            protected.add_file(&program.named, "which holds the Codex that is run");
+            protected.add_file(&program.found_at, "which holds the Codex that is run");
             protected.add_file(&program.path, "which holds the Codex that is run");
-            if let Some(packages) = &program.packages {
+            if let Some(packages) = &program.install_dir {
                 protected.add_folder(packages, "which holds the Codex that is run");
             }
         }
@@ -93,7 +93,7 @@ fn front(
         return Some(Vec::new());
     }
     let bwrap = bubblewrap::find(folders, program)?;
-    let folder = bubblewrap::folder_with(&bwrap, state_dir?).ok()?;
+    let folder = bubblewrap::link_folder(&bwrap, state_dir?).ok()?;
     // Codex passes over one that lies in the directory it works in.
     let real = folder.canonicalize().ok()?;
     (!bwrap.starts_with(dir) && !real.starts_with(dir)).then(|| vec![folder])

@@ -34,7 +34,7 @@ pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
         return (missing(codex_bin), None);
     };
     let answer = ask(&program, &["--version"], ANSWER_WITHIN).await;
-    let (check, version) = judge(&program.named, &program.path, answer);
+    let (check, version) = judge(&program.found_at, &program.path, answer);
     (check, version.map(|version| Found { program, version, folders }))
 }
 
@@ -47,7 +47,7 @@ fn missing(codex_bin: &OsStr) -> Check {
         return Check::problem(ID, format!("{name} is not a program that can be run"), fix);
     }
     if let Some(found) = locate(codex_bin, None) {
-        let found = found.named.display();
+        let found = found.found_at.display();
         let summary = format!("{found} is in a folder in which turns may write, so it is not run");
         return Check::problem(
             ID,

@@ -8,7 +8,7 @@ use super::ask::ask;
 use super::check::{Check, Status};
 use super::codex::Found;
 use crate::cli::advice::of_failure;
-use crate::codex::notice;
+use crate::codex::item_warning;
 use crate::codex::version::Version;
 use crate::model::event::Event;
 use crate::model::outcome::{Failure, FailureKind, duration};
@@ -47,7 +47,7 @@ pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
     while let Some(event) = turn.next_event().await {
         match event {
             Event::Error { message } => trouble = Some(head_on_one_line(&message, SHOWN)),
-            Event::Item { item, .. } => fell_back |= notice::is_fallback(&item),
+            Event::Item { item, .. } => fell_back |= item_warning::is_websocket_fallback(&item),
             _ => {}
         }
     }
@@ -71,7 +71,10 @@ pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
 fn without_websocket() -> Check {
     let summary = "the model is not reached by WebSocket: Codex tries that in each call, and may lose seconds \
                    on it before it goes on by HTTPS";
-    let fix = format!("let a proxy pass WebSocket through, or name {}", notice::WITHOUT_WEBSOCKET);
+    let fix = format!(
+        "let a proxy pass WebSocket through, or name {}",
+        item_warning::HOW_TO_AVOID_WEBSOCKET
+    );
     Check::warning("live.websocket", summary, fix)
 }
 

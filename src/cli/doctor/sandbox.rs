@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ask::{Answer, Silence, ask};
 use super::check::Check;
 use super::codex::Found;
-use crate::codex::no_sandbox;
+use crate::codex::sandbox_failure;
 use crate::codex::version::Version;
 use crate::model::policy;
 use crate::model::sandbox::Sandbox;
@@ -46,7 +46,7 @@ fn judge(answer: Result<Answer, Silence>, most: Sandbox) -> Check {
         return Check::ok(ID, "commands of Codex's can be put into a sandbox");
     }
     let code = answer.status.code().map(i64::from);
-    let Some(said) = no_sandbox::said("", &answer.stderr, code) else {
+    let Some(said) = sandbox_failure::message("", &answer.stderr, code) else {
         return unknown(answer.in_short());
     };
     let summary = format!("no sandbox can be made, so Codex's commands will not run: {said}");

@@ -1,5 +1,5 @@
-//! What holds for the argument list whatever a caller writes: it is read back here as strictly as
-//! Codex's own reader would, and must say what was asked for and nothing else.
+//! Property tests of the argument list: whatever a caller passes, parsing the list as strictly as Codex does
+//! must yield exactly what was requested.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -22,23 +22,23 @@ use crate::model::request::TurnRequest;
 use crate::model::sandbox::Sandbox;
 use crate::model::working_dir::WorkingDir;
 
-/// A setting that holds whatever the call says.
+/// A setting that overrides those of the call.
 const IMPOSED: &str = "approval_policy";
 
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
-/// What has broken argument lists before, or would have the worst effect if it did.
+/// Texts that have broken argument lists before, or would do the most damage if they did.
 const HOSTILE: &str = include_str!("../../../tests/fixtures/hostile.json");
 
 static TEXTS: LazyLock<Vec<String>> =
     LazyLock::new(|| serde_json::from_str(HOSTILE).expect("a list of texts"));
 
-/// The path of a directory, with any name that one can have.
+/// The path of a directory with any valid name.
 fn path() -> impl Strategy<Value = String> {
     text().prop_filter_map("no path", |name| (!name.contains('\0')).then(|| format!("/d/{name}")))
 }
 
-/// A picture of which the path passes the checks.
+/// An image whose path passes the checks.
 fn image() -> impl Strategy<Value = Image> {
     path().prop_filter_map("no picture", |path| {
         let whole = !path.contains(',');
@@ -46,7 +46,7 @@ fn image() -> impl Strategy<Value = Image> {
     })
 }
 
-/// Any text, and the hostile ones more often than chance would have them.
+/// Any text, with a bias towards hostile ones.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -73,7 +73,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A setting that a caller may write, with what they meant. Its key is often one that is allowed.
+/// A setting as a caller may write it, with its intended value. Biased towards allowed keys.
 fn setting() -> impl Strategy<Value = (Override, Value)> {
     let key = prop_oneof![
         text(),
@@ -87,7 +87,7 @@ fn setting() -> impl Strategy<Value = (Override, Value)> {
 }
 
 prop_compose! {
-    /// All that a caller can set, as far as it passes the checks, and what the settings mean.
+    /// All options of a caller that pass the checks, and the intended values of the settings.
     fn options()(
         model in option::of(text()),
         reasoning_effort in option::of(text()),
@@ -121,21 +121,21 @@ prop_compose! {
     }
 }
 
-/// What an argument list says.
+/// A parsed argument list.
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct Parsed {
     flags: Vec<String>,
-    /// Options with a value, in order; a picture list is one for each.
+    /// Options with a value, in order; a list of images has one entry for each.
     values: Vec<(String, PathBuf)>,
     subcommand: Option<(String, String)>,
 }
 
-impl Said {
+impl Parsed {
     fn all(&self, flag: &str) -> Vec<&PathBuf> {
         self.values.iter().filter(|(name, _)| name == flag).map(|(_, value)| value).collect()
     }
 
-    /// Each setting: its key, and the one value that it has when it is read as Codex does.
+    /// Each setting: its key, and its single value when parsed like Codex does.
     fn settings(&self) -> Vec<(String, toml::Value)> {
         let read = |setting: &PathBuf| {
             let setting = setting.to_str().expect("settings are text");
@@ -150,15 +150,14 @@ impl Said {
     }
 }
 
-/// Reads an argument list as the reader of `codex exec` does: what begins with `-` is an option
-/// wherever it stands, a value must not, and `-i` takes all that follows up to the next option,
-/// divided at commas.
-fn read(arguments: &[std::ffi::OsString]) -> Result<Said, String> {
+/// Parses an argument list like `codex exec` does: everything that starts with `-` is an option, values must
+/// not start with it, and `-i` takes all arguments up to the next option, split at commas.
+fn parse(arguments: &[std::ffi::OsString]) -> Result<Parsed, String> {
     const FLAGS: &[&str] =
         &["--skip-git-repo-check", "--json", "--ignore-rules", "--ephemeral", "--strict-config"];
     const VALUES: &[&str] = &["-C", "-s", "-m", "-c", "--profile", "--add-dir", "--output-schema"];
     let is_option = |argument: &OsStr| argument != "-" && argument.as_bytes().starts_with(b"-");
-    let mut said = Said::default();
+    let mut parsed = Parsed::default();
     let mut rest = arguments.iter().map(AsRef::<OsStr>::as_ref).peekable();
     if rest.next() != Some("exec".as_ref()) {
         return Err("it does not begin with exec".into());
@@ -166,31 +165,31 @@ fn read(arguments: &[std::ffi::OsString]) -> Result<Said, String> {
     while let Some(argument) = rest.next() {
         let text = argument.to_str().ok_or_else(|| format!("{argument:?} is no text"))?;
         match text {
-            "-" if rest.peek().is_none() => return Ok(said),
+            "-" if rest.peek().is_none() => return Ok(parsed),
             "-i" => {
                 while let Some(values) = rest.next_if(|next| !is_option(next)) {
                     for value in values.as_bytes().split(|byte| *byte == b',') {
-                        said.values.push(("-i".into(), OsStr::from_bytes(value).into()));
+                        parsed.values.push(("-i".into(), OsStr::from_bytes(value).into()));
                     }
                 }
             }
-            "resume" | "fork" if said.subcommand.is_none() => {
+            "resume" | "fork" if parsed.subcommand.is_none() => {
                 let session = rest.next().and_then(OsStr::to_str).unwrap_or_default();
-                said.subcommand = Some((text.into(), session.into()));
+                parsed.subcommand = Some((text.into(), session.into()));
             }
-            _ if said.subcommand.is_some() => return Err(format!("{text:?} after a subcommand")),
-            _ if FLAGS.contains(&text) => said.flags.push(text.into()),
+            _ if parsed.subcommand.is_some() => return Err(format!("{text:?} after a subcommand")),
+            _ if FLAGS.contains(&text) => parsed.flags.push(text.into()),
             _ if VALUES.contains(&text) => {
                 let value = rest.next().ok_or_else(|| format!("{text} has no value"))?;
                 if is_option(value) {
                     return Err(format!("{text} takes {value:?} for an option"));
                 }
                 if text != "-c"
-                    && said.values.iter().any(|(name, _)| name == text && text != "--add-dir")
+                    && parsed.values.iter().any(|(name, _)| name == text && text != "--add-dir")
                 {
                     return Err(format!("{text} is there twice"));
                 }
-                said.values.push((text.into(), value.into()));
+                parsed.values.push((text.into(), value.into()));
             }
             _ => return Err(format!("{text:?} is no option and no subcommand")),
         }
@@ -198,22 +197,22 @@ fn read(arguments: &[std::ffi::OsString]) -> Result<Said, String> {
     Err("the prompt is not read from standard input".into())
 }
 
-fn said_of(
+fn parsed_for(
     options: &Options,
     session: Session,
-    kept: bool,
+    confined: bool,
     version: Version,
-) -> Result<Said, String> {
+) -> Result<Parsed, String> {
     let imposed = [(IMPOSED.to_owned(), "never".into())];
     let invocation = Invocation {
         working_dir: &WorkingDir::existing("/").expect("the root exists"),
         sandbox: Some(Sandbox::ReadOnly),
-        ignore_rules: kept,
+        ignore_rules: confined,
         defaults: &[],
-        imposed: if kept { &imposed } else { &[] },
+        imposed: if confined { &imposed } else { &[] },
         options,
         files: &Files {
-            pictures: Vec::new(),
+            image_aliases: Vec::new(),
             output_schema: Some("/state/a b,\"c\"/schema.json".into()),
             base_instructions: Some("/state/a b,\"c\"\n/instructions.md".into()),
             compact_prompt: Some("/state/a b,\"c\"\n/compact.md".into()),
@@ -221,7 +220,7 @@ fn said_of(
         session,
         version: Some(version),
     };
-    read(&invocation.arguments())
+    parse(&invocation.arguments())
 }
 
 fn session() -> impl Strategy<Value = Session> {
@@ -232,40 +231,40 @@ fn session() -> impl Strategy<Value = Session> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Not even the one that may set everything can make two settings of one, or a flag of a value.
+    /// Even a caller who may set everything cannot turn one setting into two, or a value into a flag.
     #[test]
-    fn what_is_asked_for_is_said_and_nothing_else(
+    fn the_arguments_contain_exactly_what_was_requested(
         (mut options, meant) in options(),
         session in session(),
-        kept in any::<bool>(),
+        confined in any::<bool>(),
         old in any::<bool>(),
     ) {
-        // These are for Codex as they are, where all may be said.
+        // These are passed on unchanged where everything is allowed.
         options.extra_arguments.clear();
         let version = if old { Version(0, 77) } else { Version(0, 169) };
-        let said = said_of(&options, session, kept, version).map_err(TestCaseError::fail)?;
+        let parsed = parsed_for(&options, session, confined, version).map_err(TestCaseError::fail)?;
 
-        let ignore_rules: &[&str] = if kept && !old { &["--ignore-rules"] } else { &[] };
-        prop_assert_eq!(&said.flags, &[&["--skip-git-repo-check", "--json"], ignore_rules].concat());
-        prop_assert_eq!(said.all("-s"), ["read-only".as_ref() as &std::path::Path]);
-        prop_assert_eq!(said.all("-C"), ["/".as_ref() as &std::path::Path]);
+        let ignore_rules: &[&str] = if confined && !old { &["--ignore-rules"] } else { &[] };
+        prop_assert_eq!(&parsed.flags, &[&["--skip-git-repo-check", "--json"], ignore_rules].concat());
+        prop_assert_eq!(parsed.all("-s"), ["read-only".as_ref() as &std::path::Path]);
+        prop_assert_eq!(parsed.all("-C"), ["/".as_ref() as &std::path::Path]);
         let one = |text: Option<&str>| text.map(PathBuf::from).into_iter().collect::<Vec<_>>();
         let model = one(options.model.as_ref().map(Model::as_str));
-        prop_assert_eq!(said.all("-m"), model.iter().collect::<Vec<_>>());
+        prop_assert_eq!(parsed.all("-m"), model.iter().collect::<Vec<_>>());
         let profile = one(options.profile.as_ref().map(|profile| profile.as_str()));
-        prop_assert_eq!(said.all("--profile"), profile.iter().collect::<Vec<_>>());
+        prop_assert_eq!(parsed.all("--profile"), profile.iter().collect::<Vec<_>>());
         let dirs: Vec<_> = options.add_dirs.iter().map(|dir| dir.as_path()).collect();
-        prop_assert_eq!(said.all("--add-dir"), dirs);
+        prop_assert_eq!(parsed.all("--add-dir"), dirs);
         let images: Vec<_> = options.images.iter().map(|image| image.as_path()).collect();
-        prop_assert_eq!(said.all("-i"), images);
+        prop_assert_eq!(parsed.all("-i"), images);
         let expected = match session {
             Session::New => None,
             Session::Resume(_) => Some("resume"),
             Session::Fork(_) => Some("fork"),
         };
-        prop_assert_eq!(said.subcommand.clone(), expected.map(|word| (word.into(), SESSION.into())));
+        prop_assert_eq!(parsed.subcommand.clone(), expected.map(|word| (word.into(), SESSION.into())));
 
-        let settings = said.settings();
+        let settings = parsed.settings();
         for (at, (asked, meant)) in options.config.iter().zip(&meant).enumerate() {
             prop_assert_eq!(&settings[at].0, asked.key());
             let meant = toml::Value::try_from(meant).expect("it was checked");
@@ -280,15 +279,15 @@ proptest! {
         expected.extend(options.web_search.map(|_| search));
         expected.push(if old { "experimental_instructions_file" } else { "model_instructions_file" });
         expected.extend(["compact_prompt", "experimental_compact_prompt_file"]);
-        if kept {
+        if confined {
             expected.push(IMPOSED);
         }
         prop_assert_eq!(ours, expected);
     }
 
-    /// What passes where a sandbox is kept has no argument and no setting that could open it.
+    /// Nothing that a restrictive policy lets through could open the sandbox.
     #[test]
-    fn what_passes_where_a_sandbox_is_kept_cannot_open_it(
+    fn allowed_options_cannot_open_the_sandbox(
         (mut options, _) in options(),
         session in session(),
     ) {
@@ -297,7 +296,7 @@ proptest! {
             let prompt = Prompt::new("hello").expect("a prompt");
             policy.check(&TurnRequest::new(prompt).options(options)).is_ok()
         };
-        // One by one, because nearly none would pass together.
+        // Check each separately, because hardly any combination would pass.
         options.extra_arguments.retain(|argument| {
             let extra_arguments = vec![argument.clone()];
             passes(Options { extra_arguments, ..Options::default() })
@@ -305,10 +304,10 @@ proptest! {
         options.config.retain(|setting| {
             passes(Options { config: vec![setting.clone()], ..Options::default() })
         });
-        // Nothing that the reader does not know could have passed.
-        let said = said_of(&options, session, true, Version(0, 169)).map_err(TestCaseError::fail)?;
-        prop_assert!(said.flags.iter().any(|flag| flag == "--ignore-rules"));
-        for (key, _) in &said.settings() {
+        // Parsing fails if anything unknown got through.
+        let parsed = parsed_for(&options, session, true, Version(0, 169)).map_err(TestCaseError::fail)?;
+        prop_assert!(parsed.flags.iter().any(|flag| flag == "--ignore-rules"));
+        for (key, _) in &parsed.settings() {
             let root = key.split('.').next().unwrap_or_default();
             let opens = ["sandbox_", "mcp_", "notify", "hooks", "permissions", "projects", "features"];
             prop_assert!(!opens.iter().any(|word| root.starts_with(word)), "{key}");

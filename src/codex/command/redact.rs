@@ -1,47 +1,47 @@
-//! An argument list as it may be logged: what options there are, and none of the values that a caller
-//! chose. Pure.
+//! Redacts an argument list for the log: it keeps the names of options but no value that a caller chose.
+//! Pure.
 
 use std::ffi::OsString;
 
-/// The longest name of an option or a setting that is told, in characters.
-const MAX_NAME: usize = 80;
+/// Maximum length of a logged option or setting name, in characters.
+const MAX_NAME_CHARS: usize = 80;
 
-/// Whose values are words of this program's: a sandbox, and the id of a session.
-const OWN_WORDS: &[&str] = &["-s", "resume", "fork"];
+/// Arguments whose values are not caller text: a sandbox and the id of a session.
+const WITH_KNOWN_VALUES: &[&str] = &["-s", "resume", "fork"];
 
-/// What stands for a value.
-const LEFT_OUT: &str = "…";
+/// Replaces a value.
+const REDACTED: &str = "…";
 
-/// The arguments in one line.
-pub(crate) fn redacted(arguments: &[OsString]) -> String {
-    let mut before = "";
+/// The redacted arguments in one line.
+pub(crate) fn redact(arguments: &[OsString]) -> String {
+    let mut previous = "";
     let words = arguments.iter().enumerate().map(|(at, argument)| {
         let argument = argument.to_str().unwrap_or_default();
-        let told = match argument {
+        let shown = match argument {
             "exec" if at == 0 => argument.to_owned(),
             "-" | "resume" | "fork" => argument.to_owned(),
-            _ if OWN_WORDS.contains(&before) => argument.to_owned(),
-            _ if before == "-c" => name(argument),
+            _ if WITH_KNOWN_VALUES.contains(&previous) => argument.to_owned(),
+            _ if previous == "-c" => name(argument),
             _ if argument.starts_with("--") => name(argument),
-            // Its value may be a part of it.
+            // The value may be part of the argument.
             _ if argument.starts_with('-') => argument.chars().take(2).collect(),
-            _ => LEFT_OUT.to_owned(),
+            _ => REDACTED.to_owned(),
         };
-        before = argument;
-        told
+        previous = argument;
+        shown
     });
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// What stands before the value, if that is a name.
+/// The part before the value, if it is a plain name.
 fn name(argument: &str) -> String {
     let (name, value) = match argument.split_once('=') {
         Some((name, _)) => (name, "=…"),
         None => (argument, ""),
     };
     let is_name = |char: char| char.is_ascii_alphanumeric() || "_-.".contains(char);
-    let fits = name.len() <= MAX_NAME && name.chars().all(is_name);
-    if fits { format!("{name}{value}") } else { LEFT_OUT.to_owned() }
+    let fits = name.len() <= MAX_NAME_CHARS && name.chars().all(is_name);
+    if fits { format!("{name}{value}") } else { REDACTED.to_owned() }
 }
 
 #[cfg(test)]
@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_told_and_no_value_that_is_not_our_own() {
+    fn option_names_are_kept_and_caller_values_are_redacted() {
         let arguments = |line: &str| line.split('|').map(OsString::from).collect::<Vec<_>>();
         let line = "exec|-i|/a b.png|--json|-C|/secret|-s|read-only|-m|secret|-c|key=\"secret\"\
                     |--ignore-rules|--config=x=secret|-csecret=1|secret|-c|se cret|resume|ID|-";
         assert_eq!(
-            redacted(&arguments(line)),
+            redact(&arguments(line)),
             "exec -i … --json -C … -s read-only -m … -c key=… --ignore-rules --config=… -c … -c … \
              resume ID -"
         );

@@ -77,7 +77,7 @@ fn user(line: &RawLine<'_>) -> Option<Fields> {
 }
 
 /// A command without the shell that Codex puts around it.
-fn unwrapped(value: &Value) -> Option<String> {
+fn without_shell(value: &Value) -> Option<String> {
     match &words(value)[..] {
         [] => None,
         [_, flag, command] if flag.starts_with('-') && flag.ends_with('c') => {
@@ -89,7 +89,7 @@ fn unwrapped(value: &Value) -> Option<String> {
 
 fn command(line: &Value) -> Option<Fields> {
     let item = &line["payload"]["item"];
-    let mut fields = text(unwrapped(&item["command"])?);
+    let mut fields = text(without_shell(&item["command"])?);
     for (name, from) in [("exit_code", "exit_code"), ("output", "aggregated_output")] {
         fields.extend(item.get(from).map(|value| (name.to_owned(), value.clone())));
     }
@@ -149,7 +149,7 @@ fn call(line: &Value, include: Include) -> Option<(&'static str, Fields)> {
     let arguments: Value =
         input.and_then(|input| serde_json::from_str(input).ok()).unwrap_or_default();
     let commands = [&arguments["command"], &arguments["cmd"], &payload["action"]["command"]];
-    let command = commands.into_iter().find_map(unwrapped);
+    let command = commands.into_iter().find_map(without_shell);
     match command {
         Some(command) => include.commands.then(|| ("command", text(command))),
         None => include.tools.then(|| {

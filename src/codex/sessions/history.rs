@@ -1,8 +1,8 @@
 //! Where sessions have worked, according to their records: all directories of a session, not only the last
 //! one, and the sessions it is derived from.
 //!
-//! Seen on Codex 0.77 to 0.171: the `session_meta` and each `turn_context` have a `cwd`. From 0.153 on, a copy
-//! names its original (`forked_from_id`) and has the directory it was created for, and the session of a
+//! Seen on Codex 0.77 to 0.171: the `session_meta` and each `turn_context` have a `cwd`. From 0.153 on, a
+//! copy names its original (`forked_from_id`) and has the directory it was created for, and the session of a
 //! sub-agent also names its parent's (`parent_thread_id`). Before 0.153, a copy repeats the record of its
 //! original, including the `session_meta`.
 
@@ -50,8 +50,8 @@ struct Progress {
 }
 
 impl Histories {
-    /// The history of a session in this Codex home. Searches for the record if it is not given. `None` if there
-    /// is no readable record. Blocks on file I/O.
+    /// The history of a session in this Codex home. Searches for the record if it is not given. `None` if
+    /// there is no readable record. Blocks on file I/O.
     pub(crate) fn of(
         &self,
         home: &Path,

@@ -13,7 +13,7 @@ use super::lines::Lines;
 use super::scan::{Missed, Saving, Scan, lock};
 use super::summary::Summary;
 use super::walk::{ARCHIVED, Found, session_in, walk};
-use crate::codex::home::{codex_home, in_home};
+use crate::codex::home::{codex_home, command_in_home};
 use crate::codex::rollout;
 use crate::model::session_id::SessionId;
 use crate::model::text::excerpt;
@@ -290,7 +290,7 @@ fn resume_command(session: SessionId, is_archived: bool) -> String {
     let resume = session.resume_command();
     if is_archived {
         let home = codex_home();
-        let unarchive = in_home(home.as_deref(), &format!("codex unarchive {session}"));
+        let unarchive = command_in_home(home.as_deref(), &format!("codex unarchive {session}"));
         format!("{unarchive} && {resume}")
     } else {
         resume

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::include::Include;
 use super::line::decoded;
 use super::lines::RawLine;
-use crate::codex::recorded::{Done, of_call};
+use crate::codex::turn_record::{RecordedAction, actions_of_call};
 use crate::system::reverse_lines::ReverseLines;
 
 /// How far before its output a call is looked for, in lines and in bytes.
@@ -44,7 +44,7 @@ impl Calls {
         let Some(lines) = self.since_call(line.start, id)? else { return Ok(Vec::new()) };
         let call = &lines[0]["payload"];
         let patch = call["input"].as_str().filter(|_| call["name"] == "apply_patch");
-        let done = of_call(lines.iter().chain([&output]), id);
+        let done = actions_of_call(lines.iter().chain([&output]), id);
         Ok(done.iter().filter_map(|done| shown(done, patch, include)).collect())
     }
 
@@ -82,7 +82,7 @@ impl Calls {
 }
 
 fn shown(
-    done: &Done,
+    done: &RecordedAction,
     patch: Option<&str>,
     include: Include,
 ) -> Option<(&'static str, Map<String, Value>)> {

@@ -138,7 +138,7 @@ impl Summary {
         self.created = payload.timestamp.as_deref().and_then(Time::parse).unwrap_or(self.updated);
         self.started_in = payload.cwd;
         self.source = match (source(&payload.source), payload.originator.as_deref()) {
-            // Changed for Codex's own list (see [`crate::codex::listing`]). What is remembered of it may
+            // Changed for Codex's own list (see [`crate::codex::resume_list`]). What is remembered of it may
             // have been read before that.
             (Some(word), Some("codex_exec")) if word == "cli" => Some("exec".into()),
             (source, _) => source,

@@ -1,8 +1,8 @@
 //! The rules for strict JSON Schemas. Pure.
 //!
-//! Codex always requests strict mode (`"strict": true`, 0.77 to 0.171), and OpenAI rejects a schema that breaks
-//! one of these rules only after the session has started: the root must be an object, and every object must
-//! require all of its fields and allow no others.
+//! Codex always requests strict mode (`"strict": true`, 0.77 to 0.171), and OpenAI rejects a schema that
+//! breaks one of these rules only after the session has started: the root must be an object, and every object
+//! must require all of its fields and allow no others.
 
 use serde_json::{Map, Value};
 

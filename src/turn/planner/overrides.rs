@@ -38,7 +38,7 @@ impl Basis<'_> {
         let mut overrides = Overrides::default();
         let imposed = &mut overrides.imposed;
         if confinement.is_some() || policy.nested_mcp != NestedMcp::Inherit {
-            imposed.push(confinement::untrusted(self.working_dir.as_path()));
+            imposed.push(confinement::untrusted_projects(self.working_dir.as_path()));
             let (taken, left) = configured.project_settings();
             overrides.defaults = taken;
             overrides.warning = (!left.is_empty()).then(|| {
@@ -63,7 +63,7 @@ impl Basis<'_> {
         }
         // Most turns move no server and need no folder.
         let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };
-        imposed.extend(confinement::servers(&without, (&dir, &moved)));
+        imposed.extend(confinement::mcp_servers(&without, (&dir, &moved)));
         imposed.extend(confinement.into_iter().flat_map(Confinement::settings));
         if !policy.allowed_models.is_empty() {
             imposed.extend(confinement::without_agents());

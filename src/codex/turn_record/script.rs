@@ -1,48 +1,51 @@
-//! What a script of the model's printed of what its commands and patches came to. Pure.
+//! Extracts the results of commands and patches from the output of a model's script. Pure.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::call::{What, files};
+use super::action::{Action, patch_changes};
 use super::output::Output;
-use crate::codex::{no_sandbox, refusal};
+use crate::codex::{sandbox_denials, sandbox_failure};
 
-/// Reads what came of commands and patches from what a script printed. `seen` has the ids of results
-/// that were printed before.
+/// The actions of a script and their results, as far as it printed them. `seen` holds the ids of results
+/// printed before.
 pub(super) fn results(
     source: &str,
     printed: &[String],
     seen: &mut HashSet<String>,
-) -> Vec<(What, Output)> {
+) -> Vec<(Action, Output)> {
     let mut outputs = Vec::new();
     for text in printed {
         match serde_json::from_str::<Value>(text) {
-            Ok(value @ (Value::Object(_) | Value::Array(_))) => find(&value, seen, &mut outputs),
-            _ => outputs.extend(plain(text)),
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => {
+                find_results(&value, seen, &mut outputs)
+            }
+            _ => outputs.extend(denial(text)),
         }
     }
-    let commands = literals(source);
-    let of_commands = outputs.iter().filter(|output| !refusal::is_of_patch(&output.printed));
-    let is_each_told = of_commands.count() == commands.len();
+    let commands = literal_commands(source);
+    let of_commands =
+        outputs.iter().filter(|output| !sandbox_denials::is_patch_denied(&output.printed));
+    let all_printed = of_commands.count() == commands.len();
     let mut commands = commands.into_iter();
-    let what = |output: &Output| {
-        if refusal::is_of_patch(&output.printed) {
-            return What::Patch(files(source));
+    let action = |output: &Output| {
+        if sandbox_denials::is_patch_denied(&output.printed) {
+            return Action::Patch(patch_changes(source));
         }
-        match commands.next().filter(|_| is_each_told) {
-            Some(command) => What::Command(command),
-            None => What::Script(source.to_owned()),
+        match commands.next().filter(|_| all_printed) {
+            Some(command) => Action::Command(command),
+            None => Action::Script(source.to_owned()),
         }
     };
-    let of: Vec<What> = outputs.iter().map(what).collect();
-    of.into_iter().zip(outputs).collect()
+    let actions: Vec<Action> = outputs.iter().map(action).collect();
+    actions.into_iter().zip(outputs).collect()
 }
 
-/// Finds the results of commands in what was printed as JSON.
-fn find(value: &Value, seen: &mut HashSet<String>, outputs: &mut Vec<Output>) {
+/// Finds the results of commands in JSON that the script printed.
+fn find_results(value: &Value, seen: &mut HashSet<String>, outputs: &mut Vec<Output>) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| find(value, seen, outputs)),
+        Value::Array(values) => values.iter().for_each(|value| find_results(value, seen, outputs)),
         Value::Object(fields) => {
             if let (Some(printed), Some(chunk)) =
                 (value["output"].as_str(), value["chunk_id"].as_str())
@@ -52,25 +55,25 @@ fn find(value: &Value, seen: &mut HashSet<String>, outputs: &mut Vec<Output>) {
                     outputs.push(Output { exit_code, printed: printed.to_owned() });
                 }
             } else {
-                fields.values().for_each(|value| find(value, seen, outputs));
+                fields.values().for_each(|value| find_results(value, seen, outputs));
             }
         }
-        Value::String(text) => outputs.extend(plain(text)),
+        Value::String(text) => outputs.extend(denial(text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-/// A text that says that something was refused.
-fn plain(text: &str) -> Option<Output> {
+/// The result of a command or patch, if the text says that it was denied or did not run.
+fn denial(text: &str) -> Option<Output> {
     let text = text.split_once("Script error:\n").map_or(text, |(_, error)| error);
-    let is_refused = refusal::is_of_patch(text)
-        || refusal::is_of_command(text, None)
-        || no_sandbox::said("", text, None).is_some();
-    is_refused.then(|| Output { exit_code: None, printed: text.to_owned() })
+    let is_denied = sandbox_denials::is_patch_denied(text)
+        || sandbox_denials::is_command_denied(text, None)
+        || sandbox_failure::message("", text, None).is_some();
+    is_denied.then(|| Output { exit_code: None, printed: text.to_owned() })
 }
 
-/// The commands of a script that stand in it as they are.
-fn literals(source: &str) -> Vec<String> {
+/// The commands that appear in a script as string literals.
+fn literal_commands(source: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut rest = source;
     while let Some((_, after)) = rest.split_once("cmd") {
@@ -105,35 +108,35 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn of(source: &str, printed: &[&str]) -> Vec<(What, Option<i64>)> {
+    fn of(source: &str, printed: &[&str]) -> Vec<(Action, Option<i64>)> {
         let printed: Vec<String> = printed.iter().map(|&part| part.to_owned()).collect();
         let found = results(source, &printed, &mut HashSet::new());
-        found.into_iter().map(|(what, output)| (what, output.exit_code)).collect()
+        found.into_iter().map(|(action, output)| (action, output.exit_code)).collect()
     }
 
     #[test]
-    fn each_command_is_told_with_its_result_if_all_results_are_printed() {
+    fn commands_are_matched_to_results_if_all_results_are_printed() {
         let result =
             |chunk: &str, code: i64| json!({"chunk_id": chunk, "exit_code": code, "output": ""});
         let source = r#"const a = await Promise.all([tools.exec_command({cmd: 'touch a'}), tools.exec_command({"cmd": "echo \"b\""})]); text(JSON.stringify(a));"#;
         let all = json!([result("1", 1), result("2", 0)]).to_string();
-        let command = |text: &str| What::Command(text.into());
+        let command = |text: &str| Action::Command(text.into());
         let each = [(command("touch a"), Some(1)), (command("echo \"b\""), Some(0))];
         assert_eq!(of(source, &[&all]), each);
         assert_eq!(of(source, &[&all, &all]), each, "what is printed twice was done once");
         let one = result("1", 1).to_string();
-        assert_eq!(of(source, &[&one]), [(What::Script(source.into()), Some(1))]);
+        assert_eq!(of(source, &[&one]), [(Action::Script(source.into()), Some(1))]);
     }
 
     #[test]
-    fn a_refusal_is_found_in_plain_text_and_other_text_is_nothing() {
+    fn a_denial_is_found_in_plain_text_and_other_text_is_ignored() {
         let source = "text((await tools.exec_command({cmd: `touch a`})).output)";
-        let refused = [(What::Command("touch a".into()), None)];
-        assert_eq!(of(source, &["touch: cannot touch 'a': Read-only file system\n"]), refused);
+        let denied = [(Action::Command("touch a".into()), None)];
+        assert_eq!(of(source, &["touch: cannot touch 'a': Read-only file system\n"]), denied);
         assert_eq!(of(source, &["all is well", "3", "null"]), []);
         let patch =
             r"await tools.apply_patch('*** Begin Patch\n*** Add File: a.txt\n+a\n*** End Patch')";
         let rejected = "Script error:\npatch rejected: no; rejected by user approval settings";
-        assert_eq!(of(patch, &[rejected]), [(What::Patch(vec![("add", "a.txt".into())]), None)]);
+        assert_eq!(of(patch, &[rejected]), [(Action::Patch(vec![("add", "a.txt".into())]), None)]);
     }
 }

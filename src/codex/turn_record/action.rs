@@ -1,4 +1,4 @@
-//! A call of the model's in a record. Pure.
+//! The commands, patches and scripts that the model calls for in a record. Pure.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,40 @@ use serde_json::Value;
 
 use crate::model::event::MAX_LISTED;
 
-/// What is called.
+/// What a call of the model runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
-    /// A shell command, without the shell around it.
+pub(super) enum Action {
+    /// A shell command, without the shell invocation around it.
     Command(String),
-    /// A patch: whether it is to add, update or delete a file, and which.
+    /// A patch: for each file `add`, `update` or `delete`, and its path.
     Patch(Vec<(&'static str, String)>),
-    /// A script that may run several of both, or none if it is one that was waited for.
+    /// A script, which may run several commands and patches. Empty for a call that waits for an earlier
+    /// script.
     Script(String),
 }
 
-/// The id by which a call and its output belong together.
-pub(super) fn id(payload: &Value) -> Option<&str> {
+/// The id shared by a call and its output.
+pub(super) fn call_id(payload: &Value) -> Option<&str> {
     payload["call_id"].as_str().or_else(|| payload["id"].as_str())
 }
 
-impl What {
-    /// Reads a `function_call`, `custom_tool_call` or `local_shell_call`, if it is one of a command, a
-    /// patch or a script.
-    pub(super) fn of(payload: &Value) -> Option<Self> {
+impl Action {
+    /// Reads the payload of a `function_call`, `custom_tool_call` or `local_shell_call`. `None` if it runs
+    /// neither a command nor a patch nor a script.
+    pub(super) fn from_call(payload: &Value) -> Option<Self> {
         let name = payload["name"].as_str().unwrap_or("local_shell");
         let input = payload["arguments"].as_str().or_else(|| payload["input"].as_str());
         let arguments: Value =
             input.and_then(|input| serde_json::from_str(input).ok()).unwrap_or_default();
         let command = match name {
-            // One that is called as a function has its patch in a field.
+            // If called as a function, the patch is in a field.
             "apply_patch" => {
-                return Some(Self::Patch(files(arguments["input"].as_str().or(input)?)));
+                return Some(Self::Patch(patch_changes(arguments["input"].as_str().or(input)?)));
             }
             "exec_command" | "shell_command" | "shell" | "container.exec" | "local_shell" => {
-                let places =
+                let candidates =
                     [&arguments["cmd"], &arguments["command"], &payload["action"]["command"]];
-                places.into_iter().find_map(command)?
+                candidates.into_iter().find_map(command)?
             }
             "exec" if payload["type"] == "custom_tool_call" => {
                 return Some(Self::Script(input?.to_owned()));
@@ -47,19 +48,23 @@ impl What {
             "wait" if !arguments["cell_id"].is_null() => return Some(Self::Script(String::new())),
             _ => return None,
         };
-        Some(if is_patch(&command) { Self::Patch(files(&command)) } else { Self::Command(command) })
+        Some(if is_patch(&command) {
+            Self::Patch(patch_changes(&command))
+        } else {
+            Self::Command(command)
+        })
     }
 }
 
-/// Whether Codex makes a patch of the command: it does of one that calls the tool, and of one that
-/// changes the directory first.
+/// Whether Codex treats the command as a patch: it calls `apply_patch`, possibly after changing the
+/// directory.
 fn is_patch(command: &str) -> bool {
     let first = command.split_once("&&").filter(|(first, _)| first.trim().starts_with("cd "));
     let called = first.map_or(command, |(_, then)| then).trim_start();
     called.starts_with("apply_patch") && called.contains("*** Begin Patch")
 }
 
-/// A command without the shell that Codex puts around it.
+/// A command without the shell invocation that Codex wraps around it.
 pub(super) fn command(value: &Value) -> Option<String> {
     let words: Vec<&str> = match value {
         Value::String(command) => vec![command],
@@ -73,7 +78,7 @@ pub(super) fn command(value: &Value) -> Option<String> {
     }
 }
 
-/// The files of an item.
+/// The changes in an item of type `FileChange`.
 pub(super) fn changes(changes: &Value) -> Vec<(&'static str, String)> {
     let kind = |change: &Value| match change["type"].as_str() {
         Some("add") => "add",
@@ -84,8 +89,8 @@ pub(super) fn changes(changes: &Value) -> Vec<(&'static str, String)> {
     changes.map(|(path, change)| (kind(change), path.clone())).take(MAX_LISTED).collect()
 }
 
-/// The files of a patch, which may stand in a script as a text.
-pub(super) fn files(patch: &str) -> Vec<(&'static str, String)> {
+/// The changes in the text of a patch, which may be a string literal in a script.
+pub(super) fn patch_changes(patch: &str) -> Vec<(&'static str, String)> {
     [("Add", "add"), ("Update", "update"), ("Delete", "delete")]
         .into_iter()
         .flat_map(|(what, kind)| {
@@ -100,7 +105,7 @@ pub(super) fn files(patch: &str) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// The path at the beginning of a text.
+/// The path at the start of a text.
 fn path(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let end = line.find(['\\', '\'', '"', '`']).unwrap_or(line.len());

@@ -1,74 +1,77 @@
-//! Commands that did not run because their sandbox could not be made on this machine. Pure.
+//! Detects commands that did not run because their sandbox could not be set up on this machine. Pure.
 //!
-//! All that is seen of it is an output that is not the command's: of bubblewrap, which makes the sandbox; of
-//! the helper of Codex's that starts bubblewrap and closes system calls, which panics; or of Codex itself,
-//! which does not start that helper on WSL 1 (all three on 0.153, 0.169 and 0.171).
+//! The only evidence is an output that does not come from the command: from bubblewrap, which sets up the
+//! sandbox; from Codex's helper, which starts bubblewrap and filters system calls, and panics; or from Codex
+//! itself, which does not start that helper on WSL 1 (all three seen on 0.153, 0.169 and 0.171).
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::text::head_on_one_line;
 
-/// How much is kept of what was said, in characters.
-const MAX_SAID: usize = 300;
+/// Maximum length of a message, in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Programs that say the same when they are what the model runs.
-const OWN: [&str; 3] = ["bwrap", "bubblewrap", "flatpak"];
+/// Programs that print the same messages when the model itself runs them.
+const SANDBOX_PROGRAMS: [&str; 3] = ["bwrap", "bubblewrap", "flatpak"];
 
-/// The helper's words where the sandbox was made, and what was to run in it is not there.
-const MADE: &str = "Failed to execvp";
+/// The helper's message if the sandbox was set up but the program to run in it does not exist.
+const PROGRAM_NOT_FOUND: &str = "Failed to execvp";
 
-/// How many commands did not run, and what was said instead of the first one's output.
+/// The commands that did not run because of their sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NotRun {
+pub(crate) struct SandboxFailures {
     pub(crate) count: u64,
-    pub(crate) said: String,
+    /// The message that replaced the first one's output.
+    #[serde(rename = "said")]
+    pub(crate) message: String,
 }
 
-impl NotRun {
-    /// Takes in one more.
-    pub(crate) fn take(&mut self, said: &str) {
+impl SandboxFailures {
+    /// Counts one more.
+    pub(crate) fn add(&mut self, message: &str) {
         self.count += 1;
-        if self.said.is_empty() {
-            said.clone_into(&mut self.said);
+        if self.message.is_empty() {
+            message.clone_into(&mut self.message);
         }
     }
 
-    /// What is known from two who tell of the same turn.
-    pub(super) fn join(&mut self, other: Self) {
+    /// Merges two counts of the same turn, each of which may have missed something.
+    pub(super) fn merge(&mut self, other: Self) {
         self.count = self.count.max(other.count);
-        if self.said.is_empty() {
-            self.said = other.said;
+        if self.message.is_empty() {
+            self.message = other.message;
         }
     }
 }
 
-/// What was said instead, in one line, if a command did not run because its sandbox could not be made. A
-/// command in which one of the programs is named that make sandboxes is taken to have run.
-pub(crate) fn said(command: &str, output: &str, exit_code: Option<i64>) -> Option<String> {
-    if exit_code == Some(0) || OWN.iter().any(|own| command.contains(own)) {
+/// The message that replaced a command's output, in one line, if it did not run because its sandbox could not
+/// be set up. A command that mentions one of [`SANDBOX_PROGRAMS`] is assumed to have run.
+pub(crate) fn message(command: &str, output: &str, exit_code: Option<i64>) -> Option<String> {
+    if exit_code == Some(0) || SANDBOX_PROGRAMS.iter().any(|name| command.contains(name)) {
         return None;
     }
     let output = output.trim_start();
-    let said =
-        of_bubblewrap(output).or_else(|| of_helper(output)).or_else(|| of_codex(output, exit_code));
-    Some(head_on_one_line(said?, MAX_SAID))
+    let message = from_bubblewrap(output)
+        .or_else(|| from_helper(output))
+        .or_else(|| from_codex(output, exit_code));
+    Some(head_on_one_line(message?, MAX_MESSAGE_CHARS))
 }
 
-fn of_bubblewrap(output: &str) -> Option<&str> {
+fn from_bubblewrap(output: &str) -> Option<&str> {
     output.starts_with("bwrap: ").then(|| output.lines().next())?
 }
 
 /// `thread 'main' (2) panicked at linux-sandbox/src/launcher.rs:68:13:`, and the reason in the next line.
-fn of_helper(output: &str) -> Option<&str> {
+fn from_helper(output: &str) -> Option<&str> {
     let mut lines = output.lines();
     let panic = lines.next()?;
     let is_helper =
         panic.starts_with("thread '") && panic.contains("panicked at linux-sandbox/src/");
-    lines.next().filter(|reason| is_helper && !reason.starts_with(MADE))
+    lines.next().filter(|reason| is_helper && !reason.starts_with(PROGRAM_NOT_FOUND))
 }
 
 /// `exec_command failed: CreateProcess { message: "UnsupportedOperation(\"Codex's Linux sandbox …\")" }`.
-fn of_codex(output: &str, exit_code: Option<i64>) -> Option<&str> {
+fn from_codex(output: &str, exit_code: Option<i64>) -> Option<&str> {
     let reason = output.strip_prefix("exec_command failed: ").filter(|_| exit_code.is_none())?;
     let at = reason.find("Codex's Linux sandbox uses bubblewrap")?;
     reason[at..].split(['\\', '"']).next()
@@ -82,10 +85,10 @@ mod tests {
         bubblewrap is unavailable: no system bwrap was found on PATH\nstack backtrace:\n";
 
     #[test]
-    fn whoever_makes_the_sandbox_is_heard() {
+    fn messages_of_all_sandbox_programs_are_recognized() {
         let wsl = "exec_command failed: CreateProcess { message: \"UnsupportedOperation(\\\"Codex's Linux \
                    sandbox uses bubblewrap, which is not supported on WSL1.\\\")\" }";
-        for (output, exit_code, heard) in [
+        for (output, exit_code, expected) in [
             (
                 "bwrap: pivot_root: Invalid argument\n",
                 Some(1),
@@ -105,13 +108,13 @@ mod tests {
                 "error applying Linux sandbox restrictions: Sandbox(SeccompInstall(Seccomp(Os { code: 22 })))",
             ),
         ] {
-            assert_eq!(said("ls", output, exit_code).as_deref(), Some(heard));
+            assert_eq!(message("ls", output, exit_code).as_deref(), Some(expected));
         }
     }
 
     #[test]
-    fn a_command_is_not_taken_for_what_makes_the_sandbox() {
-        let not_there = "\nthread 'main' (2) panicked at linux-sandbox/src/linux_run_main.rs:1361:5:\n\
+    fn output_of_ordinary_commands_is_not_mistaken_for_a_failure() {
+        let not_found = "\nthread 'main' (2) panicked at linux-sandbox/src/linux_run_main.rs:1361:5:\n\
                          Failed to execvp zsh: No such file or directory (os error 2)\n";
         let test =
             "running 1 test\nthread 'main' panicked at linux-sandbox/src/launcher.rs:68:13:\nno\n";
@@ -126,11 +129,11 @@ mod tests {
             ("cat log", UNAVAILABLE, Some(0)),
             ("cargo test", test, Some(101)),
             ("cargo run", other, Some(101)),
-            ("zsh -c ls", not_there, Some(101)),
+            ("zsh -c ls", not_found, Some(101)),
             ("ls", "exec_command failed: CreateProcess { message: \"No such file\" }", None),
             ("grep x", "a: Codex's Linux sandbox uses bubblewrap, which is not supported\n", None),
         ] {
-            assert_eq!(said(command, output, exit_code), None, "{command}: {output}");
+            assert_eq!(message(command, output, exit_code), None, "{command}: {output}");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! What Codex says in passing and goes on, and its caller should know. Pure.
+//! Warnings for the caller about problems that Codex reports without failing the turn. Pure.
 
 use crate::model::event::Item;
 use crate::model::text::excerpt;
 
-/// What keeps Codex from trying WebSocket: of the provider that is built in nothing can be set (0.169 and
+/// The configuration that makes Codex skip WebSocket. The built-in provider cannot be configured (0.169 and
 /// 0.171).
-pub(crate) const WITHOUT_WEBSOCKET: &str = "a provider of one's own in Codex's config.toml, with \
+pub(crate) const HOW_TO_AVOID_WEBSOCKET: &str = "a provider of one's own in Codex's config.toml, with \
      requires_openai_auth = true if it is OpenAI, and supports_websockets = false";
 
-/// Whether Codex says that it could not reach the model by WebSocket, and goes on without.
-pub(crate) fn is_fallback(item: &Item) -> bool {
+/// Whether Codex reports that it could not reach the model by WebSocket and falls back to HTTP.
+pub(crate) fn is_websocket_fallback(item: &Item) -> bool {
     matches!(item, Item::Error { message } if message.starts_with("Falling back from WebSockets"))
 }
 
-/// A warning, if the item is of that kind.
-pub(super) fn of(item: &Item) -> Option<String> {
+/// The warning for an item, if it calls for one.
+pub(super) fn item_warning(item: &Item) -> Option<String> {
     match item {
         Item::McpToolCall { server, tool, refused: true } => Some(format!(
             "Codex was not allowed to call {} of its MCP server {}, and nobody is there to allow it. To allow \
@@ -23,9 +23,9 @@ pub(super) fn of(item: &Item) -> Option<String> {
             excerpt(tool),
             excerpt(server)
         )),
-        item if is_fallback(item) => Some(format!(
+        item if is_websocket_fallback(item) => Some(format!(
             "Codex could not reach the model by WebSocket and may have lost some seconds on it, as it will in \
-             each call. What avoids that: {WITHOUT_WEBSOCKET}."
+             each call. What avoids that: {HOW_TO_AVOID_WEBSOCKET}."
         )),
         Item::Error { message } if message.starts_with("Failed to save the conversation") => {
             Some(format!(

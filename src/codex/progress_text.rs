@@ -1,52 +1,57 @@
-//! An event in the words of a person. Pure.
+//! Describes events to a user in one line each. Pure.
 
 use crate::model::event::{Event, Item, Phase};
 use crate::model::text::head_on_one_line;
 
-/// How much of a command or a thought is told, in characters.
+/// Maximum length of a description, in characters.
 const MAX_CHARS: usize = 160;
 
-/// What an event means to a person, in one line.
-pub(crate) fn step(event: &Event, resumed: bool) -> Option<String> {
+/// Describes an event in one line. `None` if it is of no interest to a user. `resumed`: the turn continues an
+/// existing session.
+pub(crate) fn progress_text(event: &Event, resumed: bool) -> Option<String> {
     match event {
         Event::ThreadStarted { thread_id } => {
             let what = if resumed { "resumed" } else { "started" };
-            Some(format!("session {} {what}", head(thread_id)))
+            Some(format!("session {} {what}", one_line(thread_id)))
         }
         Event::TurnStarted => Some("thinking".into()),
-        Event::Item { phase, item, .. } => item_step(*phase, item),
-        Event::Error { message } => Some(head(&format!("Codex reports: {message}"))),
+        Event::Item { phase, item, .. } => item_text(*phase, item),
+        Event::Error { message } => Some(one_line(&format!("Codex reports: {message}"))),
         Event::TurnCompleted { .. } | Event::TurnFailed { .. } | Event::Unknown { .. } => None,
     }
 }
 
-fn item_step(phase: Phase, item: &Item) -> Option<String> {
-    let begins = phase == Phase::Started;
-    let ends = phase == Phase::Completed;
+fn item_text(phase: Phase, item: &Item) -> Option<String> {
+    let is_started = phase == Phase::Started;
+    let is_completed = phase == Phase::Completed;
     match item {
-        Item::Command { command, .. } if begins => {
-            Some(head(&format!("running: {}", unwrapped(command))))
+        Item::Command { command, .. } if is_started => {
+            Some(one_line(&format!("running: {}", without_shell(command))))
         }
-        Item::FileChange { paths, made, .. } if ends => {
+        Item::FileChange { paths, made, .. } if is_completed => {
             let what = if *made { "edited" } else { "could not edit" };
             Some(match &paths[..] {
-                [path] => head(&format!("{what} {path}")),
+                [path] => one_line(&format!("{what} {path}")),
                 paths => format!("{what} {} files", paths.len()),
             })
         }
         Item::TodoList { steps } => {
             let current = steps.iter().position(|step| !step.completed)?;
             let text = &steps[current].text;
-            Some(head(&format!("to-do {}/{}: {text}", current + 1, steps.len())))
+            Some(one_line(&format!("to-do {}/{}: {text}", current + 1, steps.len())))
         }
-        Item::Reasoning { text } if ends => heading(text),
-        Item::AgentMessage { text } if ends => heading(text),
-        Item::McpToolCall { server, tool, .. } if begins => {
-            Some(head(&format!("calling {server}/{tool}")))
+        Item::Reasoning { text } if is_completed => heading(text),
+        Item::AgentMessage { text } if is_completed => heading(text),
+        Item::McpToolCall { server, tool, .. } if is_started => {
+            Some(one_line(&format!("calling {server}/{tool}")))
         }
-        Item::CollabToolCall { tool } if begins => Some(head(&format!("calling {tool}"))),
-        Item::WebSearch { query } if begins || ends => Some(head(&format!("searching: {query}"))),
-        Item::Error { message } if ends => Some(head(&format!("Codex reports: {message}"))),
+        Item::CollabToolCall { tool } if is_started => Some(one_line(&format!("calling {tool}"))),
+        Item::WebSearch { query } if is_started || is_completed => {
+            Some(one_line(&format!("searching: {query}")))
+        }
+        Item::Error { message } if is_completed => {
+            Some(one_line(&format!("Codex reports: {message}")))
+        }
         Item::Command { .. }
         | Item::FileChange { .. }
         | Item::Reasoning { .. }
@@ -59,8 +64,8 @@ fn item_step(phase: Phase, item: &Item) -> Option<String> {
     }
 }
 
-/// A command without the shell that Codex puts around it.
-pub(crate) fn unwrapped(command: &str) -> &str {
+/// A command without the shell invocation that Codex wraps around it.
+pub(crate) fn without_shell(command: &str) -> &str {
     let Some((shell, script)) = command.split_once(" -lc ").or_else(|| command.split_once(" -c "))
     else {
         return command;
@@ -72,14 +77,14 @@ pub(crate) fn unwrapped(command: &str) -> &str {
     if is_shell { quoted.unwrap_or(script) } else { command }
 }
 
-/// The first line that says something, without Markdown around it.
+/// The first non-blank line, without Markdown markup around it.
 pub(crate) fn heading(text: &str) -> Option<String> {
     let mut lines = text.lines().map(|line| line.trim().trim_matches(['*', '#', ' ']));
-    lines.find(|line| !line.is_empty()).map(head)
+    lines.find(|line| !line.is_empty()).map(one_line)
 }
 
-/// One line, cut to what can be shown.
-pub(crate) fn head(text: &str) -> String {
+/// A text shortened to one line of at most [`MAX_CHARS`] characters.
+pub(crate) fn one_line(text: &str) -> String {
     head_on_one_line(text, MAX_CHARS)
 }
 
@@ -100,24 +105,24 @@ mod tests {
     }
 
     #[test]
-    fn each_step_is_told_as_a_person_would_say_it() {
-        let told = |event: Event| step(&event, false).unwrap_or_default();
+    fn each_event_is_described_for_a_user() {
+        let text = |event: Event| progress_text(&event, false).unwrap_or_default();
         let command = r#""type":"command_execution","command":"/bin/bash -lc 'cargo test'""#;
-        assert_eq!(told(started(command)), "running: cargo test");
-        assert_eq!(told(completed(command)), "");
+        assert_eq!(text(started(command)), "running: cargo test");
+        assert_eq!(text(completed(command)), "");
         let change = r#""type":"file_change","changes":[{"path":"a"},{"path":"b"},{"path":"c"}]"#;
-        assert_eq!(told(completed(change)), "edited 3 files");
+        assert_eq!(text(completed(change)), "edited 3 files");
         let todo = r#""type":"todo_list","items":[{"text":"read","completed":true},{"text":"write","completed":false}]"#;
-        assert_eq!(told(completed(todo)), "to-do 2/2: write");
+        assert_eq!(text(completed(todo)), "to-do 2/2: write");
         assert_eq!(
-            told(completed(r#""type":"reasoning","text":"**Looking**\n\nmore""#)),
+            text(completed(r#""type":"reasoning","text":"**Looking**\n\nmore""#)),
             "Looking"
         );
         assert_eq!(
-            told(started(r#""type":"mcp_tool_call","server":"s","tool":"t""#)),
+            text(started(r#""type":"mcp_tool_call","server":"s","tool":"t""#)),
             "calling s/t"
         );
         let long = format!(r#""type":"command_execution","command":"{}""#, "é".repeat(500));
-        assert_eq!(told(started(&long)).chars().count(), MAX_CHARS + 1);
+        assert_eq!(text(started(&long)).chars().count(), MAX_CHARS + 1);
     }
 }

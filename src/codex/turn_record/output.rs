@@ -1,17 +1,17 @@
-//! What came of a call, as a record has it. Pure.
+//! The output of a call in a record. Pure.
 
 use serde_json::Value;
 
-/// What a call gave back.
+/// The result of a call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Output {
     /// The exit status of a command.
     pub(super) exit_code: Option<i64>,
-    /// What was printed, or why there is no status.
+    /// The output, or the reason why there is no exit status.
     pub(super) printed: String,
 }
 
-/// The texts of an output, which is one or a list of them.
+/// The texts of an output, which is a single text or a list.
 pub(super) fn parts(output: &Value) -> Vec<String> {
     let text = |text: &Value| text.as_str().map(str::to_owned);
     match output {
@@ -21,46 +21,46 @@ pub(super) fn parts(output: &Value) -> Vec<String> {
     }
 }
 
-/// How the head of an output ends.
-const HEAD_ENDS: &str = "\nOutput:\n";
+/// The end of an output's header.
+const HEADER_END: &str = "\nOutput:\n";
 
-/// How long a head is at most, in bytes.
-const MAX_HEAD: usize = 500;
+/// Maximum length of a header, in bytes.
+const MAX_HEADER_BYTES: usize = 500;
 
 impl Output {
-    /// Reads an `output`.
+    /// Reads the `output` field of a call's output.
     pub(super) fn read(output: &Value) -> Self {
         let text = parts(output).join("\n");
-        Self::object(&text).unwrap_or_else(|| Self::with_head(&text))
+        Self::from_json(&text).unwrap_or_else(|| Self::with_header(&text))
     }
 
-    /// One that is JSON, as versions before 0.100 write it.
-    fn object(text: &str) -> Option<Self> {
+    /// An output in JSON, as written by Codex before 0.100.
+    fn from_json(text: &str) -> Option<Self> {
         let value: Value = text.starts_with('{').then(|| serde_json::from_str(text).ok())??;
         let printed = value["output"].as_str()?.to_owned();
         Some(Self { exit_code: value["metadata"]["exit_code"].as_i64(), printed })
     }
 
-    /// One with a head in which the exit status stands. A patch in a command has two of them.
-    fn with_head(text: &str) -> Self {
+    /// An output with a header that contains the exit status. A patch in a command has two headers.
+    fn with_header(text: &str) -> Self {
         let mut rest = text;
         let mut exit_code = None;
         while exit_code.is_none()
-            && let Some((head, printed)) = rest.split_once(HEAD_ENDS)
-            && head.len() <= MAX_HEAD
-            && head.lines().any(|line| line.starts_with("Wall time"))
+            && let Some((header, printed)) = rest.split_once(HEADER_END)
+            && header.len() <= MAX_HEADER_BYTES
+            && header.lines().any(|line| line.starts_with("Wall time"))
         {
-            exit_code = head.lines().find_map(status);
+            exit_code = header.lines().find_map(status);
             rest = printed;
         }
         Self { exit_code, printed: rest.to_owned() }
     }
 }
 
-/// The exit status in a line of a head.
+/// The exit status in a line of a header.
 fn status(line: &str) -> Option<i64> {
-    let words = ["Process exited with code ", "Exit code: "];
-    words.into_iter().find_map(|words| line.strip_prefix(words)?.trim().parse().ok())
+    let prefixes = ["Process exited with code ", "Exit code: "];
+    prefixes.into_iter().find_map(|prefix| line.strip_prefix(prefix)?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_and_what_was_printed_are_found_in_every_form() {
+    fn status_and_output_are_read_in_every_format() {
         let exec = "Chunk ID: a\nWall time: 0.1 seconds\nProcess exited with code 3\nOriginal token count: 1\nOutput:\n";
         assert_eq!(read(&json!(format!("{exec}no\n"))), (Some(3), "no\n".into()));
         let printed = "Exit code: 0\nWall time: 0 seconds\nOutput:\nno\n";
