@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::calls::others_in;
-use super::table::{Unavailable, Visibility, Who, look_at};
+use super::table::{Snapshot, Unavailable, Who, snapshot};
 
 /// What is going on in all servers with the same state folder.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Survey {
 
 /// Looks on. Nothing is written, and the dead are left to those who are in the line.
 pub(crate) fn survey(state_dir: &Path) -> Result<Survey, Unavailable> {
-    let Some(Visibility { slots, servers }) = look_at(&state_dir.join("line"))? else {
+    let Some(Snapshot { slots, servers }) = snapshot(&state_dir.join("line"))? else {
         return Ok(Survey::default());
     };
     let mut calls = others_in(&slots, &[]);

@@ -5,48 +5,31 @@
 //! server writes only its own slots and those of the dead, only while it has the table locked, and
 //! each by one write inside of one page, so that a kill leaves no half of one.
 
+mod server;
+mod slots;
+mod snapshot;
+
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use crate::system::bell;
-use crate::system::bounded::open_file;
 use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
+use server::{Heard, Server, bell_of, path_of, read_who, remains, remove_the_dead};
+pub(crate) use server::{Who, is_name};
+pub(crate) use slots::{SLOT, Slot, slot_of};
+use slots::{slots_in, write_at};
+pub(crate) use snapshot::{Snapshot, snapshot};
 
 /// How long another process is waited for that has the table locked, or whose turn it is: one that
 /// was stopped (by Ctrl-Z, say) is alive and does nothing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
-pub(crate) const SLOT: usize = 4096;
-
-/// What is in one.
-pub(crate) type Slot = [u8; SLOT];
-
 /// The name says the form, so that a later one does not get in the way of this one.
 const TABLE: &str = "calls-2";
-
-/// How the name of what wakes a server ends.
-const BELL: &str = "bell";
-
-/// The largest table that is read: more than all calls of a hundred servers.
-const MAX_BYTES: u64 = 32 << 20;
-
-/// Who a server is, as written into its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Who {
-    /// Its process id.
-    pub(crate) pid: u32,
-    /// The origin that it was set to.
-    pub(crate) origin: String,
-}
 
 /// Why the table could not be locked.
 #[derive(Debug, thiserror::Error)]
@@ -102,32 +85,12 @@ pub(crate) struct Table {
     heard: Heard,
 }
 
-/// Is called when somebody rings for this server.
-struct Heard(Arc<dyn Fn() + Send + Sync>);
-
-impl std::fmt::Debug for Heard {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Heard")
-    }
-}
-
 type TableLock = FileLock<Arc<File>>;
 
 #[derive(Debug)]
 struct Open {
     file: Arc<File>,
     server: Server,
-}
-
-/// This server's own file, which goes with it.
-#[derive(Debug)]
-struct Server {
-    name: String,
-    path: PathBuf,
-    _lock: FileLock,
-    /// Whether nobody listens to its bell any more.
-    is_gone: Arc<AtomicBool>,
-    bell: Option<File>,
 }
 
 impl Table {
@@ -213,36 +176,6 @@ impl Open {
     }
 }
 
-impl Server {
-    fn enter(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
-        let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
-        let path = path_of(folder, &name);
-        let file = private::open_options().write(true).create_new(true).open(&path)?;
-        let lock = FileLock::lock_file_briefly(file)?;
-        lock.file().write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
-        let is_gone = Arc::new(AtomicBool::new(false));
-        let (gone, heard) = (Arc::clone(&is_gone), Arc::clone(&heard.0));
-        let listening = bell::listen(&bell_of(folder, &name), move || {
-            heard();
-            !gone.load(Ordering::Acquire)
-        });
-        if let Err(error) = &listening {
-            tracing::debug!(%error, "others cannot wake this server: it looks now and then");
-        }
-        Ok(Self { name, path, _lock: lock, is_gone, bell: listening.ok() })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.is_gone.store(true, Ordering::Release);
-        // Nobody may find it by its name any more.
-        let _rung = self.bell.as_mut().map(|bell| bell.write(b"."));
-        drop(std::fs::remove_file(self.path.with_extension(BELL)));
-        drop(std::fs::remove_file(&self.path));
-    }
-}
-
 /// The table, locked until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
@@ -294,96 +227,6 @@ impl Locked<'_> {
     }
 }
 
-/// All slots, and the names of the servers that are alive.
-#[derive(Debug)]
-pub(crate) struct Visibility {
-    pub(crate) slots: Vec<u8>,
-    pub(crate) servers: Vec<(String, Who)>,
-}
-
-/// The slots and the servers that are alive, for one who is none of them and writes nothing. `None` if
-/// there is no table. One that is held is waited for, but not for ever.
-pub(crate) fn look_at(folder: &Path) -> Result<Option<Visibility>, Unavailable> {
-    let file = match open_file(&folder.join(TABLE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    // Under the lock, so that nobody who enters finds a file of theirs locked.
-    let lock = FileLock::lock_file_within(file, PATIENCE)?;
-    let slots = slots_in(lock.file())?;
-    let files = folder.read_dir()?.flatten().map(|entry| entry.path());
-    let alive = files.filter_map(|path| {
-        let name = path.file_name()?.to_str()?.strip_suffix(".server")?.to_owned();
-        is_locked(open_file(&path).ok()?).then(|| {
-            let pid = name.split('-').next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
-            let who = read_who(&path).unwrap_or(Who { pid, origin: String::new() });
-            (name, who)
-        })
-    });
-    Ok(Some(Visibility { slots, servers: alive.collect() }))
-}
-
-/// A slot that holds a line, or nothing.
-pub(crate) fn slot_of(line: &[u8]) -> Option<Slot> {
-    let mut slot = [b' '; SLOT];
-    slot.get_mut(..line.len())?.copy_from_slice(line);
-    slot[SLOT - 1] = b'\n';
-    (line.len() < SLOT).then_some(slot)
-}
-
-/// Whether a server can be called so: its name becomes that of files.
-pub(crate) fn is_name(server: &str) -> bool {
-    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    server.split_once('-').is_some_and(|(pid, id)| is_hex(pid) && is_hex(id) && !id.is_empty())
-}
-
-fn path_of(folder: &Path, server: &str) -> PathBuf {
-    folder.join(format!("{server}.server"))
-}
-
-fn bell_of(folder: &Path, server: &str) -> PathBuf {
-    folder.join(format!("{server}.{BELL}"))
-}
-
-fn slots_in(file: &File) -> io::Result<Vec<u8>> {
-    let bytes = file.metadata()?.len().min(MAX_BYTES) as usize;
-    let mut slots = vec![0; bytes - bytes % SLOT];
-    read_at(file, &mut slots)?;
-    Ok(slots)
-}
-
-fn read_who(server: &Path) -> Option<Who> {
-    let mut text = String::new();
-    open_file(server).ok()?.take(SLOT as u64).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-/// Whether a server's file is that of one that is alive. That of another is removed.
-fn remains(server: &Path) -> bool {
-    let is_alive = match open_file(server) {
-        Ok(file) => is_locked(file),
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
-    };
-    if !is_alive {
-        drop(std::fs::remove_file(server.with_extension(BELL)));
-        drop(std::fs::remove_file(server));
-    }
-    is_alive
-}
-
-/// Removes the files of servers that were killed.
-fn remove_the_dead(folder: &Path) {
-    let paths = folder.read_dir().into_iter().flatten().flatten().map(|file| file.path());
-    for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "server")) {
-        remains(&path);
-    }
-}
-
-/// Whether somebody holds the lock of a file. Where that cannot be found out, it counts as held.
-fn is_locked(file: File) -> bool {
-    FileLock::try_lock_file(file).is_err()
-}
-
 /// Whether there are no locks where the file lies.
 #[cfg(unix)]
 fn has_no_locks(error: &io::Error) -> bool {
@@ -406,41 +249,4 @@ fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &Path) -> bool {
     true
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, 0)
-}
-
-#[cfg(unix)]
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, bytes: &mut [u8]) -> io::Result<()> {
-    use std::io::{Seek, SeekFrom};
-    file.seek(SeekFrom::Start(0))?;
-    file.read_exact(bytes)
-}
-
-#[cfg(not(unix))]
-fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    use std::io::{Seek, SeekFrom};
-    file.seek(SeekFrom::Start(offset))?;
-    file.write_all(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_leads_to_no_other_folder() {
-        assert!(is_name(&format!("{}-{}", u32::MAX, Uuid::new_v4().as_simple())));
-        for other in ["", "1", "1-", "/etc/x-1", "../1-a", "1-a/../../b", "1-a.b", "1-2-3"] {
-            assert!(!is_name(other), "{other}");
-        }
-    }
 }

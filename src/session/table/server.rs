@@ -1,0 +1,138 @@
+//! The files of a server beside the table: one that it holds locked as long as it lives, and its bell.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Unavailable;
+use super::slots::SLOT;
+use crate::system::bell;
+use crate::system::bounded::open_file;
+use crate::system::file_lock::FileLock;
+use crate::system::private;
+
+/// How the name of what wakes a server ends.
+const BELL: &str = "bell";
+
+/// Who a server is, as written into its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Who {
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// The origin that it was set to.
+    pub(crate) origin: String,
+}
+
+/// Is called when somebody rings for this server.
+pub(super) struct Heard(pub(super) Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Heard")
+    }
+}
+
+/// This server's own file, which goes with it.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    _lock: FileLock,
+    /// Whether nobody listens to its bell any more.
+    is_gone: Arc<AtomicBool>,
+    pub(super) bell: Option<File>,
+}
+
+impl Server {
+    pub(super) fn enter(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
+        let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
+        let path = path_of(folder, &name);
+        let file = private::open_options().write(true).create_new(true).open(&path)?;
+        let lock = FileLock::lock_file_briefly(file)?;
+        lock.file().write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let (gone, heard) = (Arc::clone(&is_gone), Arc::clone(&heard.0));
+        let listening = bell::listen(&bell_of(folder, &name), move || {
+            heard();
+            !gone.load(Ordering::Acquire)
+        });
+        if let Err(error) = &listening {
+            tracing::debug!(%error, "others cannot wake this server: it looks now and then");
+        }
+        Ok(Self { name, path, _lock: lock, is_gone, bell: listening.ok() })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.is_gone.store(true, Ordering::Release);
+        // Nobody may find it by its name any more.
+        let _rung = self.bell.as_mut().map(|bell| bell.write(b"."));
+        drop(std::fs::remove_file(self.path.with_extension(BELL)));
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+/// Whether a server can be called so: its name becomes that of files.
+pub(crate) fn is_name(server: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    server.split_once('-').is_some_and(|(pid, id)| is_hex(pid) && is_hex(id) && !id.is_empty())
+}
+
+pub(super) fn path_of(folder: &Path, server: &str) -> PathBuf {
+    folder.join(format!("{server}.server"))
+}
+
+pub(super) fn bell_of(folder: &Path, server: &str) -> PathBuf {
+    folder.join(format!("{server}.{BELL}"))
+}
+
+pub(super) fn read_who(server: &Path) -> Option<Who> {
+    let mut text = String::new();
+    open_file(server).ok()?.take(SLOT as u64).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Whether a server's file is that of one that is alive. That of another is removed.
+pub(super) fn remains(server: &Path) -> bool {
+    let is_alive = match open_file(server) {
+        Ok(file) => is_locked(file),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
+    if !is_alive {
+        drop(std::fs::remove_file(server.with_extension(BELL)));
+        drop(std::fs::remove_file(server));
+    }
+    is_alive
+}
+
+/// Removes the files of servers that were killed.
+pub(super) fn remove_the_dead(folder: &Path) {
+    let paths = folder.read_dir().into_iter().flatten().flatten().map(|file| file.path());
+    for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "server")) {
+        remains(&path);
+    }
+}
+
+/// Whether somebody holds the lock of a file. Where that cannot be found out, it counts as held.
+pub(super) fn is_locked(file: File) -> bool {
+    FileLock::try_lock_file(file).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_no_other_folder() {
+        assert!(is_name(&format!("{}-{}", u32::MAX, Uuid::new_v4().as_simple())));
+        for other in ["", "1", "1-", "/etc/x-1", "../1-a", "1-a/../../b", "1-a.b", "1-2-3"] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
+}

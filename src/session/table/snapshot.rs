@@ -1,0 +1,39 @@
+//! The table as one sees it who is not in it.
+
+use std::io;
+use std::path::Path;
+
+use super::server::{Who, is_locked, read_who};
+use super::slots::slots_in;
+use super::{PATIENCE, TABLE, Unavailable};
+use crate::system::bounded::open_file;
+use crate::system::file_lock::FileLock;
+
+/// All slots, and the names of the servers that are alive.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) slots: Vec<u8>,
+    pub(crate) servers: Vec<(String, Who)>,
+}
+
+/// The slots and the servers that are alive, for one who is none of them and writes nothing. `None` if
+/// there is no table. One that is held is waited for, but not for ever.
+pub(crate) fn snapshot(folder: &Path) -> Result<Option<Snapshot>, Unavailable> {
+    let file = match open_file(&folder.join(TABLE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    // Under the lock, so that nobody who enters finds a file of theirs locked.
+    let lock = FileLock::lock_file_within(file, PATIENCE)?;
+    let slots = slots_in(lock.file())?;
+    let files = folder.read_dir()?.flatten().map(|entry| entry.path());
+    let alive = files.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".server")?.to_owned();
+        is_locked(open_file(&path).ok()?).then(|| {
+            let pid = name.split('-').next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
+            let who = read_who(&path).unwrap_or(Who { pid, origin: String::new() });
+            (name, who)
+        })
+    });
+    Ok(Some(Snapshot { slots, servers: alive.collect() }))
+}
