@@ -1,11 +1,10 @@
-//! Jobs: turns that run apart from this process, and outlive it.
+//! Jobs: turns that run apart from this process and outlive it.
 //!
-//! Each job is run by a process of its own ([`runner`]), which writes down all that happens in the
-//! job's folder ([`folder`], [`writer`]). [`Jobs`] is the door for whoever starts, reads, answers and
-//! stops jobs; what it keeps in memory can be lost, so every server of the user sees the same.
+//! Each job is run by a process of its own ([`runner`]), which records everything in the job's
+//! folder ([`folder`], [`writer`]). [`Jobs`] is the handle to start, read, answer and stop jobs. It
+//! keeps nothing in memory that could not be lost, so every server of the user sees the same jobs.
 
 mod activity;
-mod began;
 mod bell;
 mod cancel;
 mod commit;
@@ -25,6 +24,7 @@ mod record;
 mod reply;
 pub(crate) mod runner;
 mod scope;
+mod session_origin;
 pub(crate) mod snapshot;
 mod start;
 mod state;
@@ -46,19 +46,19 @@ pub(crate) use snapshot::{listed, snapshot};
 pub(crate) use state::State;
 pub(crate) use status::Status;
 
-/// How many jobs may wait and run at a time.
+/// The maximum number of jobs that wait and run.
 pub(crate) const MAX_UNFINISHED: usize = 256;
 
-/// How many prompts of one job may wait.
+/// The maximum number of waiting prompts of one job.
 pub(crate) const MAX_WAITING: usize = 64;
 
-/// How often something is looked at that another process changes.
+/// How often to check for something that another process changes.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How much of a prompt is kept in the record, for people, and how much stands for the job, in
+/// How much of a prompt is recorded for display, and how much serves as the job's title, in
 /// characters.
 const PROMPT_CHARS: usize = 2_000;
 const TITLE_CHARS: usize = 160;
 
-/// How long whoever is at a job's files may take.
+/// How long to wait for another process that uses a job's files.
 const LOCK_WITHIN: Duration = Duration::from_secs(5);

@@ -1,10 +1,10 @@
-//! Who may work in which session, and what a session is known to be.
+//! Who may work in which session, and what is known about a session.
 //!
-//! [`queue`] is the door: calls come in and get their places. Behind it, [`line`] is what all servers
-//! of the user share, [`table`] the file in which they do, at which only [`looker`] looks, [`calls`]
-//! this server's part of it, and [`order`] decides whose turn it is, by sessions, the limit, and the
-//! [`roots`] of turns. [`known`] remembers directory, sandbox and tokens of a session, from its turns
-//! here or from Codex's record.
+//! Calls enter at [`queue`] and get their places there. [`shared_queue`] is the queue of all
+//! servers of the user, as this server sees it; [`table`] is the file that holds it, read and
+//! written by [`table_thread`] alone; [`calls`] are this server's entries. [`order`] decides which
+//! call is next, by session, limit and [`writable_roots`]. [`info`] remembers the directory,
+//! sandbox and tokens of a session, from its turns here or from Codex's record.
 
 pub(crate) mod calls;
 pub(crate) mod holder;

@@ -1,4 +1,4 @@
-//! What a long job is at: how much it did, what it does now, and whether it looks stuck. Pure.
+//! The progress of a long job: how much it did, what it does now, and whether it looks stuck. Pure.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,41 +13,41 @@ use crate::model::outcome::duration;
 use crate::model::time::Time;
 use crate::turn::advice;
 
-/// How many of the last steps are looked at for repetitions.
+/// How many of the last steps to search for repetitions.
 const STEPS: usize = 12;
 
-/// How often the same step among these looks stuck.
+/// How many occurrences of the same step among these look stuck.
 const REPEATED: usize = 4;
 
-/// Among how many of the newest steps it must be: between two runs of a command there may be a
-/// thought and a message.
+/// Among how many of the newest steps the repeated one must be: between two runs of a command there
+/// may be a thought and a message.
 const NEWEST: usize = 3;
 
-/// How long a silence looks stuck: while the model thinks, and while a command runs.
-const SILENCE: Duration = Duration::from_secs(3 * 60);
-const SILENT_WORK: Duration = Duration::from_secs(15 * 60);
+/// After which idle time a job looks stuck: while the model thinks, and while a command runs.
+const MODEL_IDLE: Duration = Duration::from_secs(3 * 60);
+const WORK_IDLE: Duration = Duration::from_secs(15 * 60);
 
-/// How many changed files are told apart, and how many items in progress.
+/// The maximum number of distinct changed files, and of items in progress, to keep track of.
 const MAX_FILES: usize = 2_000;
 const MAX_OPEN: usize = 256;
 
-/// What was done.
+/// What a job has done so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Activity {
-    /// Commands that ran and ended, and those of them that did not end with 0.
+    /// Commands that have ended, and those of them with an exit code other than 0.
     pub(crate) commands: u64,
     pub(crate) commands_failed: u64,
-    /// Those of the running turn, or of the last one, that did not run for want of a sandbox.
+    /// Commands of the running or last turn that did not run for lack of a sandbox.
     #[serde(default)]
     not_run: SandboxFailures,
-    /// Files that were changed; each counts once, up to 2,000 of them.
+    /// The number of distinct changed files, up to 2,000.
     pub(crate) files_changed: u64,
-    /// What is done now, in one line for a person.
+    /// What it does now, in one line.
     pub(crate) last_activity: String,
     pub(crate) last_activity_at: Time,
-    /// The last steps.
+    /// Hashes of the last steps.
     steps: VecDeque<u64>,
-    /// The step that was repeated last, in words.
+    /// The last repeated step, and a description of it.
     repeated: Option<(u64, String)>,
     files: Vec<u64>,
     open: Vec<String>,
@@ -61,7 +61,7 @@ impl Activity {
         self.last_activity_at = at;
     }
 
-    pub(crate) fn turn_begins(&mut self, at: Time) {
+    pub(crate) fn turn_started(&mut self, at: Time) {
         self.note(at, "starting Codex");
         self.open.clear();
         self.steps.clear();
@@ -69,13 +69,13 @@ impl Activity {
         self.in_turn = true;
     }
 
-    pub(crate) fn turn_ends(&mut self, at: Time, how: &str) {
+    pub(crate) fn turn_ended(&mut self, at: Time, how: &str) {
         self.note(at, how);
         self.open.clear();
         self.in_turn = false;
     }
 
-    pub(crate) fn take_event(&mut self, at: Time, event: &Event, resumed: bool) {
+    pub(crate) fn apply_event(&mut self, at: Time, event: &Event, resumed: bool) {
         if let Some(step) = progress_text(event, resumed) {
             self.last_activity = step;
         }
@@ -123,7 +123,7 @@ impl Activity {
                         self.files_changed += 1;
                     }
                 }
-                // Work that is written down is no repetition.
+                // Files that change are progress.
                 self.steps.clear();
             }
             Item::CollabToolCall { .. }
@@ -157,7 +157,8 @@ impl Activity {
             .then(|| format!("{again} of the last {} steps were {words}", self.steps.len()))
     }
 
-    /// What the running turn would have as a warning if it ended now. When it has ended it has that.
+    /// The warning that the running turn would end with if it ended now. An ended turn has recorded
+    /// it.
     pub(crate) fn warning(&self) -> Option<String> {
         self.in_turn.then(|| advice::not_run(&self.not_run, 0))?
     }
@@ -170,13 +171,13 @@ impl Activity {
         if let Some(repetition) = self.repetition() {
             return Some(repetition);
         }
-        let silence = Duration::from_millis(now.0.saturating_sub(self.last_activity_at.0));
+        let idle = Duration::from_millis(now.0.saturating_sub(self.last_activity_at.0));
         let (bound, of) = if self.open.is_empty() {
-            (SILENCE, "the model")
+            (MODEL_IDLE, "the model")
         } else {
-            (SILENT_WORK, "a command or tool that it runs")
+            (WORK_IDLE, "a command or tool that it runs")
         };
-        (silence >= bound).then(|| format!("nothing from {of} for {}", duration(silence)))
+        (idle >= bound).then(|| format!("nothing from {of} for {}", duration(idle)))
     }
 }
 
@@ -207,18 +208,18 @@ mod tests {
             })
         };
         let thought = |number: usize| done(Item::Reasoning { text: format!("thought {number}") });
-        activity.turn_begins(at);
+        activity.turn_started(at);
         for number in 0..4 {
             assert_eq!(activity.stuck(at), None);
-            activity.take_event(at, &thought(number), false);
-            activity.take_event(at, &command(), false);
+            activity.apply_event(at, &thought(number), false);
+            activity.apply_event(at, &command(), false);
         }
         let why = Some("4 of the last 8 steps were the same command: make".to_owned());
         assert_eq!(activity.stuck(at), why);
-        activity.take_event(at, &thought(4), false);
+        activity.apply_event(at, &thought(4), false);
         assert!(activity.stuck(at).is_some(), "what it thinks of it is no progress");
-        activity.take_event(at, &thought(5), false);
-        activity.take_event(at, &thought(6), false);
+        activity.apply_event(at, &thought(5), false);
+        activity.apply_event(at, &thought(6), false);
         assert_eq!(activity.stuck(at), None);
     }
 }

@@ -1,5 +1,5 @@
-//! What wakes the process that runs a job when something was put into its inbox: a [`crate::system::bell`]
-//! in the job's folder. Where there can be none, it is looked now and then.
+//! Wakes the process that runs a job when something was put into its inbox, by a
+//! [`crate::system::bell`] in the job's folder. Where there can be no bell, the inbox is polled.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,14 +9,13 @@ use tokio::sync::Notify;
 
 use crate::system::bell;
 
-/// How often the inbox is looked at all the same: an older version puts something into it and does not
-/// ring.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often to check the inbox even with a bell: older versions do not ring it.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// How often it is looked at where there is no bell.
-const LOOK_WITHOUT_BELL_EVERY: Duration = Duration::from_millis(250);
+/// How often to check the inbox without a bell.
+const POLL_WITHOUT_BELL_EVERY: Duration = Duration::from_millis(250);
 
-/// Hears what is rung.
+/// Listens to the bell.
 #[derive(Debug)]
 pub(super) struct Bell {
     rung: Arc<Notify>,
@@ -24,7 +23,7 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    /// Listens from now on, as long as this process lives.
+    /// Listens until this process ends.
     pub(super) fn listen(path: &Path) -> Self {
         let rung = Arc::new(Notify::new());
         let bell = Arc::clone(&rung);
@@ -38,14 +37,14 @@ impl Bell {
         Self { rung, works: listening.is_ok() }
     }
 
-    /// By which this process rings for itself.
-    pub(super) fn rope(&self) -> Arc<Notify> {
+    /// Lets this process wake itself.
+    pub(super) fn notifier(&self) -> Arc<Notify> {
         Arc::clone(&self.rung)
     }
 
-    /// Waits until it is rung or time for a look. Cancel-safe.
+    /// Waits until the bell rings or the next check is due. Cancel-safe.
     pub(super) async fn rung(&self) {
-        let look = if self.works { LOOK_EVERY } else { LOOK_WITHOUT_BELL_EVERY };
+        let look = if self.works { POLL_EVERY } else { POLL_WITHOUT_BELL_EVERY };
         let _whichever = tokio::time::timeout(look, self.rung.notified()).await;
     }
 }

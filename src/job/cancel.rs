@@ -7,7 +7,7 @@ use super::state::State;
 use crate::model::job_id::JobId;
 
 impl Jobs {
-    /// Tells a job to stop, unless it has ended. [`Jobs::look`] tells when it has.
+    /// Requests that a job stops, unless it has ended. [`Jobs::look`] shows when it has.
     pub(crate) fn cancel(&self, job: JobId) -> Result<State> {
         let state = self.look(job)?;
         let store = self.store()?;
@@ -15,17 +15,17 @@ impl Jobs {
             return Ok(state);
         }
         let folder = store.folder(job);
-        if let Err(error) = folder.ask_to_stop() {
+        if let Err(error) = folder.request_cancel() {
             if !folder.path().is_dir() {
                 return Err(Problem::NotFound(job));
             }
             tracing::warn!(%job, %error, "the job cannot be told by a file to stop: signalling it");
-            if !state.runner.as_ref().is_some_and(ProcessId::ask_to_leave) {
+            if !state.runner.as_ref().is_some_and(ProcessId::terminate) {
                 return Err(storage(store, error));
             }
         }
-        // It may have ended meanwhile, and then nobody else takes the wish back.
-        store.forget_stop_of_ended(&folder);
+        // If it has ended in the meantime, nobody else clears the request.
+        store.clear_cancel_of_ended(&folder);
         Ok(state)
     }
 }

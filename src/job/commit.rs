@@ -1,38 +1,38 @@
-//! Something that is done on a disk that may not answer, for somebody who does not wait for ever: it is
-//! either done or given up.
+//! The point of no return of work on a disk that may not answer, for a caller that does not wait
+//! forever: the work is either done or abandoned.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 const OPEN: u8 = 0;
-const BEGUN: u8 = 1;
-const GIVEN_UP: u8 = 2;
+const STARTED: u8 = 1;
+const ABANDONED: u8 = 2;
 
-/// Shared by who does it and who waits for it.
+/// Shared by the worker and the caller that waits for it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Commit(Arc<AtomicU8>);
 
 impl Commit {
-    /// From here on it cannot be taken back.
+    /// Passes the point of no return.
     ///
     /// # Errors
     ///
-    /// If it was given up.
-    pub(super) fn begin(&self) -> io::Result<()> {
-        match self.settle(BEGUN) {
-            OPEN | BEGUN => Ok(()),
+    /// If the caller has abandoned the work.
+    pub(super) fn start(&self) -> io::Result<()> {
+        match self.transition(STARTED) {
+            OPEN | STARTED => Ok(()),
             _ => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 
-    /// Nobody waits for it any more. Says whether it is not done then; otherwise it may be.
-    pub(crate) fn give_up(&self) -> bool {
-        self.settle(GIVEN_UP) != BEGUN
+    /// The caller stops waiting. Returns whether the work will not be done; otherwise it may be.
+    pub(crate) fn abandon(&self) -> bool {
+        self.transition(ABANDONED) != STARTED
     }
 
-    /// What it was before.
-    fn settle(&self, to: u8) -> u8 {
+    /// Returns the state before.
+    fn transition(&self, to: u8) -> u8 {
         let before = self.0.compare_exchange(OPEN, to, Ordering::AcqRel, Ordering::Acquire);
         before.unwrap_or_else(|before| before)
     }
@@ -45,10 +45,10 @@ mod tests {
     #[test]
     fn it_is_done_or_given_up_whichever_comes_first() {
         let commit = Commit::default();
-        assert!(commit.give_up());
-        assert!(commit.begin().is_err() && commit.give_up());
+        assert!(commit.abandon());
+        assert!(commit.start().is_err() && commit.abandon());
         let commit = Commit::default();
-        assert!(commit.begin().is_ok());
-        assert!(!commit.give_up() && commit.begin().is_ok());
+        assert!(commit.start().is_ok());
+        assert!(!commit.abandon() && commit.start().is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! An entry of a job's log, as [`page`](super::view::page) hands it out raw, in words for a person
-//! who watches. Pure.
+//! Describes an entry of a job's log, as returned raw by [`page`](super::view::page), for a user
+//! who watches the job. Pure.
 
 use serde_json::Value;
 
@@ -8,22 +8,22 @@ use super::view::readable;
 use crate::codex::progress_text::progress_text;
 use crate::model::event::Event;
 
-/// What a person is told of an entry.
+/// The description of an entry.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Description {
     pub(crate) kind: String,
     pub(crate) text: String,
-    /// What a command exited with, and what it wrote.
+    /// The exit code of a command, and its output.
     pub(crate) exit_code: Option<i64>,
     pub(crate) output: String,
-    /// Whether it is told that it failed.
+    /// Whether it reports a failure.
     pub(crate) is_failed: bool,
-    /// Whether it is told late, when the turn is over.
+    /// Whether it is reported late, after the turn.
     pub(crate) is_late: bool,
 }
 
-/// Tells an entry; nothing if it means nothing to a person. Unlike in a page of readable events the
-/// beginning of a command is told too: who watches wants to know what is going on.
+/// Describes an entry. `None` if it is of no interest to a user. Unlike a page of readable events,
+/// this also shows that a command starts, so that the user sees what is going on.
 pub(crate) fn describe(entry: &Value) -> Option<Description> {
     let event = &entry["event"];
     let raw = serde_json::value::to_raw_value(event).ok()?;

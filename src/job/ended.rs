@@ -1,5 +1,5 @@
-//! Which jobs were found settled, so that they are not read again before they have changed: of thousands
-//! of jobs few are at work. Can be lost.
+//! Remembers which jobs have ended for good, so that they are not read again until they change: of
+//! thousands of jobs few are running. Can be lost.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -10,10 +10,10 @@ use std::time::SystemTime;
 use super::status::Status;
 use crate::model::job_id::JobId;
 
-/// How many jobs are remembered, before it is begun anew.
+/// How many jobs are remembered before starting over.
 const MAX: usize = 100_000;
 
-/// Tells one content of a file that is written whole from another.
+/// Distinguishes one content of a file that is written whole from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
@@ -44,7 +44,7 @@ fn number(_metadata: &Metadata) -> u64 {
 pub(super) struct EndedJobs(Mutex<HashMap<JobId, (Stamp, Status)>>);
 
 impl EndedJobs {
-    /// How a job ended that was found settled, if this file is still the same.
+    /// The status of a job that has ended for good, if its file is still the same.
     pub(super) fn status(&self, job: JobId, file: &Path) -> Option<Status> {
         let (stamp, status) =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()?;

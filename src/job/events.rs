@@ -32,8 +32,8 @@ impl Jobs {
         Ok((page, state))
     }
 
-    /// The notifications after `cursor` of these jobs, or of all, and the cursor to go on from. Jobs
-    /// whose processes are gone are found out first.
+    /// The notifications after `cursor` of these jobs, or of all, and the cursor to continue from.
+    /// First finds jobs whose process is gone.
     pub(crate) fn notifications(
         &self,
         cursor: u64,
@@ -43,7 +43,7 @@ impl Jobs {
         let store = self.store()?;
         let storage = |error| storage(store, error);
         if jobs.is_empty() {
-            for state in store.look_for(|status| !status.has_ended()).map_err(storage)? {
+            for state in store.states(|status| !status.has_ended()).map_err(storage)? {
                 state.map_err(storage)?;
             }
         }
@@ -63,7 +63,7 @@ impl Jobs {
             let found = store.notifications().after(cursor, |job| named.contains(&job), limit);
             return found.map_err(storage);
         }
-        // A job that was removed is one of which it is not known where it was.
+        // Where a removed job ran is no longer known, so it is outside of any limited scope.
         let is_limited = self.0.scope.is_limited();
         let inside = RefCell::new(HashMap::new());
         let is_inside =
@@ -72,7 +72,7 @@ impl Jobs {
         store.notifications().after(cursor, is_told, limit).map_err(storage)
     }
 
-    /// The cursor of the last notification of all.
+    /// The cursor of the last notification of all jobs.
     pub(crate) fn last_notification(&self) -> Result<u64> {
         let store = self.store()?;
         store.notifications().last().map_err(|error| storage(store, error))

@@ -4,13 +4,13 @@ use super::jobs::Jobs;
 use super::log::LogReader;
 use super::problem::{Result, storage};
 use super::record::{JobEvent, Line};
-use super::state::{Prompted, State};
+use super::state::{State, TakenPrompt};
 use super::status::Status;
 use crate::model::job_id::JobId;
 
 impl Jobs {
-    /// The state of a job as it is as long as its first turn goes on, and stays when that has ended:
-    /// what a task is at, which never comes back to life.
+    /// The state of a job up to the end of its first turn. It does not change any more after that,
+    /// just as a task never comes back to life.
     pub(crate) fn look_at_first_turn(&self, job: JobId) -> Result<State> {
         let mut state = self.look(job)?;
         let Some(end) = state.first_end else { return Ok(state) };
@@ -24,17 +24,17 @@ impl Jobs {
         let Some((_, line)) = log.next_line().map_err(storage)? else { return Ok(state) };
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| storage(error.into()))?;
         let Some(event) = &line.job else { return Ok(state) };
-        // What later turns left is nothing of the task's.
+        // The results of later turns do not belong to the task.
         (state.result, state.output, state.effective) = (None, None, None);
         (state.error, state.usage) = (None, None);
-        state.at_work = match event {
+        state.current_prompt = match event {
             JobEvent::Ended { prompt: Some(id), .. } if line.turn > 0 => {
-                Some(Prompted { id: *id, text: String::new() })
+                Some(TakenPrompt { id: *id, text: String::new() })
             }
             _ => None,
         };
         state.warnings.clear();
-        state.take(end, line.at(), event);
+        state.apply(end, line.at(), event);
         state.status = match event {
             JobEvent::Ended { status, .. } => *status,
             _ => Status::Interrupted,

@@ -1,4 +1,4 @@
-//! A prompt on its way to the process that runs the job, as a file in the job's inbox.
+//! A prompt on its way to the process that runs the job: a file in the job's inbox.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,45 +16,46 @@ use crate::model::session_id::SessionId;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
-/// What a turn of a job is asked, in a form that can be written down.
+/// The request for a turn of a job, in a form that can be stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct QueuedPrompt {
-    /// The beginning of what the caller wrote, for people.
+    /// The start of the caller's text, for display.
     pub(crate) text: String,
-    /// Whether the turn that is running is to be interrupted for this one.
+    /// Whether to interrupt the running turn for this one.
     pub(crate) interrupt: bool,
     pub(crate) session_id: Option<SessionId>,
     prompt: String,
     pub(crate) cwd: Option<PathBuf>,
     sandbox: Option<String>,
-    /// Whether it goes on in a copy of the session.
+    /// Whether to continue in a copy of the session.
     #[serde(default)]
     pub(crate) fork: bool,
-    pub(crate) lasting: Lasting,
-    /// Who asks: it has not been accepted before this process has said so.
-    #[serde(default)]
-    asker: Option<ProcessId>,
-    /// What whoever asks is allowed: a job's process may have been started by somebody else.
+    #[serde(rename = "lasting")]
+    pub(crate) job_options: JobOptions,
+    /// The process that sends the prompt, and which has yet to report that it was accepted.
+    #[serde(default, rename = "asker")]
+    sender: Option<ProcessId>,
+    /// What the sender allows: another process may have started the job.
     policy: Policy,
 }
 
-/// What holds for all turns of a job, because Codex itself forgets it.
+/// What applies to all turns of a job, because Codex itself does not remember it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Lasting {
+pub(crate) struct JobOptions {
     #[serde(flatten)]
     options: Options,
     timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
 }
 
-impl Lasting {
+impl JobOptions {
     /// Whether Codex keeps no record of the session.
     pub(crate) fn is_ephemeral(&self) -> bool {
         self.options.is_ephemeral()
     }
 
-    /// For the turns after the first one.
-    pub(crate) fn later(&self) -> Self {
+    /// The options for the turns after the first one.
+    pub(crate) fn for_later_turns(&self) -> Self {
         Self { options: self.options.for_later_turns(), ..self.clone() }
     }
 }
@@ -75,9 +76,9 @@ impl QueuedPrompt {
                 }
             },
             fork: request.fork,
-            asker: Some(ProcessId::this()),
+            sender: Some(ProcessId::this()),
             policy: policy.clone(),
-            lasting: Lasting {
+            job_options: JobOptions {
                 options: request.options.clone(),
                 timeout_ms: request.total.map(millis),
                 idle_timeout_ms: request.idle.map(millis),
@@ -85,13 +86,12 @@ impl QueuedPrompt {
         }
     }
 
-    /// Whether whoever asks can still say that it was accepted.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.asker.as_ref().is_some_and(ProcessId::is_alive)
+    /// Whether the sender can still report that the prompt was accepted.
+    pub(crate) fn is_sender_alive(&self) -> bool {
+        self.sender.as_ref().is_some_and(ProcessId::is_alive)
     }
 
-    /// The turn to run, checked anew, since a directory may be gone by now; and what whoever asks is
-    /// allowed.
+    /// The turn to run, and the sender's policy. Checked again: a directory may be gone by now.
     pub(crate) fn into_request(self) -> Result<(TurnRequest, Policy), FailureKind> {
         fn read<T>(
             field: &str,
@@ -103,7 +103,7 @@ impl QueuedPrompt {
                 .map_err(|problem| FailureKind::BadInput { field: field.into(), problem })
         }
         let bad = |field: &str, problem| FailureKind::BadInput { field: field.into(), problem };
-        let lasting = self.lasting;
+        let job_options = self.job_options;
         let sandbox = read("sandbox", self.sandbox, str::parse::<Sandbox>)?;
         let cwd = self.cwd.map(WorkingDir::existing).transpose();
         let prompt = Prompt::new(self.prompt).map_err(|problem| bad("prompt", problem))?;
@@ -112,9 +112,9 @@ impl QueuedPrompt {
             .fork(self.fork)
             .working_dir(cwd.map_err(|problem| bad("cwd", problem))?)
             .sandbox(sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set))
-            .options(lasting.options)
-            .total_limit(lasting.timeout_ms.map(Duration::from_millis))
-            .idle_limit(lasting.idle_timeout_ms.map(Duration::from_millis));
+            .options(job_options.options)
+            .total_limit(job_options.timeout_ms.map(Duration::from_millis))
+            .idle_limit(job_options.idle_timeout_ms.map(Duration::from_millis));
         Ok((request, self.policy))
     }
 }

@@ -1,4 +1,4 @@
-//! The handle by which all jobs of the user are read.
+//! The handle to all jobs of the user, and how they are read.
 
 use std::io;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::admission::scope::Scope;
 use crate::model::job_id::JobId;
 use crate::model::settings::{Retention, Settings};
 
-/// How much was told of jobs, and when one was started last.
+/// The length of all notifications, and when a job was last started.
 pub(crate) type Mark = (u64, Option<SystemTime>);
 
-/// All that lies on the disk of jobs.
+/// The space that jobs take on the disk.
 #[derive(Debug)]
 pub(crate) struct Size {
     pub(crate) jobs: usize,
     pub(crate) bytes: u64,
 }
 
-/// All jobs of the user that are within scope of whoever asks. Cheap to clone. Every method blocks, for
+/// All jobs of the user within the caller's scope. Cheap to clone. Every method blocks, for
 /// milliseconds if nothing is wrong.
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs(pub(super) Arc<Shared>);
@@ -36,12 +36,12 @@ pub(super) struct Shared {
     store: Option<Store>,
     pub(super) settings: Settings,
     pub(super) scope: Scope,
-    /// Held by the one of this server's calls that starts a job.
+    /// Held by the call of this server that is starting a job.
     pub(super) starts: tokio::sync::Mutex<()>,
 }
 
 impl Jobs {
-    /// Nothing is told of jobs that are out of scope, and nothing done to them.
+    /// Jobs outside of `scope` are neither shown nor changed.
     pub(crate) fn new(settings: &Settings, scope: Scope) -> Self {
         Self(Arc::new(Shared {
             store: settings.state_dir.as_deref().map(Store::new),
@@ -62,14 +62,14 @@ impl Jobs {
         Ok(state)
     }
 
-    /// The state of a job that whoever asks has just started.
+    /// The state of a job that the caller has just started.
     pub(crate) fn look_at_own(&self, job: JobId) -> Result<State> {
         let store = self.store()?;
         let state = store.look(job).map_err(|error| storage(store, error))?;
         state.ok_or(Problem::NotFound(job))
     }
 
-    /// The jobs that are wanted, of the statuses that they may have, the newest first.
+    /// The jobs that match, newest first. `may_be` selects by status, before a job is read.
     pub(crate) fn list(
         &self,
         limit: usize,
@@ -77,13 +77,13 @@ impl Jobs {
         is_wanted: impl Fn(&State) -> bool,
     ) -> Result<Vec<State>> {
         let store = self.store()?;
-        let states = store.look_for(may_be).map_err(|error| storage(store, error))?;
-        // One that was removed meanwhile, or cannot be read, is not worth losing the others.
+        let states = store.states(may_be).map_err(|error| storage(store, error))?;
+        // A job that was removed in the meantime, or cannot be read, must not hide the others.
         let states = states.filter_map(io::Result::ok).filter(is_wanted);
         Ok(states.filter(|state| scope::is_inside(&self.0.scope, state)).take(limit).collect())
     }
 
-    /// How many jobs there are, also those that cannot be read, and how large they are in all.
+    /// The number of all jobs, including unreadable ones, and their total size.
     pub(crate) fn size(&self) -> Result<Size> {
         let store = self.store()?;
         let names = store.names().map_err(|error| storage(store, error))?;
@@ -91,14 +91,14 @@ impl Jobs {
         Ok(Size { jobs: names.len(), bytes })
     }
 
-    /// The processes that run these jobs, or all: when one is gone, something is to be told.
+    /// The live processes that run these jobs, or all: when one ends, there may be a notification.
     pub(crate) fn runners(&self, jobs: &[JobId]) -> Result<Vec<ProcessId>> {
-        let at_work = self.list(
+        let current_prompt = self.list(
             MAX_UNFINISHED,
             |status| !status.has_ended(),
             |state| jobs.is_empty() || jobs.contains(&state.job_id),
         )?;
-        let runners = at_work.into_iter().filter_map(|state| state.runner);
+        let runners = current_prompt.into_iter().filter_map(|state| state.runner);
         Ok(runners.filter(ProcessId::is_alive).collect())
     }
 

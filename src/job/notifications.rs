@@ -1,5 +1,5 @@
-//! What is told of all jobs: a line for each turn that ended. Its numbers are the cursors of
-//! `job_notifications` and `job_wait`.
+//! The notifications of all jobs: one line for each turn that has ended. The line numbers are the
+//! cursors of `job_notifications` and `job_wait`.
 
 use std::fs::File;
 use std::io;
@@ -17,10 +17,10 @@ use crate::system::file_lock::FileLock;
 use crate::system::private;
 use crate::system::reverse_lines::ReverseLines;
 
-/// How long another process may take that is writing.
+/// How long to wait for another process that is writing.
 pub(crate) const LOCK_WITHIN: Duration = Duration::from_secs(5);
 
-/// A turn of a job has ended.
+/// The end of a turn of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Notification {
     pub(crate) job_id: JobId,
@@ -29,13 +29,13 @@ pub(crate) struct Notification {
     pub(crate) status: Status,
     pub(crate) at: Time,
     pub(crate) turn: u64,
-    /// The beginning of what was asked.
+    /// The start of the prompt.
     #[serde(default)]
     pub(crate) prompt: Option<String>,
     pub(crate) session_id: Option<SessionId>,
     pub(crate) result: Option<String>,
     pub(crate) error: Option<JobError>,
-    /// The line of the job's log that says so: with the job's name it is unique.
+    /// The line of the job's log with this end. Unique together with the job's id.
     pub(crate) event: u64,
 }
 
@@ -50,26 +50,30 @@ impl Notifications {
         Self { path: state_dir.join("notifications.jsonl") }
     }
 
-    /// The number of the last one.
+    /// The number of the last notification.
     pub(crate) fn last(&self) -> io::Result<u64> {
         last_number(&self.path)
     }
 
-    /// How long the file is: it has changed when this has.
+    /// The length of the file, which changes with every new notification.
     pub(crate) fn length(&self) -> u64 {
         self.path.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Tells. If somebody may have told it already and was killed then, that is looked up first.
-    /// Blocks.
-    pub(crate) fn tell(
+    /// Appends a notification. If another process may have done so before it was killed, checks
+    /// that first. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if another process keeps the file locked.
+    pub(crate) fn append(
         &self,
         notification: &Notification,
-        maybe_told: bool,
+        may_be_recorded: bool,
         within: Duration,
     ) -> io::Result<()> {
         let _lock = self.lock(within)?;
-        if maybe_told && self.is_told(notification)? {
+        if may_be_recorded && self.contains(notification)? {
             return Ok(());
         }
         let mut log = LogWriter::open(&self.path, 0)?;
@@ -77,11 +81,12 @@ impl Notifications {
         log.flush()
     }
 
-    /// Those after `cursor` of jobs that are told, at most `limit`, and the cursor to go on from.
+    /// At most `limit` notifications after `cursor`, of jobs that are wanted, and the cursor to
+    /// continue from.
     pub(crate) fn after(
         &self,
         cursor: u64,
-        is_told: impl Fn(JobId) -> bool,
+        is_wanted: impl Fn(JobId) -> bool,
         limit: usize,
     ) -> io::Result<(Vec<(u64, Notification)>, u64)> {
         let mut found = Vec::new();
@@ -95,7 +100,7 @@ impl Notifications {
             }
             cursor = number;
             if let Ok(notification) = serde_json::from_slice::<Notification>(line)
-                && is_told(notification.job_id)
+                && is_wanted(notification.job_id)
             {
                 found.push((number, notification));
             }
@@ -103,9 +108,9 @@ impl Notifications {
         Ok((found, cursor))
     }
 
-    /// Removes those from before `oldest` of other jobs than these, but for the last one, which keeps
-    /// the numbers growing.
-    pub(crate) fn forget(&self, oldest: Time, kept_jobs: &[JobId]) -> io::Result<()> {
+    /// Removes notifications from before `oldest`, except those of `kept_jobs` and the very last
+    /// one, which keeps the numbers growing.
+    pub(crate) fn prune(&self, oldest: Time, kept_jobs: &[JobId]) -> io::Result<()> {
         if !self.path.exists() {
             return Ok(());
         }
@@ -131,7 +136,7 @@ impl Notifications {
         private::write_bytes(&self.path, &kept)
     }
 
-    fn is_told(&self, wanted: &Notification) -> io::Result<bool> {
+    fn contains(&self, wanted: &Notification) -> io::Result<bool> {
         let file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file?,

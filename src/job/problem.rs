@@ -9,7 +9,7 @@ use crate::model::job_id::JobId;
 use crate::model::outcome::FailureKind;
 use crate::model::text::excerpt;
 
-/// Why something cannot be done with jobs. Nothing was changed, if it is not said otherwise.
+/// Why something cannot be done with jobs. Unless it says otherwise, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("there is no folder for jobs: neither a home directory nor a setting says where")]

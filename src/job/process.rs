@@ -1,4 +1,5 @@
-//! The process that runs a job: started apart from this one, and known again by its id and its start.
+//! The process that runs a job: started apart from this one, and identified by its id and its start
+//! time.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +15,8 @@ use process_wrap::tokio::CommandWrap;
 use process_wrap::tokio::ProcessSession;
 use serde::{Deserialize, Serialize};
 
-/// How a Codex is stopped whose owner is gone: as its watchdog would, which is given a moment for that.
+/// How to stop a Codex whose owner is gone. Its watchdog does the same, and gets a moment for it
+/// first.
 #[cfg(unix)]
 const STOP_LADDER: &[(Option<Signal>, Duration)] = &[
     (None, Duration::from_millis(200)),
@@ -23,11 +25,11 @@ const STOP_LADDER: &[(Option<Signal>, Duration)] = &[
     (Some(Signal::SIGKILL), Duration::from_millis(500)),
 ];
 
-/// A process, also after its id was given to another one.
+/// A process, distinguishable from a later one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessId {
     pub(crate) pid: u32,
-    /// When it was started, in the system's own terms. Empty where the system does not say.
+    /// The start time in the system's own format. Empty where the system does not tell.
     start: String,
 }
 
@@ -42,8 +44,8 @@ impl ProcessId {
         Self { pid, start: start_of(pid).unwrap_or_default() }
     }
 
-    /// Stops the process group that it leads, unless it leaves by itself. Blocks: usually for a tenth
-    /// of a second, and for 2 s if nothing but SIGKILL helps.
+    /// Stops the process group that it leads, unless it exits by itself. Blocks: usually for a
+    /// tenth of a second, and for 2 s if only SIGKILL helps.
     #[cfg(unix)]
     pub(crate) fn stop_group(&self) {
         let Ok(group) = i32::try_from(self.pid).map(nix::unistd::Pid::from_raw) else { return };
@@ -62,16 +64,16 @@ impl ProcessId {
         }
     }
 
-    /// The system has ended it together with the process that had started it.
+    /// The system has ended it together with its parent.
     #[cfg(not(unix))]
     pub(crate) fn stop_group(&self) {}
 
-    /// Asks it to leave. `false` if it is gone, or cannot be asked.
-    pub(crate) fn ask_to_leave(&self) -> bool {
+    /// Sends SIGTERM. Returns `false` if the process is gone, or cannot be signalled.
+    pub(crate) fn terminate(&self) -> bool {
         self.is_alive() && terminate(self.pid)
     }
 
-    /// Whether it is still there, and not only waits to be reaped.
+    /// Whether it is running, rather than a zombie.
     pub(crate) fn is_alive(&self) -> bool {
         start_of(self.pid).is_some_and(|start| start == self.start)
     }
@@ -89,13 +91,13 @@ fn terminate(_pid: u32) -> bool {
     false
 }
 
-/// The boot of the system and the ticks from there to the start, which no other process with the same
-/// id can share. `None` if there is no such process.
+/// The boot id, and the ticks from boot to the start of the process: no other process with the same
+/// id shares both. `None` if there is no such process.
 #[cfg(target_os = "linux")]
 fn start_of(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything. After it come the state and 18 more fields, then
-    // the start (proc_pid_stat(5)).
+    // The name, in parentheses, may contain anything. The state and 18 more fields follow, then the
+    // start time (proc_pid_stat(5)).
     let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();
     if matches!(fields.next()?, "Z" | "X") {
         return None;
@@ -117,8 +119,8 @@ fn start_of(pid: u32) -> Option<String> {
     (!stat.starts_with('Z')).then(|| start.trim().to_owned())
 }
 
-/// Windows would tell by calls that need `unsafe`. There a job is taken for running as long as its
-/// lock is held, see [`super::store`].
+/// Windows would need calls that are `unsafe`. There a job counts as running while its lock is
+/// held, see [`super::store`].
 #[cfg(not(unix))]
 fn start_of(_pid: u32) -> Option<String> {
     None

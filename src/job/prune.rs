@@ -1,4 +1,4 @@
-//! Which ended jobs are removed: old ones, and the oldest when all together are too large. Blocks.
+//! Removes ended jobs: old ones, and the oldest if all jobs together are too large. Blocks.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ pub(crate) struct Pruned {
     pub(crate) bytes: u64,
 }
 
-/// Removes what need not be kept. A job that has not ended never is, and neither is `spared`.
+/// Removes jobs that need not be kept. Never removes `spared`, or a job that has not ended.
 pub(crate) fn prune(
     store: &Store,
     retention: Retention,
@@ -37,7 +37,7 @@ pub(crate) fn prune(
         let state = match store.look(job) {
             Ok(Some(state)) => state,
             Ok(None) => {
-                remove_unborn(&folder, job);
+                remove_incomplete(&folder, job);
                 continue;
             }
             Err(_) => continue,
@@ -50,23 +50,23 @@ pub(crate) fn prune(
             continue;
         }
         let Ok(Some(_lock)) = folder.try_lock() else { continue };
-        // Since it was looked at somebody may have replied, whose process waits for this lock.
+        // Since it was read, somebody may have replied, and that process waits for this lock.
         if is_over(&folder) && remove(folder.path()).is_ok() {
             pruned.jobs += 1;
             pruned.bytes += bytes;
         }
     }
     for remnant in store.remnants() {
-        // Whoever removes it at this moment is as welcome.
+        // Another process may be removing it at the same time.
         drop(fs::remove_dir_all(remnant));
     }
-    store.notifications().forget(oldest, &store.names()?)?;
+    store.notifications().prune(oldest, &store.names()?)?;
     Ok(pruned)
 }
 
-/// Removes the folder of what never became a job: whoever made it was killed before it had a state.
-/// Its prompt was not accepted.
-fn remove_unborn(folder: &Folder, job: JobId) {
+/// Removes the folder of a job that was never created completely: its creator was killed before
+/// there was a state. Its prompt was not accepted.
+fn remove_incomplete(folder: &Folder, job: JobId) {
     let age = job.created_at().and_then(|made_at| made_at.elapsed().ok());
     if age.is_some_and(|age| age < ABANDONED_AFTER) || !folder.path().is_dir() {
         return;
@@ -78,24 +78,26 @@ fn remove_unborn(folder: &Folder, job: JobId) {
     }
 }
 
-/// Whether nothing of a job is left to do, for whoever has its lock.
+/// Whether a job has nothing left to do. Requires its lock.
 fn is_over(folder: &Folder) -> bool {
     let ended = read_whole::<State>(&folder.state()).is_ok_and(|state| state.is_settled());
-    // What was accepted has ended too.
-    ended && folder.remove_unaccepted().is_ok() && folder.asks().is_ok_and(|asks| asks.is_empty())
+    // Accepted prompts have ended too.
+    ended
+        && folder.remove_unaccepted().is_ok()
+        && folder.queued_prompts().is_ok_and(|queued_prompts| queued_prompts.is_empty())
 }
 
-/// Removes a job's folder. To others it is gone at once, and never there by half.
+/// Removes a job's folder. To others it vanishes at once, and is never there in part.
 fn remove(folder: &Path) -> io::Result<()> {
     let gone = folder.with_extension(REMNANT);
     match fs::rename(folder, &gone) {
         Ok(()) => fs::remove_dir_all(gone),
-        // Where a folder cannot be renamed in which a file is open.
+        // Some systems cannot rename a folder with an open file in it.
         Err(_) => fs::remove_dir_all(folder),
     }
 }
 
-/// The bytes of all files in a folder and its subfolders.
+/// The size of all files in a folder and its subfolders, in bytes.
 pub(super) fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries

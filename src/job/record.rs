@@ -1,4 +1,4 @@
-//! The lines of a job's log: events of Codex's as they came, and what happened to the job itself.
+//! The lines of a job's log: Codex's events as they came, and events of the job itself.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::began::Began;
-use super::inbox::Lasting;
+use super::inbox::JobOptions;
+use super::session_origin::SessionOrigin;
 use super::status::{JobError, Status};
 use crate::model::session_id::SessionId;
 use crate::model::time::Time;
@@ -19,23 +19,23 @@ use crate::model::usage::Usage;
 pub(crate) struct Line<'a> {
     /// When it was written, in milliseconds since 1970.
     pub(crate) at: u64,
-    /// The turn it belongs to, counted from 1; 0 if to none.
+    /// The turn that it belongs to, counted from 1, or 0 for none.
     pub(crate) turn: u64,
     /// An event, as Codex wrote it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(crate) codex: Option<&'a RawValue>,
-    /// Something about the job.
+    /// An event of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) job: Option<JobEvent>,
 }
 
 impl<'a> Line<'a> {
-    /// An event of Codex's.
+    /// A line with an event of Codex.
     pub(crate) fn of_codex(at: Time, turn: u64, event: &'a RawValue) -> Self {
         Self { at: at.0, turn, codex: Some(event), job: None }
     }
 
-    /// Something about the job.
+    /// A line with an event of the job.
     pub(crate) fn of_job(at: Time, turn: u64, event: JobEvent) -> Self {
         Self { at: at.0, turn, codex: None, job: Some(event) }
     }
@@ -49,42 +49,44 @@ impl<'a> Line<'a> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub(crate) enum JobEvent {
-    /// It was started: everything that its state begins with.
+    /// The job was created, with everything that its state starts from.
     #[serde(rename = "job.created")]
     Created {
         label: Option<String>,
         prompt: String,
         cwd: Option<PathBuf>,
         session_id: Option<SessionId>,
-        #[serde(default)]
-        began: Began,
+        #[serde(default, rename = "began")]
+        origin: SessionOrigin,
         codex_home: Option<PathBuf>,
-        lasting: Lasting,
+        #[serde(rename = "lasting")]
+        job_options: JobOptions,
     },
-    /// A prompt was taken out of the inbox, and its turn is in line. `text` is its beginning.
+    /// A prompt was taken out of the inbox and is in the queue. `text` is its start.
     #[serde(rename = "job.prompt")]
     Prompt { id: Uuid, text: String, interrupt: bool },
-    /// Its turn has its place, and Codex is started in this directory.
+    /// The turn has its place, and Codex is being started in this directory.
     #[serde(rename = "turn.running")]
     Running {
         cwd: PathBuf,
-        /// The prompt of the turn. An older version did not write it down.
+        /// The prompt of the turn. Older versions did not record it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prompt: Option<Uuid>,
     },
-    /// A line of Codex's was no event, or too long to be kept.
+    /// A line from Codex was not an event, or too long to keep.
     #[serde(rename = "job.skipped")]
     Skipped { reason: String },
-    /// The turn has ended, or a prompt without having become one.
+    /// A turn has ended, or a prompt that never became a turn.
     #[serde(rename = "turn.ended")]
     Ended {
         status: Status,
-        /// The prompt of the turn. An older version did not write it down.
+        /// The prompt of the turn. Older versions did not record it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prompt: Option<Uuid>,
-        /// Whether it is told as a notification.
-        told: bool,
-        /// Whether turns of the job are still to come or running.
+        /// Whether to add a notification.
+        #[serde(rename = "told")]
+        notify: bool,
+        /// Whether more turns of the job are waiting or running.
         more: bool,
         session_id: Option<SessionId>,
         result: Option<String>,
@@ -102,4 +104,30 @@ pub(crate) enum JobEvent {
     /// The process that ran the job is gone.
     #[serde(rename = "job.interrupted")]
     Interrupted { error: JobError },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_of_an_older_version_is_read() {
+        let session = "0199a213-81c0-7800-8aa1-bbab2a035001";
+        let created = format!(
+            r#"{{"at":1,"turn":0,"job":{{"type":"job.created","label":null,"prompt":"p","cwd":null,
+            "session_id":null,"began":{{"copy_of":"{session}"}},"codex_home":null,
+            "lasting":{{"model":"m","timeout_ms":5,"idle_timeout_ms":null}}}}}}"#
+        );
+        let line: Line<'_> = serde_json::from_str(&created).expect("it was written so");
+        let Some(JobEvent::Created { origin, .. }) = line.job else { panic!("it is one") };
+        assert!(matches!(origin, SessionOrigin::CopyOf(id) if id.to_string() == session));
+        for (name, known) in [("untold", "Unknown"), ("anew", "New")] {
+            let origin: SessionOrigin = serde_json::from_value(name.into()).expect("it is one");
+            assert_eq!(format!("{origin:?}"), known);
+        }
+        let ended = r#"{"at":1,"turn":1,"job":{"type":"turn.ended","status":"completed","told":true,
+            "more":false,"session_id":null,"result":"r","error":null,"usage":null}}"#;
+        let line: Line<'_> = serde_json::from_str(ended).expect("it was written so");
+        assert!(matches!(line.job, Some(JobEvent::Ended { notify: true, .. })));
+    }
 }

@@ -1,11 +1,12 @@
-//! Whether callers reach a job: it, and the sessions that it went on in, must have been inside.
+//! Whether a job is in the caller's scope: the job, and the sessions that it continued, must have
+//! been inside.
 
-use super::began::Began;
+use super::session_origin::SessionOrigin;
 use super::state::State;
 use crate::admission::scope::{Scope, Visibility};
 use crate::model::outcome::FailureKind;
 
-/// Refuses a job that is outside. Blocks on files.
+/// Refuses a job outside of the scope. Blocks on files.
 pub(super) fn check(scope: &Scope, state: &State) -> Result<(), FailureKind> {
     if is_inside(scope, state) { Ok(()) } else { Err(scope.rejection("job_id", "a job")) }
 }
@@ -18,12 +19,12 @@ pub(super) fn is_inside(scope: &Scope, state: &State) -> bool {
     if state.cwd.as_ref().is_some_and(|cwd| !scope.contains(cwd)) {
         return false;
     }
-    // One that the job itself begins may have no record yet, and perhaps never has one.
-    let (origin, needs_record) = match state.began {
-        Began::Untold => (None, true),
-        Began::Anew => (None, false),
-        Began::In(session) => (Some(session), true),
-        Began::CopyOf(session) => (Some(session), false),
+    // A session that the job itself starts may not have a record yet, or ever.
+    let (origin, needs_record) = match state.origin {
+        SessionOrigin::Unknown => (None, true),
+        SessionOrigin::New => (None, false),
+        SessionOrigin::Existing(session) => (Some(session), true),
+        SessionOrigin::CopyOf(session) => (Some(session), false),
     };
     let origin = origin.map(|session| (session, true));
     let own = state.session_id.map(|session| (session, needs_record));
@@ -50,7 +51,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// A session with a record that names this directory, or none.
+    /// A session whose record names this directory, or one without a record.
     fn session(home: &Path, cwd: Option<&Path>) -> SessionId {
         let id: SessionId = uuid::Uuid::now_v7().to_string().parse().expect("a UUID");
         if let Some(cwd) = cwd {
@@ -74,15 +75,15 @@ mod tests {
             allowed_dirs: vec![WorkingDir::existing(&inside).expect("it is there")],
             ..Policy::default()
         };
-        // The job's own Codex home is where its sessions are, and not that of whoever asks.
+        // The sessions are in the job's own Codex home, and not in that of the caller.
         let (home, other) = (base.join("home"), base.join("other"));
         let scope = Scope::of(&policy, Some(&other), &Histories::default());
         let within = session(&home, Some(&inside));
         let away = session(&home, Some(&outside));
         let unknown = session(&home, None);
-        let is_inside = |began, session_id, cwd: Option<&Path>| {
+        let is_inside = |origin, session_id, cwd: Option<&Path>| {
             let state = State {
-                began,
+                origin,
                 session_id,
                 cwd: cwd.map(Path::to_owned),
                 codex_home: Some(home.clone()),
@@ -92,32 +93,32 @@ mod tests {
             super::is_inside(&scope, &state)
         };
         let (here, there) = (Some(&*inside), Some(&*outside));
-        for (began, session_id, cwd, expected) in [
-            (Began::Anew, None, here, true),
-            (Began::Anew, Some(within), here, true),
-            (Began::Anew, Some(unknown), here, true),
-            (Began::Anew, Some(away), here, false),
-            (Began::Anew, Some(within), there, false),
-            (Began::Anew, None, None, false),
-            (Began::In(within), Some(within), None, true),
-            (Began::In(within), Some(within), here, true),
-            (Began::In(within), Some(within), there, false),
-            (Began::In(away), Some(away), here, false),
-            (Began::In(unknown), Some(unknown), here, false),
-            (Began::CopyOf(within), None, None, true),
-            (Began::CopyOf(within), Some(unknown), here, true),
-            (Began::CopyOf(within), Some(away), here, false),
-            (Began::CopyOf(away), None, here, false),
-            (Began::CopyOf(away), Some(within), here, false),
-            (Began::CopyOf(unknown), None, here, false),
-            (Began::Untold, Some(within), here, true),
-            (Began::Untold, Some(unknown), here, false),
-            (Began::Untold, Some(away), here, false),
-            (Began::Untold, None, here, true),
-            (Began::Untold, None, None, false),
+        for (origin, session_id, cwd, expected) in [
+            (SessionOrigin::New, None, here, true),
+            (SessionOrigin::New, Some(within), here, true),
+            (SessionOrigin::New, Some(unknown), here, true),
+            (SessionOrigin::New, Some(away), here, false),
+            (SessionOrigin::New, Some(within), there, false),
+            (SessionOrigin::New, None, None, false),
+            (SessionOrigin::Existing(within), Some(within), None, true),
+            (SessionOrigin::Existing(within), Some(within), here, true),
+            (SessionOrigin::Existing(within), Some(within), there, false),
+            (SessionOrigin::Existing(away), Some(away), here, false),
+            (SessionOrigin::Existing(unknown), Some(unknown), here, false),
+            (SessionOrigin::CopyOf(within), None, None, true),
+            (SessionOrigin::CopyOf(within), Some(unknown), here, true),
+            (SessionOrigin::CopyOf(within), Some(away), here, false),
+            (SessionOrigin::CopyOf(away), None, here, false),
+            (SessionOrigin::CopyOf(away), Some(within), here, false),
+            (SessionOrigin::CopyOf(unknown), None, here, false),
+            (SessionOrigin::Unknown, Some(within), here, true),
+            (SessionOrigin::Unknown, Some(unknown), here, false),
+            (SessionOrigin::Unknown, Some(away), here, false),
+            (SessionOrigin::Unknown, None, here, true),
+            (SessionOrigin::Unknown, None, None, false),
         ] {
-            let is_so = is_inside(began, session_id, cwd);
-            assert_eq!(is_so, expected, "{began:?} {session_id:?} {cwd:?}");
+            let is_so = is_inside(origin, session_id, cwd);
+            assert_eq!(is_so, expected, "{origin:?} {session_id:?} {cwd:?}");
         }
         fs::remove_dir_all(base).expect("it is ours");
     }

@@ -1,4 +1,4 @@
-//! A job as it is shown: to a program as JSON, the same in every answer.
+//! A job as JSON for programs, the same in every answer.
 
 use serde_json::{Map, Value, json};
 
@@ -9,28 +9,28 @@ use crate::model::time::Time;
 /// The longest result that is shown, in characters.
 const MAX_RESULT: usize = 400_000;
 
-/// How much of a result is shown among many jobs, in characters.
+/// How much of a result a list of jobs shows, in characters.
 const LISTED_RESULT: usize = 500;
 
 impl State {
-    /// The command with which a person takes the job's session over.
+    /// The command with which a user takes over the job's session.
     pub(crate) fn resume_command(&self) -> Option<String> {
-        let session = self.session_id.filter(|_| self.is_kept())?;
+        let session = self.session_id.filter(|_| self.has_record())?;
         Some(session.resume_command_in(self.codex_home.as_deref()))
     }
 }
 
-/// All about a job. What is not known is left out.
+/// Everything about a job. Unknown fields are left out.
 pub(crate) fn snapshot(state: &State) -> Map<String, Value> {
-    shown(state, MAX_RESULT)
+    excerpt(state, MAX_RESULT)
 }
 
-/// A job among many: of its result only the beginning.
+/// A job in a list, with only the start of its result.
 pub(crate) fn listed(state: &State) -> Map<String, Value> {
-    shown(state, LISTED_RESULT)
+    excerpt(state, LISTED_RESULT)
 }
 
-fn shown(state: &State, result_chars: usize) -> Map<String, Value> {
+fn excerpt(state: &State, result_chars: usize) -> Map<String, Value> {
     let activity = &state.activity;
     let result = state.result.as_ref().filter(|_| state.error.is_none());
     let error = state.error.clone().map(|mut error| {

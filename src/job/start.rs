@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 
-use super::began::Began;
 use super::commit::Commit;
 use super::folder::Folder;
 use super::inbox::QueuedPrompt;
@@ -11,6 +10,7 @@ use super::jobs::Jobs;
 use super::problem::{Problem, Result, storage};
 use super::process::{Runner, this_program};
 use super::record::JobEvent;
+use super::session_origin::SessionOrigin;
 use super::state::State;
 use super::store::Store;
 use super::writer::Writer;
@@ -21,14 +21,14 @@ use crate::model::text::head;
 use crate::turn::vet::Vetted;
 
 impl Jobs {
-    /// Waits for other calls of this server that [start](Jobs::start) jobs: they go one after the
-    /// other, and are not to block a thread each.
+    /// Waits for other calls of this server that [start](Jobs::start) jobs. They take turns here,
+    /// so that they do not block a thread each.
     pub(crate) async fn before_start(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.starts.lock().await
     }
 
-    /// Starts a job, unless that is given up before its process is there. It goes on when this process is
-    /// gone. Must be called on a Tokio runtime.
+    /// Starts a job, unless the caller abandons that before its process exists. The job outlives
+    /// this process. Must be called on a Tokio runtime.
     pub(crate) fn start(
         &self,
         request: Vetted,
@@ -43,8 +43,8 @@ impl Jobs {
             request.working_dir = Some(self.0.settings.working_dir.clone());
         }
         store.create().map_err(storage)?;
-        // Until it is there, so that nobody else counts what is not yet there. Whoever cannot have the
-        // lock for so long goes on without.
+        // Held until the job exists, so that all jobs are counted. If another process keeps the
+        // lock for too long, this one continues without it.
         let _lock = store.lock_starts(LOCK_WITHIN).map_err(storage)?;
         if self.unfinished(store).map_err(storage)? >= MAX_UNFINISHED {
             return Err(Problem::TooMany);
@@ -52,10 +52,10 @@ impl Jobs {
         let runner = self.runner()?;
         let job = JobId::new();
         let folder = store.folder(job);
-        let ask = QueuedPrompt::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
-        let started = self.create(store, job, &ask, label, &runner, commit);
+        let prompt = QueuedPrompt::new(head(text, PROMPT_CHARS), &request, &self.0.settings.policy);
+        let started = self.create(store, job, &prompt, label, &runner, commit);
         if started.is_err() {
-            // The process, if it was started, finds nothing to do and leaves.
+            // The process, if it was started, finds nothing to do and exits.
             drop(fs::remove_dir_all(folder.path()));
         }
         started.map(|()| {
@@ -68,7 +68,7 @@ impl Jobs {
         &self,
         store: &Store,
         job: JobId,
-        ask: &QueuedPrompt,
+        prompt: &QueuedPrompt,
         label: Option<String>,
         runner: &Runner,
         commit: &Commit,
@@ -78,20 +78,20 @@ impl Jobs {
         folder.create().map_err(storage)?;
         let lock = folder.try_lock().map_err(storage)?;
         let lock = lock.expect("nobody else knows the folder that was just made");
-        folder.put(ask).map_err(storage)?;
+        folder.enqueue(prompt).map_err(storage)?;
         let mut writer = store.writer(folder, State::new(job), lock).map_err(storage)?;
         let created = JobEvent::Created {
             label,
-            prompt: head(&ask.text, TITLE_CHARS),
-            cwd: ask.cwd.clone(),
-            // A copy's own id is known when Codex has told it.
-            session_id: ask.session_id.filter(|_| !ask.fork),
-            began: Began::of(ask.session_id, ask.fork),
+            prompt: head(&prompt.text, TITLE_CHARS),
+            cwd: prompt.cwd.clone(),
+            // The id of a copy is not known before Codex has reported it.
+            session_id: prompt.session_id.filter(|_| !prompt.fork),
+            origin: SessionOrigin::of(prompt.session_id, prompt.fork),
             codex_home: codex_home(),
-            lasting: ask.lasting.clone(),
+            job_options: prompt.job_options.clone(),
         };
-        writer.note(0, created).map_err(storage)?;
-        commit.begin().map_err(storage)?;
+        writer.record(0, created).map_err(storage)?;
+        commit.start().map_err(storage)?;
         self.start_runner(store, folder, runner, &mut writer)
     }
 
@@ -100,7 +100,7 @@ impl Jobs {
         Ok(Runner { program, arguments: self.0.settings.runner_arguments() })
     }
 
-    /// Starts the process that runs a job, and writes down which one that is.
+    /// Starts the process that runs a job, and records which one that is.
     pub(super) fn start_runner(
         &self,
         store: &Store,
@@ -113,14 +113,14 @@ impl Jobs {
         let process = runner
             .start(&state.job_id.to_string(), log, state.codex_home.as_deref())
             .map_err(Problem::NotStarted)?;
-        writer.hand_over(process).map_err(|error| storage(store, error))?;
-        store.tell_of_start();
+        writer.record_runner(process).map_err(|error| storage(store, error))?;
+        store.touch_starts();
         Ok(())
     }
 
     fn unfinished(&self, store: &Store) -> io::Result<usize> {
         let mut count = 0;
-        for state in store.look_for(|status| !status.has_ended())? {
+        for state in store.states(|status| !status.has_ended())? {
             state?;
             count += 1;
         }

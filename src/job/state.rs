@@ -1,5 +1,5 @@
-//! What a job is at: the fold of its log, also kept in a file of its own so that nobody has to read
-//! the whole log. Pure.
+//! The state of a job: the fold of its log, also saved in a file of its own so that nobody has to
+//! read the whole log. Pure.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::TITLE_CHARS;
 use super::activity::Activity;
-use super::began::Began;
-use super::inbox::Lasting;
+use super::inbox::JobOptions;
 use super::notifications::Notification;
 use super::process::ProcessId;
 use super::record::JobEvent;
+use super::session_origin::SessionOrigin;
 use super::status::{JobError, Status};
 use crate::model::event::Event;
 use crate::model::job_id::JobId;
@@ -22,97 +22,100 @@ use crate::model::text::head;
 use crate::model::time::Time;
 use crate::model::usage::Usage;
 
-/// How much of a result is told, in characters.
+/// How much of a result a notification has, in characters.
 const RESULT_CHARS: usize = 2_000;
 
 /// A prompt that was taken out of the inbox.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Prompted {
+pub(crate) struct TakenPrompt {
     pub(crate) id: Uuid,
-    /// Its beginning, for people.
+    /// Its start, for display.
     pub(crate) text: String,
 }
 
-/// How the last turn, or the last prompt that became none, ended.
+/// How the last turn ended, or the last prompt that never became a turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LastEnd {
     pub(crate) status: Status,
-    /// The beginning of the prompt.
+    /// The start of the prompt.
     pub(crate) prompt: Option<String>,
 }
 
-/// All that is known of a job.
+/// Everything that is known about a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) job_id: JobId,
     pub(crate) label: Option<String>,
-    /// The beginning of the last prompt, for people.
+    /// The start of the last prompt, for display.
     pub(crate) prompt: String,
     pub(crate) status: Status,
     pub(crate) session_id: Option<SessionId>,
-    /// What that session is.
-    #[serde(default)]
-    pub(crate) began: Began,
+    /// Where that session comes from.
+    #[serde(default, rename = "began")]
+    pub(crate) origin: SessionOrigin,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) created_at: Time,
     pub(crate) started_at: Option<Time>,
     pub(crate) ended_at: Option<Time>,
-    /// Turns that were begun.
+    /// The number of turns that have started.
     pub(crate) turns: u64,
     pub(crate) result: Option<String>,
-    /// The result as JSON, if it was asked for so.
+    /// The result as JSON, if that was requested.
     #[serde(default)]
     pub(crate) output: Option<Value>,
-    /// What was in force in the last turn, from Codex's record.
+    /// The settings that were in force in the last turn, from Codex's record.
     #[serde(default)]
     pub(crate) effective: Option<Value>,
     pub(crate) error: Option<JobError>,
     pub(crate) warnings: Vec<String>,
-    /// Tokens of all turns of the job, as far as Codex said.
+    /// Tokens of all turns of the job, as far as Codex reported them.
     pub(crate) usage: Option<Usage>,
-    /// Tokens of its session, as of its last turn that was completed.
+    /// Tokens of its session after the last completed turn.
     #[serde(default)]
     pub(crate) session_usage: Option<Usage>,
     pub(crate) activity: Activity,
-    /// The number of the last line of the log that is folded in here, and how many bytes that is.
+    /// The number of the last line of the log that is folded in here, and the length of the log up
+    /// to it, in bytes.
     pub(crate) cursor: u64,
     pub(crate) log_bytes: u64,
     /// The last prompt that was taken out of the inbox.
     pub(crate) last_prompt: Option<Uuid>,
-    /// The prompts that were taken and whose turns have not begun, in order.
+    /// Prompts that were taken but whose turns have not started, in order.
     #[serde(default)]
-    pub(crate) waiting: Vec<Prompted>,
-    /// The prompt of the turn that runs.
-    #[serde(default)]
-    pub(crate) at_work: Option<Prompted>,
+    pub(crate) waiting: Vec<TakenPrompt>,
+    /// The prompt of the running turn.
+    #[serde(default, rename = "at_work")]
+    pub(crate) current_prompt: Option<TakenPrompt>,
     /// What ended last, and how.
     #[serde(default)]
     pub(crate) last_end: Option<LastEnd>,
-    /// The turns that were told of as notifications, up to this line of the log.
+    /// Ends up to this line of the log have their notifications.
     pub(crate) announced: u64,
-    /// The last line of the log that is to be told of.
+    /// The last line of the log with an end.
     pub(crate) to_announce: u64,
-    /// The ends that nobody was told of yet.
-    #[serde(default)]
-    pub(crate) untold: Vec<Notification>,
-    /// The line of the log with the first end: what a task ended with.
+    /// Notifications still to be written.
+    #[serde(default, rename = "untold")]
+    pub(crate) pending_notifications: Vec<Notification>,
+    /// The line of the log with the first end, which is the end of a task.
     #[serde(default)]
     pub(crate) first_end: Option<u64>,
-    /// The process that runs the job, or did.
+    /// The last process that was started to run the job.
     pub(crate) runner: Option<ProcessId>,
-    /// The Codex of its last turn, so that whoever finds the job's process gone can stop it.
+    /// The Codex of its last turn, so that a process that finds the job's process gone can stop it.
     #[serde(default)]
     pub(crate) codex: Option<ProcessId>,
-    /// Whether that process was started and has not begun: it will take what is in the inbox.
+    /// Whether the job's process was started but is not running the job yet: it will take what is
+    /// in the inbox.
     #[serde(default)]
     pub(crate) starting: bool,
     pub(crate) codex_home: Option<PathBuf>,
-    /// What its further turns run with.
-    pub(crate) lasting: Lasting,
+    /// The options of its further turns.
+    #[serde(rename = "lasting")]
+    pub(crate) job_options: JobOptions,
 }
 
 impl State {
-    /// A job of which nothing has happened yet.
+    /// A job to which nothing has happened yet.
     pub(crate) fn new(job_id: JobId) -> Self {
         Self {
             job_id,
@@ -120,7 +123,7 @@ impl State {
             prompt: String::new(),
             status: Status::Queued,
             session_id: None,
-            began: Began::default(),
+            origin: SessionOrigin::default(),
             cwd: None,
             created_at: Time::default(),
             started_at: None,
@@ -138,36 +141,36 @@ impl State {
             log_bytes: 0,
             last_prompt: None,
             waiting: Vec::new(),
-            at_work: None,
+            current_prompt: None,
             last_end: None,
             announced: 0,
             to_announce: 0,
-            untold: Vec::new(),
+            pending_notifications: Vec::new(),
             first_end: None,
             runner: None,
             codex: None,
             starting: false,
             codex_home: None,
-            lasting: Lasting::default(),
+            job_options: JobOptions::default(),
         }
     }
 
-    /// Takes in an event of Codex's.
-    pub(crate) fn take_event(&mut self, cursor: u64, at: Time, event: &Event) {
+    /// Applies an event of Codex.
+    pub(crate) fn apply_event(&mut self, cursor: u64, at: Time, event: &Event) {
         self.cursor = cursor;
         if let Event::ThreadStarted { thread_id } = event
             && let Ok(session) = thread_id.parse()
         {
             self.session_id = Some(session);
         }
-        self.activity.take_event(at, event, self.turns > 1);
+        self.activity.apply_event(at, event, self.turns > 1);
     }
 
-    /// Takes in something about the job.
-    pub(crate) fn take(&mut self, cursor: u64, at: Time, event: &JobEvent) {
-        self.take_in(cursor, at, event);
-        let (status, told) = match event {
-            JobEvent::Ended { status, told, .. } => (*status, *told),
+    /// Applies an event of the job.
+    pub(crate) fn apply(&mut self, cursor: u64, at: Time, event: &JobEvent) {
+        self.fold(cursor, at, event);
+        let (status, notify) = match event {
+            JobEvent::Ended { status, notify, .. } => (*status, *notify),
             JobEvent::Interrupted { .. } => (Status::Interrupted, true),
             JobEvent::Created { .. }
             | JobEvent::Prompt { .. }
@@ -178,30 +181,38 @@ impl State {
             self.first_end.get_or_insert(cursor);
         }
         self.to_announce = cursor;
-        if told {
-            self.untold.push(self.notification(status, at));
-        } else if self.untold.is_empty() {
+        if notify {
+            self.pending_notifications.push(self.notification(status, at));
+        } else if self.pending_notifications.is_empty() {
             self.announced = cursor;
         }
     }
 
-    fn take_in(&mut self, cursor: u64, at: Time, event: &JobEvent) {
+    fn fold(&mut self, cursor: u64, at: Time, event: &JobEvent) {
         self.cursor = cursor;
         match event {
-            JobEvent::Created { label, prompt, cwd, session_id, began, codex_home, lasting } => {
-                self.lasting = lasting.clone();
+            JobEvent::Created {
+                label,
+                prompt,
+                cwd,
+                session_id,
+                origin,
+                codex_home,
+                job_options,
+            } => {
+                self.job_options = job_options.clone();
                 self.created_at = at;
                 self.label.clone_from(label);
                 self.prompt.clone_from(prompt);
                 self.cwd.clone_from(cwd);
                 self.session_id = *session_id;
-                self.began = *began;
+                self.origin = *origin;
                 self.codex_home.clone_from(codex_home);
                 self.activity.note(at, "waiting to start");
             }
             JobEvent::Prompt { id, text, interrupt: _ } => {
                 self.last_prompt = Some(*id);
-                self.waiting.push(Prompted { id: *id, text: head(text, TITLE_CHARS) });
+                self.waiting.push(TakenPrompt { id: *id, text: head(text, TITLE_CHARS) });
                 if self.status.has_ended() {
                     self.status = Status::Queued;
                     self.ended_at = None;
@@ -211,19 +222,19 @@ impl State {
                 }
             }
             JobEvent::Running { cwd, prompt } => {
-                self.at_work = self.take_waiting(*prompt);
+                self.current_prompt = self.take_waiting(*prompt);
                 self.status = Status::Running;
                 self.started_at.get_or_insert(at);
                 self.turns += 1;
                 self.error = None;
                 self.cwd = Some(cwd.clone());
-                self.activity.turn_begins(at);
+                self.activity.turn_started(at);
             }
             JobEvent::Skipped { .. } => self.activity.last_activity_at = at,
             JobEvent::Ended {
                 status,
                 prompt,
-                told: _,
+                notify: _,
                 more,
                 session_id,
                 result,
@@ -235,7 +246,7 @@ impl State {
                 effective,
             } => {
                 let is_turn = self.end_prompt(*prompt, *status);
-                self.status = match (more, &self.at_work) {
+                self.status = match (more, &self.current_prompt) {
                     (false, _) => *status,
                     (true, None) => Status::Queued,
                     (true, Some(_)) => Status::Running,
@@ -243,8 +254,8 @@ impl State {
                 self.ended_at = (!more).then_some(at);
                 self.error.clone_from(error);
                 if !is_turn {
-                    if self.at_work.is_none() {
-                        self.activity.turn_ends(at, status.as_str());
+                    if self.current_prompt.is_none() {
+                        self.activity.turn_ended(at, status.as_str());
                     }
                     return;
                 }
@@ -260,20 +271,20 @@ impl State {
                     (Some(before), Some(usage)) => Some(before.plus(*usage)),
                     (before, usage) => usage.or(before),
                 };
-                self.activity.turn_ends(at, status.as_str());
+                self.activity.turn_ended(at, status.as_str());
             }
             JobEvent::Interrupted { error } => {
                 self.end_prompt(None, Status::Interrupted);
                 self.status = Status::Interrupted;
                 self.ended_at = Some(at);
                 self.error = Some(error.clone());
-                self.activity.turn_ends(at, "interrupted");
+                self.activity.turn_ended(at, "interrupted");
             }
         }
     }
 
-    /// Takes a prompt out of those that wait; the first one if it is not known which.
-    fn take_waiting(&mut self, id: Option<Uuid>) -> Option<Prompted> {
+    /// Removes a waiting prompt. Without an id, the first one.
+    fn take_waiting(&mut self, id: Option<Uuid>) -> Option<TakenPrompt> {
         let at = match id {
             Some(id) => self.waiting.iter().position(|waiting| waiting.id == id)?,
             None if self.waiting.is_empty() => return None,
@@ -282,38 +293,39 @@ impl State {
         Some(self.waiting.remove(at))
     }
 
-    /// Takes note of the end of a prompt; of that of the running turn if it is not known which. Says
-    /// whether it had become a turn.
+    /// Records the end of a prompt; without an id, of the running turn's. Returns whether it had
+    /// become a turn.
     fn end_prompt(&mut self, id: Option<Uuid>, status: Status) -> bool {
-        let is_turn = match (&self.at_work, id) {
-            (Some(at_work), Some(id)) => at_work.id == id,
+        let is_turn = match (&self.current_prompt, id) {
+            (Some(current_prompt), Some(id)) => current_prompt.id == id,
             (Some(_), None) => true,
             (None, _) => false,
         };
-        let ended = if is_turn { self.at_work.take() } else { self.take_waiting(id) };
+        let ended = if is_turn { self.current_prompt.take() } else { self.take_waiting(id) };
         self.last_end = Some(LastEnd { status, prompt: ended.map(|prompt| prompt.text) });
         is_turn || id.is_none()
     }
 
-    /// Whether Codex keeps a record of the job's session: of one that it was given it has one.
-    pub(crate) fn is_kept(&self) -> bool {
-        !self.lasting.is_ephemeral() || matches!(self.began, Began::In(_))
+    /// Whether Codex keeps a record of the job's session. A session that existed before the job has
+    /// one.
+    pub(crate) fn has_record(&self) -> bool {
+        !self.job_options.is_ephemeral() || matches!(self.origin, SessionOrigin::Existing(_))
     }
 
     /// Whether a prompt was taken out of the inbox and has not ended.
     pub(crate) fn has_taken(&self, id: Uuid) -> bool {
-        let mut open = self.waiting.iter().chain(&self.at_work);
+        let mut open = self.waiting.iter().chain(&self.current_prompt);
         self.last_prompt == Some(id) || open.any(|prompt| prompt.id == id)
     }
 
-    /// Whether nothing is left to find out about a job that has ended: nobody is on the way to run
-    /// it, all its prompts have ended, and all ends were told.
+    /// Whether a job has ended for good: no process is about to run it, all its prompts have ended,
+    /// and all notifications are written.
     pub(crate) fn is_settled(&self) -> bool {
         let is_over = self.status.has_ended() && !self.starting;
-        is_over && self.waiting.is_empty() && !self.is_unannounced()
+        is_over && self.waiting.is_empty() && !self.has_pending_notifications()
     }
 
-    /// What is to be told of a job's last ending.
+    /// The notification for the job's last end.
     pub(super) fn notification(&self, status: Status, at: Time) -> Notification {
         let head = |text: &String| head(text, RESULT_CHARS);
         Notification {
@@ -333,8 +345,8 @@ impl State {
         }
     }
 
-    /// Whether there is an ending that nobody was told of.
-    pub(crate) fn is_unannounced(&self) -> bool {
-        !self.untold.is_empty() || self.to_announce > self.announced
+    /// Whether a notification is still to be written.
+    pub(crate) fn has_pending_notifications(&self) -> bool {
+        !self.pending_notifications.is_empty() || self.to_announce > self.announced
     }
 }

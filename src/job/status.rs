@@ -1,4 +1,4 @@
-//! Where a job is in its life, and why its turns came to nothing.
+//! The status of a job, and why a turn of it was not completed.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,28 +6,28 @@ use crate::model::advice::{Cause, Reader, advice_for};
 use crate::model::outcome::FailureKind;
 use crate::model::value::InvalidValue;
 
-/// Where a job is in its life.
+/// The status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It waits for its session or for a place.
+    /// It waits for its session or for a place in the queue.
     Queued,
-    /// Codex is at work.
+    /// Codex is working.
     Running,
-    /// Its last turn was completed.
+    /// The last turn was completed.
     Completed,
-    /// Its last turn failed.
+    /// The last turn failed.
     Failed,
-    /// It was stopped because somebody said so.
+    /// It was cancelled.
     Cancelled,
-    /// It was stopped because a limit was reached.
+    /// It was stopped by a timeout.
     TimedOut,
-    /// The process that ran it is gone, and had not said how it ended.
+    /// The process that ran it is gone, and had not recorded an end.
     Interrupted,
 }
 
 impl Status {
-    /// All of them.
+    /// All statuses.
     pub(crate) const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,
@@ -38,7 +38,7 @@ impl Status {
         Self::Interrupted,
     ];
 
-    /// The word for it.
+    /// The name of the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -51,7 +51,7 @@ impl Status {
         }
     }
 
-    /// Whether nothing more happens unless somebody replies.
+    /// Whether nothing more happens without a reply.
     pub fn has_ended(self) -> bool {
         !matches!(self, Self::Queued | Self::Running)
     }
@@ -70,31 +70,31 @@ impl std::str::FromStr for Status {
 /// Why a job's turn was not completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobError {
-    /// One of the codes of [`FailureKind::code`](crate::FailureKind::code), or `interrupted`.
+    /// An error code of [`FailureKind::word`](crate::FailureKind::word), or `interrupted`.
     pub kind: String,
     /// What happened.
     pub message: String,
     /// What can be done about it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next: String,
-    /// What Codex had said before.
+    /// The partial reply of the turn, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial_reply: Option<String>,
 }
 
 impl JobError {
-    /// What a turn of the job ended with.
+    /// The error of a turn that ended with `kind`.
     pub(crate) fn of(kind: &FailureKind) -> Self {
         Self::new(Cause::Failure(kind), kind.to_string())
     }
 
-    /// The job's process is gone or leaving, or something more urgent came.
+    /// The job's process is gone or exiting, or a more urgent prompt came.
     pub(crate) fn interrupted(message: &str) -> Self {
         Self::new(Cause::Interrupted, message.into())
     }
 
-    /// The same happened to the job before the turn of a prompt had begun.
-    pub(crate) fn not_begun(why: &str) -> Self {
+    /// The same, before the turn of a prompt had started.
+    pub(crate) fn not_started(why: &str) -> Self {
         Self::new(Cause::NotStarted, format!("this prompt was not begun: {why}"))
     }
 

@@ -1,7 +1,7 @@
-//! All jobs of the user, as they lie on the disk. Everything here blocks, for milliseconds.
+//! All jobs of the user on the disk. Everything here blocks, for milliseconds.
 //!
 //! Any process may read a job at any time. Only the holder of a job's lock writes: the process that
-//! runs it, whoever starts that process, or whoever finds it gone and says so.
+//! runs it, the one that starts that process, or the one that finds it gone and records that.
 
 mod lost;
 
@@ -25,7 +25,7 @@ use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 use crate::system::private::read_whole;
 
-/// How the name of a job's folder ends that is being removed.
+/// The extension of a job's folder that is being removed.
 pub(crate) const REMNANT: &str = "gone";
 
 /// The jobs below one state folder. Cheap to clone.
@@ -61,12 +61,13 @@ impl Store {
         self.state_dir.join("jobs")
     }
 
-    /// Makes the folder that all jobs are in.
+    /// Creates the folder of all jobs.
     pub(crate) fn create(&self) -> io::Result<()> {
         private::create_folder(&self.jobs())
     }
 
-    /// Makes sure that nobody else starts a job meanwhile. `None` if somebody does for as long as that.
+    /// Keeps other processes from starting jobs. `None` if another one does so for longer than
+    /// `bound`.
     pub(crate) fn lock_starts(&self, bound: Duration) -> io::Result<Option<FileLock>> {
         LockError::none_if_held(FileLock::lock_within(&self.starts(), bound))
     }
@@ -75,18 +76,18 @@ impl Store {
         self.state_dir.join("jobs.lock")
     }
 
-    /// Lets those know who wait for jobs that a process of one was started.
-    pub(crate) fn tell_of_start(&self) {
+    /// Notifies processes that wait for jobs that one was started.
+    pub(crate) fn touch_starts(&self) {
         let starts = private::open_options().write(true).open(self.starts());
         drop(starts.and_then(|starts| starts.set_modified(SystemTime::now())));
     }
 
-    /// When one was started last.
+    /// When a job was last started.
     pub(crate) fn last_start(&self) -> Option<SystemTime> {
         self.starts().metadata().ok()?.modified().ok()
     }
 
-    /// The names of all jobs, the newest first.
+    /// The ids of all jobs, newest first.
     pub(crate) fn names(&self) -> io::Result<Vec<JobId>> {
         let entries = match fs::read_dir(self.jobs()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -98,16 +99,16 @@ impl Store {
         Ok(names)
     }
 
-    /// What is left of jobs whose removal was cut short.
+    /// The folders of jobs whose removal was interrupted.
     pub(crate) fn remnants(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.jobs()).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path());
         paths.filter(|path| path.extension().is_some_and(|kind| kind == REMNANT)).collect()
     }
 
-    /// The states of all jobs that may have one of these statuses, the newest first: what was found
-    /// settled before, and has not changed since, is not read again. One that cannot be read is told.
-    pub(crate) fn look_for(
+    /// The states of all jobs that may have one of these statuses, newest first. A job that has
+    /// ended for good is not read again until it changes. One that cannot be read yields its error.
+    pub(crate) fn states(
         &self,
         may_be: impl Fn(Status) -> bool,
     ) -> io::Result<impl Iterator<Item = io::Result<State>>> {
@@ -116,7 +117,7 @@ impl Store {
             if self.settled.status(job, &file).is_some_and(|status| !may_be(status)) {
                 return None;
             }
-            // As it was before it is read: if it changes meanwhile, it is read again.
+            // Taken before reading, so that a change in the meantime causes another read.
             let stamp = Stamp::of(&file);
             let state = match self.look(job) {
                 Ok(state) => state?,
@@ -129,14 +130,14 @@ impl Store {
         }))
     }
 
-    /// What is known of a job; `None` if there is no such job. A job whose process is gone is found
-    /// out here, and told to be interrupted.
+    /// The state of a job, `None` if there is no such job. If the job's process is gone, this is
+    /// where it is noticed and recorded as interrupted.
     pub(crate) fn look(&self, job: JobId) -> io::Result<Option<State>> {
         let folder = self.folder(job);
         if !folder.path().is_dir() {
             return Ok(None);
         }
-        // Between being made and being locked a job has no state. Nobody knows its name then.
+        // A job has no state between its creation and its lock, but nobody knows its id yet.
         let state = match read_whole::<State>(&folder.state()) {
             Ok(state) => state,
             Err(error) => match self.recover(&folder, job) {
@@ -152,11 +153,11 @@ impl Store {
         {
             return Ok(Some(state));
         }
-        self.bury(&folder, state).map(Some)
+        self.record_lost(&folder, state).map(Some)
     }
 
-    /// The state of a job with all of its log: what was written after the state was saved last is
-    /// folded in, and without a state that can be read all of it is.
+    /// The state of a job including all of its log: applies what was logged after the state was
+    /// last saved, or all of it if the state cannot be read.
     pub(crate) fn recover(&self, folder: &Folder, job: JobId) -> io::Result<State> {
         let saved = read_whole::<State>(&folder.state());
         let mut state = saved.unwrap_or_else(|_| State::new(job));
@@ -168,28 +169,28 @@ impl Store {
         while let Some((cursor, line)) = log.next_line()? {
             let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { continue };
             if let Some(event) = &line.job {
-                state.take(cursor, line.at(), event);
+                state.apply(cursor, line.at(), event);
             }
             if let Some(event) = line.codex.and_then(|raw| Event::decode(raw.get().as_bytes())) {
-                state.take_event(cursor, line.at(), &event);
+                state.apply_event(cursor, line.at(), &event);
             }
         }
         if state.cursor == 0 { Err(missing()) } else { Ok(state) }
     }
 
-    /// Takes the wish back to stop a job, if it has ended and nobody runs it.
-    pub(crate) fn forget_stop_of_ended(&self, folder: &Folder) {
-        if !folder.is_to_stop() {
+    /// Withdraws the request to stop a job that has ended and that nobody runs.
+    pub(crate) fn clear_cancel_of_ended(&self, folder: &Folder) {
+        if !folder.is_cancel_requested() {
             return;
         }
         let Ok(Some(_lock)) = folder.try_lock() else { return };
         let over = |state: &State| state.status.has_ended() && !state.starting;
         if read_whole::<State>(&folder.state()).is_ok_and(|state| over(&state)) {
-            drop(folder.forget_stop());
+            drop(folder.clear_cancel());
         }
     }
 
-    /// The one who writes a job, and goes on where its `state` ends.
+    /// The writer of a job, which continues where `state` ends.
     pub(crate) fn writer(
         &self,
         folder: &Folder,
@@ -201,7 +202,7 @@ impl Store {
 
     pub(super) fn try_lock(&self, folder: &Folder) -> io::Result<Option<WriteLock>> {
         match folder.try_lock() {
-            // A folder that cannot be written has nobody who writes.
+            // Nobody writes to a folder that is gone.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             lock => lock,
         }

@@ -1,4 +1,4 @@
-//! A job's log as its readers see it: every event as it came, or what a person would want to read.
+//! A job's log for readers: every event as it came, or in a readable form.
 
 use std::io;
 
@@ -11,32 +11,32 @@ use crate::codex::progress_text::without_shell;
 use crate::model::event::{Event, Item, Phase};
 use crate::model::text::{LineBreaks, excerpt, sanitize, shorten_strings};
 
-/// How much of the log one page looks at, in lines and in bytes: so a page takes milliseconds, also
-/// when what is looked for is rare.
+/// How much of the log one page reads, in lines and in bytes, so that it takes milliseconds even if
+/// few events match.
 const MAX_LINES: usize = 20_000;
 const MAX_BYTES: usize = 8 << 20;
 
-/// How large a page gets before it ends, in bytes. It has at least one event.
+/// The size at which a page ends, in bytes. A page has at least one event.
 const PAGE_BYTES: usize = 200_000;
 
-/// The longest text that is shown although nothing is to be cut off, in characters.
+/// The longest text that is shown without truncation, in characters.
 const MAX_TEXT: usize = 400_000;
 
-/// Which events are wanted.
+/// Which events to return.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
-    /// Those after this one.
+    /// Only events after this one.
     pub(crate) cursor: u64,
     pub(crate) limit: usize,
-    /// Of these types; of all if there are none.
+    /// Only events of these types, or all if empty.
     pub(crate) types: Vec<String>,
-    /// How long a text may be, in characters; 0 for as long as it is.
+    /// The longest text, in characters, or 0 for no limit.
     pub(crate) truncate: usize,
-    /// Every event of Codex's as it came.
+    /// Return every event of Codex as it came.
     pub(crate) raw: bool,
 }
 
-/// Some events, and where to go on.
+/// Some events, and where to continue.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) events: Vec<Value>,
@@ -50,15 +50,15 @@ pub(crate) fn page(folder: &Folder, query: &Query) -> io::Result<Page> {
     let mut page = Page { cursor: query.cursor, ..Page::default() };
     let Some(mut log) = LogReader::after(&folder.log(), query.cursor)? else { return Ok(page) };
     let truncate = if query.truncate == 0 { MAX_TEXT } else { query.truncate };
-    let (mut lines, mut looked_at, mut shown) = (0, 0, 0);
+    let (mut lines, mut bytes_read, mut shown) = (0, 0, 0);
     while let Some((cursor, bytes)) = log.next_line()? {
         let full = page.events.len() == query.limit || shown >= PAGE_BYTES;
-        if full || lines == MAX_LINES || looked_at >= MAX_BYTES {
+        if full || lines == MAX_LINES || bytes_read >= MAX_BYTES {
             page.more = true;
             break;
         }
         lines += 1;
-        looked_at += bytes.len();
+        bytes_read += bytes.len();
         page.cursor = cursor;
         let Ok(line) = serde_json::from_slice::<Line<'_>>(bytes) else { continue };
         let event =
@@ -95,7 +95,7 @@ fn raw(line: &Line<'_>, types: &[String]) -> Option<Value> {
     wanted(types, &[&kind, &item]).then_some(event)
 }
 
-/// What a person would want to read, with its `type` and a `text`.
+/// The readable form of an event, with its `type` and a `text`.
 pub(crate) fn readable(line: &Line<'_>, types: &[String]) -> Option<Value> {
     let (kind, event) = match (&line.job, line.codex) {
         (Some(event), _) => about_job(line, event)?,
@@ -155,7 +155,7 @@ fn about_turn(event: &Event, raw: &str) -> Option<Shown> {
         }
         Event::Error { message } => text("error", message),
         Event::Item { phase, item, .. } => about_item(*phase, item, raw),
-        // What the job's own events say.
+        // The job's own events report these.
         Event::TurnStarted
         | Event::TurnCompleted { .. }
         | Event::TurnFailed { .. }
@@ -163,8 +163,7 @@ fn about_turn(event: &Event, raw: &str) -> Option<Shown> {
     }
 }
 
-/// Says that an event was not in Codex's stream, if it was not. Such events stand behind the others of
-/// their turn.
+/// Marks an event that was not in Codex's stream. Such events follow the others of their turn.
 fn from_record(event: &Value) -> Option<(String, Value)> {
     event.get("from").map(|from| ("from".to_owned(), from.clone()))
 }

@@ -1,4 +1,5 @@
-//! The one who writes a job's log and state: the process that runs the job, or whoever finds it dead.
+//! Writes a job's log and state: in the process that runs the job, or in one that finds that
+//! process gone.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,14 +24,14 @@ use crate::model::time::Time;
 use crate::system::private::write_often;
 use crate::turn::tap::Tap;
 
-/// How often the state is written while events come.
+/// How often to save the state while events come.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 
-/// A prompt that is not to be begun, and why.
+/// A prompt whose turn will not be started, and why.
 #[derive(Debug)]
 pub(crate) struct Dismissed {
     pub(crate) id: Uuid,
-    /// Its beginning, for people.
+    /// Its start, for display.
     pub(crate) text: String,
     pub(crate) status: Status,
     pub(crate) error: JobError,
@@ -49,7 +50,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Goes on with a job whose `state` covers all of its log.
+    /// Continues a job whose `state` covers all of its log.
     pub(crate) fn open(
         folder: Folder,
         notifications: Notifications,
@@ -65,34 +66,34 @@ impl Writer {
         &self.state
     }
 
-    /// Says which process was started to run the job.
-    pub(crate) fn hand_over(&mut self, runner: ProcessId) -> io::Result<()> {
+    /// Records which process was started to run the job.
+    pub(crate) fn record_runner(&mut self, runner: ProcessId) -> io::Result<()> {
         self.state.runner = Some(runner);
         self.state.starting = true;
         self.save()
     }
 
-    /// Says that no process is on its way to run the job.
-    pub(crate) fn take_back(&mut self) -> io::Result<()> {
+    /// Records that no process is about to run the job.
+    pub(crate) fn clear_starting(&mut self) -> io::Result<()> {
         self.state.starting = false;
         self.save()
     }
 
-    /// Says that this process runs the job from now on.
-    pub(crate) fn take_over(&mut self) -> io::Result<()> {
+    /// Records that this process runs the job from now on.
+    pub(crate) fn claim(&mut self) -> io::Result<()> {
         self.state.runner = Some(ProcessId::this());
         self.state.starting = false;
         self.save()
     }
 
-    /// Says which process is the Codex of the running turn.
+    /// Records which process is the Codex of the running turn.
     fn launched(&mut self, codex: ProcessId) -> io::Result<()> {
         self.state.codex = Some(codex);
         self.save()
     }
 
-    /// Writes down something about the job, at once.
-    pub(crate) fn note(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
+    /// Records an event of the job, and saves the state.
+    pub(crate) fn record(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
         self.append(turn, event)?;
         self.save()
     }
@@ -100,20 +101,21 @@ impl Writer {
     fn append(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
         let at = Time::now();
         let cursor = self.log.append(&Line::of_job(at, turn, event.clone()))?;
-        self.state.take(cursor, at, &event);
+        self.state.apply(cursor, at, &event);
         Ok(())
     }
 
-    /// Writes down how a turn ended, also when there is hardly any room, and tells of it.
-    pub(crate) fn end(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
+    /// Records the end of a turn, even on a full disk, and adds its notification.
+    pub(crate) fn record_end(&mut self, turn: u64, event: JobEvent) -> io::Result<()> {
         self.write(turn, &event)?;
-        self.in_any_case(|writer, _| writer.save())?;
-        if !self.state.is_unannounced() {
+        self.with_reserve(|writer, _| writer.save())?;
+        if !self.state.has_pending_notifications() {
             return Ok(());
         }
-        self.in_any_case(|writer, again| match writer.announce(again, LOCK_WITHIN) {
+        self.with_reserve(|writer, again| match writer.notify(again, LOCK_WITHIN) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Somebody holds the lock and does nothing. It is in the state, and told later.
+                // Another process holds the lock and does nothing. The notification is in the
+                // state, and is written later.
                 tracing::warn!("the job's end cannot be told yet");
                 Ok(())
             }
@@ -121,17 +123,17 @@ impl Writer {
         })
     }
 
-    /// Tells of ends that could not be told before.
-    pub(crate) fn tell_late(&mut self) {
-        if self.state.is_unannounced()
-            && let Err(error) = self.announce(true, Duration::ZERO)
+    /// Writes notifications that could not be written before.
+    pub(crate) fn retry_notifications(&mut self) {
+        if self.state.has_pending_notifications()
+            && let Err(error) = self.notify(true, Duration::ZERO)
         {
             tracing::debug!(%error, "the job's end cannot be told yet");
         }
     }
 
-    /// Writes down that a prompt ends that was never begun, and tells of it. It may not even have been
-    /// taken out of the inbox.
+    /// Records the end of a prompt that never started, and adds its notification. The prompt may
+    /// even still be in the inbox.
     pub(crate) fn dismiss(&mut self, prompt: Dismissed, more: bool) -> io::Result<()> {
         let Dismissed { id, text, status, error } = prompt;
         if !self.state.has_taken(id) {
@@ -141,7 +143,7 @@ impl Writer {
         let event = JobEvent::Ended {
             status,
             prompt: Some(id),
-            told: true,
+            notify: true,
             more,
             session_id: None,
             result: None,
@@ -152,23 +154,23 @@ impl Writer {
             output: None,
             effective: None,
         };
-        self.end(0, event)
+        self.record_end(0, event)
     }
 
-    /// Writes something about the job into the log, also when there is hardly any room.
+    /// Writes an event of the job into the log, even on a full disk.
     fn write(&mut self, turn: u64, event: &JobEvent) -> io::Result<()> {
         let at = Time::now();
         let line = Line::of_job(at, turn, event.clone());
-        let cursor = self.in_any_case(|writer, _| {
+        let cursor = self.with_reserve(|writer, _| {
             let cursor = writer.log.append(&line)?;
             writer.log.flush().map(|()| cursor)
         })?;
-        self.state.take(cursor, at, event);
+        self.state.apply(cursor, at, event);
         Ok(())
     }
 
-    /// Writes; if that cannot be done, once more with the room that was set aside.
-    fn in_any_case<T>(
+    /// Writes. If that fails, frees the space that was set aside and writes again.
+    fn with_reserve<T>(
         &mut self,
         write: impl Fn(&mut Self, bool) -> io::Result<T>,
     ) -> io::Result<T> {
@@ -179,16 +181,16 @@ impl Writer {
         })
     }
 
-    /// Tells of the ends that nobody told of, in order.
-    pub(crate) fn announce(&mut self, maybe_told: bool, within: Duration) -> io::Result<()> {
-        if self.state.untold.is_empty() {
-            // An older version left it so.
+    /// Writes the pending notifications, in order.
+    pub(crate) fn notify(&mut self, may_be_recorded: bool, within: Duration) -> io::Result<()> {
+        if self.state.pending_notifications.is_empty() {
+            // Older versions did not record which.
             let status = self.state.last_end.as_ref().map_or(self.state.status, |end| end.status);
-            self.state.untold.push(self.state.notification(status, Time::now()));
+            self.state.pending_notifications.push(self.state.notification(status, Time::now()));
         }
-        while let Some(next) = self.state.untold.first() {
-            self.notifications.tell(next, maybe_told, within)?;
-            self.state.untold.remove(0);
+        while let Some(next) = self.state.pending_notifications.first() {
+            self.notifications.append(next, may_be_recorded, within)?;
+            self.state.pending_notifications.remove(0);
         }
         self.state.announced = self.state.to_announce;
         self.save()
@@ -200,12 +202,12 @@ impl Writer {
         let cursor = match std::str::from_utf8(line) {
             Ok(_) => self.log.append_raw(&[head.as_bytes(), line, b"}"]),
             Err(_) => {
-                // Bytes that are no text are replaced, as they are for whoever reads the event.
+                // Invalid UTF-8 is replaced, as it is for readers of the event.
                 let raw = RawValue::from_string(String::from_utf8_lossy(line).into_owned())?;
                 self.log.append(&Line::of_codex(at, turn, &raw))?
             }
         };
-        self.state.take_event(cursor, at, event);
+        self.state.apply_event(cursor, at, event);
         self.unsaved = true;
         self.log.flush_much()
     }
@@ -222,7 +224,8 @@ impl Writer {
         self.log.flush_much()
     }
 
-    /// Lets others see what was written down, and the state if that was not done for a while.
+    /// Makes what was recorded visible to others, and saves the state unless that was done
+    /// recently.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.log.flush()?;
         if self.unsaved && self.saved.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
@@ -237,13 +240,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Has the system put the log on the disk.
+    /// Makes the system write the log to the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.log.sync()
     }
 }
 
-/// Writes down the turns of one job.
+/// Records the turns of one job.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedWriter(Arc<Mutex<Writer>>);
 
@@ -257,14 +260,15 @@ impl SharedWriter {
     }
 }
 
-/// Writes down one turn.
+/// Records one turn.
 #[derive(Debug)]
 pub(crate) struct TurnRecorder {
     pub(crate) writer: SharedWriter,
-    /// Which turn of the job this is, once it has begun, for whoever holds the other end too.
+    /// The number of the turn in its job once it has started, shared with the holder of the other
+    /// end.
     number: Arc<AtomicU64>,
     prompt: Uuid,
-    /// Is told when the session is known.
+    /// Notified when the session is known.
     session_known: Arc<Notify>,
     turn: u64,
 }
@@ -288,7 +292,7 @@ impl Tap for TurnRecorder {
             self.turn = writer.state.turns + 1;
             self.number.store(self.turn, Ordering::Relaxed);
             let cwd = PathBuf::from(working_dir.to_string_lossy().into_owned());
-            writer.note(self.turn, JobEvent::Running { cwd, prompt: Some(self.prompt) })?;
+            writer.record(self.turn, JobEvent::Running { cwd, prompt: Some(self.prompt) })?;
         }
         Ok(())
     }

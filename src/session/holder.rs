@@ -1,17 +1,18 @@
-//! What can be found out about the process that has a session open.
+//! Which process has a session open, as far as the system tells.
 
 use std::path::Path;
 
 use crate::model::session_id::SessionId;
 
-/// How many locks are looked at. A killed Codex leaves one behind.
+/// The maximum number of locks to inspect. A killed Codex leaves one behind.
 const MAX_LOCKS: usize = 1_000;
 
 /// Where Codex keeps its locks, below its home.
 const LOCKS: &str = "thread-writer-locks";
 
-/// Whether somebody writes to the session now, if that can be known: on Linux, from Codex 0.153 on. Its
-/// lock is not touched: a try at it would be in the way of whoever tries at the same time.
+/// Whether a process has the session open for writing now. `None` where that cannot be known: it
+/// can be on Linux, from Codex 0.153 on. Does not try the lock itself, which would block a process
+/// that tries it at the same moment.
 pub(crate) fn is_written(codex_home: &Path, session: SessionId) -> Option<bool> {
     if !cfg!(target_os = "linux") || !codex_home.join(LOCKS).is_dir() {
         return None;
@@ -19,8 +20,8 @@ pub(crate) fn is_written(codex_home: &Path, session: SessionId) -> Option<bool> 
     Some(writer(codex_home, session).is_some())
 }
 
-/// A sentence part about whoever holds Codex's own lock of the session, or nothing if the system
-/// does not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.171), and
+/// A phrase about the process that holds Codex's own lock of the session, empty if the system does
+/// not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.171) and
 /// writes nothing into the file.
 #[cfg(target_os = "linux")]
 pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {
@@ -28,7 +29,7 @@ pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command).replace('\0', " ");
     let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
-    // Only the words that tell what it does: an argument may be a prompt.
+    // Only the subcommand: any other argument may be a prompt.
     let what = match arguments.first() {
         Some(&"exec") => "codex exec",
         Some(&"resume") => "codex resume",
@@ -57,9 +58,9 @@ fn writer(codex_home: &Path, session: SessionId) -> Option<u32> {
     holder(&std::fs::read_to_string("/proc/locks").ok()?, device, lock.ino())
 }
 
-/// The process that has a file locked for writing, by `/proc/locks`. In
-/// `1: FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF` stand the process, the major and minor number of
-/// the device, and the inode.
+/// The process that has a file locked for writing, according to `/proc/locks`. A line such as `1:
+/// FLOCK  ADVISORY  WRITE 32445 fe:00:10143311 0 EOF` holds the process, the major and minor number
+/// of the device, and the inode.
 #[cfg(target_os = "linux")]
 fn holder(locks: &str, (major, minor): (u64, u64), inode: u64) -> Option<u32> {
     let inode = inode.to_string();
@@ -69,7 +70,8 @@ fn holder(locks: &str, (major, minor): (u64, u64), inode: u64) -> Option<u32> {
         let mut file = fields.next()?.split(':');
         let mut number = || u64::from_str_radix(file.next()?, 16).ok();
         let its = (number()?, number()?);
-        // Where several file systems are one (overlay, btrfs), both devices are made up and may differ.
+        // Where one file system consists of several (overlay, btrfs), both device numbers are made
+        // up and may differ.
         let is_there = its == (major, minor) || (its.0 == 0 && major == 0);
         (is_there && file.next()? == inode).then_some(pid)
     })
@@ -80,8 +82,8 @@ fn writer(_codex_home: &Path, _session: SessionId) -> Option<u32> {
     None
 }
 
-/// The sessions that some Codex has open, and a sentence part about whom, where the system tells. No
-/// lock is tried: a Codex that wanted it at this moment would take the session for a busy one.
+/// The sessions that a Codex process has open, each with a phrase about that process. Does not try
+/// any lock: a Codex that wanted it at that moment would take the session for a busy one.
 pub(crate) fn open_sessions(codex_home: &Path) -> Vec<(SessionId, String)> {
     let locks = codex_home.join(LOCKS);
     let files = locks.read_dir().into_iter().flatten().flatten().take(MAX_LOCKS);
@@ -114,7 +116,7 @@ mod tests {
         assert_eq!(holder(LOCKS, (8, 0x10), 7), Some(16));
         assert_eq!(holder(LOCKS, (8, 0), 7), None);
         assert_eq!(holder(LOCKS, (0xfe, 1), 77), None);
-        // The device that a file says and the one that its lock says are made up.
+        // The device numbers of the file and of its lock are both made up.
         assert_eq!(holder(LOCKS, (0, 0x31), 8), Some(17));
         assert_eq!(holder(LOCKS, (0xfe, 0), 8), None);
     }

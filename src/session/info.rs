@@ -1,4 +1,4 @@
-//! What is known of sessions: from their turns here, and otherwise from Codex's record.
+//! What is known about sessions, from their turns here or from Codex's record.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use crate::model::sandbox::Sandbox;
 use crate::model::session_id::SessionId;
 use crate::model::usage::Usage;
 
-/// How many sessions are remembered. What is forgotten is read again from Codex's record.
+/// How many sessions are remembered. The others are read again from Codex's record.
 const REMEMBERED: usize = 1_000;
 
-/// What a resumed session is like.
+/// What a turn needs to know about the session that it resumes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SessionInfo {
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) sandbox: Option<Sandbox>,
     /// Tokens of the session before the next turn.
     pub(crate) usage: Option<Usage>,
-    /// Whether directory and sandbox are known, and not only in part or not at all.
+    /// Whether both directory and sandbox are known.
     pub(crate) settled: bool,
-    /// How much of its record was there before the next turn, in bytes.
+    /// The length of its record before the next turn, in bytes.
     pub(crate) recorded: u64,
-    /// Codex's record of it, once it was found.
+    /// Codex's record of the session, once found.
     pub(crate) record: Option<PathBuf>,
 }
 
@@ -45,8 +45,8 @@ struct Remembered {
 }
 
 impl Sessions {
-    /// What is known of `session` before its next turn. Reads Codex's record: a person may have
-    /// used the session in between, and then only the record has the tokens right. Blocks on files.
+    /// What is known about `session` before its next turn. Always reads Codex's record: if the user
+    /// has continued the session in between, only the record has the right tokens. Blocks on files.
     pub(crate) fn look_up(
         &self,
         session: SessionId,
@@ -76,7 +76,7 @@ impl Sessions {
         known
     }
 
-    /// Remembers what a turn made known.
+    /// Remembers what a turn revealed about its session.
     pub(crate) fn remember(&self, session: SessionId, known: SessionInfo) {
         let mut remembered = self.lock();
         if remembered.known.insert(session, known).is_none() {

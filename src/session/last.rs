@@ -1,5 +1,5 @@
-//! The last session in each directory, of all servers of the user: a small file for each directory in
-//! the state folder.
+//! The last session in each directory, across all servers of the user: one small file per directory
+//! in the state folder.
 
 use std::fs;
 use std::io;
@@ -12,20 +12,20 @@ use uuid::Uuid;
 use crate::model::session_id::SessionId;
 use crate::system::private;
 
-/// How long a directory is remembered in which nothing happens.
+/// How long an unused directory is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How many directories are looked at, at most, for those that are to be forgotten.
+/// The maximum number of files to check for outdated ones.
 const TIDIED: usize = 1_000;
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Last {
     cwd: PathBuf,
     session_id: SessionId,
 }
 
-/// Remembers the session as the last one in `dir`. That it cannot is no reason to fail.
+/// Remembers the session as the last one in `dir`. A failure is logged and otherwise ignored.
 pub(crate) fn remember(state_dir: &Path, dir: &Path, session: SessionId) {
     if let Err(error) = write(state_dir, dir, session) {
         tracing::debug!(%error, "the last session of a directory cannot be written down");
@@ -44,7 +44,7 @@ fn write(state_dir: &Path, dir: &Path, session_id: SessionId) -> io::Result<()> 
     private::write_whole(&path, &Last { cwd: dir, session_id })
 }
 
-/// The last session in `dir`, if there was one.
+/// The last session in `dir`, if any.
 pub(crate) fn find(state_dir: &Path, dir: &Path) -> Option<SessionId> {
     let dir = real(dir);
     let last: Last = private::read_whole(&file(&folder(state_dir), &dir)).ok()?;
@@ -60,7 +60,7 @@ fn file(folder: &Path, dir: &Path) -> PathBuf {
     folder.join(format!("{name}.json"))
 }
 
-/// One directory has one name here, whatever links lead to it.
+/// Resolves links, so that each directory has one name here.
 fn real(dir: &Path) -> PathBuf {
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
 }

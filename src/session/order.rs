@@ -1,4 +1,4 @@
-//! Who is next. Pure: calls go in, those that may start come out.
+//! Which calls are next. Pure: calls go in, those that may start come out.
 
 use std::collections::HashSet;
 
@@ -10,17 +10,17 @@ use crate::model::session_id::SessionId;
 /// A call that waits or runs, as all servers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// Its number in the line: the smaller, the earlier.
+    /// Its number in the queue. Lower numbers come first.
     pub(crate) ticket: u64,
     /// The server that it belongs to.
     pub(crate) server: String,
     pub(crate) running: bool,
-    /// Whether it goes before all others that wait for its session.
+    /// Whether it precedes all other calls that wait for its session.
     pub(crate) front: bool,
     pub(crate) session: Option<SessionId>,
-    /// How many calls may run, itself included, as its server was set to.
+    /// How many calls may run, including this one, by its server's settings.
     pub(crate) limit: usize,
-    /// Where its turn may write, once that is known, if it may.
+    /// Where its turn may write. `None` for a turn that does not write, or until that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) roots: Option<WritableRoots>,
 }
@@ -28,17 +28,17 @@ pub(crate) struct Entry {
 /// A call that may start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Start {
-    /// Which of the calls.
+    /// Its index among the calls.
     pub(crate) at: usize,
-    /// Where it may write beside the others.
+    /// Where it may write beside the other turns.
     pub(crate) roots: Option<WritableRoots>,
 }
 
-/// Which of the calls that wait may start now, from the head of the line.
+/// Which of the waiting calls may start now, from the head of the queue.
 ///
-/// A call whose session is at work, or is wanted by one before it, is passed by, so that it holds
-/// nobody else up. The same goes for one whose folders clash with those of another, but who comes later
-/// does not take them away from it.
+/// A call is passed over, without blocking others, while its session is busy or an earlier call
+/// waits for the same session. The same holds for a call whose folders clash with those of another
+/// turn; but no later call may take these folders away from it.
 pub(crate) fn next(calls: &[&Entry]) -> Vec<Start> {
     let mut running = calls.iter().filter(|call| call.running).count();
     let mut taken: HashSet<SessionId> =
@@ -48,16 +48,16 @@ pub(crate) fn next(calls: &[&Entry]) -> Vec<Start> {
         .filter(|call| call.running)
         .filter_map(|call| Some((call.roots.clone()?, true)))
         .collect();
-    let mut line: Vec<usize> = (0..calls.len()).filter(|at| !calls[*at].running).collect();
-    line.sort_by_cached_key(|at| position(calls, calls[*at]));
-    let starts = line.into_iter().filter_map(|at| {
+    let mut queue: Vec<usize> = (0..calls.len()).filter(|at| !calls[*at].running).collect();
+    queue.sort_by_cached_key(|at| position(calls, calls[*at]));
+    let starts = queue.into_iter().filter_map(|at| {
         let call = calls[at];
         let free = call.session.is_none_or(|session| taken.insert(session));
         let mut roots = call.roots.clone();
         let mut clear = true;
         if let Some(roots) = &mut roots {
             clear = before.iter().all(|(other, runs)| roots.clash(other, *runs).is_none());
-            before.iter().for_each(|(other, runs)| roots.give_up(other, *runs));
+            before.iter().for_each(|(other, runs)| roots.drop_clashing_temp(other, *runs));
         }
         let starts = free && clear && running < call.limit;
         running += usize::from(starts);
@@ -68,7 +68,7 @@ pub(crate) fn next(calls: &[&Entry]) -> Vec<Start> {
     starts.collect()
 }
 
-/// A sentence part about what a call waits for, and the call that it waits for if that is one.
+/// What a call waits for, if anything.
 pub(crate) fn in_front<'a>(calls: &[&'a Entry], waits: &Entry) -> Option<InFront<'a>> {
     let same_session =
         |call: &&&Entry| call.session.is_some() && call.session == waits.session && **call != waits;
@@ -94,15 +94,15 @@ pub(crate) fn in_front<'a>(calls: &[&'a Entry], waits: &Entry) -> Option<InFront
 /// What a call waits for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum InFront<'a> {
-    /// This call of the same session.
+    /// A call of the same session.
     Call(&'a Entry),
-    /// This call, which may write around a folder of its own, or was given one in it.
+    /// A call with a folder inside or around one of this call's folders.
     Folder(&'a Entry, Clash),
-    /// So many calls that run.
+    /// The limit: this many calls are running.
     Limit(usize),
 }
 
-/// The order of those that wait. A front call has the place of the first one of its session.
+/// The sort key of waiting calls. A front call takes the position of the first call of its session.
 fn position(calls: &[&Entry], call: &Entry) -> (u64, bool, u64) {
     let first_of_session = || {
         let same = calls.iter().filter(|other| !other.running && other.session == call.session);
@@ -124,7 +124,7 @@ mod tests {
         Entry { ticket, server, running: false, front: false, session, limit, roots: None }
     }
 
-    /// One that may write in these folders, and in `temp` for temporary files.
+    /// A call that may write in these folders, and in `temp` for temporary files.
     fn writer(ticket: u64, own: &str, temp: &[&str]) -> Entry {
         let temp = temp.iter().map(|folder| Temp {
             which: Which::SlashTmp,
@@ -143,7 +143,7 @@ mod tests {
         Entry { front: true, ..call }
     }
 
-    /// The tickets of those that start.
+    /// The tickets of the calls that start.
     fn starts(calls: &[Entry]) -> Vec<u64> {
         let calls: Vec<&Entry> = calls.iter().collect();
         next(&calls).into_iter().map(|start| calls[start.at].ticket).collect()
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn a_front_call_goes_before_all_of_its_session_and_passes_no_other() {
-        let line = [call(1, 2, 1), call(2, 1, 1), call(3, 3, 1), front(call(4, 1, 1))];
-        assert_eq!(starts(&line), [1]);
-        assert_eq!(starts(&line[1..]), [4]);
+        let queue = [call(1, 2, 1), call(2, 1, 1), call(3, 3, 1), front(call(4, 1, 1))];
+        assert_eq!(starts(&queue), [1]);
+        assert_eq!(starts(&queue[1..]), [4]);
         assert_eq!(starts(&[call(1, 1, 1), front(call(2, 0, 1))]), [1]);
         assert_eq!(starts(&[running(call(1, 1, 9)), front(call(2, 1, 9))]), [0; 0]);
     }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_folder_in_another_s_waits_for_it_in_order_and_those_beside_run() {
-        let line = [
+        let queue = [
             running(writer(1, "/a", &[])),
             writer(2, "/a/b", &[]),
             writer(3, "/a", &[]),
@@ -198,29 +198,29 @@ mod tests {
             writer(5, "/c", &[]),
             call(6, 0, 9),
         ];
-        assert_eq!(starts(&line), [5, 6], "3 must not keep 2 waiting for ever");
-        assert_eq!(starts(&line[1..]), [2, 5, 6], "nor 4 keep 3");
-        assert_eq!(starts(&[&[running(line[1].clone())], &line[3..]].concat()), [4, 5, 6]);
-        let calls: Vec<&Entry> = line.iter().collect();
+        assert_eq!(starts(&queue), [5, 6], "3 must not keep 2 waiting for ever");
+        assert_eq!(starts(&queue[1..]), [2, 5, 6], "nor 4 keep 3");
+        assert_eq!(starts(&[&[running(queue[1].clone())], &queue[3..]].concat()), [4, 5, 6]);
+        let calls: Vec<&Entry> = queue.iter().collect();
         let clash = Clash { theirs: "/a".into(), mine: "/a/b".into() };
-        assert_eq!(in_front(&calls, &line[1]), Some(InFront::Folder(&line[0], clash)));
+        assert_eq!(in_front(&calls, &queue[1]), Some(InFront::Folder(&queue[0], clash)));
         let clash = Clash { theirs: "/a/b".into(), mine: "/a".into() };
-        assert_eq!(in_front(&calls, &line[2]), Some(InFront::Folder(&line[1], clash)));
+        assert_eq!(in_front(&calls, &queue[2]), Some(InFront::Folder(&queue[1], clash)));
     }
 
     #[test]
     fn a_folder_for_temporary_files_is_given_up_for_those_who_work_in_it() {
-        let line = [
+        let queue = [
             running(writer(1, "/a", &["/tmp"])),
             writer(2, "/tmp/x", &[]),
             writer(3, "/b", &["/tmp"]),
             writer(4, "/tmp/y", &[]),
         ];
-        let calls: Vec<&Entry> = line.iter().collect();
+        let calls: Vec<&Entry> = queue.iter().collect();
         let without = writer(3, "/b", &[]).roots;
         assert_eq!(next(&calls), [Start { at: 2, roots: without.clone() }]);
-        // Once nobody else writes there, those in it run side by side.
-        let beside = [line[1].clone(), running(Entry { roots: without, ..line[2].clone() })];
-        assert_eq!(starts(&[&beside[..], &line[3..]].concat()), [2, 4]);
+        // Once nobody else writes there, the calls inside run side by side.
+        let beside = [queue[1].clone(), running(Entry { roots: without, ..queue[2].clone() })];
+        assert_eq!(starts(&[&beside[..], &queue[3..]].concat()), [2, 4]);
     }
 }

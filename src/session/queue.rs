@@ -1,11 +1,13 @@
-//! The order of calls: one at a time in a session, so many at a time in all, the rest in line.
+//! The queue of calls: one at a time per session, a limited number in total, the rest wait.
 //!
-//! Calls of one session run in the order in which they came. Calls of different sessions start in
-//! order too, but a call whose session is at work is passed by, so that it holds nobody up. One that
-//! has its place may have to wait in it once more, when it is known where its turn is to write. All
-//! servers of the user share one [`SharedQueue`](super::shared_queue::SharedQueue); here is who waits in this one, and who wakes them.
+//! Calls of one session run in order of arrival. Calls of different sessions start in order too,
+//! but a call whose session is busy is passed over, without blocking others. A call with a place
+//! may have to wait in it once more, when it is known where its turn writes. All servers of the
+//! user share one [`SharedQueue`](super::shared_queue::SharedQueue); this module holds the calls
+//! that wait in this server and wakes them.
 //!
-//! Nobody here waits for the disk that the line lies on: a thread of its own does, the [`TableThread`].
+//! Nothing here waits for the disk with the shared queue: a thread of its own does, the
+//! [`TableThread`].
 
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
@@ -25,26 +27,26 @@ use crate::model::session_id::SessionId;
 /// How long it may take to find out what a call waits for.
 const IN_FRONT_WITHIN: Duration = Duration::from_secs(2);
 
-/// The line and those who wait for their turn. Cheap to clone.
+/// The queue and the calls that wait in it. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Queue(Arc<Door>);
+pub(crate) struct Queue(Arc<QueueHandle>);
 
-/// With it the thread ends that looks at the table.
+/// Ends the table thread when dropped.
 #[derive(Debug)]
-struct Door(Arc<Shared>);
+struct QueueHandle(Arc<Shared>);
 
-/// A call in line. Dropping it leaves the line.
+/// A call in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     queue: Queue,
     key: Key,
     accepted: Option<oneshot::Receiver<Result<(), Full>>>,
-    called_in: oneshot::Receiver<()>,
-    /// Whether the place is taken, which is given back in its stead.
+    admitted: oneshot::Receiver<()>,
+    /// Whether the place was handed out, which then leaves the queue when dropped.
     placed: bool,
 }
 
-/// The right to run. Dropping it lets the next one in.
+/// The right to run. Dropping it lets the next call in.
 #[derive(Debug)]
 pub(crate) struct Place {
     queue: Queue,
@@ -55,11 +57,12 @@ impl Queue {
     /// A queue that shares this table with other servers.
     pub(crate) fn new(max_running: usize, max_waiting: usize, table: Table) -> Self {
         let shared = Shared::new(max_running, max_waiting, table);
-        Self(Arc::new(Door(Arc::new(shared))))
+        Self(Arc::new(QueueHandle(Arc::new(shared))))
     }
 
-    /// Gets in line at once, so that the order of calls is the order of places. `front` is before all
-    /// others that wait for the session. Whether there is room to wait, [`Waiting::accepted`] tells.
+    /// Enters the queue at once, so that calls get their places in order of arrival. A `front` call
+    /// precedes all others that wait for the session. [`Waiting::accepted`] reports whether there
+    /// is room to wait.
     pub(crate) fn enter(&self, session: Option<SessionId>, front: bool) -> Waiting {
         let (accept, accepted) = oneshot::channel();
         let mut waiting = self.join(session, front, Some(accept));
@@ -67,7 +70,7 @@ impl Queue {
         waiting
     }
 
-    /// The same, however many wait: for what was accepted before it comes here.
+    /// The same without a limit on waiting calls, for a call that was accepted elsewhere.
     pub(crate) fn enter_in_any_case(&self, session: Option<SessionId>, front: bool) -> Waiting {
         self.join(session, front, None)
     }
@@ -78,29 +81,29 @@ impl Queue {
         front: bool,
         accept: Option<oneshot::Sender<Result<(), Full>>>,
     ) -> Waiting {
-        let (call_in, called_in) = oneshot::channel();
+        let (admit, admitted) = oneshot::channel();
         let key = self.change(|state| {
-            let key = state.line.join(session, front, state.max_running);
-            state.waiting.insert(key, Waiter { call_in, accept });
+            let key = state.queue.join(session, front, state.max_running);
+            state.waiting.insert(key, Waiter { admit, accept });
             key
         });
-        Waiting { queue: self.clone(), key, accepted: None, called_in, placed: false }
+        Waiting { queue: self.clone(), key, accepted: None, admitted, placed: false }
     }
 
-    /// Waits until others know of all that has changed here, and, if nobody is in line any more, need
-    /// not count with this server until somebody comes.
+    /// Waits until other servers know about all changes here. If the queue is empty, they also no
+    /// longer count this server, until its next call.
     pub(crate) async fn left(&self) {
-        let (tell, told) = oneshot::channel();
+        let (publish, published) = oneshot::channel();
         {
             let mut state = self.lock();
             if state.table.is_some() {
-                // Nobody has come yet.
+                // No call has ever entered.
                 return;
             }
-            state.leaving.push(tell);
+            state.leaving.push(publish);
         }
         self.shared().due.notify_one();
-        let _whichever = told.await;
+        let _whichever = published.await;
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -111,39 +114,39 @@ impl Queue {
         self.shared().lock()
     }
 
-    /// Changes the line, and has it looked who can start then.
+    /// Changes the queue, then decides which calls can start.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let changed = change(&mut state);
         state.changed = true;
-        self.look(&mut state);
+        self.sync(&mut state);
         changed
     }
 
-    fn look(&self, state: &mut State) {
+    fn sync(&self, state: &mut State) {
         if state.table.as_ref().is_some_and(|table| !table.is_possible()) {
-            return state.look_alone();
+            return state.start_without_table();
         }
         if let Some(table) = state.table.take()
             && let Err(error) = TableThread::start(table, Arc::clone(self.shared()))
         {
-            // It is no worse than a disk that does not answer.
+            // The effect is that of a disk that does not answer.
             tracing::warn!(%error, "the line of calls has no thread");
         }
         self.shared().due.notify_one();
         if state.is_overdue() {
-            state.go_on_alone();
+            state.continue_without_table();
         }
         let is_watched = state.watch.as_ref().is_some_and(|watch| !watch.is_finished());
         if !is_watched
-            && state.is_waited_for()
+            && state.has_waiters()
             && let Ok(runtime) = Handle::try_current()
         {
             state.watch = Some(runtime.spawn(watch(Arc::downgrade(self.shared()))));
         }
     }
 
-    /// A sentence part about what a call waits for, or nothing if it does not wait or that is not known.
+    /// A phrase about what a call waits for, empty if it does not wait or that is not known.
     async fn in_front(&self, key: Key) -> String {
         let (answer, answered) = oneshot::channel();
         {
@@ -152,48 +155,48 @@ impl Queue {
                 return String::new();
             }
             if state.table.is_some() || state.is_overdue() {
-                return state.line.in_front(key, &[], |_| None);
+                return state.queue.in_front(key, &[], |_| None);
             }
-            // Nobody waits any more for what was asked long ago.
+            // Drop requests whose sender has stopped waiting.
             state.questions.retain(|(_, answer)| !answer.is_closed());
             state.questions.push((key, answer));
         }
         self.shared().due.notify_one();
         match timeout(IN_FRONT_WITHIN, answered).await {
             Ok(Ok(in_front)) => in_front,
-            _ => self.lock().line.in_front(key, &[], |_| None),
+            _ => self.lock().queue.in_front(key, &[], |_| None),
         }
     }
 }
 
-impl Drop for Door {
+impl Drop for QueueHandle {
     fn drop(&mut self) {
         self.0.lock().is_over = true;
         self.0.due.notify_one();
     }
 }
 
-/// Sees to it, as long as somebody waits, that looks come to an end.
+/// Makes sure that a sync with the table that hangs is noticed while a call waits.
 async fn watch(shared: Weak<Shared>) {
     loop {
         sleep(WATCH_EVERY).await;
         let Some(shared) = shared.upgrade() else { return };
         let mut state = shared.lock();
-        if !state.is_waited_for() {
-            // Under the lock, so that whoever needs another finds that there is none.
+        if !state.has_waiters() {
+            // Under the lock, so that the next caller that needs a watch finds that there is none.
             state.watch = None;
             return;
         }
-        state.overdue = if state.looks || state.changed { state.overdue + 1 } else { 0 };
+        state.overdue = if state.syncing || state.changed { state.overdue + 1 } else { 0 };
         if state.is_overdue() {
-            state.go_on_alone();
+            state.continue_without_table();
         }
     }
 }
 
 impl Waiting {
-    /// Waits until it is known whether there is room to wait. One that can start at once needs none.
-    /// Cancel-safe.
+    /// Waits until it is known whether there is room to wait. A call that can start at once needs
+    /// none. Cancel-safe.
     pub(crate) async fn accepted(&mut self) -> Result<(), Full> {
         let Some(accepted) = &mut self.accepted else { return Ok(()) };
         let accepted = accepted.await.expect("the line keeps every waiter until it is accepted");
@@ -201,16 +204,16 @@ impl Waiting {
         accepted
     }
 
-    /// Waits for the call's turn. Cancel-safe: dropped, the call leaves the line or gives its place
-    /// back.
+    /// Waits for the call's turn. Cancel-safe: if dropped, the call leaves the queue or returns its
+    /// place.
     pub(crate) async fn place(&mut self) -> Place {
-        let called_in = (&mut self.called_in).await;
-        called_in.expect("the line keeps every waiter until it is called in");
+        let admitted = (&mut self.admitted).await;
+        admitted.expect("the line keeps every waiter until it is called in");
         self.placed = true;
         Place { queue: self.queue.clone(), key: self.key }
     }
 
-    /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
+    /// A phrase about what it waits for, empty if it does not wait or that is not known.
     pub(crate) async fn in_front(&self) -> String {
         self.queue.in_front(self.key).await
     }
@@ -225,39 +228,41 @@ impl Drop for Waiting {
 }
 
 impl Place {
-    /// Takes note of the session that Codex began for this call, so that calls that already know
-    /// its id wait for this one. Tells when other servers know of it too, or cannot be told.
+    /// Records the session that Codex started for this call, so that calls that already know its id
+    /// wait for this one. The receiver resolves when other servers know about it, or cannot be
+    /// informed.
     pub(crate) fn adopt(&mut self, session: SessionId) -> oneshot::Receiver<()> {
-        let (tell, told) = oneshot::channel();
+        let (publish, published) = oneshot::channel();
         self.queue.change(|state| {
-            state.line.adopt(self.key, session);
-            state.untold.push(tell);
+            state.queue.adopt(self.key, session);
+            state.unpublished.push(publish);
         });
-        told
+        published
     }
 
-    /// Says where the turn is to write, if it may, before Codex starts. It may start at once with just
-    /// what it said last; otherwise it waits until none runs with which that would clash, and then what
-    /// was found out before may no longer hold.
+    /// Declares where the turn writes, before Codex starts. `None` if it may start at once, because
+    /// nothing has changed since the last declaration. Otherwise it may start when the receiver
+    /// resolves, which means that no running turn clashes with it; earlier findings on the file
+    /// system may be outdated by then.
     pub(crate) fn settle(
         &mut self,
         roots: Option<&WritableRoots>,
     ) -> Option<oneshot::Receiver<()>> {
         self.queue.change(|state| {
-            state.line.settle(self.key, roots).then(|| {
-                let (call_in, called_in) = oneshot::channel();
-                state.waiting.insert(self.key, Waiter { call_in, accept: None });
-                called_in
+            state.queue.wait_for_roots(self.key, roots).then(|| {
+                let (admit, admitted) = oneshot::channel();
+                state.waiting.insert(self.key, Waiter { admit, accept: None });
+                admitted
             })
         })
     }
 
-    /// Where the turn may write. Some of what was asked for may have been given up.
+    /// Where the turn may write, which can be less than it requested.
     pub(crate) fn roots(&self) -> Option<WritableRoots> {
-        self.queue.lock().line.roots(self.key).cloned()
+        self.queue.lock().queue.roots(self.key).cloned()
     }
 
-    /// A sentence part about what it waits for, or nothing if it does not wait or that is not known.
+    /// A phrase about what it waits for, empty if it does not wait or that is not known.
     pub(crate) async fn in_front(&self) -> String {
         self.queue.in_front(self.key).await
     }
@@ -280,7 +285,7 @@ mod tests {
         Some(id.parse().expect("a UUID"))
     }
 
-    /// A queue of its own.
+    /// A queue that is not shared.
     fn queue(max_running: usize, max_waiting: usize) -> Queue {
         let who = Who { pid: 1, origin: "test".into() };
         Queue::new(max_running, max_waiting, Table::new(None, who))
@@ -290,7 +295,7 @@ mod tests {
         accepted(queue.enter(session, false)).expect("room")
     }
 
-    /// Without a table it is known at once.
+    /// Without a table the answer is there at once.
     fn accepted(mut waiting: Waiting) -> Result<Waiting, Full> {
         waiting.accepted().now_or_never().expect("it is known").map(|()| waiting)
     }
@@ -386,7 +391,7 @@ mod tests {
         assert!(beside.settle(Some(&roots("/c"))).is_none(), "it runs with just these");
         let in_front = |place: &Place| place.in_front().now_or_never().expect("it is known");
         assert!(in_front(&inner).contains("/a/b"), "{}", in_front(&inner));
-        // Other folders than before are asked for anew.
+        // Other folders need another declaration.
         assert!(settle(&mut inner, "/d"));
         assert!(!settle(&mut inner, "/a/b"));
         drop(outer);

@@ -1,33 +1,34 @@
-//! The line that all servers of the user share, as this one sees it: what it makes of what its
-//! [`TableThread`](super::table_thread) finds in the table, and tells there. Nothing here waits for a disk.
+//! The queue that all servers of the user share, as this server sees it: what to conclude from the
+//! table that the [`TableThread`](super::table_thread) reads, and what to write there. Nothing here
+//! waits for a disk.
 //!
-//! Each look brings the table and what is known here together, so that nothing is lost when the table
-//! cannot be had for a moment, or is deleted. Without a table the server is for itself.
+//! Each sync merges the table with what is known here, so that nothing is lost when the table is
+//! unavailable for a moment or was deleted. Without a table the server has a queue of its own.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::calls::{Calls, Key, Seen, Writing};
+use super::calls::{Calls, Key, OtherCall, PendingWrites};
 use super::order::{self, Entry, InFront};
 use super::table::{Locked, PATIENCE, Slot, Unavailable, Who};
 use super::writable_roots::{Clash, WritableRoots};
 use crate::model::session_id::SessionId;
 
-/// How often it is looked whether another server has made room: by the first of those who wait, and at
-/// least by all of them. The further back, the rarer, so that many who wait do not keep each other
-/// from the table, nor the machine from its work. Whoever makes room rings for those whose turn it is then; the dead
-/// ring for nobody.
+/// How often to check whether another server has made room: for the first waiting call, and at
+/// least for any. The further back a call waits, the less often, so that many waiting calls neither
+/// keep each other from the table nor load the machine. A server that makes room rings for those
+/// whose turn it is then, but a dead one does not.
 const WITH_BELL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 const WITHOUT_BELL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often a server whose calls all run sees to it that others still find them in the table: somebody may
-/// have deleted it.
+/// How often a server whose calls all run checks that its entries are still in the table: somebody
+/// may have deleted it.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// So many places further back, looks are rarer by once more the time.
+/// Each this many places further back, the delay grows by the first one.
 const PLACES: usize = 2;
 
-/// For so many others it takes a rest of that length until it is looked again whether they are alive, and
-/// up to so many times that for those further back.
+/// For each this many calls of others, the liveness checks are one rest further apart, and up to
+/// `MOST_LOOKS` times that for calls further back.
 const OTHERS: usize = 4;
 const REST: Duration = Duration::from_millis(50);
 const MOST_LOOKS: usize = 5;
@@ -36,218 +37,221 @@ const MOST_LOOKS: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct SharedQueue {
     calls: Calls,
-    /// Those whose turn it is, and who are called in when the others were told.
+    /// Calls whose turn it is, and that start as soon as that is published.
     starts: Vec<Key>,
-    /// Since when one other has the table locked, and when it did that.
-    held_up: Option<(Instant, Option<SystemTime>)>,
-    /// When it was looked whether the others are alive.
-    buried: Option<Instant>,
-    /// When the next of those who are not give up the places of their turns.
-    bury_at: Option<Instant>,
-    /// Whether a turn does not start because others cannot be told of it.
-    untold: bool,
-    /// Whether others wake this server when it is its turn.
+    /// Since when the same lock on the table has blocked this server, and when it was taken.
+    blocked: Option<(Instant, Option<SystemTime>)>,
+    /// When the liveness of the other servers was last checked.
+    liveness_checked: Option<Instant>,
+    /// When the next running call of a dead server can be removed.
+    next_removal: Option<Instant>,
+    /// Whether a turn cannot start because others cannot be informed.
+    unpublished: bool,
+    /// Whether others can wake this server when it is its turn.
     has_bell: bool,
     /// Whether the disk with the table does not answer.
-    unanswered: bool,
+    disk_hangs: bool,
     warned: bool,
 }
 
 impl SharedQueue {
-    /// Puts a call at the end of the line. The next look tells whether it can start.
+    /// Puts a call at the end of the queue. The next sync decides whether it can start.
     pub(crate) fn join(&mut self, session: Option<SessionId>, front: bool, limit: usize) -> Key {
         self.calls.join(session, front, limit)
     }
 
-    /// Has a running call wait in its place until its turn may write in `roots`. Says whether it must;
-    /// the next look tells whether it can start.
-    pub(crate) fn settle(&mut self, key: Key, roots: Option<&WritableRoots>) -> bool {
-        self.calls.settle(key, roots)
+    /// Makes a running call wait in its place until its turn may write in `roots`. Returns whether
+    /// it has to wait; the next sync decides whether it can start.
+    pub(crate) fn wait_for_roots(&mut self, key: Key, roots: Option<&WritableRoots>) -> bool {
+        self.calls.wait_for_roots(key, roots)
     }
 
-    /// Where a running call's turn may write. Some of what was asked for may have been given up.
+    /// Where a running call's turn may write, which can be less than it requested.
     pub(crate) fn roots(&self, key: Key) -> Option<&WritableRoots> {
         self.calls.roots(key)
     }
 
-    /// Takes a call out, whether it waits or runs. The next look tells the others.
+    /// Removes a call, waiting or running. The next sync publishes that.
     pub(crate) fn leave(&mut self, key: Key) {
         self.calls.leave(key);
     }
 
-    /// Takes note of the session that a running call has begun. The next look tells the others.
+    /// Records the session that a running call has started. The next sync publishes it.
     pub(crate) fn adopt(&mut self, key: Key, session: SessionId) {
         self.calls.adopt(key, session);
     }
 
-    /// How many run in all, as far as is known.
+    /// The number of running calls on all servers, as last seen.
     pub(crate) fn running(&self) -> usize {
         self.calls.running()
     }
 
-    /// Whether it was looked since a call came whether it can start.
+    /// Whether a call's turn has been decided on at least once since it came.
     pub(crate) fn is_considered(&self, key: Key) -> bool {
         self.calls.is_considered(key)
     }
 
-    /// Whether nobody waits or runs here.
+    /// Whether no call waits or runs here.
     pub(crate) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// Whether a later look may find more without anything happening here.
-    pub(crate) fn must_look_again(&self) -> bool {
+    /// Whether another sync may change anything even if nothing happens here.
+    pub(crate) fn needs_sync(&self) -> bool {
         !self.calls.are_out_of_table()
     }
 
-    /// When it is time for that look.
-    pub(crate) fn look_again_after(&self) -> Duration {
-        if !(self.untold || self.calls.wait_for_others() || self.calls.have_changed()) {
+    /// The delay before that sync.
+    pub(crate) fn next_sync_after(&self) -> Duration {
+        if !(self.unpublished || self.calls.wait_for_others() || self.calls.have_changed()) {
             return CHECK_EVERY;
         }
         let (first, last) = if self.has_bell { WITH_BELL } else { WITHOUT_BELL };
         let after = times(first, 1 + self.calls.in_front() / PLACES).min(last);
-        match self.bury_at.filter(|_| self.calls.wait_for_others()) {
+        match self.next_removal.filter(|_| self.calls.wait_for_others()) {
             Some(at) => at.saturating_duration_since(Instant::now()).clamp(REST, after.max(REST)),
             None => after,
         }
     }
 
-    /// Whether somebody else had the table locked at the last look.
-    pub(crate) fn is_held_up(&self) -> bool {
-        self.held_up.is_some()
+    /// Whether another process held the table's lock at the last sync.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
     }
 
-    /// Takes note of which table is locked. Says which slots are to be made free there.
-    pub(crate) fn settle_in(&mut self, table: &Locked<'_>) -> Vec<usize> {
+    /// Records which table is locked. Returns the slots to free there.
+    pub(crate) fn attach(&mut self, table: &Locked<'_>) -> Vec<usize> {
         self.has_bell = table.has_bell();
-        self.calls.settle_in(table.opening, table.server());
-        self.calls.left()
+        self.calls.attach(table.opening, table.server());
+        self.calls.stale_slots()
     }
 
-    /// These slots are free.
-    pub(crate) fn freed(&mut self, slots: &[usize]) {
-        self.calls.freed(slots);
+    /// These slots were freed.
+    pub(crate) fn slots_freed(&mut self, slots: &[usize]) {
+        self.calls.slots_freed(slots);
     }
 
-    /// Decides, by what was read, who starts. Also says whether it is time to look whether the others
-    /// are alive.
-    pub(crate) fn decide(&mut self, text: &[u8]) -> (Vec<Seen>, bool) {
+    /// Decides by what was read which calls start. Returns the calls of others, and whether it is
+    /// time to check their liveness.
+    pub(crate) fn decide(&mut self, text: &[u8]) -> (Vec<OtherCall>, bool) {
         let others = self.calls.read(text);
         self.decide_among(&others);
         let now = Instant::now();
-        let looks = 1 + self.calls.in_front() / PLACES;
-        let rest = times(REST, others.len() / OTHERS * looks.min(MOST_LOOKS));
-        let rested = self.buried.is_none_or(|buried| now.duration_since(buried) >= rest);
+        let factor = 1 + self.calls.in_front() / PLACES;
+        let rest = times(REST, others.len() / OTHERS * factor.min(MOST_LOOKS));
+        let rested = self
+            .liveness_checked
+            .is_none_or(|liveness_checked| now.duration_since(liveness_checked) >= rest);
         let is_time = self.calls.waiting() > 0 && rested && !others.is_empty();
         if is_time {
-            self.buried = Some(now);
+            self.liveness_checked = Some(now);
         }
         (others, is_time)
     }
 
-    /// Takes note of when the next of the dead give up their places.
-    pub(crate) fn bury_at(&mut self, at: Option<Instant>) {
-        self.bury_at = at;
+    /// Records when the next running call of a dead server can be removed.
+    pub(crate) fn set_next_removal(&mut self, at: Option<Instant>) {
+        self.next_removal = at;
     }
 
-    /// The same, once some of the others are known to be dead.
-    pub(crate) fn decide_among(&mut self, others: &[Seen]) {
+    /// Decides again, after calls of dead servers were removed.
+    pub(crate) fn decide_among(&mut self, others: &[OtherCall]) {
         let starts = self.calls.decide(others, Instant::now(), true);
         self.starts.extend(starts);
     }
 
-    /// Servers that have not been told that it is their turn.
-    pub(crate) fn take_next(&mut self) -> Vec<String> {
-        self.calls.take_next()
+    /// Servers whose turn it is and that have not been woken yet.
+    pub(crate) fn take_servers_to_wake(&mut self) -> Vec<String> {
+        self.calls.take_servers_to_wake()
     }
 
-    /// What is to be written, beside the calls of the others.
+    /// The changes to write, given the calls of the others.
     pub(crate) fn take_changes(
         &mut self,
         text: &[u8],
-        others: &[Seen],
-    ) -> std::io::Result<Writing> {
+        others: &[OtherCall],
+    ) -> std::io::Result<PendingWrites> {
         self.calls.take_changes(text, others)
     }
 
-    /// So many of these slots were written.
+    /// The first `count` of these slots were written.
     pub(crate) fn written(&mut self, slots: Vec<(Key, usize, Slot)>, count: usize) {
         self.calls.written(slots, count);
     }
 
-    /// Ends a look in which all went well: who starts now.
-    pub(crate) fn looked(&mut self) -> Vec<Key> {
-        self.held_up = None;
-        self.untold = false;
-        self.unanswered = false;
+    /// Ends a successful sync. Returns the calls that start.
+    pub(crate) fn sync_succeeded(&mut self) -> Vec<Key> {
+        self.blocked = None;
+        self.unpublished = false;
+        self.disk_hangs = false;
         std::mem::take(&mut self.starts)
     }
 
-    /// Ends one that could not read the table, or not write it: who starts all the same, and whether
-    /// the table is given up until the next look. For the others this server is then gone, and what
-    /// they may still read of it counts no more. A turn that writes here must go on to count.
-    pub(crate) fn failed(
+    /// Ends a sync that could not read or not write the table. Returns the calls that start all the
+    /// same, and whether to close the table until the next sync: to other servers this one is gone
+    /// then, and they ignore what they may still read of it. While a turn that may write runs here,
+    /// the table stays open so that it keeps counting.
+    pub(crate) fn sync_failed(
         &mut self,
         problem: &Unavailable,
         last_locked: Option<SystemTime>,
         was_read: bool,
     ) -> (Vec<Key>, bool) {
         let now = Instant::now();
-        self.unanswered = false;
+        self.disk_hangs = false;
         if matches!(problem, Unavailable::Held) {
-            let held_up = self.held_up.filter(|(_, before)| *before == last_locked);
-            let (since, _) = *self.held_up.insert(held_up.unwrap_or((now, last_locked)));
+            let blocked = self.blocked.filter(|(_, before)| *before == last_locked);
+            let (since, _) = *self.blocked.insert(blocked.unwrap_or((now, last_locked)));
             if now.duration_since(since) < PATIENCE {
                 return (Vec::new(), false);
             }
             self.warn(problem);
-            return (self.alone(false), false);
+            return (self.start_alone(false), false);
         }
-        self.held_up = None;
+        self.blocked = None;
         self.warn(problem);
         let starts = if was_read {
-            // Who may start does so whatever becomes of this, but for turns that may write.
+            // These calls may start whatever happens, except for turns that may write.
             let mut starts = std::mem::take(&mut self.starts);
-            self.untold = self.calls.hold_back(&mut starts);
+            self.unpublished = self.calls.hold_back(&mut starts);
             starts
         } else {
-            self.alone(problem.is_lasting())
+            self.start_alone(problem.is_permanent())
         };
         let close = !self.calls.may_write();
         if close {
-            self.calls.lose_table();
+            self.calls.detach();
         }
         (starts, close)
     }
 
-    /// Goes on without the table while a look at it takes too long.
-    pub(crate) fn unanswered(&mut self) -> Vec<Key> {
-        self.unanswered = true;
-        self.held_up = None;
+    /// Proceeds without the table while a sync takes too long.
+    pub(crate) fn disk_timed_out(&mut self) -> Vec<Key> {
+        self.disk_hangs = true;
+        self.blocked = None;
         self.warn(&"the disk that it lies on does not answer");
-        self.alone(false)
+        self.start_alone(false)
     }
 
-    /// Decides without the others. A turn that may write waits, unless that will not change: others may
-    /// be there with which it clashes.
-    pub(crate) fn alone(&mut self, lasting: bool) -> Vec<Key> {
-        // Those whose turn it was when the table could still be read.
+    /// Decides without the calls of others. Turns that may write wait, unless the cause is
+    /// permanent: others may be running with which they clash.
+    pub(crate) fn start_alone(&mut self, permanent: bool) -> Vec<Key> {
+        // Calls whose turn it was when the table could still be read.
         let mut starts = std::mem::take(&mut self.starts);
-        if !lasting {
+        if !permanent {
             self.calls.hold_back(&mut starts);
         }
-        starts.extend(self.calls.decide(&[], Instant::now(), lasting));
-        self.untold = !lasting && self.calls.waiting() > 0;
+        starts.extend(self.calls.decide(&[], Instant::now(), permanent));
+        self.unpublished = !permanent && self.calls.waiting() > 0;
         starts
     }
 
-    /// A sentence part about what a call waits for, or nothing if that is not known: by the calls of
-    /// others, and by who these are.
+    /// A phrase about what a call waits for, empty if that is not known. `others` are the calls of
+    /// other servers; `who` says who a server is.
     pub(crate) fn in_front(
         &self,
         key: Key,
-        others: &[Seen],
+        others: &[OtherCall],
         who: impl Fn(&str) -> Option<Who>,
     ) -> String {
         let Some(waits) = self.calls.entry(key) else { return String::new() };
@@ -259,13 +263,13 @@ impl SharedQueue {
             Some(InFront::Limit(running)) => {
                 return format!("{running} calls are running, which is the limit");
             }
-            None if self.unanswered => {
+            None if self.disk_hangs => {
                 return "the disk that the line of calls lies on does not answer".into();
             }
-            None if waits.roots.is_some() && self.held_up.is_some() => {
+            None if waits.roots.is_some() && self.blocked.is_some() => {
                 return "another process keeps the line of calls locked".into();
             }
-            None if self.untold => return "the line of calls cannot be written".into(),
+            None if self.unpublished => return "the line of calls cannot be written".into(),
             None => return String::new(),
         };
         let is_other = others.iter().any(|other| std::ptr::eq(&other.entry, call));
@@ -309,49 +313,53 @@ mod tests {
 
     #[test]
     fn a_turn_that_was_held_back_while_a_disk_hung_starts_once_it_answers() {
-        let mut line = SharedQueue::default();
-        let key = line.join(None, false, 1);
-        assert!(line.settle(key, Some(&writes_in("/a"))));
-        line.decide_among(&[]);
-        let writing = line.take_changes(&[], &[]).expect("it fits");
+        let mut queue = SharedQueue::default();
+        let key = queue.join(None, false, 1);
+        assert!(queue.wait_for_roots(key, Some(&writes_in("/a"))));
+        queue.decide_among(&[]);
+        let writing = queue.take_changes(&[], &[]).expect("it fits");
         // The disk hangs while that is written.
-        assert!(line.unanswered().is_empty());
-        line.written(writing.slots, 1);
-        assert!(line.looked().is_empty());
-        assert!(line.must_look_again() && line.look_again_after() < CHECK_EVERY);
-        line.decide_among(&[]);
-        assert_eq!(line.looked(), [key]);
+        assert!(queue.disk_timed_out().is_empty());
+        queue.written(writing.slots, 1);
+        assert!(queue.sync_succeeded().is_empty());
+        assert!(queue.needs_sync() && queue.next_sync_after() < CHECK_EVERY);
+        queue.decide_among(&[]);
+        assert_eq!(queue.sync_succeeded(), [key]);
     }
 
     #[test]
     fn what_runs_is_entered_again_once_a_full_disk_has_room() {
-        let mut line = SharedQueue::default();
-        let [told, untold] = [(); 2].map(|()| {
-            let key = line.join(None, false, 2);
-            line.decide_among(&[]);
-            let writing = line.take_changes(&[], &[]).expect("it fits");
-            line.written(writing.slots, usize::from(key == 0));
+        let mut queue = SharedQueue::default();
+        let [published, unpublished] = [(); 2].map(|()| {
+            let key = queue.join(None, false, 2);
+            queue.decide_among(&[]);
+            let writing = queue.take_changes(&[], &[]).expect("it fits");
+            queue.written(writing.slots, usize::from(key == 0));
             key
         });
         let full = || Unavailable::Broken(io::ErrorKind::StorageFull.into());
-        assert_eq!(line.failed(&full(), None, true), (vec![told, untold], true), "they only read");
-        assert_eq!(line.take_changes(&[], &[]).expect("it fits").slots.len(), 2);
-        // Nor is one whose entry was lost together with the table.
-        assert!(line.failed(&full(), None, false).1);
-        assert!(line.must_look_again() && line.look_again_after() < CHECK_EVERY);
+        assert_eq!(
+            queue.sync_failed(&full(), None, true),
+            (vec![published, unpublished], true),
+            "they only read"
+        );
+        assert_eq!(queue.take_changes(&[], &[]).expect("it fits").slots.len(), 2);
+        // Nor is a call whose entry was lost together with the table.
+        assert!(queue.sync_failed(&full(), None, false).1);
+        assert!(queue.needs_sync() && queue.next_sync_after() < CHECK_EVERY);
     }
 
     #[test]
     fn nobody_looks_for_a_server_without_calls() {
-        let mut line = SharedQueue::default();
-        assert!(!line.must_look_again());
-        let key = line.join(None, false, 1);
-        line.decide_among(&[]);
-        let writing = line.take_changes(&[], &[]).expect("it fits");
-        line.written(writing.slots, 1);
-        line.leave(key);
-        assert!(line.must_look_again(), "others find it in the table");
-        line.freed(&[0]);
-        assert!(!line.must_look_again());
+        let mut queue = SharedQueue::default();
+        assert!(!queue.needs_sync());
+        let key = queue.join(None, false, 1);
+        queue.decide_among(&[]);
+        let writing = queue.take_changes(&[], &[]).expect("it fits");
+        queue.written(writing.slots, 1);
+        queue.leave(key);
+        assert!(queue.needs_sync(), "others find it in the table");
+        queue.slots_freed(&[0]);
+        assert!(!queue.needs_sync());
     }
 }

@@ -1,4 +1,4 @@
-//! The line of calls as one sees it who is not in it.
+//! The shared queue as seen by a process that is not in it.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use super::table::{Snapshot, Unavailable, Who, snapshot};
 /// What is going on in all servers with the same state folder.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// Those that are alive. One enters with its first call.
+    /// Servers that are alive. A server is listed from its first call on.
     pub(crate) servers: Vec<Who>,
     pub(crate) running: usize,
     pub(crate) waiting: usize,
 }
 
-/// Looks on. Nothing is written, and the dead are left to those who are in the line.
+/// Reads the shared queue. Writes nothing; removing dead servers is left to those in the queue.
 pub(crate) fn survey(state_dir: &Path) -> Result<Survey, Unavailable> {
     let Some(Snapshot { slots, servers }) = snapshot(&state_dir.join("line"))? else {
         return Ok(Survey::default());

@@ -1,9 +1,10 @@
-//! The file in which all servers of the user keep the line of calls, and which of them are alive.
+//! The file with the shared queue of all servers of the user, and the files that show which of
+//! these servers are alive.
 //!
-//! The folder has one table with a slot for each call that waits or runs, and for each server a file
-//! that it holds locked as long as it lives: the kernel takes the lock back however a process ends. A
-//! server writes only its own slots and those of the dead, only while it has the table locked, and
-//! each by one write inside of one page, so that a kill leaves no half of one.
+//! The folder has one table with a slot for each call that waits or runs, and for each server a
+//! file that it keeps locked while it lives: the kernel releases the lock however the process ends.
+//! A server writes only its own slots and those of dead servers, only while it holds the table's
+//! lock, and each slot by one write within one page, so that a kill leaves no half-written slot.
 
 mod server;
 mod slots;
@@ -18,17 +19,17 @@ use std::time::{Duration, SystemTime};
 use crate::system::bell;
 use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
-use server::{Heard, Server, bell_of, path_of, read_who, remains, remove_the_dead};
+use server::{OnRing, Server, bell_of, is_alive_or_remove, path_of, read_who, remove_dead_servers};
 pub(crate) use server::{Who, is_name};
 pub(crate) use slots::{SLOT, Slot, slot_of};
 use slots::{slots_in, write_at};
 pub(crate) use snapshot::{Snapshot, snapshot};
 
-/// How long another process is waited for that has the table locked, or whose turn it is: one that
-/// was stopped (by Ctrl-Z, say) is alive and does nothing.
+/// How long to wait for another process that holds the table's lock or whose turn it is: a stopped
+/// one (by Ctrl-Z, say) is alive and does nothing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The name says the form, so that a later one does not get in the way of this one.
+/// The number in the name is the version of the format, so that versions do not collide.
 const TABLE: &str = "calls-2";
 
 /// Why the table could not be locked.
@@ -43,9 +44,9 @@ pub(crate) enum Unavailable {
 }
 
 impl Unavailable {
-    /// Whether that is how things are here. Anything else a turn may bring about, which can lock what
-    /// it can read, and fill a disk.
-    pub(crate) fn is_lasting(&self) -> bool {
+    /// Whether the cause lies in the environment and will not go away. A turn can bring about any
+    /// other cause: it can lock what it can read, and fill a disk.
+    pub(crate) fn is_permanent(&self) -> bool {
         use io::ErrorKind as Kind;
         match self {
             Self::Held => false,
@@ -74,15 +75,15 @@ impl From<LockError> for Unavailable {
     }
 }
 
-/// The table, opened when it is first needed.
+/// The table, opened on first use.
 #[derive(Debug)]
 pub(crate) struct Table {
     folder: Option<PathBuf>,
     who: Who,
     open: Option<Open>,
-    /// Counts how often it was opened: slots are known only until it is opened anew.
+    /// How often it was opened. Slots are valid for one opening.
     openings: u64,
-    heard: Heard,
+    on_ring: OnRing,
 }
 
 type TableLock = FileLock<Arc<File>>;
@@ -100,17 +101,17 @@ impl Table {
             who,
             open: None,
             openings: 0,
-            heard: Heard(Arc::new(|| {})),
+            on_ring: OnRing(Arc::new(|| {})),
         }
     }
 
-    /// Has this called, from now on, when others have made room for this server's calls.
-    pub(crate) fn on_ring(&mut self, heard: impl Fn() + Send + Sync + 'static) {
-        self.heard = Heard(Arc::new(heard));
+    /// Registers what to call when other servers have made room for this server's calls.
+    pub(crate) fn on_ring(&mut self, on_ring: impl Fn() + Send + Sync + 'static) {
+        self.on_ring = OnRing(Arc::new(on_ring));
     }
 
-    /// Locks the table, after a short time of trying at most. It is the one that others find, also when
-    /// somebody has deleted the folder.
+    /// Locks the table, after a few immediate retries at most. Reopens it if somebody has deleted
+    /// the folder, so that it is the table that others find.
     pub(crate) fn lock(&mut self) -> Result<Locked<'_>, Unavailable> {
         let folder = self.folder.as_deref().ok_or(Unavailable::NoFolder)?;
         let mut lock = None;
@@ -124,7 +125,7 @@ impl Table {
         let lock = match lock {
             Some(lock) => lock,
             None => {
-                let (open, lock) = Open::new(folder, &self.who, &self.heard)?;
+                let (open, lock) = Open::new(folder, &self.who, &self.on_ring)?;
                 self.open = Some(open);
                 self.openings += 1;
                 lock
@@ -135,31 +136,31 @@ impl Table {
         Ok(Locked { server, lock, folder, opening: self.openings })
     }
 
-    /// Whether there can be one.
+    /// Whether there is a folder for the table.
     pub(crate) fn is_possible(&self) -> bool {
         self.folder.is_some()
     }
 
-    /// Wakes another server, for whose calls there is room now.
+    /// Wakes another server whose calls have room now.
     pub(crate) fn ring(&self, server: &str) {
         self.folder.iter().for_each(|folder| bell::ring(&bell_of(folder, server)));
     }
 
-    /// When somebody locked the table last. It changes as long as others come and go, and not if one
-    /// has it that does nothing.
+    /// When the table was last locked. The time changes while others come and go, and stays if one
+    /// process holds the lock and does nothing.
     pub(crate) fn last_locked(&self) -> Option<SystemTime> {
         self.folder.as_ref()?.join(TABLE).metadata().ok()?.modified().ok()
     }
 
-    /// Gives up what is open. For the others this server is then gone.
+    /// Closes the table. To other servers this one is gone then.
     pub(crate) fn close(&mut self) {
         self.open = None;
     }
 }
 
 impl Open {
-    /// Opens the table, which is then locked, and enters the server.
-    fn new(folder: &Path, who: &Who, heard: &Heard) -> Result<(Self, TableLock), Unavailable> {
+    /// Opens and locks the table, and adds this server's own file.
+    fn new(folder: &Path, who: &Who, on_ring: &OnRing) -> Result<(Self, TableLock), Unavailable> {
         private::create_folder(folder)?;
         let mut options = private::open_options();
         let path = folder.join(TABLE);
@@ -167,12 +168,12 @@ impl Open {
         let file = Arc::new(file);
         let lock = FileLock::lock_file_briefly(Arc::clone(&file))?;
         if !is_at(&file, &path) {
-            // Deleted in this very moment. The next try finds or makes another.
+            // Deleted at this very moment. The next attempt finds or creates another.
             return Err(Unavailable::Held);
         }
-        // Under the lock, so that nobody finds a server's file that is not yet locked.
-        remove_the_dead(folder);
-        Ok((Self { file, server: Server::enter(folder, who, heard)? }, lock))
+        // Under the lock, so that nobody finds a server's file before it is locked.
+        remove_dead_servers(folder);
+        Ok((Self { file, server: Server::enter(folder, who, on_ring)? }, lock))
     }
 }
 
@@ -196,7 +197,7 @@ impl Locked<'_> {
         self.server.bell.is_some()
     }
 
-    /// All slots, one after the other.
+    /// All slots, one after another.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         slots_in(self.lock.file())
     }
@@ -206,28 +207,28 @@ impl Locked<'_> {
         write_at(self.lock.file(), text, (slot * SLOT) as u64)
     }
 
-    /// Makes a slot free.
+    /// Frees a slot.
     pub(crate) fn free(&self, slot: usize) -> io::Result<()> {
         write_at(self.lock.file(), &[b' '; SLOT], (slot * SLOT) as u64)
     }
 
-    /// Leaves only so many slots.
+    /// Truncates the table to this many slots.
     pub(crate) fn shorten(&self, slots: usize) -> io::Result<()> {
         self.lock.file().set_len((slots * SLOT) as u64)
     }
 
-    /// Whether a server is alive. If not, its file goes. What cannot be found out counts as alive.
+    /// Whether a server is alive. The file of a dead one is removed. If unsure, it counts as alive.
     pub(crate) fn is_alive(&self, server: &str) -> bool {
-        remains(&path_of(self.folder, server))
+        is_alive_or_remove(&path_of(self.folder, server))
     }
 
-    /// Who a server is, if that can be read: on Windows nobody reads what another has locked.
+    /// Who a server is, if its file can be read: on Windows a locked file cannot be.
     pub(crate) fn who(&self, server: &str) -> Option<Who> {
         read_who(&path_of(self.folder, server))
     }
 }
 
-/// Whether there are no locks where the file lies.
+/// Whether the file system has no locks.
 #[cfg(unix)]
 fn has_no_locks(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::errno::Errno::ENOLCK as i32)
@@ -245,7 +246,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     file.metadata().map(place).ok() == path.metadata().map(place).ok()
 }
 
-/// A file that is open does not lose its name on Windows, so it is always the one.
+/// An open file keeps its name on Windows, so it is always the right one.
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &Path) -> bool {
     true

@@ -1,8 +1,10 @@
-//! Which turns may run at the same time, by where they may write. Pure: no file is looked at.
+//! Which turns may run at the same time, depending on where they may write. Pure: does not access
+//! the disk.
 //!
-//! Codex finds the folders of a sandbox by their names, anew for each command. Whoever may write in the
-//! folder around one of them can put a link to anywhere in its place, and a command of the other turn
-//! then writes there. So no turn runs while another may write around a folder that it was given.
+//! Codex finds the folders of a sandbox by name, again for each command. A turn that may write in
+//! the parent of such a folder can replace the folder by a link to anywhere, and a command of the
+//! other turn then writes there. So no turn runs while another may write in a parent of one of its
+//! folders.
 
 use std::path::Path;
 
@@ -10,22 +12,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::system::links;
 
-/// The folders in which a turn may write, as they really are. In texts, which the table can hold: of
-/// what is not Unicode, two that differ may be taken for the same, so rather too many turns wait.
+/// The folders in which a turn may write, with links resolved. Stored as text for the table: two
+/// different names that are not Unicode may look the same, in which case turns wait more often than
+/// needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WritableRoots {
-    /// What it was given to work in.
+    /// The folders that it was given to work in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) own: Vec<String>,
-    /// Folders for temporary files. They are given up rather than waited for.
+    /// Folders for temporary files. A turn does without a clashing one rather than wait for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) temp: Vec<Temp>,
-    /// There are more than can be told to others, who must take it for any.
+    /// There are too many to list in the table, so other turns must assume any folder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) any: bool,
 }
 
-/// A folder for temporary files that is not within another one of the turn.
+/// A folder for temporary files that is not inside another folder of the turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Temp {
     pub(crate) which: Which,
@@ -35,32 +38,32 @@ pub(crate) struct Temp {
     pub(crate) links: Vec<String>,
 }
 
-/// How Codex knows a folder for temporary files.
+/// How Codex refers to a folder for temporary files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Which {
     /// `/tmp`.
     SlashTmp,
-    /// That of the variable `TMPDIR`.
+    /// The value of `TMPDIR`.
     TmpDir,
 }
 
-/// Two folders, one in the other, of two turns that must not run together.
+/// Two folders of two turns, one inside the other, so that these turns must not run together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clash {
-    /// Where the other turn may write, or what it was given.
+    /// Where the other turn may write, or a folder that it was given.
     pub(crate) theirs: String,
     pub(crate) mine: String,
 }
 
 impl WritableRoots {
-    /// As much of them as the table has room for.
+    /// The form for more folders than the table has room for.
     pub(crate) fn shortened() -> Self {
         Self { any: true, ..Self::default() }
     }
 
-    /// What the turn must wait for, beside a turn that `runs` or waits in front of it.
+    /// The clash for which this turn must wait, beside a turn that `runs` or waits in front of it.
     ///
-    /// One that waits gives its folders for temporary files up when its turn comes, if it must.
+    /// A waiting turn drops its folders for temporary files when its turn comes, if it must.
     pub(crate) fn clash(&self, other: &Self, runs: bool) -> Option<Clash> {
         if self.any || other.any {
             let first = |roots: &Self| roots.own.first().cloned().unwrap_or_default();
@@ -76,8 +79,8 @@ impl WritableRoots {
         })
     }
 
-    /// Gives up the folders for temporary files that clash with what the other has.
-    pub(crate) fn give_up(&mut self, other: &Self, runs: bool) {
+    /// Drops the folders for temporary files that clash with those of the other turn.
+    pub(crate) fn drop_clashing_temp(&mut self, other: &Self, runs: bool) {
         self.temp.retain(|temp| {
             let holds = other.names().any(|(name, _)| is_within(name, &temp.folder));
             let lies = |name: &str| other.folders().any(|(folder, _)| is_within(name, folder));
@@ -92,7 +95,7 @@ impl WritableRoots {
         own.chain(self.temp.iter().map(|temp| (temp.folder.as_str(), true)))
     }
 
-    /// What must not be exchanged for it to write nowhere else.
+    /// Names that nobody may replace while it runs.
     fn names(&self) -> impl Iterator<Item = (&str, bool)> {
         let own = self.own.iter().map(|folder| (folder.as_str(), false));
         own.chain(self.temp.iter().flat_map(Temp::names).map(|name| (name, true)))
@@ -163,12 +166,12 @@ mod tests {
         for runs in [true, false] {
             assert!(!clash(&elsewhere, &in_tmp, runs));
             let mut beside = elsewhere.clone();
-            beside.give_up(&in_tmp, runs);
+            beside.drop_clashing_temp(&in_tmp, runs);
             assert_eq!(beside, roots(&["/a"], &[]));
         }
         assert!(!clash(&in_tmp, &roots(&["/tmp/y"], &[]), true));
         let mut unharmed = elsewhere.clone();
-        unharmed.give_up(&elsewhere, true);
+        unharmed.drop_clashing_temp(&elsewhere, true);
         assert_eq!(unharmed, elsewhere);
     }
 
@@ -179,7 +182,7 @@ mod tests {
         assert!(clash(&around, &within, true));
         assert!(!clash(&around, &within, false));
         assert!(!clash(&within, &around, true));
-        within.give_up(&around, true);
+        within.drop_clashing_temp(&around, true);
         assert_eq!(within, roots(&["/b"], &[]));
         let mut linked = roots(&["/b"], &["/c"]);
         linked.temp[0].links.push("/a/link".into());
@@ -187,7 +190,7 @@ mod tests {
             clash(&around, &linked, true),
             "whoever may write in /a can lead the link elsewhere"
         );
-        linked.give_up(&around, true);
+        linked.drop_clashing_temp(&around, true);
         assert!(linked.temp.is_empty());
     }
 

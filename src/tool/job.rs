@@ -45,7 +45,7 @@ pub(super) async fn deciding<T: Send + 'static>(
     let done = commit.clone();
     let answer = within(jobs, move |jobs| work(jobs, &done)).await;
     answer
-        .unwrap_or_else(|| Err(if commit.give_up() { Problem::NoAnswer } else { Problem::Unsure }))
+        .unwrap_or_else(|| Err(if commit.abandon() { Problem::NoAnswer } else { Problem::Unsure }))
 }
 
 /// `None` if the disk does not respond in time.

@@ -1,4 +1,4 @@
-//! How a turn of a job ends, as the job's log says it. Pure.
+//! How a turn of a job ends, as recorded in the job's log. Pure.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -7,29 +7,29 @@ use crate::job::record::JobEvent;
 use crate::job::status::{JobError, Status};
 use crate::model::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
 
-/// Why the turns of a job end that is not cancelled.
-pub(super) const TOLD_TO_LEAVE: &str = "the process that ran the job was told to leave";
+/// Why the turns of a job end that was not cancelled.
+pub(super) const TERMINATED: &str = "the process that ran the job was told to leave";
 
 /// Why a turn is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stopped {
     /// The job was cancelled.
     Cancelled,
-    /// The next prompt would not wait.
+    /// The next prompt interrupts it.
     ForReply,
 }
 
 pub(super) type Outcome = Result<Answer, Box<Failure>>;
 
-/// The end of a prompt whose turn had not begun: Codex knows nothing of it.
-pub(super) fn not_begun(mut event: JobEvent) -> JobEvent {
+/// Adjusts the end of a prompt whose turn had not started: Codex knows nothing about it.
+pub(super) fn not_started(mut event: JobEvent) -> JobEvent {
     if let JobEvent::Ended { status: Status::Interrupted, error, .. } = &mut event {
-        *error = Some(JobError::not_begun(TOLD_TO_LEAVE));
+        *error = Some(JobError::not_started(TERMINATED));
     }
     event
 }
 
-/// How a turn of a job ended.
+/// The event for the end of a turn.
 pub(super) fn ending(
     prompt: Option<Uuid>,
     outcome: Outcome,
@@ -40,7 +40,7 @@ pub(super) fn ending(
         Ok(answer) => JobEvent::Ended {
             status: Status::Completed,
             prompt,
-            told: true,
+            notify: true,
             more,
             session_id: Some(answer.session_id),
             result: Some(answer.reply),
@@ -57,14 +57,14 @@ pub(super) fn ending(
             let error = match status {
                 Status::Interrupted => JobError::interrupted(match stopped {
                     Some(_) => "the turn was interrupted for the next prompt",
-                    None => TOLD_TO_LEAVE,
+                    None => TERMINATED,
                 }),
                 _ => JobError::of(&kind),
             };
             JobEvent::Ended {
                 status,
                 prompt,
-                told: stopped != Some(Stopped::ForReply),
+                notify: stopped != Some(Stopped::ForReply),
                 more,
                 session_id,
                 result: None,

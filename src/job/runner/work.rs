@@ -1,4 +1,4 @@
-//! The turns of one job: prompts are taken out of its inbox and run, and their ends are written down.
+//! The turns of one job: takes prompts out of its inbox, runs them, and records how they end.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ending::{Outcome, Stopped, TOLD_TO_LEAVE, ending, not_begun};
+use super::ending::{Outcome, Stopped, TERMINATED, ending, not_started};
 use crate::job::bell::Bell;
 use crate::job::folder::{Folder, WriteLock};
 use crate::job::inbox::QueuedPrompt;
@@ -24,8 +24,10 @@ use crate::model::session_id::SessionId;
 use crate::system::private::read_whole;
 use crate::system::signals::Signals;
 use crate::turn::Codex;
+use crate::turn::scheduling::Scheduling;
+use crate::turn::tap::Taps;
 
-/// The turns of a job that wait or run in this process.
+/// The turns of the job that wait or run in this process.
 pub(super) struct Work {
     folder: Folder,
     writer: SharedWriter,
@@ -34,10 +36,10 @@ pub(super) struct Work {
     rung: Arc<Notify>,
     active: Vec<Active>,
     outcomes: JoinSet<(Uuid, Outcome)>,
-    /// The process was told to leave.
+    /// Whether the process was told to exit.
     pub(super) leaving: bool,
-    /// Why nothing more can be written down.
-    trouble: Option<String>,
+    /// Why nothing more can be recorded.
+    write_error: Option<String>,
 }
 
 impl Work {
@@ -51,40 +53,40 @@ impl Work {
     ) -> io::Result<Self> {
         let state = store.recover(folder, job)?;
         let mut writer = store.writer(folder, state, lock)?;
-        writer.take_over()?;
-        // It may have been used up by the job's last end.
-        folder.keep_reserve()?;
+        writer.claim()?;
+        // The last end of the job may have used it up.
+        folder.ensure_reserve()?;
         Ok(Self {
             folder: folder.clone(),
             writer: SharedWriter::new(writer),
             codex,
-            rung: bell.rope(),
+            rung: bell.notifier(),
             active: Vec::new(),
             outcomes: JoinSet::new(),
             leaving: false,
-            trouble: None,
+            write_error: None,
         })
     }
 
     pub(super) async fn run(&mut self, signals: &mut Signals, bell: &Bell) -> io::Result<()> {
         if let Err(error) = self.work(signals, bell).await {
-            let given_up = self.give_up(&error).await;
-            // The end of what is left here will not be written down.
+            let given_up = self.abandon(&error).await;
+            // Their ends will not be recorded.
             self.active.clear();
             return given_up.and(Err(error));
         }
         if self.leaving {
-            self.dismiss_asks(|| (Status::Interrupted, JobError::not_begun(TOLD_TO_LEAVE)))?;
+            self.dismiss_queued(|| (Status::Interrupted, JobError::not_started(TERMINATED)))?;
         }
-        self.folder.forget_stop()?;
+        self.folder.clear_cancel()?;
         self.writer.lock().sync()
     }
 
     async fn work(&mut self, signals: &mut Signals, bell: &Bell) -> io::Result<()> {
         loop {
             if !self.leaving {
-                self.look_for_cancel()?;
-                self.take_asks()?;
+                self.check_for_cancel()?;
+                self.take_prompts()?;
             }
             if self.active.is_empty() {
                 break;
@@ -103,31 +105,32 @@ impl Work {
                 () = bell.rung() => {
                     let mut writer = self.writer.lock();
                     writer.flush()?;
-                    writer.tell_late();
+                    writer.retry_notifications();
                 }
             }
         }
         Ok(())
     }
 
-    /// Writes down that the prompts in the inbox are not begun.
-    fn dismiss_asks(&self, why: impl Fn() -> (Status, JobError)) -> io::Result<()> {
+    /// Records that the prompts in the inbox will not be started.
+    fn dismiss_queued(&self, why: impl Fn() -> (Status, JobError)) -> io::Result<()> {
         let mut writer = self.writer.lock();
-        let asks = self.folder.asks()?;
-        for (at, (id, path)) in asks.iter().enumerate() {
-            let text = read_whole::<QueuedPrompt>(path).map(|ask| ask.text).unwrap_or_default();
+        let queued_prompts = self.folder.queued_prompts()?;
+        for (at, (id, path)) in queued_prompts.iter().enumerate() {
+            let text =
+                read_whole::<QueuedPrompt>(path).map(|prompt| prompt.text).unwrap_or_default();
             let (status, error) = why();
-            let more = !self.active.is_empty() || at + 1 < asks.len();
+            let more = !self.active.is_empty() || at + 1 < queued_prompts.len();
             writer.dismiss(Dismissed { id: *id, text, status, error }, more)?;
             fs::remove_file(path)?;
         }
         Ok(())
     }
 
-    /// Stops what runs, because it cannot be written down, and writes down that with what was set
-    /// aside.
-    async fn give_up(&mut self, error: &io::Error) -> io::Result<()> {
-        let trouble = self.trouble.insert(error.to_string()).clone();
+    /// Stops the running turns because they cannot be recorded, and records that in the space that
+    /// was set aside.
+    async fn abandon(&mut self, error: &io::Error) -> io::Result<()> {
+        let write_error = self.write_error.insert(error.to_string()).clone();
         for active in &self.active {
             active.cancel.cancel();
         }
@@ -135,26 +138,26 @@ impl Work {
             let (id, outcome) = ended.map_err(io::Error::other)?;
             self.ended(id, outcome)?;
         }
-        let not_recorded = FailureKind::NotRecorded { reason: trouble };
-        self.dismiss_asks(|| (Status::Failed, JobError::of(&not_recorded)))?;
+        let not_recorded = FailureKind::NotRecorded { reason: write_error };
+        self.dismiss_queued(|| (Status::Failed, JobError::of(&not_recorded)))?;
         let mut writer = self.writer.lock();
         if writer.state().status.has_ended() {
             return Ok(());
         }
         let failure = Failure::of(not_recorded, None);
-        writer.end(0, ending(None, Err(failure), None, false))
+        writer.record_end(0, ending(None, Err(failure), None, false))
     }
 
-    /// Starts, or puts in line, what was asked since.
-    fn take_asks(&mut self) -> io::Result<()> {
-        for (id, path) in self.folder.asks()? {
-            // Until it has told its session, the first turn is the only one there can be.
+    /// Starts or queues the prompts that have arrived.
+    fn take_prompts(&mut self) -> io::Result<()> {
+        for (id, path) in self.folder.queued_prompts()? {
+            // Until its session is known, the first turn must be the only one.
             let session = self.writer.lock().state().session_id;
             if session.is_none() && !self.active.is_empty() {
                 return Ok(());
             }
-            let ask: QueuedPrompt = match read_whole(&path) {
-                Ok(ask) => ask,
+            let prompt: QueuedPrompt = match read_whole(&path) {
+                Ok(prompt) => prompt,
                 Err(error) => {
                     tracing::error!(%error, "a prompt cannot be read");
                     let message = format!("the prompt cannot be read: {error}");
@@ -169,12 +172,12 @@ impl Work {
             let is_new = !self.writer.lock().state().has_taken(id);
             if is_new {
                 let event =
-                    JobEvent::Prompt { id, text: ask.text.clone(), interrupt: ask.interrupt };
-                self.writer.lock().note(0, event)?;
+                    JobEvent::Prompt { id, text: prompt.text.clone(), interrupt: prompt.interrupt };
+                self.writer.lock().record(0, event)?;
             }
             fs::remove_file(path)?;
             if is_new {
-                self.start(id, ask, session)?;
+                self.start(id, prompt, session)?;
             }
         }
         Ok(())
@@ -183,28 +186,24 @@ impl Work {
     fn start(
         &mut self,
         id: Uuid,
-        mut ask: QueuedPrompt,
+        mut prompt: QueuedPrompt,
         session: Option<SessionId>,
     ) -> io::Result<()> {
-        ask.session_id = session.or(ask.session_id);
-        // There is a copy.
-        ask.fork &= session.is_none();
-        let interrupt = ask.interrupt;
+        prompt.session_id = session.or(prompt.session_id);
+        // The copy exists already.
+        prompt.fork &= session.is_none();
+        let interrupt = prompt.interrupt;
         let number = Arc::default();
         let (_ending, end_written) = oneshot::channel();
-        let recorder = TurnRecorder::new(
-            self.writer.clone(),
-            Arc::clone(&number),
-            id,
-            Arc::clone(&self.rung),
-            end_written,
-        );
+        let recorder =
+            TurnRecorder::new(self.writer.clone(), Arc::clone(&number), id, Arc::clone(&self.rung));
         let cancel = CancellationToken::new();
         let mut active = Active { id, number, cancel, stopped: None, _ending };
-        match ask.into_request() {
+        match prompt.into_request() {
             Ok((request, policy)) => {
-                let turn =
-                    self.codex.start_recorded(request, policy, Box::new(recorder), interrupt);
+                let scheduling = Scheduling::Job { in_front: interrupt, end_recorded: end_written };
+                let (policy, taps) = (Arc::new(policy), Taps::one(recorder));
+                let turn = self.codex.start_with(request, policy, scheduling, taps);
                 active.cancel = turn.canceller();
                 self.outcomes.spawn(async move { (id, turn.outcome().await) });
             }
@@ -223,16 +222,16 @@ impl Work {
         Ok(())
     }
 
-    /// Stops everything if the job was cancelled, also what was not begun.
-    fn look_for_cancel(&mut self) -> io::Result<()> {
-        if !self.folder.is_to_stop() {
+    /// Stops everything, including what has not started, if the job was cancelled.
+    fn check_for_cancel(&mut self) -> io::Result<()> {
+        if !self.folder.is_cancel_requested() {
             return Ok(());
         }
-        // What is asked from now on is asked anew.
-        self.take_asks()?;
-        self.folder.forget_stop()?;
+        // Prompts that arrive from now on are new requests.
+        self.take_prompts()?;
+        self.folder.clear_cancel()?;
         let cancelled = FailureKind::Cancelled { by: CancelledBy::Caller };
-        self.dismiss_asks(|| (Status::Cancelled, JobError::of(&cancelled)))?;
+        self.dismiss_queued(|| (Status::Cancelled, JobError::of(&cancelled)))?;
         for active in &mut self.active {
             active.stop(Stopped::Cancelled);
         }
@@ -242,10 +241,12 @@ impl Work {
     fn ended(&mut self, id: Uuid, outcome: Outcome) -> io::Result<()> {
         let at = self.active.iter().position(|active| active.id == id);
         let active = self.active.swap_remove(at.expect("only what is active ends"));
-        let waiting = self.folder.asks().is_ok_and(|asks| !asks.is_empty());
-        // When it is left, or nothing can be written, these are told of at the very end.
+        let waiting =
+            self.folder.queued_prompts().is_ok_and(|queued_prompts| !queued_prompts.is_empty());
+        // When this process exits, or nothing can be recorded, the remaining prompts are dismissed
+        // at the very end.
         let more = !self.active.is_empty() || waiting;
-        let event = match (outcome, &self.trouble) {
+        let event = match (outcome, &self.write_error) {
             (Err(mut failure), Some(reason))
                 if matches!(failure.kind, FailureKind::Cancelled { .. }) =>
             {
@@ -255,8 +256,8 @@ impl Work {
             (outcome, _) => ending(Some(id), outcome, active.stopped, more),
         };
         let number = active.number.load(Ordering::Relaxed);
-        let event = if number == 0 { not_begun(event) } else { event };
-        self.writer.lock().end(number, event)
+        let event = if number == 0 { not_started(event) } else { event };
+        self.writer.lock().record_end(number, event)
     }
 }
 
@@ -264,11 +265,12 @@ impl Work {
 #[derive(Debug)]
 struct Active {
     id: Uuid,
-    /// Its number, as soon as it runs.
+    /// Its number in the job once it runs.
     number: Arc<AtomicU64>,
     cancel: CancellationToken,
     stopped: Option<Stopped>,
-    /// Dropped with this, once the turn's end is written down: then the next one may begin.
+    /// Dropped together with this when the end of the turn is recorded, so that the next one may
+    /// start.
     _ending: oneshot::Sender<()>,
 }
 

@@ -1,4 +1,4 @@
-//! The files of a server beside the table: one that it holds locked as long as it lives, and its bell.
+//! A server's own files beside the table: one that it keeps locked while it lives, and its bell.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use crate::system::bounded::open_file;
 use crate::system::file_lock::FileLock;
 use crate::system::private;
 
-/// How the name of what wakes a server ends.
+/// The extension of a server's bell.
 const BELL: &str = "bell";
 
 /// Who a server is, as written into its file.
@@ -24,41 +24,41 @@ const BELL: &str = "bell";
 pub(crate) struct Who {
     /// Its process id.
     pub(crate) pid: u32,
-    /// The origin that it was set to.
+    /// The origin from its settings.
     pub(crate) origin: String,
 }
 
-/// Is called when somebody rings for this server.
-pub(super) struct Heard(pub(super) Arc<dyn Fn() + Send + Sync>);
+/// Called when another server rings this one's bell.
+pub(super) struct OnRing(pub(super) Arc<dyn Fn() + Send + Sync>);
 
-impl std::fmt::Debug for Heard {
+impl std::fmt::Debug for OnRing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Heard")
     }
 }
 
-/// This server's own file, which goes with it.
+/// This server's own files, removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) path: PathBuf,
     _lock: FileLock,
-    /// Whether nobody listens to its bell any more.
+    /// Tells the bell's thread to end.
     is_gone: Arc<AtomicBool>,
     pub(super) bell: Option<File>,
 }
 
 impl Server {
-    pub(super) fn enter(folder: &Path, who: &Who, heard: &Heard) -> Result<Self, Unavailable> {
+    pub(super) fn enter(folder: &Path, who: &Who, on_ring: &OnRing) -> Result<Self, Unavailable> {
         let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
         let path = path_of(folder, &name);
         let file = private::open_options().write(true).create_new(true).open(&path)?;
         let lock = FileLock::lock_file_briefly(file)?;
         lock.file().write_all(&serde_json::to_vec(who).map_err(io::Error::from)?)?;
         let is_gone = Arc::new(AtomicBool::new(false));
-        let (gone, heard) = (Arc::clone(&is_gone), Arc::clone(&heard.0));
+        let (gone, on_ring) = (Arc::clone(&is_gone), Arc::clone(&on_ring.0));
         let listening = bell::listen(&bell_of(folder, &name), move || {
-            heard();
+            on_ring();
             !gone.load(Ordering::Acquire)
         });
         if let Err(error) = &listening {
@@ -71,14 +71,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.is_gone.store(true, Ordering::Release);
-        // Nobody may find it by its name any more.
+        // Wakes that thread, before the bell loses its name.
         let _rung = self.bell.as_mut().map(|bell| bell.write(b"."));
         drop(std::fs::remove_file(self.path.with_extension(BELL)));
         drop(std::fs::remove_file(&self.path));
     }
 }
 
-/// Whether a server can be called so: its name becomes that of files.
+/// Whether this can be the name of a server: it becomes part of file names.
 pub(crate) fn is_name(server: &str) -> bool {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     server.split_once('-').is_some_and(|(pid, id)| is_hex(pid) && is_hex(id) && !id.is_empty())
@@ -98,8 +98,8 @@ pub(super) fn read_who(server: &Path) -> Option<Who> {
     serde_json::from_str(&text).ok()
 }
 
-/// Whether a server's file is that of one that is alive. That of another is removed.
-pub(super) fn remains(server: &Path) -> bool {
+/// Whether the server with this file is alive. The files of a dead one are removed.
+pub(super) fn is_alive_or_remove(server: &Path) -> bool {
     let is_alive = match open_file(server) {
         Ok(file) => is_locked(file),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
@@ -111,15 +111,15 @@ pub(super) fn remains(server: &Path) -> bool {
     is_alive
 }
 
-/// Removes the files of servers that were killed.
-pub(super) fn remove_the_dead(folder: &Path) {
+/// Removes the files of killed servers.
+pub(super) fn remove_dead_servers(folder: &Path) {
     let paths = folder.read_dir().into_iter().flatten().flatten().map(|file| file.path());
     for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "server")) {
-        remains(&path);
+        is_alive_or_remove(&path);
     }
 }
 
-/// Whether somebody holds the lock of a file. Where that cannot be found out, it counts as held.
+/// Whether somebody holds the lock of a file. If unsure, it counts as held.
 pub(super) fn is_locked(file: File) -> bool {
     FileLock::try_lock_file(file).is_err()
 }

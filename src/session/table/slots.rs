@@ -5,16 +5,16 @@ use std::io;
 #[cfg(not(unix))]
 use std::io::{Read, Seek, SeekFrom, Write};
 
-/// The bytes of a slot: one line of JSON, filled up by spaces. Divides the size of a page.
+/// The size of a slot in bytes: one line of JSON, padded with spaces. Divides the page size.
 pub(crate) const SLOT: usize = 4096;
 
-/// What is in one.
+/// The content of a slot.
 pub(crate) type Slot = [u8; SLOT];
 
 /// The largest table that is read: more than all calls of a hundred servers.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// A slot that holds a line, or nothing.
+/// A slot with this line. `None` if the line is too long.
 pub(crate) fn slot_of(line: &[u8]) -> Option<Slot> {
     let mut slot = [b' '; SLOT];
     slot.get_mut(..line.len())?.copy_from_slice(line);

@@ -1,4 +1,4 @@
-//! The table as one sees it who is not in it.
+//! The table as seen by a process that is not in it.
 
 use std::io;
 use std::path::Path;
@@ -9,21 +9,21 @@ use super::{PATIENCE, TABLE, Unavailable};
 use crate::system::bounded::open_file;
 use crate::system::file_lock::FileLock;
 
-/// All slots, and the names of the servers that are alive.
+/// All slots, and the servers that are alive, by name.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) slots: Vec<u8>,
     pub(crate) servers: Vec<(String, Who)>,
 }
 
-/// The slots and the servers that are alive, for one who is none of them and writes nothing. `None` if
-/// there is no table. One that is held is waited for, but not for ever.
+/// Reads the slots and which servers are alive. Writes nothing. `None` if there is no table. Waits
+/// up to [`PATIENCE`] for a table that is locked.
 pub(crate) fn snapshot(folder: &Path) -> Result<Option<Snapshot>, Unavailable> {
     let file = match open_file(&folder.join(TABLE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    // Under the lock, so that nobody who enters finds a file of theirs locked.
+    // Under the lock, so that no server that is just entering finds its new file locked.
     let lock = FileLock::lock_file_within(file, PATIENCE)?;
     let slots = slots_in(lock.file())?;
     let files = folder.read_dir()?.flatten().map(|entry| entry.path());
