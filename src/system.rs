@@ -1,5 +1,5 @@
-//! What this program needs of the operating system: files that others may have put there, signals, what
-//! wakes another process, and the log.
+//! What this program needs from the operating system: private files, files that others may have
+//! planted, file locks, signals, a way to wake other processes, and the log.
 
 pub(crate) mod bell;
 pub(crate) mod bounded;

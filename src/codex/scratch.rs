@@ -1,5 +1,5 @@
-//! Files that Codex reads in one run, such as the schema of its answer. They hold what a caller wrote,
-//! so they can be read by their owner alone, and are gone when the run is over.
+//! Files that Codex reads in one run, such as the schema of its answer. They hold a caller's text,
+//! so only their owner can read them, and they are removed after the run.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,13 +13,13 @@ use super::command::Files;
 use crate::model::options::{Image, Options};
 use crate::system::private;
 
-/// How long files are kept that a killed process left behind: longer than any turn.
+/// The age from which files of a killed process are removed: longer than any turn.
 const LEFT_BEHIND: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// How the name of a run's folder below the state folder begins.
+/// The prefix of a run's folder below the state folder.
 const PREFIX: &str = "run-";
 
-/// The files of one run. They are removed when this is dropped.
+/// The files of one run, removed when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     folder: Option<TempDir>,
@@ -27,8 +27,8 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Writes what Codex wants as files, below the state folder, or without one in the system's
-    /// folder for such things.
+    /// Writes what Codex needs as files, below the state folder, or without one in the system's
+    /// folder for temporary files.
     pub(crate) fn write(state_dir: Option<&Path>, options: &Options) -> io::Result<Self> {
         Self::write_or(state_dir, &std::env::temp_dir(), options)
     }
@@ -49,7 +49,7 @@ impl Scratch {
                 remove_left_behind(&all);
                 folder
             }
-            // What else lies in the system's folder is nothing of ours.
+            // Anything else in the system's folder may belong to somebody else.
             None => private_folder(temporary, concat!(env!("CARGO_PKG_NAME"), "-"))?,
         };
         let mut scratch = Self { folder: Some(folder), files: Files::default() };
@@ -60,7 +60,7 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// Gives other names to the pictures that Codex would not find by their own.
+    /// Links pictures under other names if Codex would not find them by their own.
     fn name_pictures(&mut self, images: &[Image]) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         for (number, image) in images.iter().enumerate() {
@@ -75,7 +75,7 @@ impl Scratch {
             }
             #[cfg(unix)]
             std::os::unix::fs::symlink(path, &name)?;
-            // Windows lets only some make a link.
+            // On Windows only some users can create links.
             #[cfg(not(unix))]
             fs::copy(path, &name)?;
             self.files.image_aliases.push((path.to_owned(), name));
@@ -92,7 +92,7 @@ impl Scratch {
     }
 }
 
-/// Whether Codex would take a path for several: it divides `-i` at commas (0.77 to 0.171).
+/// Whether Codex would take a path for several: it splits `-i` at commas (0.77 to 0.171).
 fn is_divided(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().contains(&b',')
 }
@@ -107,7 +107,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A new folder for its owner alone, below one that is made if there is none.
+/// A new folder for its owner alone, inside one that is created if needed.
 fn private_folder(within: &Path, prefix: &str) -> io::Result<TempDir> {
     let explain =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", within.display()));
@@ -115,7 +115,7 @@ fn private_folder(within: &Path, prefix: &str) -> io::Result<TempDir> {
     let mut folder = tempfile::Builder::new();
     #[cfg(unix)]
     folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    // Its own error names a folder that there is not.
+    // The builder's own error would name a folder that does not exist.
     let made = folder.prefix(prefix).tempdir_in(within);
     made.map_err(|error| explain(error.kind().into()))
 }
@@ -123,7 +123,7 @@ fn private_folder(within: &Path, prefix: &str) -> io::Result<TempDir> {
 fn remove_left_behind(all: &Path) {
     let is_ours = |folder: &fs::DirEntry| {
         let name = folder.file_name();
-        // An older version named them by a UUID.
+        // Older versions named them by a UUID.
         name.to_str().is_some_and(|name| name.starts_with(PREFIX) || Uuid::try_parse(name).is_ok())
     };
     for folder in fs::read_dir(all).into_iter().flatten().flatten().filter(is_ours) {

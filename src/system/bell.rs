@@ -1,22 +1,22 @@
-//! What wakes a process of the same user: a named pipe, which takes no room on the disk. So one that waits
-//! costs nothing, and however many there are, no limit of the system is reached.
+//! Wakes another process of the same user by a named pipe, which takes no space on the disk. A
+//! waiting process costs nothing, and however many there are, no limit of the system is reached.
 
 use std::fs::File;
 use std::path::Path;
 
-/// Rings where somebody listens.
+/// Rings, if somebody listens.
 #[cfg(unix)]
 pub(crate) fn ring(path: &Path) {
     use std::fs::OpenOptions;
     use std::io::Write;
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
-    // Without a reader, opening fails at once; with a pipe that is full, whoever reads is woken anyway.
+    // Opening fails at once without a reader. If the pipe is full, the reader is woken anyway.
     let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
     let Ok(mut pipe) = OpenOptions::new().write(true).custom_flags(flags).open(path) else {
         return;
     };
-    // Somebody may have put something else in its place, which is not to be written to.
+    // Somebody may have put something else in its place, which must not be written to.
     if pipe.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         let _full = pipe.write(b".");
     }
@@ -25,12 +25,12 @@ pub(crate) fn ring(path: &Path) {
 #[cfg(not(unix))]
 pub(crate) fn ring(_path: &Path) {}
 
-/// Has `heard` called whenever it is rung, until it says that this is enough. What is returned rings too,
-/// when something is written to it.
+/// Calls `heard` whenever the bell rings, until it returns `false`. A byte written to the returned
+/// file rings too.
 ///
 /// # Errors
 ///
-/// Where there can be no named pipe.
+/// If there can be no named pipe.
 #[cfg(unix)]
 pub(crate) fn listen(
     path: &Path,
@@ -46,7 +46,7 @@ pub(crate) fn listen(
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    // For writing too, so that it is never at its end.
+    // Opened for writing too, so that reading never reaches an end.
     let mut pipe = OpenOptions::new().read(true).write(true).open(path)?;
     let rope = pipe.try_clone()?;
     let listen = move || {

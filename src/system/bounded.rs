@@ -1,5 +1,5 @@
-//! Reading files that somebody else may have put there: only regular files, never waiting for one, and
-//! no more of it than a bound. And waiting no longer than a bound for a disk that does not answer.
+//! Reads files that somebody else may have planted: only regular files, without blocking, and only
+//! up to a limit. And waits for a disk that may not answer, for a bounded time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -9,11 +9,11 @@ use std::time::Duration;
 /// The longest configuration file that is read, in bytes. Codex's own are a few kilobytes.
 pub(crate) const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// Opens a regular file without waiting: a pipe would be waited for, and a device read for ever.
+/// Opens a regular file for reading, without blocking: a pipe would block, and a device never end.
 ///
 /// # Errors
 ///
-/// If there is none, or if it is something else than a file.
+/// If there is no such file, or it is not a regular file.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -24,7 +24,7 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// If the system refuses, or if it is something else than a file.
+/// If the system refuses, or it is not a regular file.
 pub(super) fn open_regular(
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a flag to set"))]
     mut options: OpenOptions,
@@ -40,7 +40,7 @@ pub(super) fn open_regular(
     }
 }
 
-/// A file's content, which is at most `max` bytes long.
+/// The content of a file of at most `max` bytes.
 ///
 /// # Errors
 ///
@@ -54,18 +54,19 @@ pub(crate) fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a file that is at most `max` bytes long.
+/// The text of a file of at most `max` bytes.
 ///
 /// # Errors
 ///
-/// As [`open_file`], and if it is longer, or no UTF-8.
+/// As [`open_file`], and if it is longer or not UTF-8.
 pub(crate) fn read_text(path: &Path, max: u64) -> io::Result<String> {
     let text = String::from_utf8(read_bytes(path, max)?);
     text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Does what blocks on files, and waits for it so long: a network's disk may never answer. `None` if it
-/// was not done by then, or broke off. It may still be done later.
+/// Runs work that blocks on files on a thread of its own, and waits for it up to `within`: a
+/// network disk may never answer. `None` if it was not done by then, or panicked. It may still be
+/// done later.
 pub(crate) async fn blocking<T: Send + 'static>(
     within: Duration,
     work: impl FnOnce() -> T + Send + 'static,

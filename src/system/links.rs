@@ -1,12 +1,12 @@
-//! Where a path leads, and through which symbolic links.
+//! Resolves symbolic links.
 
 use std::path::{Component, Path, PathBuf};
 
-/// How many symbolic links are followed in one path, as on Linux.
+/// The maximum number of links to follow in one path, as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// Where an absolute path leads, also one that is not there or not yet, and the symbolic links through
-/// which it does: whoever may write in the folder of one can lead it elsewhere.
+/// Where an absolute path leads, even if nothing is there yet, and the symbolic links on the way: a
+/// process that can write in the folder of a link can redirect it.
 pub(crate) fn follow(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     let mut rest = parts(path);
     let (mut real, mut links) = (PathBuf::new(), Vec::new());
@@ -30,13 +30,13 @@ pub(crate) fn follow(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     (real, links)
 }
 
-/// Whether `path` lies in `folder`, and is not the folder itself: whoever may write in the folder can put
-/// something else in its place. The folder itself they cannot, as they may not write around it.
+/// Whether `path` lies inside `folder`, and is not the folder itself: a process that can write in
+/// the folder can replace what is inside, but not the folder itself.
 pub(crate) fn is_within(path: &Path, folder: &Path) -> bool {
     path != folder && path.starts_with(folder)
 }
 
-/// The components of a path that lead anywhere, the last one first.
+/// The components of a path, without `.`, in reverse order.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let lead = |part: &Component<'_>| !matches!(part, Component::CurDir);
     let parts = path.components().filter(lead).map(|part| PathBuf::from(part.as_os_str()));

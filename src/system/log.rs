@@ -1,9 +1,8 @@
 //! The log, on standard error and in a file. Standard output belongs to MCP.
 //!
-//! What is logged never waits for whoever should read it: lines go to a thread that writes them, and
-//! are lost when that one is far behind. Whatever is in an event, it is one line, of a bounded length,
-//! and commands no terminal. Prompts and replies are not logged at all below `trace`,
-//! which no flag turns on.
+//! Logging never blocks: lines go to a thread that writes them, and are dropped if it falls far
+//! behind. Each event becomes one line of limited length without terminal escapes. Prompts and
+//! replies are only logged at `trace`, which no flag turns on.
 
 mod queue;
 
@@ -25,13 +24,13 @@ use super::private;
 use crate::model::text::{LineBreaks, escape_controls, shortened};
 use queue::Queue;
 
-/// How long whoever leaves waits for what was logged to be written.
+/// How long to wait for pending lines before exiting.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(250);
 
 /// The longest line, in characters.
 const LINE_CHARS: usize = 8_000;
 
-/// Waits a moment, when it is dropped, for what was logged to be written.
+/// Waits a moment for pending lines when dropped.
 #[derive(Debug)]
 pub(crate) struct Log {
     queues: Vec<Queue>,
@@ -46,8 +45,11 @@ impl Drop for Log {
     }
 }
 
-/// Starts the log, with what is at least of this level on standard error. Can be done once in a
-/// process.
+/// Starts the log, with this level on standard error. Works once per process.
+///
+/// # Errors
+///
+/// If the file cannot be opened, as a message for the user.
 pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, String> {
     let mut queues = Vec::new();
     let mut writer = |output: Box<dyn io::Write + Send>| {
@@ -80,7 +82,7 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
     Ok(Log { queues })
 }
 
-/// Makes a line of each event that it is given, which comes whole.
+/// Makes one line of each event, which arrives in one piece.
 #[derive(Clone)]
 struct Tame(Queue);
 
@@ -107,13 +109,13 @@ impl<'a> MakeWriter<'a> for Tame {
     }
 }
 
-/// What is logged of whom. rmcp logs what clients notify of at `info`, and the arguments of tools, and
-/// so prompts, at `debug`.
+/// The levels to log. rmcp logs client notifications at `info`, and tool arguments, hence prompts,
+/// at `debug`.
 fn levels(own: LevelFilter) -> Targets {
     Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(LevelFilter::WARN)
 }
 
-/// Opens the file so that only its owner can read it, also if it was there and others could.
+/// Opens the file so that only its owner can read it, even if it existed with other permissions.
 fn private_file(path: &Path) -> io::Result<File> {
     let file = private::open_options().create(true).append(true).open(path)?;
     #[cfg(unix)]
@@ -123,7 +125,7 @@ fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Logs a panic. A message that was put together at run time is left out: it may quote a prompt.
+/// Logs a panic. A message that was formatted at run time is left out: it may quote a prompt.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload().downcast_ref::<&str>().copied().unwrap_or("(not logged)");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Files and folders that only their owner can read, and where the user's state lies.
+//! Files and folders that only their owner can read, and the user's state folder.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -9,20 +9,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
-/// How the name of a file ends that is still being written, and after how long nobody writes it any
-/// more.
+/// The extension of a file that is still being written, and the age from which its writer must be
+/// gone.
 const UNFINISHED: &str = ".new";
 pub(crate) const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
 use super::bounded::read_bytes;
 
-/// The longest file that is read whole. A prompt or a result of Codex's is a few megabytes at most.
+/// The longest file that is read whole. A prompt or a result is a few megabytes at most.
 const MAX_WHOLE_BYTES: u64 = 256 << 20;
 
-/// Where state is kept if no setting says: `$XDG_STATE_HOME/codex-persistent-mcp`, which is
-/// `~/.local/state/codex-persistent-mcp` where the variable is not set (XDG Base Directory
-/// Specification 0.8, which also says that a relative path is to be ignored). On Windows
-/// `%LOCALAPPDATA%\codex-persistent-mcp`.
+/// The default state folder: `$XDG_STATE_HOME/codex-persistent-mcp`, or
+/// `~/.local/state/codex-persistent-mcp` if the variable is not set or holds a relative path (XDG
+/// Base Directory Specification 0.8). On Windows `%LOCALAPPDATA%\codex-persistent-mcp`.
 pub(crate) fn default_state_dir() -> Option<PathBuf> {
     let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
     let base = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -32,7 +31,7 @@ pub(crate) fn default_state_dir() -> Option<PathBuf> {
     Some(base.join(env!("CARGO_PKG_NAME")))
 }
 
-/// Makes a folder, and those above it, for its owner alone. One that is there stays as it is.
+/// Creates a folder, and its parents, for their owner alone. An existing folder stays as it is.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -41,7 +40,7 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Options with which a file that is made can be read by its owner alone.
+/// Options that create files for their owner alone.
 pub(crate) fn open_options() -> OpenOptions {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode to set"))]
     let mut options = OpenOptions::new();
@@ -50,12 +49,13 @@ pub(crate) fn open_options() -> OpenOptions {
     options
 }
 
-/// Reads a file that was written whole.
+/// Reads a JSON file that is written whole.
 pub(crate) fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
     Ok(serde_json::from_slice(&read_bytes(path, MAX_WHOLE_BYTES)?)?)
 }
 
-/// Writes a file so that others see the old one or the new one, whole, also after a power failure.
+/// Writes a JSON file so that others see the old one or the new one, whole, even after a power
+/// failure.
 pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let new = replacement(path)?;
     new.as_file().write_all(&serde_json::to_vec(content)?)?;
@@ -63,7 +63,8 @@ pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> io::Result<(
     replace(new, path)
 }
 
-/// The same for what can be made anew: others see it whole, but a power failure may lose it.
+/// The same for content that can be recreated: others see it whole, but a power failure may lose
+/// it.
 pub(crate) fn write_often(path: &Path, content: &impl Serialize) -> io::Result<()> {
     write_bytes(path, &serde_json::to_vec(content)?)
 }
@@ -75,12 +76,13 @@ pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(new, path)
 }
 
-/// A new file beside `path`, for its owner alone, to be written and then to [replace] it. Dropped
-/// before that it is removed; if this process is killed, [`remove_unfinished`] removes it.
+/// A new file beside `path`, for its owner alone, to be written and then passed to [`replace`]. If
+/// it is dropped instead, it is removed; if this process is killed, [`remove_unfinished`] removes
+/// it later.
 pub(crate) fn replacement(path: &Path) -> io::Result<NamedTempFile> {
     let mut prefix = path.file_stem().unwrap_or_default().to_owned();
     prefix.push(".");
-    // Opened here, so that an error is the system's own.
+    // Opened here rather than by the builder, so that an error is the system's own.
     tempfile::Builder::new()
         .prefix(&prefix)
         .suffix(UNFINISHED)
@@ -89,12 +91,12 @@ pub(crate) fn replacement(path: &Path) -> io::Result<NamedTempFile> {
         })
 }
 
-/// Puts a finished [replacement] in the place of `path`.
+/// Moves a finished [`replacement`] to `path`.
 pub(crate) fn replace(new: NamedTempFile, path: &Path) -> io::Result<()> {
     Ok(new.persist(path).map(drop)?)
 }
 
-/// Removes files from a folder whose writers were killed before they were whole.
+/// Removes the files in a folder whose writers were killed before they were whole.
 pub(crate) fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -1,5 +1,5 @@
-//! Lines on their way to the log, and the thread that writes them. Nobody ever waits for a line to be
-//! written but whoever leaves, and not for long.
+//! Lines on their way to the log, and the thread that writes them. Only a process that exits waits
+//! for them, and not for long.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How many lines may wait for their writer.
+/// How many lines may wait to be written.
 const LINES_AHEAD: usize = 1_000;
 
-/// Lines for one output. Cheap to clone.
+/// The lines for one output. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -29,7 +29,7 @@ struct Waiting {
 }
 
 impl Queue {
-    /// Starts the thread that writes to `output`. What cannot be written is lost.
+    /// Starts the thread that writes to `output`. Lines that cannot be written are dropped.
     pub(super) fn new(output: impl Write + Send + 'static) -> Self {
         let shared = Arc::<Shared>::default();
         let queue = Self(Arc::clone(&shared));
@@ -40,7 +40,7 @@ impl Queue {
         queue
     }
 
-    /// Puts a line in, or loses it if too many wait.
+    /// Adds a line, or drops it if too many are waiting.
     pub(super) fn push(&self, line: Vec<u8>) {
         let mut waiting = self.0.lock();
         if waiting.lines.len() < LINES_AHEAD {
@@ -49,7 +49,7 @@ impl Queue {
         }
     }
 
-    /// Waits until all is written, at most so long.
+    /// Waits up to `within` until all lines are written.
     pub(super) fn flush(&self, within: Duration) {
         let remains = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
         drop(self.0.written.wait_timeout_while(self.0.lock(), within, remains));
@@ -77,7 +77,7 @@ impl Shared {
             };
             waiting.is_writing = true;
             drop(waiting);
-            // There is nobody to tell.
+            // There is nobody to report it to.
             drop(output.write_all(&line).and_then(|()| output.flush()));
         }
     }
