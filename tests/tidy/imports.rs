@@ -51,6 +51,10 @@ impl Source {
             imports.extend(leaves.iter().filter_map(|leaf| absolute(leaf, &module)));
         }
         for (at, _) in code.match_indices("crate::") {
+            // `$crate` is the macro's, wherever it is used.
+            if code[..at].ends_with('$') {
+                continue;
+            }
             let is_end = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
             let path = code[at..].split(is_end).next().unwrap_or_default().trim_end_matches(':');
             // The rest of a tree in braces was expanded above.
