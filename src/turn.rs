@@ -1,17 +1,18 @@
 //! Turns: a request goes in, events come out while it runs, an outcome at the end.
 //!
-//! [`Codex`] is the door of the library. Each turn is a task of its own that owns its process and
-//! everything else it needs, and goes on until the process is gone, also when nobody listens.
+//! [`Codex`] is the entry point of the library. Each turn is a task that owns its process and everything
+//! else it needs. It runs until the process is gone, also when nobody listens.
 
-mod account;
 pub(crate) mod advice;
 mod attempt;
 mod call;
 mod classify;
 mod clock;
-mod named;
+mod outcome;
+mod paths;
 mod plan;
 mod planner;
+mod record;
 mod run;
 pub(crate) mod scheduling;
 mod settle;
@@ -19,6 +20,7 @@ mod surroundings;
 pub(crate) mod tap;
 mod tokens;
 pub(crate) mod vet;
+mod warnings;
 mod writable_roots;
 
 use std::path::PathBuf;
@@ -35,6 +37,7 @@ use crate::codex::sessions::history::Histories;
 use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
 use crate::model::event::Event;
+use crate::model::limits::Limits;
 use crate::model::outcome::{Answer, Failure, FailureKind};
 use crate::model::policy::Policy;
 use crate::model::request::TurnRequest;
@@ -43,14 +46,17 @@ use crate::session::info::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
 use crate::system::depth::depth;
+use call::Call;
+use clock::Clock;
+use run::Run;
 use scheduling::Scheduling;
 use tap::Taps;
 
-/// How many events wait for a listener. Beyond, Codex is not read until it catches up.
+/// How many events wait for a listener. Codex is not read while there are more.
 const EVENTS_AHEAD: usize = 256;
 
-/// How long it may take to leave the line of calls, when nothing is left to do.
-const LEAVE_LINE_WITHIN: Duration = Duration::from_secs(1);
+/// How long it may take to leave the shared queue when no turn is left.
+const LEAVE_QUEUE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs turns of the user's Codex. Cheap to clone; all clones share one queue.
 #[derive(Debug, Clone)]
@@ -60,7 +66,7 @@ pub struct Codex(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    /// What callers may ask for, as the settings say.
+    /// What callers may request, by the settings.
     pub(crate) policy: Arc<Policy>,
     pub(crate) codex_home: Option<PathBuf>,
     pub(crate) queue: Queue,
@@ -68,15 +74,15 @@ pub(crate) struct Shared {
     pub(crate) histories: Histories,
     pub(crate) watchdog: Watchdog,
     pub(crate) versions: Versions,
-    /// Taken by each turn that is planned.
+    /// Limits how many turns are planned at a time.
     pub(crate) planning: Arc<tokio::sync::Semaphore>,
-    /// Taken by each turn that is vetted.
+    /// Limits how many turns are vetted at a time.
     vetting: tokio::sync::Semaphore,
-    /// Held while a last session is looked for, so that calls stay in order.
+    /// Held while a last session is searched, so that calls stay in order.
     finding_last: tokio::sync::Mutex<()>,
-    /// How many Codexes are around this process.
+    /// How many Codexes this process runs inside of.
     pub(crate) depth: u32,
-    /// Tells from a prompt whether its turn is a one-off, for sessions that only a record knows.
+    /// Whether a prompt is that of a one-off turn, for sessions that only a record knows.
     pub(crate) is_one_off: fn(&str) -> bool,
     shutdown: CancellationToken,
     turns: TaskTracker,
@@ -102,7 +108,7 @@ impl Codex {
         &self.0.settings
     }
 
-    /// Starts a turn, or puts it in line. Turns of one session run in the order of these calls. Must
+    /// Starts a turn, or puts it in the queue. Turns of one session run in the order of these calls. Must
     /// be called on a Tokio runtime with time and I/O.
     pub fn start(&self, request: TurnRequest) -> Turn {
         let policy = Arc::clone(&self.0.policy);
@@ -117,7 +123,7 @@ impl Codex {
         scheduling: Scheduling,
         taps: Taps,
     ) -> Turn {
-        let began = Instant::now();
+        let started = Instant::now();
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
         let (answer, outcome) = oneshot::channel();
         let cancel = self.0.shutdown.child_token();
@@ -132,25 +138,32 @@ impl Codex {
             return turn;
         }
         let waiting = scheduling.enter(&self.0.queue, request.continued_session());
-        let call = call::Call { shared: Arc::clone(&self.0), request, policy, began, cancel };
-        self.0.turns.spawn(call.run(waiting, taps, scheduling, event_sender, answer));
+        let limits = &self.0.settings.limits;
+        let limits = Limits {
+            total: request.total.unwrap_or(limits.total),
+            idle: request.idle.unwrap_or(limits.idle),
+        };
+        let clock = Clock::new(limits, started);
+        let call = Call { shared: Arc::clone(&self.0), request, policy, cancel };
+        let run = Run { clock, scheduling, taps, events: event_sender };
+        self.0.turns.spawn(call.run(waiting, run, answer));
         turn
     }
 
-    /// Cancels all turns, those in line too. Codex gets its first signal before this returns to the
-    /// runtime's other tasks for long; [`Codex::finished`] tells when all are gone.
+    /// Cancels all turns, including those in the queue. Each Codex gets its first signal right away;
+    /// [`Codex::finished`] waits until all are gone.
     pub fn shutdown(&self) {
         self.0.shutdown.cancel();
     }
 
-    /// Waits until no turn is running and no Codex process is left, at most `bound`. Says whether
-    /// that came to be.
+    /// Waits until no turn is running and no Codex process is left, at most `bound`. Returns whether
+    /// that is so.
     pub async fn finished(&self, bound: Duration) -> bool {
         self.0.turns.close();
         let finished = tokio::time::timeout(bound, self.0.turns.wait()).await.is_ok();
         self.0.turns.reopen();
         if finished {
-            drop(tokio::time::timeout(LEAVE_LINE_WITHIN.min(bound), self.0.queue.left()).await);
+            drop(tokio::time::timeout(LEAVE_QUEUE_WITHIN.min(bound), self.0.queue.left()).await);
         }
         finished
     }
@@ -191,22 +204,22 @@ impl Shared {
 }
 
 impl Turn {
-    /// The next event, or `None` when there will be no more. Codex waits if nobody listens, so listen
-    /// to the end or call [`Turn::outcome`]. Cancel-safe.
+    /// The next event, or `None` when there will be no more. Codex blocks while nobody takes its events,
+    /// so take them to the end or call [`Turn::outcome`]. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Event> {
         self.events.recv().await
     }
 
-    /// Cancels the turn when it is told to, also while its outcome is waited for.
+    /// A token that cancels the turn, also during [`Turn::outcome`].
     pub(crate) fn canceller(&self) -> CancellationToken {
         self.token.clone()
     }
 
-    /// Waits for the end of the turn. Events that were not taken are dropped.
+    /// Waits for the end of the turn. Drops events that were not taken.
     ///
     /// # Errors
     ///
-    /// Every ending but the completed one, as a [`Failure`].
+    /// Every ending except completion, as a [`Failure`].
     pub async fn outcome(self) -> Result<Answer, Box<Failure>> {
         let Self { mut events, outcome, cancel, token: _ } = self;
         events.close();
@@ -214,7 +227,7 @@ impl Turn {
             let message = "the turn's task broke off; the log says where".into();
             Err(Failure::of(FailureKind::Internal { message }, None))
         });
-        // Codex is not yet gone, and is to leave by itself.
+        // Codex may not be gone yet, and must leave by itself.
         drop(cancel.disarm());
         outcome
     }

@@ -1,4 +1,4 @@
-//! One Codex process: started in a group of its own, signalled and reaped by its owner alone.
+//! One Codex process: in a group of its own, signalled and reaped by its owner alone.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,20 +17,20 @@ use super::exit::Exit;
 use super::locate::Program;
 use super::watchdog::{Watch, Watchdog};
 
-/// A rung of the ladder by which a process is stopped.
+/// A step of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopSignal {
-    /// SIGINT: Codex ends the turn and writes into the session that it was interrupted.
+    /// SIGINT: Codex ends the turn and records in the session that it was interrupted.
     #[cfg(unix)]
     Interrupt,
     /// SIGTERM: Codex leaves.
     #[cfg(unix)]
     Terminate,
-    /// SIGKILL, or the end of the job object on Windows.
+    /// SIGKILL, or on Windows the end of the job object.
     Kill,
 }
 
-/// The signals of a stop, each with the time it is given to work.
+/// The signals of a stop in order, each with the time that it gets to take effect.
 #[cfg(unix)]
 pub(crate) const STOP_LADDER: &[(StopSignal, Duration)] = &[
     (StopSignal::Interrupt, Duration::from_secs(2)),
@@ -38,7 +38,7 @@ pub(crate) const STOP_LADDER: &[(StopSignal, Duration)] = &[
     (StopSignal::Kill, Duration::from_secs(2)),
 ];
 
-/// Windows has no signal that asks a process in another group to leave. Untried there.
+/// Windows has no signal for a process in another group. Not tested there.
 #[cfg(windows)]
 pub(crate) const STOP_LADDER: &[(StopSignal, Duration)] =
     &[(StopSignal::Kill, Duration::from_secs(2))];
@@ -50,18 +50,18 @@ pub(crate) struct Streams {
     pub(crate) stderr: ChildStderr,
 }
 
-/// A process, and all of its group. If it is dropped before it was seen to exit, the group is killed.
+/// A process and its group. Dropping it kills what is left of the group.
 pub(crate) struct Process {
     pid: u32,
     #[cfg(unix)]
     exit: Exit,
-    /// Taken back when the group was killed, and before the process is reaped.
+    /// Removed after the group was killed, and before the process is reaped.
     _watch: Watch,
     child: Box<dyn ChildWrapper>,
 }
 
 impl Process {
-    /// Starts `program`. It is entered at the watchdog before this returns.
+    /// Starts `program`. The watchdog knows of it before this returns.
     pub(crate) fn spawn(
         program: &Program,
         arguments: &[OsString],
@@ -101,13 +101,14 @@ impl Process {
         Ok((process, streams))
     }
 
-    /// The process id, which is its group's too.
+    /// The process id, which is also that of its group.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Waits for the exit. Cancel-safe, and may be called again. On Unix the process is reaped only
-    /// when this is dropped: until then no other can have its id, so that signals reach its own group.
+    /// Waits for the exit. Cancel-safe, and returns the same status when called again. On Unix the process
+    /// is reaped only when this is dropped: until then no other process can have its id, so signals reach
+    /// its own group.
     pub(crate) async fn exited(&mut self) -> io::Result<ExitStatus> {
         #[cfg(unix)]
         return self.exit.of(self.pid).await;
@@ -115,7 +116,7 @@ impl Process {
         self.child.wait().await
     }
 
-    /// Signals the whole group. That nobody is left to be signalled is no error.
+    /// Signals the whole group, if there is anything left of it.
     pub(crate) fn signal(&mut self, signal: StopSignal) {
         let sent = match signal {
             #[cfg(unix)]
@@ -130,8 +131,8 @@ impl Process {
     }
 }
 
-/// Whether an error of starting is about the file that was to be started. All others are about what the
-/// system has left for another process: files, processes, memory, room for arguments.
+/// Whether a program could not be started because of its file. All other errors come from what the system
+/// has left for another process: files, processes, memory, room for arguments.
 pub(crate) fn is_of_program(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     #[cfg(unix)]
@@ -141,7 +142,7 @@ pub(crate) fn is_of_program(error: &io::Error) -> bool {
     is_no_program || matches!(error.kind(), NotFound | PermissionDenied | NotADirectory)
 }
 
-/// Gives a command the environment that its program wants.
+/// Sets the environment variables of a program.
 pub(crate) fn set_variables(command: &mut Command, program: &Program) {
     for (name, value) in program.variables() {
         match value {
@@ -152,8 +153,8 @@ pub(crate) fn set_variables(command: &mut Command, program: &Program) {
 }
 
 impl Drop for Process {
-    /// Ends what is left of the group: all of it if Codex itself still runs, and otherwise what it
-    /// left behind. The model's own commands have sessions of their own, which Codex ends itself.
+    /// Kills what is left of the group: all of it, or what Codex left behind. The model's commands are in
+    /// sessions of their own, which Codex ends itself.
     fn drop(&mut self) {
         self.signal(StopSignal::Kill);
     }
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!(kill(pid, None), Ok(()), "it was reaped");
         drop(process);
         assert_eq!(kill(pid, None), Err(nix::errno::Errno::ESRCH), "it was not reaped");
-        // What it has left behind is killed, and is reaped by somebody else.
+        // What it left behind is killed, and reaped by the system.
         while killpg(pid, None).is_ok() {
             tokio::task::yield_now().await;
         }

@@ -1,17 +1,17 @@
-//! What stops Codex when this process is killed and can do nothing any more.
+//! Stops Codex when this process is killed.
 //!
-//! On Unix one small shell process, started with the first Codex, holds the list of the process
-//! groups that are alive and the reading end of a pipe. When the pipe is at its end, it sends the
-//! groups the three signals of a stop, all within 1.5 seconds. It has a group of its own and ignores
-//! the signals that a client sends to its server's group. A shell, and not this program started
-//! again, so that it works for every program that uses the library too.
+//! On Unix a small shell process, started with the first Codex, holds the list of process groups and the
+//! reading end of a pipe. When the pipe ends, it sends the groups the three signals of a stop within
+//! 1.5 seconds. It has a group of its own and ignores the signals that a client sends to its server's
+//! group. It is a shell rather than this program, so that it works for every program that uses the
+//! library.
 //!
-//! On Windows there is none: the job object that holds a Codex kills it when its last handle closes,
-//! which the system sees to.
+//! Windows needs none: the job object that holds a Codex kills it when the system closes its last
+//! handle.
 //!
-//! Between the start of a Codex and its entry in the list there is no gap: Codex does nothing before
-//! it has the prompt, which is written after the entry, and leaves when its input ends without one.
-//! Other programs are kept behind a gate until then, see [`super::helper`].
+//! No Codex works before it is in the list: it does nothing without the prompt, which is written after the
+//! entry, and leaves when its input ends without one. Other programs wait behind a gate until then, see
+//! [`super::helper`].
 
 #[cfg(unix)]
 pub(crate) use unix::{Watch, Watchdog};
@@ -24,17 +24,17 @@ mod unix {
     use std::process::{Child, Command, Stdio};
     use std::sync::{Arc, Mutex, PoisonError};
 
-    /// The list of process groups, in the hands of a process that outlives this one.
+    /// The list of process groups, in a process that outlives this one. Cheap to clone.
     #[derive(Debug, Clone, Default)]
-    pub(crate) struct Watchdog(Arc<Mutex<Kennel>>);
+    pub(crate) struct Watchdog(Arc<Mutex<Registry>>);
 
     #[derive(Debug, Default)]
-    struct Kennel {
+    struct Registry {
         child: Option<Child>,
         groups: BTreeSet<u32>,
     }
 
-    /// One entry in the list, taken back when dropped.
+    /// An entry in the list. Dropping it removes the entry.
     #[derive(Debug)]
     pub(crate) struct Watch {
         watchdog: Watchdog,
@@ -42,34 +42,34 @@ mod unix {
     }
 
     impl Watchdog {
-        /// Enters a process group. Without a watchdog the call goes on all the same: what is lost
-        /// is the protection against a kill, and the log says so.
+        /// Adds a process group. If the watchdog cannot run, the process goes without this protection, and
+        /// the log says so.
         pub(crate) fn watch(&self, group: u32) -> Watch {
-            self.change(|kennel| {
-                kennel.groups.insert(group);
-                kennel.tell(&format!("+ {group}\n"))
+            self.change(|registry| {
+                registry.groups.insert(group);
+                registry.send(&format!("+ {group}\n"))
             });
             Watch { watchdog: self.clone(), group }
         }
 
-        fn change(&self, change: impl FnOnce(&mut Kennel) -> io::Result<()>) {
-            let mut kennel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = change(&mut kennel) {
+        fn change(&self, change: impl FnOnce(&mut Registry) -> io::Result<()>) {
+            let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = change(&mut registry) {
                 tracing::warn!(%error, "no watchdog: if this server is killed, Codex will live on");
             }
         }
     }
 
-    impl Kennel {
-        fn tell(&mut self, line: &str) -> io::Result<()> {
-            let told = match &mut self.child {
+    impl Registry {
+        fn send(&mut self, line: &str) -> io::Result<()> {
+            let sent = match &mut self.child {
                 Some(Child { stdin: Some(stdin), .. }) => stdin.write_all(line.as_bytes()),
                 _ => Err(io::ErrorKind::NotConnected.into()),
             };
-            told.or_else(|_| self.start())
+            sent.or_else(|_| self.start())
         }
 
-        /// Starts a watchdog, the first or one for another that was killed, with the whole list.
+        /// Starts the first watchdog, or one in place of another that was killed, with the whole list.
         fn start(&mut self) -> io::Result<()> {
             if let Some(mut dead) = self.child.take() {
                 drop(dead.kill().and_then(|()| dead.wait()));
@@ -78,7 +78,7 @@ mod unix {
                 return Ok(());
             }
             let mut child = Command::new("/bin/sh")
-                // Without the program's name in it: who kills all of that name is not to hit it.
+                // Not the program's name, so that killing everything of that name spares it.
                 .args(["-c", include_str!("watchdog.sh"), "codex-watchdog"])
                 .env_clear()
                 .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -97,17 +97,17 @@ mod unix {
 
     impl Drop for Watch {
         fn drop(&mut self) {
-            self.watchdog.change(|kennel| {
-                kennel.groups.remove(&self.group);
-                kennel.tell(&format!("- {}\n", self.group))
+            self.watchdog.change(|registry| {
+                registry.groups.remove(&self.group);
+                registry.send(&format!("- {}\n", self.group))
             });
         }
     }
 
-    impl Drop for Kennel {
+    impl Drop for Registry {
         fn drop(&mut self) {
             if let Some(mut child) = self.child.take() {
-                // Its input ends here, so that it leaves by itself.
+                // It leaves when its input ends.
                 drop(child.stdin.take());
                 drop(child.wait());
             }

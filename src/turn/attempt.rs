@@ -109,7 +109,7 @@ impl<B: Backend> Attempt<B> {
     /// Runs until there is something to answer.
     pub(crate) async fn run(&mut self, mut watched: Watched<'_>) -> End {
         let mut cancelled = pin!(watched.cancel.cancelled());
-        let mut timer = pin!(sleep_until(watched.clock.next_look()));
+        let mut timer = pin!(sleep_until(watched.clock.next_check()));
         loop {
             if let Some(terminal) = self.terminal() {
                 return End::Terminal(terminal);
@@ -186,7 +186,7 @@ impl<B: Backend> Attempt<B> {
 
     fn next_check(&self, clock: &Clock) -> Instant {
         let at_least = Instant::now() + CHECK_AT_LEAST_EVERY;
-        if self.is_limited() { clock.next_look().min(at_least) } else { at_least }
+        if self.is_limited() { clock.next_check().min(at_least) } else { at_least }
     }
 
     fn check_time(&mut self, clock: &Clock) {

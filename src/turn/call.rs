@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -24,13 +24,12 @@ pub(super) struct Call {
     pub(super) request: TurnRequest,
     /// What the caller may request.
     pub(super) policy: Arc<Policy>,
-    pub(super) began: Instant,
     pub(super) cancel: CancellationToken,
 }
 
 impl Call {
     /// Waits for `wanted`, unless the call is cancelled.
-    pub(super) async fn wait_freely<T>(&self, wanted: impl Future<Output = T>) -> Result<T> {
+    pub(super) async fn wait_unlimited<T>(&self, wanted: impl Future<Output = T>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(self.cancelled()),

@@ -1,4 +1,4 @@
-//! How a turn ended that Codex did not complete, by what Codex or the system said. Pure.
+//! The kind of failure that a message of Codex or of the system stands for. Pure.
 
 use std::io;
 use std::path::Path;
@@ -11,15 +11,15 @@ use crate::codex::transcript::Transcript;
 use crate::model::outcome::FailureKind;
 use crate::model::session_id::SessionId;
 
-/// What is known of the call beside Codex's words.
+/// What is known beside Codex's messages.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
-    /// The session that it goes on in, or that was begun.
+pub(super) struct Context<'a> {
+    /// The session that the turn continues or started.
     pub(super) session: Option<SessionId>,
     pub(super) codex_home: Option<&'a Path>,
 }
 
-/// What Codex refused, if it left without beginning anything.
+/// Why Codex refused to start the turn, if it left before the session was opened.
 pub(super) fn refused(end: &End, transcript: &Transcript) -> Option<ErrorKind> {
     match end {
         End::Exited(exit) if transcript.thread_id.is_none() => error_kind::recognize(&exit.stderr),
@@ -28,29 +28,28 @@ pub(super) fn refused(end: &End, transcript: &Transcript) -> Option<ErrorKind> {
 }
 
 /// Codex says that the turn failed.
-pub(super) fn failed(message: &str, known: Known<'_>) -> FailureKind {
+pub(super) fn failed(message: &str, context: Context<'_>) -> FailureKind {
     let sentence = error_kind::provider_message(message);
-    recognised(message, &sentence, known).unwrap_or(FailureKind::TurnFailed { message: sentence })
+    recognised(message, &sentence, context).unwrap_or(FailureKind::TurnFailed { message: sentence })
 }
 
-/// Codex is gone and has not said how the turn ended.
+/// Codex is gone and did not say how the turn ended.
 pub(super) fn exited(
     status: String,
     stderr: &str,
     last_error: Option<&str>,
-    known: Known<'_>,
+    context: Context<'_>,
 ) -> FailureKind {
     let mut reason = error_kind::stderr_reason(stderr);
     if reason.is_empty() {
         reason = last_error.map(error_kind::provider_message).unwrap_or_default();
     }
-    match (error_kind::recognize(&reason), known.session) {
+    match (error_kind::recognize(&reason), context.session) {
         (Some(ErrorKind::SessionNotFound), Some(session)) => {
             FailureKind::SessionNotFound { session }
         }
-        _ => {
-            recognised(&reason, &reason, known).unwrap_or(FailureKind::NoResult { status, reason })
-        }
+        _ => recognised(&reason, &reason, context)
+            .unwrap_or(FailureKind::NoResult { status, reason }),
     }
 }
 
@@ -64,17 +63,18 @@ pub(super) fn not_started(program: &Program, error: &io::Error) -> FailureKind {
     }
 }
 
-/// What Codex's words mean, wherever they stand. `told` is what is passed on of them.
-fn recognised(words: &str, told: &str, known: Known<'_>) -> Option<FailureKind> {
-    let message = told.to_owned();
-    Some(match error_kind::recognize(words)? {
+/// The kind that a message of Codex stands for. `shown` is the part of it that callers see.
+fn recognised(message: &str, shown: &str, context: Context<'_>) -> Option<FailureKind> {
+    let kind = error_kind::recognize(message)?;
+    let message = shown.to_owned();
+    Some(match kind {
         ErrorKind::NotLoggedIn => FailureKind::NotLoggedIn { message },
         ErrorKind::RefreshTokenUsed => FailureKind::RefreshTokenUsed { message },
         ErrorKind::UsageLimit => FailureKind::UsageLimit { message },
         ErrorKind::Config => FailureKind::ConfigNotLoaded { message },
         ErrorKind::McpServer => FailureKind::McpServerFailed { message },
         ErrorKind::Home => {
-            let home = known.codex_home.map(|home| home.display().to_string());
+            let home = context.codex_home.map(|home| home.display().to_string());
             FailureKind::CodexHomeUnusable { home: home.unwrap_or_default(), message }
         }
         ErrorKind::ContextFull => FailureKind::ContextFull { message },

@@ -1,4 +1,4 @@
-//! The two limits of a call. Pure: the time is passed in.
+//! The two timeouts of a call. Pure: the time is passed in.
 
 use std::time::Duration;
 
@@ -7,41 +7,41 @@ use tokio::time::Instant;
 use crate::model::limits::Limits;
 use crate::model::outcome::Limit;
 
-/// When a call is over its limits. Silence does not count while Codex is at work on a command or a
-/// tool call, which a long build is.
+/// When a call times out. The idle timeout does not run while Codex waits for a command or a tool call,
+/// which may be a long build.
 #[derive(Debug)]
 pub(crate) struct Clock {
     limits: Limits,
-    began: Instant,
+    started: Instant,
     last_event: Instant,
     working: bool,
 }
 
 impl Clock {
-    /// A clock for a call that began at `began`.
-    pub(crate) fn new(limits: Limits, began: Instant) -> Self {
-        Self { limits, began, last_event: began, working: false }
+    /// A clock for a call that started at `started`.
+    pub(crate) fn new(limits: Limits, started: Instant) -> Self {
+        Self { limits, started, last_event: started, working: false }
     }
 
-    /// Has the call begin at `now`.
-    pub(crate) fn begin(&mut self, now: Instant) {
+    /// Counts from `now` on, as if the call started then.
+    pub(crate) fn restart(&mut self, now: Instant) {
         *self = Self::new(self.limits, now);
     }
 
-    /// Takes note of a sign of life, and of whether Codex is at work now.
+    /// Codex printed something, and is at work on a command or a tool call or not.
     pub(crate) fn event(&mut self, now: Instant, working: bool) {
         self.last_event = now;
         self.working = working;
     }
 
-    /// Takes note that this process was awake only so much later than it wanted to: it stood still, and
-    /// Codex with it, for at least that long. That is no silence of Codex's.
+    /// This process woke up later than planned: it stood still for at least that long, and Codex with
+    /// it. That time does not count.
     pub(crate) fn stood_still(&mut self, now: Instant, late: Duration) {
-        self.began += late;
+        self.started += late;
         self.last_event = now;
     }
 
-    /// The limit that is reached at `now`.
+    /// The timeout that has passed at `now`.
     pub(crate) fn reached(&self, now: Instant) -> Option<Limit> {
         if now >= self.total_ends() {
             Some(Limit::Total(self.limits.total))
@@ -52,8 +52,8 @@ impl Clock {
         }
     }
 
-    /// When to look again. Never before a limit could be reached, so that events cost no timer.
-    pub(crate) fn next_look(&self) -> Instant {
+    /// When to check again: never before a timeout could pass, so that events cost no timer.
+    pub(crate) fn next_check(&self) -> Instant {
         if self.working {
             self.total_ends()
         } else {
@@ -66,9 +66,9 @@ impl Clock {
         self.limits.total
     }
 
-    /// When the call as a whole is over.
+    /// When the call as a whole times out.
     pub(crate) fn total_ends(&self) -> Instant {
-        self.began + self.limits.total
+        self.started + self.limits.total
     }
 }
 
@@ -78,29 +78,29 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn clock(began: Instant) -> Clock {
-        Clock::new(Limits { total: 10 * SECOND, idle: 3 * SECOND }, began)
+    fn clock(started: Instant) -> Clock {
+        Clock::new(Limits { total: 10 * SECOND, idle: 3 * SECOND }, started)
     }
 
     #[test]
-    fn silence_counts_only_while_codex_is_not_at_work() {
-        let began = Instant::now();
-        let mut clock = clock(began);
-        assert_eq!(clock.reached(began + 2 * SECOND), None);
-        assert_eq!(clock.reached(began + 3 * SECOND), Some(Limit::Idle(3 * SECOND)));
-        clock.event(began + SECOND, true);
-        assert_eq!(clock.reached(began + 9 * SECOND), None);
-        assert_eq!(clock.next_look(), began + 10 * SECOND);
-        clock.event(began + 6 * SECOND, false);
-        assert_eq!(clock.next_look(), began + 9 * SECOND);
-        assert_eq!(clock.reached(began + 9 * SECOND), Some(Limit::Idle(3 * SECOND)));
+    fn idle_time_counts_only_while_codex_is_not_at_work() {
+        let started = Instant::now();
+        let mut clock = clock(started);
+        assert_eq!(clock.reached(started + 2 * SECOND), None);
+        assert_eq!(clock.reached(started + 3 * SECOND), Some(Limit::Idle(3 * SECOND)));
+        clock.event(started + SECOND, true);
+        assert_eq!(clock.reached(started + 9 * SECOND), None);
+        assert_eq!(clock.next_check(), started + 10 * SECOND);
+        clock.event(started + 6 * SECOND, false);
+        assert_eq!(clock.next_check(), started + 9 * SECOND);
+        assert_eq!(clock.reached(started + 9 * SECOND), Some(Limit::Idle(3 * SECOND)));
     }
 
     #[test]
     fn the_total_counts_always() {
-        let began = Instant::now();
-        let mut clock = clock(began);
-        clock.event(began + 9 * SECOND, true);
-        assert_eq!(clock.reached(began + 10 * SECOND), Some(Limit::Total(10 * SECOND)));
+        let started = Instant::now();
+        let mut clock = clock(started);
+        clock.event(started + 9 * SECOND, true);
+        assert_eq!(clock.reached(started + 10 * SECOND), Some(Limit::Total(10 * SECOND)));
     }
 }

@@ -1,4 +1,4 @@
-//! How a call that has its place waits until no turn runs with which its own would clash.
+//! How a call that has its place waits until no turn runs that its own would clash with.
 
 use tokio::time::Instant;
 
@@ -6,17 +6,14 @@ use super::call::Call;
 use super::clock::Clock;
 use super::plan::Plan;
 use super::scheduling::Scheduling;
-
 use super::writable_roots::exclusion;
 use crate::model::outcome::FailureKind;
 use crate::session::queue::Place;
 
 impl Call {
-    /// Settles what the turn runs with. Where it may write, it is found out once more when no other
-    /// turn can change it any longer, and Codex may start.
-    ///
-    /// A turn that is taken down (`freely`) may wait as long as it takes: its limits count from there.
-    pub(super) async fn settled(
+    /// Plans the turn, and waits while it clashes with others. A turn that may write is planned again
+    /// once no other turn can change what its plan rests on, and only then may Codex start.
+    pub(super) async fn settle(
         &self,
         clock: &mut Clock,
         place: &mut Place,
@@ -25,7 +22,7 @@ impl Call {
         loop {
             let mut plan = self.wait(clock, self.plan()).await.flatten()?;
             let Some(called_in) = place.settle(plan.roots.as_ref()) else {
-                plan.give_up(place);
+                plan.exclude_yielded(place);
                 return Ok(plan);
             };
             let in_front = place.in_front().await;
@@ -33,8 +30,8 @@ impl Call {
                 tracing::debug!(in_front, "waiting for a folder");
             }
             if !scheduling.counts_waiting() {
-                drop(self.wait_freely(called_in).await?);
-                clock.begin(Instant::now());
+                drop(self.wait_unlimited(called_in).await?);
+                clock.restart(Instant::now());
             } else if let Err(mut kind) = self.wait(clock, called_in).await {
                 if let FailureKind::TimedOut { in_front, .. } = &mut kind {
                     *in_front = place.in_front().await;
@@ -46,11 +43,11 @@ impl Call {
 }
 
 impl Plan {
-    /// Closes the folders for temporary files in which others were given one.
-    fn give_up(&mut self, place: &Place) {
-        let Some(asked) = &self.roots else { return };
-        let kept = place.roots().unwrap_or_default();
-        for temp in asked.temp.iter().filter(|temp| !kept.temp.contains(temp)) {
+    /// Excludes the folders for temporary files that the turn yielded to turns that work in them.
+    fn exclude_yielded(&mut self, place: &Place) {
+        let Some(requested) = &self.roots else { return };
+        let left = place.roots().unwrap_or_default();
+        for temp in requested.temp.iter().filter(|temp| !left.temp.contains(temp)) {
             self.imposed.push((exclusion(temp.which).to_owned(), true.into()));
             self.warnings.push(format!(
                 "This turn could not write in {}, because another one works in a folder of it.",

@@ -1,5 +1,5 @@
-//! What a turn finds on this machine: the program, what Codex is configured for, and the folders in
-//! which no turn may write. Blocks on files.
+//! What a turn finds on this machine: the program, the configuration of Codex, and the folders in which
+//! no turn may write. Blocks on files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,15 @@ use crate::codex::environment::Paths;
 use crate::codex::locate::{Program, locate};
 use crate::model::settings::Settings;
 
-/// What there is.
+/// What the machine has for a turn.
 pub(super) struct Surroundings {
-    /// Codex, or why there is none.
+    /// Codex, or why there is no usable one.
     pub(super) program: Result<Program, String>,
-    /// Git, if there is one that no turn can have written.
+    /// Git, if it is in a folder in which no turn can have written.
     pub(super) git: Option<PathBuf>,
     pub(super) configured: Configured,
     pub(super) protected: ProtectedFolders,
-    /// The PATH for Codex and its commands, where it must not stay as it is.
+    /// The PATH for Codex and its commands, if it must differ from that of this process.
     pub(super) paths: Option<Paths>,
 }
 
@@ -31,7 +31,7 @@ impl Surroundings {
         profile: Option<&str>,
         dir: &Path,
     ) -> Self {
-        // Codex loads what lies around where the directory really is.
+        // Codex loads the configuration around the resolved directory.
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let configured = codex_home
             .map_or_else(Configured::default, |home| Configured::read(home, profile, &dir));
@@ -81,8 +81,8 @@ impl Surroundings {
     }
 }
 
-/// What must stand in front of the whole PATH for commands to get it, so that the sandbox is made by a
-/// program that no turn can have written; `None` if nothing can see to that.
+/// What must stand in front of the whole PATH for commands, so that a program makes the sandbox that no
+/// turn can have written; `None` if nothing can ensure that.
 fn front(
     folders: &[PathBuf],
     program: &Program,
@@ -94,7 +94,7 @@ fn front(
     }
     let bwrap = bubblewrap::find(folders, program)?;
     let folder = bubblewrap::link_folder(&bwrap, state_dir?).ok()?;
-    // Codex passes over one that lies in the directory it works in.
+    // Codex ignores one that lies in its working directory.
     let real = folder.canonicalize().ok()?;
     (!bwrap.starts_with(dir) && !real.starts_with(dir)).then(|| vec![folder])
 }

@@ -1,4 +1,4 @@
-//! What a call used, from what Codex reported. Pure.
+//! The tokens of a call, computed from those that Codex reports. Pure.
 
 use crate::model::usage::Usage;
 
@@ -14,15 +14,15 @@ pub(crate) enum Count {
 /// What a session had used before a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// Nothing: the call began it.
+    /// Nothing: the call started it.
     NewSession,
-    /// So much.
+    /// This many.
     Total(Usage),
-    /// It is an older session, and nothing tells.
+    /// It is an older session, and nothing says.
     Unknown,
 }
 
-/// The tokens of a call and of its session. What cannot be known is left out.
+/// The tokens of a call and of its session, or `None` where they cannot be known.
 pub(crate) fn split(
     reported: Usage,
     count: Count,

@@ -1,5 +1,5 @@
-//! What is known before a turn has its place: whether its session is one that the caller reaches, and
-//! for a job, which waits for itself, all else that it would be refused for.
+//! Checks before a turn has its place: whether the caller may use its session, and for a job, for which
+//! no caller waits, everything else that it would be refused for.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,31 +16,35 @@ use crate::model::outcome::FailureKind;
 use crate::model::policy::Policy;
 use crate::model::request::TurnRequest;
 
-/// How long that may take: longer than Codex and git take together that do not answer.
+/// How long that may take: longer than the timeouts of Codex and git together.
 const VET_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many are vetted at a time: each takes a thread.
+/// How many turns are vetted at a time. Each takes a thread.
 pub(super) const VETTED_AT_ONCE: usize = 16;
 
-/// A turn that could run when it was looked at. It is looked at again when it does.
+/// A turn that could have run when it was vetted. It is checked again when it runs.
 #[derive(Debug)]
 pub(crate) struct Vetted(TurnRequest);
 
 impl Vetted {
-    /// What is asked, with the session settled.
+    /// The request, with its session.
     pub(crate) fn into_request(self) -> TurnRequest {
         self.0
     }
 }
 
 impl Codex {
-    /// What callers under the settings' policy reach.
+    /// The sessions and directories that the policy of the settings lets callers use.
     pub(crate) fn scope(&self) -> Scope {
         self.0.scope(&self.0.settings.policy)
     }
 
-    /// Settles what a turn would run with, as if it ran now, and starts nothing. Its session is looked
-    /// for in this Codex home, if that is not the one of this process.
+    /// Plans a turn as if it ran now, and starts nothing. Its session is searched in the Codex home
+    /// `home`, or without one in that of this process.
+    ///
+    /// # Errors
+    ///
+    /// What the turn would be refused for.
     pub(crate) async fn vet(
         &self,
         request: TurnRequest,
@@ -51,14 +55,14 @@ impl Codex {
         codex.check(&request, &shared.policy).map_err(|failure| failure.kind)?;
         let request = shared.find_last(request).await?;
         let cancel = shared.shutdown.child_token();
-        let (policy, began) = (Arc::clone(&shared.policy), Instant::now());
-        let call = Call { shared: Arc::clone(shared), request, policy, began, cancel };
+        let policy = Arc::clone(&shared.policy);
+        let call = Call { shared: Arc::clone(shared), request, policy, cancel };
         let limits = Limits { total: VET_WITHIN, idle: VET_WITHIN };
-        let clock = Clock::new(limits, call.began);
-        call.wait(&clock, call.check_named()).await.flatten()?;
+        let clock = Clock::new(limits, Instant::now());
+        call.wait(&clock, call.check_paths()).await.flatten()?;
         call.wait(&clock, call.check_session()).await.flatten()?;
         let plan = async {
-            let _turn = shared.vetting.acquire().await;
+            let _permit = shared.vetting.acquire().await;
             call.plan().await
         };
         call.wait(&clock, plan).await.flatten()?;
@@ -86,8 +90,8 @@ impl Shared {
 }
 
 impl Call {
-    /// Refuses a session that was outside of the folders that are allowed. Its history comes along
-    /// whatever directory the call names.
+    /// Refuses a session that was outside of the allowed folders: its history comes along, whatever
+    /// directory the request names.
     pub(super) async fn check_session(&self) -> Result<(), FailureKind> {
         let scope = self.shared.scope(&self.policy);
         let Some(session) = self.request.session.filter(|_| scope.is_limited()) else {

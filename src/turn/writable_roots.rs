@@ -1,10 +1,10 @@
-//! Where a turn may write, arranged so that its own commands cannot exchange one of these folders. Pure
-//! but for looking where paths lead.
+//! Arranges where a turn may write, so that its own commands cannot replace one of these folders. Pure,
+//! except that it resolves paths.
 //!
-//! Codex finds them by their names, anew for each command. So none may lie in another: what is named
-//! within another is left out, and what lies around the directory of the turn is closed or refused.
-//! That a folder is a mount point in the sandbox does not keep it in place: a command of an ordinary user
-//! can leave the mounts behind and rename it through a handle (measured on 0.153 and 0.171).
+//! Codex resolves the folders by name for each command. So none may lie in another: a folder within
+//! another is left out, and a folder around the working directory is excluded or refused. A mount point
+//! in the sandbox does not protect a folder: a command of an ordinary user can leave the mounts behind
+//! and rename it through a handle (measured on 0.153 and 0.171).
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::model::working_dir::WorkingDir;
 use crate::session::writable_roots::{Temp, Which, WritableRoots};
 use crate::system::links::{follow, is_within};
 
-/// All folders for temporary files in which Codex lets commands write, whatever else they may not.
+/// The folders for temporary files in which Codex lets all commands write that may write at all.
 const TEMPORARY: [Which; 2] = [Which::SlashTmp, Which::TmpDir];
 
 /// The setting that has Codex exclude a folder for temporary files.
@@ -31,7 +31,7 @@ pub(super) fn exclusion(which: Which) -> &'static str {
     }
 }
 
-/// The folders for temporary files that there are.
+/// The folders for temporary files on this machine.
 pub(super) fn temporary() -> Vec<Temp> {
     let folder = |which| match which {
         Which::SlashTmp => Some(PathBuf::from("/tmp")),
@@ -45,11 +45,11 @@ pub(super) fn temporary() -> Vec<Temp> {
     TEMPORARY.into_iter().filter_map(temp).collect()
 }
 
-/// Where a turn may write, and what Codex must be told for that.
+/// Where a turn may write, and the settings by which Codex ensures that.
 #[derive(Debug, Default)]
 pub(super) struct Arranged {
     pub(super) roots: Option<WritableRoots>,
-    /// Folders for temporary files that are closed for it.
+    /// The settings that exclude folders for temporary files.
     pub(super) excluded: Vec<&'static str>,
     pub(super) settings: Vec<Setting>,
     pub(super) warnings: Vec<String>,
@@ -89,7 +89,7 @@ pub(super) fn arrange(
         fixed,
     };
     let shielded: Vec<PathBuf> =
-        folders.configured.iter().filter(|dir| folders.shield(dir)).cloned().collect();
+        folders.configured.iter().filter(|dir| folders.is_shielded(dir)).cloned().collect();
     let arrangement = folders.arrange().map_err(|around| {
         let problem = format!(
             "has {}, which the turn's directory {} lies in: its commands could put a link to \
@@ -140,7 +140,7 @@ fn warnings(left_out: &[PathBuf], shielded: &[PathBuf]) -> Vec<String> {
     warnings
 }
 
-/// The folders of a turn as they are asked for, as they really are.
+/// The folders of a turn as requested and configured, with all paths resolved.
 #[derive(Debug, Clone, Default)]
 struct Folders {
     cwd: PathBuf,
@@ -151,28 +151,28 @@ struct Folders {
     fixed: Vec<PathBuf>,
 }
 
-/// The same without those within others.
+/// The same without folders within others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Arrangement {
     cwd: PathBuf,
     add_dirs: Vec<PathBuf>,
     configured: Vec<PathBuf>,
     temp: Vec<Temp>,
-    /// Folders of the configuration that lie around the directory, or one that the policy names.
+    /// Configured folders that lie around the working directory or around a folder of the policy.
     left_out: Vec<PathBuf>,
     excluded: Vec<Which>,
 }
 
 impl Folders {
-    /// Whether a folder lies in one of the turn's, in a part that Codex keeps from being written.
-    fn shield(&self, dir: &Path) -> bool {
+    /// Whether a folder lies in one of the turn's, in a part that Codex does not let commands write.
+    fn is_shielded(&self, dir: &Path) -> bool {
         let parts = self.add_dirs.iter().chain([&self.cwd]);
         let mut parts = parts.filter_map(|own| dir.strip_prefix(own).ok()).flat_map(Path::iter);
         parts.any(|part| READ_ONLY_NAMES.iter().any(|name| part == *name))
     }
 
-    /// Leaves out what is within others. An added directory around the turn's own is an error, as the
-    /// caller named both.
+    /// Leaves out folders within others. Returns as an error an added directory around the working
+    /// directory, since the caller named both.
     fn arrange(self) -> Result<Arrangement, PathBuf> {
         let Self { cwd, add_dirs, configured, temp, fixed } = self;
         if let Some(around) = add_dirs.iter().find(|dir| is_within(&cwd, dir)) {
@@ -181,7 +181,7 @@ impl Folders {
         let (left_out, configured): (Vec<_>, Vec<_>) = configured
             .into_iter()
             .partition(|dir| fixed.iter().chain([&cwd]).any(|it| is_within(it, dir)));
-        // One around what the call named would be gone when it is given up.
+        // A folder around what the request names cannot be yielded without losing that.
         let named = || add_dirs.iter().chain([&cwd]);
         let (around, temp): (Vec<_>, Vec<_>) = temp.into_iter().partition(|temp| {
             let mut inner = named().chain(&fixed);
@@ -211,7 +211,7 @@ impl Folders {
 }
 
 impl Arrangement {
-    /// What others must know of it. What is named twice is told once.
+    /// What other turns must know, each folder once.
     fn roots(&self) -> WritableRoots {
         let mut roots = WritableRoots::default();
         for dir in self.add_dirs.iter().chain(&self.configured).chain([&self.cwd]) {
@@ -222,7 +222,7 @@ impl Arrangement {
         }
         for temp in &self.temp {
             if !roots.own.contains(&temp.folder)
-                && !roots.temp.iter().any(|told| told.folder == temp.folder)
+                && !roots.temp.iter().any(|listed| listed.folder == temp.folder)
             {
                 roots.temp.push(temp.clone());
             }
@@ -231,7 +231,7 @@ impl Arrangement {
     }
 }
 
-/// A folder that is configured, as it really is. Codex takes what is relative from its home.
+/// A configured folder, resolved. Codex takes a relative path as one in its home.
 fn resolved(dir: &Path, home: Option<&Path>) -> PathBuf {
     let dir = match dir.strip_prefix("~") {
         Ok(rest) => std::env::home_dir().unwrap_or_default().join(rest),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_another_folder_is_left_out() {
+    fn a_folder_in_another_is_left_out() {
         let given = folders(
             "/a",
             &["/a/b", "/c", "/c/d", "/a"],
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_around_the_directory_is_closed_left_out_or_refused() {
+    fn a_folder_around_the_directory_is_excluded_left_out_or_refused() {
         let arrange = |cwd: &str, add_dirs: &[&str], configured: &[&str]| {
             folders(cwd, add_dirs, configured, vec![slash_tmp()]).arrange()
         };
@@ -316,8 +316,8 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_folder_in_another_folder_is_closed_as_that_one_is_open() {
-        for (folder, links, closed) in [
+    fn a_temporary_folder_in_a_writable_one_is_excluded() {
+        for (folder, links, is_excluded) in [
             ("/a/tmp", &[][..], true),
             ("/a/b/tmp", &[], true),
             ("/tmp/mine", &[], true),
@@ -330,12 +330,16 @@ mod tests {
             let tmpdir = temp(Which::TmpDir, folder, links);
             let given = folders("/a", &[], &[], vec![slash_tmp(), tmpdir]);
             let arranged = given.arrange().expect("nothing is around the directory");
-            let expected = if closed { vec![Which::TmpDir] } else { Vec::new() };
+            let expected = if is_excluded { vec![Which::TmpDir] } else { Vec::new() };
             assert_eq!(arranged.excluded, expected, "{folder} {links:?}");
-            let told = arranged.roots().temp.len();
-            assert_eq!(told, if closed || folder == "/tmp" { 1 } else { 2 }, "{folder} {links:?}");
+            let shared = arranged.roots().temp.len();
+            assert_eq!(
+                shared,
+                if is_excluded || folder == "/tmp" { 1 } else { 2 },
+                "{folder} {links:?}"
+            );
         }
-        // A folder around the directory of the turn is none that makes up for it.
+        // A folder around the working directory is excluded itself, so it excludes no other.
         let tmpdir = temp(Which::TmpDir, "/tmp/mine", &[]);
         let given = folders("/tmp/a", &[], &[], vec![slash_tmp(), tmpdir.clone()]);
         let arranged = given.arrange().expect("nothing is around the directory");

@@ -1,5 +1,5 @@
-//! The files and folders that a call names. They lie on whatever disk the caller thought of, also on one
-//! that never answers.
+//! Checks the paths of a request, and finds the session that it continues by its directory. Any path may
+//! lie on a disk that never answers, so each check runs on a thread of its own and for a bounded time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use crate::model::working_dir::WorkingDir;
 use crate::session::last;
 use crate::system::bounded::blocking;
 
-/// How long a disk is waited for.
+/// How long a disk may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Call {
-    /// Refuses what the call names and is not there.
-    pub(super) async fn check_named(&self) -> Result<()> {
+    /// Refuses paths in the request that do not exist.
+    pub(super) async fn check_paths(&self) -> Result<()> {
         if let Some(dir) = self.request.working_dir.clone() {
-            look("cwd", move || is_folder("cwd", &dir)).await?;
+            on_disk("cwd", move || is_folder("cwd", &dir)).await?;
         }
         let dirs = self.request.options.add_dirs.clone();
         if !dirs.is_empty() {
             let are_folders = move || dirs.iter().try_for_each(|dir| is_folder("add_dirs", dir));
-            look("add_dirs", are_folders).await?;
+            on_disk("add_dirs", are_folders).await?;
         }
         let images = self.request.options.images.clone();
         if !images.is_empty() {
@@ -40,15 +40,15 @@ impl Call {
                     policy.resolve_allowed("images", image.as_path()).map(drop)
                 })
             };
-            look("images", are_images).await?;
+            on_disk("images", are_images).await?;
         }
         Ok(())
     }
 }
 
 impl Codex {
-    /// Finds the last session for a request that is to go on in it. Such requests find theirs in the
-    /// order of these calls.
+    /// Finds the session for a request to continue the last one of its directory. Concurrent requests
+    /// are served in order.
     pub(crate) async fn find_last(&self, request: TurnRequest) -> Result<TurnRequest> {
         self.0.find_last(request).await
     }
@@ -65,10 +65,10 @@ impl Shared {
         let _in_order = self.finding_last.lock().await;
         let shared = Arc::clone(self);
         let find = move || shared.find_last_here(&shared.policy, &mut request).map(|()| request);
-        look("continue_last", find).await
+        on_disk("continue_last", find).await
     }
 
-    /// The same, and blocks on files.
+    /// The same for any policy. Blocks on files.
     pub(super) fn find_last_here(&self, policy: &Policy, request: &mut TurnRequest) -> Result<()> {
         if !std::mem::take(&mut request.continue_last) {
             return Ok(());
@@ -78,7 +78,7 @@ impl Shared {
             return wrong("is in place of session_id: leave one of them out".into());
         }
         let dir = request.working_dir.as_ref().unwrap_or(&self.settings.working_dir).as_path();
-        // Which sessions there were outside is nothing to tell.
+        // Must not reveal which sessions there are outside.
         if !policy.allowed_dirs.is_empty() {
             policy.resolve_allowed("cwd", dir)?;
         }
@@ -104,8 +104,8 @@ fn bad(field: &str, problem: InvalidValue) -> FailureKind {
     FailureKind::BadInput { field: field.into(), problem }
 }
 
-/// Looks at a disk where that holds nobody else up.
-async fn look<T: Send + 'static>(
+/// Does work that blocks on a disk, without blocking others.
+async fn on_disk<T: Send + 'static>(
     field: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

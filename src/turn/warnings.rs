@@ -1,0 +1,118 @@
+//! Warnings that come with an outcome.
+
+use super::call::Call;
+use super::plan::Plan;
+use crate::codex::sandbox_denials::SandboxDenials;
+use crate::codex::transcript::Transcript;
+use crate::model::effective::Effective;
+use crate::model::policy;
+use crate::model::sandbox::{Sandbox, SandboxChoice};
+use crate::model::text::{self, LineBreaks};
+
+pub(super) const UNRECORDED: &str =
+    "Codex keeps no record of this session, because of --ephemeral: nobody can go on in it.";
+
+/// The warnings of a plan. They contain names that callers chose.
+pub(super) fn of_plan(plan: &Plan) -> Vec<String> {
+    plan.warnings.iter().map(|warning| text::sanitize(warning, LineBreaks::Escape)).collect()
+}
+
+/// A warning, if the reply is missing or may not be complete.
+pub(super) fn of_reply(transcript: &Transcript) -> Option<String> {
+    if transcript.skipped_after_reply {
+        return Some(format!(
+            "Codex printed an event of {} bytes, which is more than is read here. If the reply is not \
+             whole, the whole is in the session.",
+            transcript.longest_skipped
+        ));
+    }
+    let is_empty = transcript.reply.as_ref().is_none_or(|reply| reply.trim().is_empty());
+    is_empty.then(|| "Codex completed the turn without a message.".into())
+}
+
+/// A warning, if a stricter sandbox was in force than the turn was given.
+pub(super) fn stricter(effective: &Effective, given: Option<Sandbox>) -> Option<String> {
+    let (got, given) = (effective.sandbox?, given?);
+    (got < given).then(|| {
+        format!(
+            "The turn ran in the sandbox {}, although it was to run in {}: something on this machine, \
+             such as Codex's requirements.toml or managed_config.toml, allows no more.",
+            got.as_str(),
+            given.as_str()
+        )
+    })
+}
+
+impl Call {
+    /// A warning, if the sandbox refused something, with what to request instead.
+    pub(super) fn refusal_warning(
+        &self,
+        refused: &SandboxDenials,
+        effective: Option<&Effective>,
+        plan: &Plan,
+    ) -> Option<String> {
+        let first = refused.first.as_ref()?;
+        if refused.not_run.count > 0 && refused.commands == 0 {
+            // The warning about commands that did not run covers these.
+            return None;
+        }
+        let sandbox = effective.and_then(|effective| effective.sandbox).or(plan.sandbox);
+        let (sandbox, again) = match sandbox {
+            None => ("The sandbox".into(), String::new()),
+            Some(Sandbox::DangerFullAccess) => return None,
+            Some(sandbox) => {
+                let mut again = self.again(sandbox);
+                if sandbox == Sandbox::WorkspaceWrite && refused.commands == 0 {
+                    again += &format!(
+                        " Patches fail so as well where no sandbox can be made: a person sees that by \
+                         `{} doctor`.",
+                        env!("CARGO_PKG_NAME")
+                    );
+                }
+                (format!("The turn ran in the sandbox {}, which", sandbox.as_str()), again)
+            }
+        };
+        let count = |count: u64, one: &str, more: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {more}")),
+        };
+        let what = [
+            count(refused.commands, "command", "commands"),
+            count(refused.patches, "patch", "patches"),
+        ];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        Some(format!(
+            "{sandbox} seems to have kept {} of Codex's from something, the first: {first}{again}",
+            what.join(" and "),
+        ))
+    }
+
+    /// What to request so that this sandbox does not block the turn.
+    fn again(&self, sandbox: Sandbox) -> String {
+        // A guard changes nothing, whatever the request.
+        if matches!(self.request.sandbox, SandboxChoice::Once(_)) {
+            return String::new();
+        }
+        let most = self.policy.max_sandbox;
+        let operator = format!("the operator can allow more by {}.", policy::MAX_SANDBOX);
+        match (sandbox, most) {
+            (Sandbox::ReadOnly, Sandbox::ReadOnly) => {
+                format!(". This server allows no other sandbox: {operator}")
+            }
+            (Sandbox::ReadOnly, _) => {
+                ". If Codex is to change files, ask again with sandbox: \"workspace-write\".".into()
+            }
+            (_, Sandbox::DangerFullAccess) => {
+                ". It can write in its cwd and in add_dirs: ask again with these, or with sandbox: \
+                 \"danger-full-access\"."
+                    .into()
+            }
+            (_, _) => {
+                format!(
+                    ". It can write in its cwd and in add_dirs: ask again with these; {operator}"
+                )
+            }
+        }
+    }
+}
