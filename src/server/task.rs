@@ -35,7 +35,7 @@ pub(super) async fn start(
     };
     if context.ct.is_cancelled() {
         // Nobody will poll a task that the client never heard of.
-        drop(look(jobs, state.job_id, Jobs::cancel).await);
+        drop(with_job(jobs, state.job_id, Jobs::cancel).await);
     }
     if state.status.has_ended() {
         return tool::chat_result(&state).into();
@@ -45,7 +45,7 @@ pub(super) async fn start(
 
 /// The state of a task.
 pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorData> {
-    let state = look(jobs, job_id(id)?, Jobs::look_at_first_turn).await?;
+    let state = with_job(jobs, job_id(id)?, Jobs::look_at_first_turn).await?;
     let payload = match state.status {
         Status::Queued | Status::Running => TaskPayload::Working,
         Status::Cancelled => TaskPayload::Cancelled,
@@ -62,12 +62,12 @@ pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorDat
 
 /// Does nothing but check the id: a task never requests input from the client.
 pub(super) async fn update(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
-    look(jobs, job_id(id)?, Jobs::look).await.map(drop)
+    with_job(jobs, job_id(id)?, Jobs::look).await.map(drop)
 }
 
 /// Cancels a task. Clients may send this more than once.
 pub(super) async fn cancel(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
-    look(jobs, job_id(id)?, Jobs::cancel_first_turn).await.map(drop)
+    with_job(jobs, job_id(id)?, Jobs::cancel_first_turn).await.map(drop)
 }
 
 fn job_id(id: &str) -> Result<JobId, ErrorData> {
@@ -75,12 +75,12 @@ fn job_id(id: &str) -> Result<JobId, ErrorData> {
         .map_err(|_| ErrorData::invalid_params(format!("there is no task {}", excerpt(id)), None))
 }
 
-async fn look(
+async fn with_job(
     jobs: &Jobs,
     job: JobId,
-    look: fn(&Jobs, JobId) -> Result<State, Problem>,
+    action: fn(&Jobs, JobId) -> Result<State, Problem>,
 ) -> Result<State, ErrorData> {
-    tool::blocking(jobs, move |jobs| look(jobs, job)).await.map_err(|problem| match problem {
+    tool::blocking(jobs, move |jobs| action(jobs, job)).await.map_err(|problem| match problem {
         Problem::NotFound(_) | Problem::Refused(_) => {
             ErrorData::invalid_params(problem.to_string(), None)
         }

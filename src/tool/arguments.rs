@@ -52,8 +52,8 @@ impl Arguments {
         }
         arguments.retain(|_, value| value.as_str() != Some(""));
         for (name, value) in &mut arguments {
-            if let Some(meant) = meant(value, &known[name]) {
-                *value = meant;
+            if let Some(decoded) = decoded(value, &known[name]) {
+                *value = decoded;
             }
         }
         Ok(Self { tool, rest: arguments })
@@ -272,21 +272,21 @@ impl Arguments {
 
 /// The value that a string holds as JSON, if the schema expects that type and not a string: models send
 /// numbers, lists and objects this way, and Claude Code passes them on unchanged.
-fn meant(value: &Value, schema: &Value) -> Option<Value> {
-    let (text, wanted) = (value.as_str()?, schema.get("type")?.as_str()?);
-    if wanted == "string" {
+fn decoded(value: &Value, schema: &Value) -> Option<Value> {
+    let (text, expected) = (value.as_str()?, schema.get("type")?.as_str()?);
+    if expected == "string" {
         return None;
     }
-    let meant: Value = serde_json::from_str(text).ok()?;
-    let fits = match &meant {
+    let decoded: Value = serde_json::from_str(text).ok()?;
+    let fits = match &decoded {
         Value::Null => true,
-        Value::Bool(_) => wanted == "boolean",
-        Value::Number(_) => wanted == "integer",
-        Value::Array(_) => wanted == "array",
-        Value::Object(_) => wanted == "object",
+        Value::Bool(_) => expected == "boolean",
+        Value::Number(_) => expected == "integer",
+        Value::Array(_) => expected == "array",
+        Value::Object(_) => expected == "object",
         Value::String(_) => false,
     };
-    fits.then_some(meant)
+    fits.then_some(decoded)
 }
 
 /// A whole number. Some clients write every number as a float.

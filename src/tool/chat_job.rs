@@ -7,12 +7,12 @@ use super::arguments::Arguments;
 use super::chat::request_and_text;
 use super::definition::{Services, Tool};
 use super::error::{Error, partial_reply_text, render};
-use super::job::{SESSION_WITHIN, deciding, start, until};
+use super::job::{SESSION_TIMEOUT, all_or_nothing, read_until, start};
 use super::size_limit::structured;
 use crate::job::{Jobs, State, snapshot};
 use crate::model::text::{LineBreaks, sanitize};
 
-/// Starts a job for a call to `codex_chat`, and waits up to [`SESSION_WITHIN`] for its session.
+/// Starts a job for a call to `codex_chat`, and waits up to [`SESSION_TIMEOUT`] for its session.
 ///
 /// # Errors
 ///
@@ -43,9 +43,10 @@ async fn start_job(
     request.idle.get_or_insert(limits.idle);
     let request = codex.vet(request, None).await?;
     let order = jobs.before_start().await;
-    let job = deciding(jobs, move |jobs, commit| jobs.start(request, &text, None, commit)).await?;
+    let job =
+        all_or_nothing(jobs, move |jobs, commit| jobs.start(request, &text, None, commit)).await?;
     drop(order);
-    until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
+    read_until(jobs, Jobs::look_at_own, job, SESSION_TIMEOUT, |state| {
         state.session_id.is_some() || state.status.has_ended()
     })
     .await

@@ -18,10 +18,10 @@ use super::error::Error;
 use crate::job::{Commit, JobId, Jobs, LOOK_EVERY, Problem, State, snapshot};
 
 /// How long a start waits for the job's session.
-pub(super) const SESSION_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a call waits for the disk, and how many threads may wait at a time.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const DISK_TIMEOUT: Duration = Duration::from_secs(30);
 static THREADS: Semaphore = Semaphore::const_new(128);
 
 /// The most entries in one answer: events or jobs.
@@ -37,7 +37,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// The same for work that must either be done or never be done: once the caller hears that it was not,
 /// it can no longer happen.
-pub(super) async fn deciding<T: Send + 'static>(
+pub(super) async fn all_or_nothing<T: Send + 'static>(
     jobs: &Jobs,
     work: impl FnOnce(&Jobs, &Commit) -> std::result::Result<T, Problem> + Send + 'static,
 ) -> std::result::Result<T, Problem> {
@@ -67,7 +67,7 @@ async fn within<T: Send + 'static>(
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(Problem::NotStarted(std::io::Error::other(error))))
     };
-    timeout(ANSWERS_WITHIN, work).await.ok()
+    timeout(DISK_TIMEOUT, work).await.ok()
 }
 
 fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {
@@ -77,17 +77,17 @@ fn with_notification_cursor(state: &State, cursor: u64) -> Map<String, Value> {
 }
 
 /// Reads a job until the condition holds, or the time is over.
-pub(super) async fn until(
+pub(super) async fn read_until(
     jobs: &Jobs,
-    look: fn(&Jobs, JobId) -> std::result::Result<State, Problem>,
+    read: fn(&Jobs, JobId) -> std::result::Result<State, Problem>,
     job: JobId,
-    within: Duration,
-    is_so: impl Fn(&State) -> bool,
+    time: Duration,
+    holds: impl Fn(&State) -> bool,
 ) -> std::result::Result<State, Error> {
-    let until = Instant::now() + within;
+    let end = Instant::now() + time;
     loop {
-        let state = blocking(jobs, move |jobs| look(jobs, job)).await?;
-        if is_so(&state) || Instant::now() >= until {
+        let state = blocking(jobs, move |jobs| read(jobs, job)).await?;
+        if holds(&state) || Instant::now() >= end {
             return Ok(state);
         }
         sleep(LOOK_EVERY).await;

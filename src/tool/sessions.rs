@@ -13,7 +13,7 @@ use crate::codex::sessions::Store;
 use crate::model::outcome::{CancelledBy, FailureKind};
 
 /// How long a call waits for the disk.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const DISK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most entries in one answer.
 const MAX_ENTRIES: u64 = 200;
@@ -38,7 +38,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Store) -> T + Send + 'static,
 ) -> Result<T, FailureKind> {
     let store = store.clone();
-    match timeout(ANSWERS_WITHIN, tokio::task::spawn_blocking(move || work(&store))).await {
+    match timeout(DISK_TIMEOUT, tokio::task::spawn_blocking(move || work(&store))).await {
         Ok(done) => done.map_err(|error| FailureKind::Internal { message: error.to_string() }),
         Err(_) => {
             let message = "the disk that the sessions lie on does not answer".into();

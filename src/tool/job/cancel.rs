@@ -3,14 +3,14 @@
 use serde_json::json;
 use tokio::time::Duration;
 
-use super::{blocking, job_id, schema, until};
+use super::{blocking, job_id, read_until, schema};
 use crate::job::{Jobs, snapshot};
 use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
 use crate::tool::schema::closed;
 
 /// How long to wait for a job to stop: longer than all signals to Codex take.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
@@ -30,7 +30,8 @@ async fn cancel(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let job = job_id(&mut arguments)?;
     arguments.end();
     let before = blocking(jobs, move |jobs| jobs.cancel(job)).await?;
-    let state = until(jobs, Jobs::look, job, STOP_WITHIN, |state| state.status.has_ended()).await?;
+    let state =
+        read_until(jobs, Jobs::look, job, STOP_TIMEOUT, |state| state.status.has_ended()).await?;
     let mut content = snapshot(&state);
     if before.status.has_ended() {
         content.insert("had_ended".into(), true.into());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{blocking, deciding, job_id, schema, with_notification_cursor};
+use super::{all_or_nothing, blocking, job_id, schema, with_notification_cursor};
 use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
 use crate::tool::arguments::invalid;
@@ -44,7 +44,7 @@ async fn reply(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let request = TurnRequest::new(prompt);
     let (request, home) = blocking(jobs, move |jobs| jobs.next_turn(job, &request)).await?;
     let request = codex.vet(request, home.as_deref()).await?;
-    let (state, cursor) = deciding(jobs, move |jobs, commit| {
+    let (state, cursor) = all_or_nothing(jobs, move |jobs, commit| {
         let cursor = jobs.last_notification()?;
         Ok((jobs.reply(job, request, &text, interrupt, commit)?, cursor))
     })

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::time::Duration;
 
-use super::{SESSION_WITHIN, deciding, schema, until, with_notification_cursor};
+use super::{SESSION_TIMEOUT, all_or_nothing, read_until, schema, with_notification_cursor};
 use crate::job::{Jobs, Status};
 use crate::model::limits::MAX_LIMIT;
 use crate::model::value::InvalidValue;
@@ -17,7 +17,7 @@ use crate::tool::{chat, turn};
 const MAX_LABEL: usize = 200;
 
 /// How long a start waits for its place in the queue.
-const PLACE_WITHIN: Duration = Duration::from_secs(1);
+const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What an error says if no job was started.
 pub(in crate::tool) const FAMILY: Family = Family::Job { not_done: "Nothing was started." };
@@ -59,16 +59,16 @@ async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let (request, text) = chat::request_and_text(arguments, origin)?;
     let request = codex.vet(request, None).await?;
     let order = jobs.before_start().await;
-    let (job, cursor) = deciding(jobs, move |jobs, commit| {
+    let (job, cursor) = all_or_nothing(jobs, move |jobs, commit| {
         let cursor = jobs.last_notification()?;
         Ok((jobs.start(request, &text, label, commit)?, cursor))
     })
     .await?;
     drop(order);
     // A job that waits behind others has no session yet.
-    until(jobs, Jobs::look_at_own, job, PLACE_WITHIN, |state| state.status != Status::Queued)
+    read_until(jobs, Jobs::look_at_own, job, PLACE_TIMEOUT, |state| state.status != Status::Queued)
         .await?;
-    let state = until(jobs, Jobs::look_at_own, job, SESSION_WITHIN, |state| {
+    let state = read_until(jobs, Jobs::look_at_own, job, SESSION_TIMEOUT, |state| {
         state.session_id.is_some()
             || matches!(state.status, Status::Queued)
             || state.status.has_ended()

@@ -17,7 +17,7 @@ use crate::tool::error::Family;
 use crate::tool::schema::{closed, integer, objects, open, string};
 
 /// How long a call reads records that are not in the index yet. The next call continues.
-const READ_WITHIN: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
@@ -83,7 +83,7 @@ async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let stopped = Arc::clone(&stop.0);
     let list = move |store: &Store| {
         query.cwd.as_ref().map_or(Ok(()), |cwd| scope.check_dir("cwd", cwd))?;
-        let listing = store.list(&query, READ_WITHIN, &|| stopped.load(Ordering::Relaxed));
+        let listing = store.list(&query, READ_TIMEOUT, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {
             Value::Object(listed(session, home.and_then(|home| is_written(home, session.id))))
