@@ -1,4 +1,4 @@
-//! What tests share.
+//! Helpers of the integration tests.
 
 #[cfg(unix)]
 pub mod call;

@@ -1,7 +1,7 @@
-//! The server through its public door: the real program, and wherever that can be the real Codex.
+//! Tests of the real program, with the real Codex wherever possible.
 //!
-//! `real` runs the pinned Codex against a stand-in for the model's API; `scripted` runs a scripted Codex,
-//! for what the real one cannot be made to do. There is a module for each feature.
+//! `real` runs the pinned Codex against a stand-in for the model's API; `scripted` runs a scripted Codex
+//! for behaviour that the real one cannot be made to show. There is a module for each feature.
 
 #[path = "../support/mod.rs"]
 mod support;

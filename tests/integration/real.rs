@@ -1,4 +1,4 @@
-//! The real Codex, in the pinned releases, against a stand-in for the model's API.
+//! Tests with the real Codex, in the pinned releases, against a stand-in for the model's API.
 
 mod allowed_dirs;
 mod allowed_jobs;
@@ -7,6 +7,7 @@ mod diff_attacks;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod doctor_sandbox;
+mod error_advice;
 #[cfg(target_os = "linux")]
 mod escapes;
 mod failures;
@@ -34,5 +35,4 @@ mod sessions;
 mod swap;
 mod takeover;
 mod tasks;
-mod troubles;
 mod vetting;

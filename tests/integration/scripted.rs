@@ -1,4 +1,5 @@
-//! A scripted Codex, for what the real one cannot be made to do, and what needs no Codex.
+//! Tests with a scripted Codex, for behaviour that the real one cannot be made to show, and tests that need
+//! no Codex.
 
 mod arguments;
 #[cfg(target_os = "linux")]
@@ -6,6 +7,7 @@ mod bounds;
 mod clients;
 mod commands;
 mod doctor;
+mod folder_queue;
 #[cfg(target_os = "linux")]
 mod helper_programs;
 mod hostile;
@@ -21,8 +23,6 @@ mod job_retention;
 mod job_wait;
 mod library;
 mod life;
-mod line;
-mod line_folders;
 mod listing;
 mod looser;
 mod program;
@@ -32,6 +32,7 @@ mod queue;
 mod recorded;
 mod scale;
 mod sessions;
+mod shared_queue;
 mod snapshots;
 #[cfg(target_os = "linux")]
 mod special_files;

@@ -1,4 +1,4 @@
-//! An MCP client for tests: it runs a server as a child process and sees everything that it does.
+//! An MCP client for tests. It runs a server as a child process and keeps everything that it writes.
 //!
 //! All waits are bounded, and panic with what the server wrote so far. The parts are named with
 //! their paths so that a program outside the tests can include this file.
@@ -35,7 +35,7 @@ const WAIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
-/// A running server. It is killed, with all that it started, when this is dropped.
+/// A running server. It is killed with all its descendants when this is dropped.
 pub struct Server {
     pid: u32,
     child: Mutex<Child>,
@@ -56,13 +56,13 @@ pub struct Call {
 }
 
 impl Server {
-    /// Describes how to start a server, for a person with this home directory. It has an environment
-    /// of its own, as [`clean`] gives it.
+    /// Describes how to start a server, for a user with this home directory and the environment of
+    /// [`clean`].
     pub fn builder(program: impl Into<PathBuf>, user: &Path) -> Builder {
         Builder::new(program.into(), user)
     }
 
-    /// Asks for a protocol version, says that it is initialized, and returns the result.
+    /// Does the handshake with this protocol version, and returns the result of `initialize`.
     pub fn initialize(&self, version: &str) -> Value {
         let parameters = json!({
             "protocolVersion": version,
@@ -79,8 +79,8 @@ impl Server {
         self.send_raw(format!("{message}\n").as_bytes());
     }
 
-    /// Sends bytes as they are. They are written in the background, so that a server that does not
-    /// read cannot stop the test.
+    /// Sends bytes unchanged. They are written in the background, so that a server that does not read
+    /// cannot block the test.
     pub fn send_raw(&self, bytes: &[u8]) {
         let input = self.input.lock().expect("nothing panics while it holds this lock");
         let input = input.as_ref().expect("stdin was not closed before");
@@ -92,7 +92,7 @@ impl Server {
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": parameters}));
     }
 
-    /// Sends a request and waits for its answer, which is returned whole.
+    /// Sends a request and returns the whole answer.
     pub fn request(&self, method: &str, parameters: &Value) -> Value {
         let id = self.begin(method, parameters);
         self.wait_answer(id)
@@ -113,7 +113,7 @@ impl Server {
         result(self.answer(&self.begin_call(tool, arguments)))
     }
 
-    /// Calls a tool, with a token for progress, and does not wait.
+    /// Calls a tool with a progress token, without waiting.
     pub fn begin_call(&self, tool: &str, arguments: &Value) -> Call {
         let token = Uuid::new_v4().to_string();
         let parameters = json!({
@@ -124,19 +124,19 @@ impl Server {
         Call { id: self.begin("tools/call", &parameters), token }
     }
 
-    /// Waits for the answer to a call, which is returned whole.
+    /// Waits for the whole answer to a call.
     pub fn answer(&self, call: &Call) -> Value {
         self.wait_answer(call.id)
     }
 
-    /// The answer to a call, if it has come.
+    /// The answer to a call, if it has arrived.
     pub fn try_answer(&self, call: &Call) -> Option<Value> {
         self.inbox.look(|messages| inbox::answer(messages, call.id))
     }
 
-    /// Takes a call back.
+    /// Cancels a call.
     pub fn cancel(&self, call: &Call) {
-        let parameters = json!({"requestId": call.id, "reason": "the test says so"});
+        let parameters = json!({"requestId": call.id, "reason": "the test cancels it"});
         self.notify("notifications/cancelled", &parameters);
     }
 
@@ -145,10 +145,10 @@ impl Server {
         self.inbox.look(|messages| inbox::progress(messages, &call.token).cloned().collect())
     }
 
-    /// Waits for a progress message that is like this.
+    /// Waits for a progress message that matches.
     ///
     /// # Panics
-    /// At once when the call is answered before.
+    /// At once when the call is answered first.
     pub fn wait_progress(&self, call: &Call, is_it: impl Fn(&str) -> bool) -> String {
         let what = format!("the progress of call {}", call.id);
         let found = self.inbox.wait(&what, WAIT, |messages| {
@@ -169,29 +169,29 @@ impl Server {
         })
     }
 
-    /// Waits for a message of any kind that is like this.
+    /// Waits for a message of any kind that matches.
     pub fn wait_message(&self, is_it: impl Fn(&Value) -> bool) -> Value {
         self.inbox.wait("a message", WAIT, |messages| {
             messages.iter().find(|message| is_it(message)).cloned()
         })
     }
 
-    /// All the messages that came, in order.
+    /// All messages so far, in order.
     pub fn messages(&self) -> Vec<Value> {
         self.inbox.messages()
     }
 
-    /// All the lines on stdout that were not JSON.
+    /// All lines on stdout that were not JSON.
     pub fn bad_lines(&self) -> Vec<String> {
         self.inbox.bad_lines()
     }
 
-    /// All that came on stderr.
+    /// All of stderr so far.
     pub fn stderr(&self) -> String {
         self.inbox.stderr()
     }
 
-    /// Waits until stderr is like this.
+    /// Waits until stderr matches.
     pub fn wait_stderr(&self, is_it: impl Fn(&str) -> bool) {
         self.inbox.wait_stderr(WAIT, is_it);
     }
@@ -201,7 +201,7 @@ impl Server {
         self.inbox.wait_closed(WAIT);
     }
 
-    /// Closes the server's stdin, after all that was sent.
+    /// Closes the server's stdin, after everything that was sent.
     pub fn close_stdin(&self) {
         self.input.lock().expect("nothing panics while it holds this lock").take();
     }
@@ -211,17 +211,17 @@ impl Server {
         self.output.close();
     }
 
-    /// Leaves what the server writes to stdout in the pipe, until it is full and the server waits.
+    /// Stops reading the server's stdout, so that the pipe fills and the server blocks.
     pub fn stop_reading(&self) {
         self.output.pause();
     }
 
-    /// Takes [`Server::stop_reading`] back.
+    /// Ends [`Server::stop_reading`].
     pub fn resume_reading(&self) {
         self.output.resume();
     }
 
-    /// Sends a signal to the server, and to nothing else. Does nothing when it has exited.
+    /// Sends a signal to the server alone. Does nothing if it has exited.
     pub fn signal(&self, signal: Signal) {
         let mut child = self.lock_child();
         if let Ok(None) = child.try_wait() {
@@ -231,7 +231,7 @@ impl Server {
         }
     }
 
-    /// Kills the server, and nothing else.
+    /// Kills the server alone.
     pub fn kill(&self) {
         self.signal(Signal::SIGKILL);
     }
@@ -239,7 +239,7 @@ impl Server {
     /// Waits until the server has exited.
     ///
     /// # Panics
-    /// When it is still there after this time.
+    /// When it still runs after this time.
     pub fn wait_exit(&self, bound: Duration) -> ExitStatus {
         let bound = patient(bound);
         let deadline = Instant::now() + bound;
@@ -250,7 +250,7 @@ impl Server {
             }
             assert!(
                 Instant::now() < deadline,
-                "the server is still there after {bound:?}\n{}",
+                "the server still runs after {bound:?}\n{}",
                 self.inbox.report()
             );
             thread::sleep(POLL);
@@ -262,22 +262,22 @@ impl Server {
         self.pid
     }
 
-    /// The memory that the server has resident, in KiB. None where that is not known.
+    /// The resident memory of the server, in KiB. None where that is unknown.
     pub fn rss_kib(&self) -> Option<u64> {
         process::size_kib(self.pid, "VmRSS")
     }
 
-    /// The most memory that the server ever had resident, in KiB. None where that is not known.
+    /// The highest resident memory of the server so far, in KiB. None where that is unknown.
     pub fn peak_kib(&self) -> Option<u64> {
         process::size_kib(self.pid, "VmHWM")
     }
 
-    /// What marks this server and its descendants, for [`descendants_of`].
+    /// The marker of this server and its descendants, for [`descendants_of`].
     pub fn marker(&self) -> &str {
         &self.marker
     }
 
-    /// The living processes that the server started, directly or not.
+    /// The running processes that the server started, directly or not.
     pub fn descendants(&self) -> Result<Vec<Process>, Unavailable> {
         let mut all = descendants_of(&self.marker)?;
         all.retain(|process| process.pid != self.pid);

@@ -1,4 +1,4 @@
-//! What the tests share: the real Codex, the stand-ins for Codex and for the model, and a client.
+//! The real Codex, the stand-ins for Codex and for the model, and a client.
 
 #![allow(
     dead_code,

@@ -1,5 +1,5 @@
-//! A stand-in for the model: the Responses API on a loopback port, played by a function that gets
-//! each request and says how to answer it. Everything that was received is kept.
+//! A stand-in for the model: the Responses API on a loopback port. A function maps each request to its
+//! response. All requests are kept.
 //!
 //! The parts are named with their paths so that a program outside the tests can include this file.
 
@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_mins(1);
 const KEEP_ALIVE: Duration = Duration::from_millis(100);
 const STREAMS: usize = 256;
 
-/// The reply of a model that repeats what it was told: "echo: " and the last message of the user.
+/// A model that replies with "echo: " and the last message of the user.
 pub fn echo(request: &Request) -> Response {
     Response::message(format!("echo: {}", request.last_user_text()))
 }
@@ -55,8 +55,7 @@ struct State {
 }
 
 impl Model {
-    /// Starts the server. The script is called on a thread per request, so it may wait for
-    /// something before it answers.
+    /// Starts the server. The script runs on a thread per request, so it may block before it answers.
     pub fn start(script: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
@@ -76,15 +75,15 @@ impl Model {
         format!("http://{}/v1", self.address)
     }
 
-    /// All the requests for a response so far, in the order in which they came.
+    /// All requests for a response so far, in order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
     }
 
-    /// Waits until a request has come that is like this, and returns the first of them.
+    /// Waits for a request that matches, and returns the first one.
     ///
     /// # Panics
-    /// When none has come within a minute.
+    /// When none has arrived within a minute.
     pub fn wait_for(&self, is_it: impl Fn(&Request) -> bool) -> Request {
         let bound = patient(WAIT);
         let (state, timeout) = self
@@ -95,17 +94,17 @@ impl Model {
             })
             .unwrap_or_else(PoisonError::into_inner);
         let found = state.requests.iter().find(|request| is_it(request)).cloned();
-        let said: Vec<String> = state.requests.iter().map(Request::last_user_text).collect();
+        let prompts: Vec<String> = state.requests.iter().map(Request::last_user_text).collect();
         drop(state);
         assert!(
             !timeout.timed_out() || found.is_some(),
             "the expected request did not reach the model within {bound:?}; \
-             those that came ended with {said:?}"
+             those that did ended with {prompts:?}"
         );
         found.expect("the wait ends when there is one")
     }
 
-    /// Waits until no response is being sent: what was hanging has been left by its client.
+    /// Waits until no response is open: the client has left those that hang.
     ///
     /// # Panics
     /// When a stream is still open after a minute.
@@ -153,13 +152,13 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         thread::spawn(move || {
             let open = Open { shared: &shared, id };
-            // The error of a client that left, and of a server that stopped, is no news.
+            // A client may leave at any time, and the server may stop.
             let _gone = open.shared.serve(&stream);
         });
     }
 }
 
-/// A stream in the list of those that are open, also while a script panics.
+/// Removes a stream from the open ones, even when a script panics.
 struct Open<'a> {
     shared: &'a Shared,
     id: u64,
@@ -176,12 +175,12 @@ impl Drop for Open<'_> {
 }
 
 impl Shared {
-    /// A condition given by a test may panic while this is locked; the state is whole even then.
+    /// The condition of a test may panic while this is locked; the state is consistent even then.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a stream so that it can be shut down; none when there are too many.
+    /// Registers a stream so that it can be shut down. None if there are too many.
     fn admit(&self, stream: &TcpStream) -> Option<u64> {
         let mut state = self.lock();
         if state.streams.len() >= STREAMS {
@@ -207,7 +206,7 @@ impl Shared {
             return http::write_json(stream, 200, &[], &none);
         }
         if !received.path.ends_with("/responses") {
-            let body = json!({"error": {"message": "there is nothing here"}});
+            let body = json!({"error": {"message": "not found"}});
             return http::write_json(stream, 404, &[], &body);
         }
         let request = Request::new(received);

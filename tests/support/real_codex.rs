@@ -119,13 +119,13 @@ fn pinned(directory: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(directory)
 }
 
-/// Says which lock file the packages beside it were installed from.
+/// A copy of the lock file that the packages beside it were installed from.
 fn stamp(directory: &Path) -> PathBuf {
     directory.join("node_modules/.installed-lock")
 }
 
-/// Runs it in the person's own environment, which may know of a proxy and has a cache; and if nothing can
-/// be written there, with a cache that is removed.
+/// Runs `npm ci` in the user's own environment, which may have a proxy and a cache. If that cannot be
+/// written, it runs with a temporary cache.
 fn run_npm_ci(directory: &Path) -> Result<(), String> {
     let problem = match try_npm_ci(directory, &[]) {
         Err(problem) if NO_CACHE.iter().any(|code| problem.contains(code)) => problem,
@@ -137,7 +137,7 @@ fn run_npm_ci(directory: &Path) -> Result<(), String> {
     outcome.map_err(|_| problem)
 }
 
-/// What npm says where it has no cache that it can write.
+/// The error codes of npm without a writable cache.
 const NO_CACHE: [&str; 5] = ["EACCES", "ENOENT", "ENOTDIR", "EPERM", "EROFS"];
 
 fn try_npm_ci(directory: &Path, more: &[&OsStr]) -> Result<(), String> {
@@ -165,7 +165,7 @@ fn try_npm_ci(directory: &Path, more: &[&OsStr]) -> Result<(), String> {
     }
 }
 
-/// Looks for `codex-PLATFORM/vendor/TARGET/bin/codex`; npm installs one platform only.
+/// Finds `codex-PLATFORM/vendor/TARGET/bin/codex`. npm installs one platform only.
 fn native(packages: &Path) -> Result<PathBuf, String> {
     let program = format!("codex{}", env::consts::EXE_SUFFIX);
     children(packages)
@@ -178,8 +178,8 @@ fn native(packages: &Path) -> Result<PathBuf, String> {
         })
 }
 
-/// A directory for Codex's configuration and sessions, one to work in, and one for the person. They
-/// are removed when this is dropped.
+/// Directories for Codex's configuration and sessions, for work, for the server's state and for the user.
+/// They are removed when this is dropped.
 #[derive(Debug)]
 pub struct Home {
     directory: PathBuf,
@@ -205,7 +205,7 @@ impl Home {
             user: directory.join("user"),
             directory,
         };
-        // What a killed process of the same id left behind.
+        // A killed process of the same id may have left it behind.
         let _nothing_there = fs::remove_dir_all(&home.directory);
         for directory in [&home.path, &home.project, &home.user] {
             fs::create_dir_all(directory)
@@ -236,17 +236,17 @@ impl Home {
         &self.project
     }
 
-    /// The server's state folder, which it makes.
+    /// The server's state folder. The server makes it.
     pub fn state(&self) -> &Path {
         &self.state
     }
 
-    /// An empty home directory for the person: no shell files, and no settings of other programs.
+    /// An empty home directory for the user: no shell files, and no settings of other programs.
     pub fn user(&self) -> &Path {
         &self.user
     }
 
-    /// Adds lines to `config.toml`. Keys of the top level come first, tables after them.
+    /// Appends lines to `config.toml`. Keys of the top level must precede tables.
     pub fn append_config(&self, toml: &str) {
         let config = fs::read_to_string(self.config()).expect("the configuration was written");
         fs::write(self.config(), format!("{config}{toml}\n"))

@@ -1,6 +1,5 @@
-//! A disk that is small, so that a test can fill it. It needs no rights: where the system lets a
-//! program have mounts of its own it is a real one, and a library that fails the writes of the program
-//! is another everywhere.
+//! A small disk, which a test can fill without privileges: a real one where the system lets a program have
+//! its own mounts, and everywhere a library that fails the writes of the program.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -11,20 +10,20 @@ use super::client::{Builder, Server};
 
 const PAGE: u64 = 4_096;
 
-/// Mounts of its own for one program, which is root there and nowhere else.
+/// Gives a program its own mounts, with root rights for these alone.
 const UNSHARE: [&str; 4] = ["unshare", "--user", "--map-root-user", "--mount"];
 
-/// How there comes to be a small disk.
+/// How a small disk is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
-    /// A file system in memory that only the program sees.
+    /// A file system in memory, visible to the program alone.
     Mount,
     /// A library that is loaded into the program.
     Preload,
 }
 
 impl Means {
-    /// All that this machine has.
+    /// All means that work on this machine.
     ///
     /// # Panics
     /// When there are none.
@@ -51,7 +50,7 @@ impl Means {
     }
 }
 
-/// A small disk, as long as its server runs.
+/// A small disk. It exists while its server runs.
 pub struct SmallDisk {
     means: Means,
     bytes: u64,
@@ -60,7 +59,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Starts a server for which this folder is a disk of so many bytes.
+    /// Starts a server for which this folder is a disk of this many bytes.
     pub fn start(means: Means, bytes: u64, folder: &Path, server: Builder) -> (Self, Server) {
         fs::create_dir_all(folder).expect("the folder can be made");
         let server = match means {
@@ -92,13 +91,13 @@ impl SmallDisk {
         &self.folder
     }
 
-    /// Takes so many bytes, which [`SmallDisk::make_room`] gives back.
+    /// Uses this many bytes, until [`SmallDisk::make_room`].
     pub fn take(&self, bytes: u64) {
         let bytes = usize::try_from(bytes).expect("the disk is small");
         fs::write(self.folder.join("ballast"), vec![b'.'; bytes]).expect("there is room");
     }
 
-    /// Takes all that is left, but for so many bytes.
+    /// Uses all free space but this many bytes.
     pub fn fill_but(&self, bytes: u64) {
         let filler = File::options().append(true).create(true).open(self.folder.join("filler"));
         let mut filler = filler.expect("a file can be made");
@@ -117,7 +116,7 @@ impl SmallDisk {
         filler.set_len(length.saturating_sub(bytes)).expect("it is open for writing");
     }
 
-    /// Gives back what [`SmallDisk::take`] and [`SmallDisk::fill_but`] took.
+    /// Frees the space that [`SmallDisk::take`] and [`SmallDisk::fill_but`] used.
     pub fn make_room(&self) {
         for name in ["ballast", "filler"] {
             match fs::remove_file(self.folder.join(name)) {
@@ -128,7 +127,7 @@ impl SmallDisk {
     }
 }
 
-/// What the files below a folder take, in whole pages, as the library counts it.
+/// The size of the files below a folder, in whole pages, as the library counts it.
 fn used(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries

@@ -1,4 +1,4 @@
-//! The program as a person starts it, and what comes of that.
+//! The program as a user starts it from a shell, and its output.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use crate::support::client::{MARKER, descendants_of};
 use crate::support::environment::{clean, patient};
 use crate::support::real_codex::Home;
 
-/// What it printed and exited with.
+/// The output and the exit status of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub status: Option<i32>,
@@ -80,7 +80,7 @@ pub fn start(command: &mut Command) -> Child {
     command.spawn().expect("the program starts")
 }
 
-/// Waits for its end, for a bounded time.
+/// Waits for its end, for a bounded time. A child that does not end is killed.
 pub fn ended(child: Child) -> Ran {
     let pid = pid_of(&child);
     let (sender, output) = mpsc::channel();
@@ -97,17 +97,17 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
-/// Runs a command on a terminal, and returns what it showed and its exit status.
+/// Runs a command on a terminal, and returns the screen and the exit status.
 pub fn on_terminal(mut command: Command) -> (String, Option<i32>) {
     let terminal = openpty(None, None).expect("the system has terminals");
     let to = terminal.slave.try_clone().expect("it can be shared");
     let child = start(command.stdout(terminal.slave).stderr(to));
-    // It has the other ends too, and the screen has an end only when all are closed.
+    // It holds copies of the terminal, and reading the screen ends only when all are closed.
     drop(command);
     let mut screen = fs::File::from(terminal.master);
     let reader = thread::spawn(move || {
         let mut shown = Vec::new();
-        // Linux ends it with an error.
+        // On Linux the end is an error.
         drop(screen.read_to_end(&mut shown));
         shown
     });
@@ -120,18 +120,18 @@ pub fn signal(child: &Child, signal: Signal) {
     kill(pid_of(child), signal).expect("it is running");
 }
 
-/// The objects that were printed, one a line.
+/// The JSON objects that were printed, one per line.
 pub fn parsed(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
-/// What the session line on standard error says.
+/// The session id on standard error.
 pub fn session(stderr: &str) -> &str {
     let line = stderr.lines().find_map(|line| line.strip_prefix("session: "));
     line.unwrap_or_else(|| panic!("no session in {stderr}"))
 }
 
-/// Waits until nothing is left of what was started in this home.
+/// Waits until no process runs that was started in this home.
 pub fn wait_nothing_left(home: &Home) {
     let marker = home.path().to_str().expect("test paths are text");
     wait_until("all processes to be gone", || {
@@ -139,7 +139,7 @@ pub fn wait_nothing_left(home: &Home) {
     });
 }
 
-/// Kills what is left of what was started in this home.
+/// Kills all processes that were started in this home.
 pub fn kill_what_is_left(home: &Home) {
     let marker = home.path().to_str().expect("test paths are text");
     while let Ok(left) = descendants_of(marker)

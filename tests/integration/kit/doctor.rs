@@ -1,4 +1,4 @@
-//! What `doctor --json` says.
+//! Reading the report of `doctor --json`.
 
 use serde_json::Value;
 

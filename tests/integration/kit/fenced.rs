@@ -1,5 +1,5 @@
-//! A home with a folder that is allowed, one that is not, and ways from one to the other; and a server
-//! that keeps to it beside one that does not.
+//! A home with an allowed folder, one outside, and links from one to the other; with a server that is
+//! limited to the allowed one, and a server that is not.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ use crate::support::real_codex::Home;
 
 pub const DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
 
-/// What is said outside, and must not be heard inside.
+/// A text of sessions outside, which must not show inside.
 pub const SECRET: &str = "the vault";
 
 pub fn folder(path: &Path) -> PathBuf {
@@ -53,12 +53,12 @@ impl Fenced {
         Self { model, home, allowed, outside }
     }
 
-    /// A server without any limit.
+    /// A server that allows everything.
     pub fn free(&self) -> Server {
         real(&self.home).env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access").start()
     }
 
-    /// A server whose callers may go into the allowed folder alone.
+    /// A server whose callers are limited to the allowed folder.
     pub fn server(&self) -> Server {
         real(&self.home).env(DIRS, &self.allowed).start()
     }
@@ -77,26 +77,26 @@ impl Fenced {
         ]
     }
 
-    /// The jobs that lie on the disk.
+    /// The ids of all jobs on the disk.
     pub fn jobs(&self) -> Vec<String> {
         let jobs = fs::read_dir(self.home.state().join("jobs")).into_iter().flatten().flatten();
         jobs.map(|job| job.file_name().to_string_lossy().into_owned()).collect()
     }
 }
 
-/// Begins a session in a folder.
+/// Starts a session in a folder and returns its id.
 pub fn start_session(server: &Server, prompt: &str, cwd: &Path) -> String {
     let arguments = json!({"prompt": prompt, "cwd": cwd, "sandbox": "workspace-write"});
     field(&server.call("codex_chat", &arguments), "session_id").to_owned()
 }
 
-/// Goes on in a session in another folder, in a copy if `fork`, and returns the session that it was.
+/// Resumes a session in another folder, in a fork if `fork`, and returns the id of the session that ran.
 pub fn resume_in(server: &Server, session: &str, cwd: &Path, fork: bool) -> String {
     let arguments = json!({"prompt": "go on", "session_id": session, "cwd": cwd, "fork": fork});
     field(&server.call("codex_chat", &arguments), "session_id").to_owned()
 }
 
-/// Tells that an answer refuses `field` because of the allowed folders, and tells nothing of what is
+/// Expects an answer that refuses `field` because of the allowed folders, without a word of what is
 /// outside.
 pub fn assert_outside(answer: &Value, field: &str) {
     let text = error_text(answer);
@@ -105,7 +105,7 @@ pub fn assert_outside(answer: &Value, field: &str) {
     assert!(!text.contains(SECRET), "{text}");
 }
 
-/// A call of either tool that may write is refused, by name and at once.
+/// Expects both tools that may write to refuse a call at once, by the name of its field.
 pub fn assert_refused(server: &Server, arguments: &Value, field: &str, setting: &str) {
     for tool in ["codex_chat", "job_start"] {
         let answer = server.call(tool, arguments);

@@ -1,4 +1,4 @@
-//! Processes of servers, and their ends.
+//! The processes of a server: its watchdog, and killing several at once.
 
 use std::fs;
 
@@ -19,12 +19,12 @@ pub fn watchdog_of(pid: u32) -> Option<u32> {
     })
 }
 
-/// Kills processes of which none is to see another's end.
+/// Kills two processes such that neither sees the other end.
 pub fn kill_together(pids: [u32; 2]) {
     let pids = pids.map(|pid| Pid::from_raw(i32::try_from(pid).expect("process ids are small")));
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
         for pid in pids {
-            kill(pid, signal).expect("it is there");
+            kill(pid, signal).expect("it is running");
         }
     }
 }

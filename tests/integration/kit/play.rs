@@ -1,4 +1,4 @@
-//! Calls that the scripted Codex answers, and what can be seen of them.
+//! Calls that the scripted Codex plays, and observing them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new() -> Self {
-        // No test here gets as far as a model.
+        // The scripted Codex needs no model.
         let home = home("http://127.0.0.1:9/v1");
         let log = home.path().join("starts.jsonl");
         Self { home, log }
@@ -29,21 +29,21 @@ impl Stage {
         scripted(&self.home).env("SCRIPTED_CODEX_LOG", &self.log)
     }
 
-    /// Each turn that Codex was started for so far, in order.
+    /// Each start of Codex for a turn so far, in order.
     pub fn starts(&self) -> Vec<Value> {
         let mut starts = self.all_starts();
         starts.retain(|start| start["argv"][1] != "--version");
         starts
     }
 
-    /// Each start of Codex so far, also to ask for its version.
+    /// Each start of Codex so far, those for its version included.
     pub fn all_starts(&self) -> Vec<Value> {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
         whole.lines().map(|line| serde_json::from_str(line).expect("the log is JSON")).collect()
     }
 
-    /// Which of these words stands in the prompt of each start so far.
+    /// Which of these words is in the prompt of each start so far.
     pub fn started(&self, words: &[&str]) -> Vec<String> {
         let word = |start: &Value| {
             let prompt = start["stdin"].as_str().unwrap_or_default().to_owned();
@@ -52,12 +52,12 @@ impl Stage {
         self.starts().iter().filter_map(word).collect()
     }
 
-    /// Where a script finds the file of this name.
+    /// The path of a file that a script calls by this name.
     pub fn file(&self, name: &str) -> PathBuf {
         self.home.project().join(name)
     }
 
-    /// Lets a script go on that waits for the file of this name.
+    /// Makes the file of this name, so that a script that waits for it continues.
     pub fn release(&self, name: &str) {
         fs::write(self.file(name), "").expect("the project's directory is there");
     }
@@ -78,13 +78,13 @@ pub fn steps_in(session: &str, steps: &Value) -> Value {
     json!({"prompt": script(steps), "session_id": session})
 }
 
-/// Arguments with one more.
+/// Arguments with another one.
 pub fn with(mut arguments: Value, name: &str, value: impl Into<Value>) -> Value {
     arguments[name] = value.into();
     arguments
 }
 
-/// Steps of a turn that goes on until the file `go-NAME` is there, and replies with its name.
+/// Steps of a turn that runs until the file `go-NAME` exists, and replies with its name.
 pub fn turn(name: &str) -> Value {
     json!([
         {"started": {}},
@@ -114,8 +114,8 @@ pub fn reply_of(server: &Server, call: &Call) -> String {
     field(&result_of(server, call), "reply").to_owned()
 }
 
-/// A turn in another session, begun after all that was sent before and now complete: whatever else
-/// could start has had its chance.
+/// Runs a turn in another session, sent after everything else: whatever could start before it has had its
+/// chance.
 pub fn pass_by(server: &Server) {
     assert_eq!(field(&chat(server, &json!({"prompt": "pass by"})), "reply"), "done");
 }
@@ -126,7 +126,7 @@ pub fn session_of(server: &Server, call: &Call) -> String {
     message.split(' ').nth(1).expect("the id is the second word").to_owned()
 }
 
-/// Waits until the server has dealt with all that was sent to it before.
+/// Waits until the server has handled everything that was sent before.
 pub fn settle(server: &Server) {
     server.request("ping", &json!({}));
 }
@@ -136,12 +136,12 @@ pub fn item(phase: &str, item: &Value) -> Value {
     json!({"event": {"type": format!("item.{phase}"), "item": item}})
 }
 
-/// Codex says something and goes on.
+/// Codex sends a message and continues.
 pub fn message(text: &str) -> Value {
     item("completed", &json!({"id": "said", "type": "agent_message", "text": text}))
 }
 
-/// Codex begins to run a command.
+/// Codex starts a command.
 pub fn running(command: &str) -> Value {
     item("started", &json!({"id": "run", "type": "command_execution", "command": command}))
 }

@@ -1,5 +1,4 @@
-//! What the tests of the real Codex share: a model that does as the prompt says, Codex as a person
-//! starts it, and what Codex has recorded.
+//! Helpers for the real Codex: a model that obeys the prompt, Codex started by hand, and its records.
 
 use std::fs;
 use std::io::Write;
@@ -17,8 +16,8 @@ pub const PICTURE: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\
     \0\0\0\x0cIDATx\xdac\xf8\xcf\xc0\0\0\x03\x01\x01\0\xf7\x03AC\0\0\0\0IEND\xaeB`\x82";
 
-/// A model that hangs when the prompt has `[hang]` in it, runs the command of a `[run …]` to its end and
-/// says what came out, and otherwise repeats the prompt.
+/// A model that hangs if the prompt contains `[hang]`, runs the command of a `[run …]` to its end and
+/// replies with its output, and otherwise repeats the prompt.
 pub fn obey(request: &Request) -> Response {
     let prompt = request.last_user_text();
     if prompt.contains("[hang]") {
@@ -42,13 +41,13 @@ pub fn command(prompt: &str) -> Option<&str> {
     Some(rest.split_once(']')?.0)
 }
 
-/// The program that starts Codex by its npm package's script, whatever the server would rather do.
+/// A program that starts Codex by the script of its npm package, which the server would bypass.
 pub fn by_script() -> PathBuf {
     real_codex::install();
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codex/by-script")
 }
 
-/// A Codex that a person started. It is killed when this is dropped.
+/// A Codex that was started without the server. It is killed when this is dropped.
 pub struct ByHand(Option<Child>);
 
 impl ByHand {
@@ -69,7 +68,7 @@ impl ByHand {
         Self::start(command, prompt)
     }
 
-    /// `codex exec` as it is started here, for a test that has more to say.
+    /// The command that [`Self::exec`] runs, for a test that adds to it.
     pub fn command(home: &Home, release: Release) -> Command {
         let mut command = Command::new(&real_codex::install_release(release).native);
         clean(&mut command, home.user())
@@ -94,12 +93,12 @@ impl ByHand {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.0.as_ref().expect("it is there until it is waited for").id()
+        self.0.as_ref().expect("it is taken only by finish").id()
     }
 
-    /// Waits for the end of its turn, which must be a good one.
+    /// Waits for the end of its turn, which must succeed.
     pub fn finish(mut self) {
-        let child = self.0.take().expect("it is there until it is waited for");
+        let child = self.0.take().expect("it is taken only by finish");
         let Output { status, stdout, stderr } =
             child.wait_with_output().expect("Codex is a child of this process");
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
@@ -126,7 +125,7 @@ pub fn record(home: &Home, session: &str) -> Vec<Value> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// What the session's last turn ran with: its directory and its sandbox, as recorded.
+/// The directory and the sandbox of the session's last turn, as Codex recorded them.
 pub fn last_turn(home: &Home, session: &str) -> (PathBuf, String) {
     let lines = record(home, session);
     let context = lines.iter().rev().find(|line| line["type"] == "turn_context");

@@ -1,4 +1,4 @@
-//! Servers, ready to be started.
+//! Homes, servers that are ready to be started, and reading their results.
 
 #![allow(dead_code, reason = "each platform uses a part of it")]
 
@@ -20,21 +20,21 @@ use crate::support::scripted_codex;
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_codex-persistent-mcp");
 
-/// Where tests may write. Not in the system's temporary directory, which Codex warns about.
+/// The folder for files of tests. It is not in the system's temporary directory, which Codex warns about.
 pub fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Whether something that no turn may write lies in `/tmp`, as it does where the checkout or its target
-/// folder is there. Then the server has Codex close `/tmp` in all turns.
+/// Whether a protected folder is in `/tmp`, as it is where the checkout or its target folder is there.
+/// Then the server has `/tmp` denied in all turns.
 pub fn slash_tmp_is_denied() -> bool {
-    let real = |path: &Path| path.canonicalize().expect("it is there");
+    let real = |path: &Path| path.canonicalize().expect("it exists");
     let tmp = real(Path::new("/tmp"));
     [scratch(), Path::new(PROGRAM)].iter().any(|path| real(path).starts_with(&tmp))
 }
 
-/// A home for the real Codex, with its model at `model_url`. The user's own shell files are not read:
-/// what they start would be taken for something that Codex left behind.
+/// A home for the real Codex, with its model at `model_url`. Codex reads no shell files there: processes
+/// that these start would look like leftovers of Codex.
 pub fn home(model_url: &str) -> Home {
     let home = Home::new(scratch(), model_url);
     home.append_config("features.shell_snapshot = false\n");
@@ -69,21 +69,21 @@ pub fn scripted(home: &Home) -> Builder {
     real_with(home, &scripted_codex())
 }
 
-/// Says that something is not tested here, past the test runner, which keeps to itself what a test
-/// that passes prints.
+/// Reports that something is not tested on this machine. It bypasses the test runner, which hides the
+/// output of passing tests.
 pub fn skipped(why: &str) {
     let mut stderr = std::io::stderr();
     writeln!(stderr, "SKIPPED: {why}").expect("standard error can be written");
 }
 
-/// Runs git in a directory, as a person does who has no settings of git's own.
+/// Runs git in a directory, without any settings of the user.
 ///
 /// # Panics
-/// When it does not succeed.
+/// When it fails.
 pub fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = git_command(dir).args(arguments).output().expect("git is installed");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {arguments:?}: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {stderr}");
     String::from_utf8(output.stdout).expect("git writes text").trim().to_owned()
 }
 
@@ -98,7 +98,7 @@ pub fn git_command(dir: &Path) -> Command {
     command
 }
 
-/// The command with which a person takes over a session in this home.
+/// The command by which a user takes over a session in this home.
 pub fn resume_command(home: &Home, session: &str) -> String {
     let path = home.path().display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
@@ -114,7 +114,7 @@ pub fn script(steps: &Value) -> String {
 /// The text of a result that is an error.
 ///
 /// # Panics
-/// When it is none, or has more than text.
+/// When it is not an error, or has more than text.
 pub fn error_text(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "this is no error: {result}");
     assert!(result["structuredContent"].is_null(), "an error is text alone: {result}");

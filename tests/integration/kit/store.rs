@@ -1,4 +1,4 @@
-//! Codex's store as tests fill it: recorded sessions of several versions, and made ones.
+//! Filling Codex's store: recorded sessions of several versions, and made ones.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::real_codex::Home;
 
-/// The versions of Codex whose records are there.
+/// The versions of Codex with recorded sessions.
 pub const VERSIONS: [&str; 4] = ["0.77.0", "0.153.0", "0.169.0", "0.171.0"];
 
 /// Puts the recorded sessions of a version of Codex into the store.
@@ -37,13 +37,13 @@ pub struct Made {
     pub prompts: Vec<String>,
     pub cwd: String,
     pub source: Value,
-    /// When it was written last, in seconds after a day long ago.
+    /// The time of its last change, in seconds after 2026-01-01.
     pub at: u64,
     pub archived: bool,
 }
 
 impl Made {
-    /// The session of this number, which is younger than those of smaller ones.
+    /// The session of this number. A larger number is newer.
     pub fn new(number: usize) -> Self {
         Self {
             number,
@@ -64,7 +64,7 @@ impl Made {
         format!("0199a213-81c0-7000-8000-{:012x}", self.number)
     }
 
-    /// When it was written last.
+    /// The time of its last change.
     pub fn time(&self) -> String {
         let day = Duration::from_secs(1_767_225_600); // 2026-01-01
         humantime::format_rfc3339_millis(
@@ -124,7 +124,7 @@ impl Made {
         fs::write(path, self.record()).expect("the folder was just made");
     }
 
-    /// Adds to the record.
+    /// Appends to the record.
     pub fn add(&self, home: &Home, text: &str) {
         let file = fs::OpenOptions::new().append(true).open(self.path(home));
         let mut file = file.expect("the record is there");
@@ -132,7 +132,7 @@ impl Made {
     }
 }
 
-/// All that is below Codex's folders for sessions: names, contents and times.
+/// The files of Codex's folders for sessions, with contents and times, to see that they do not change.
 pub fn untouched(home: &Home) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
     let folders = ["sessions", "archived_sessions", "thread-writer-locks"];
     let mut folders: Vec<PathBuf> = folders.map(|folder| home.path().join(folder)).into();

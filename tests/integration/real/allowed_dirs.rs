@@ -1,4 +1,4 @@
-//! Folders that the operator allows: what calls may name, and which sessions they reach.
+//! The folders that the operator allows: what calls may name, and which sessions are in scope.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::kit::setup::{content, error_text, field, real};
 use crate::kit::wait::WAIT;
 use crate::support::client::Server;
 
-/// The sessions that the list has, sorted.
+/// The sessions in the list, sorted.
 fn listed(server: &Server, query: &Value) -> Vec<String> {
     let answer = server.call("codex_sessions", query);
     assert!(!answer.to_string().contains(SECRET), "{answer}");
@@ -25,7 +25,7 @@ fn listed(server: &Server, query: &Value) -> Vec<String> {
     ids
 }
 
-/// All ways into a session are shut, whatever else a call names.
+/// Every way into a session is denied, whatever else a call names.
 fn assert_shut(fenced: &Fenced, server: &Server, session: &str) {
     let before = record(&fenced.home, session).len();
     let asked = fenced.model.requests().len();
@@ -102,7 +102,7 @@ fn sessions_that_were_outside_are_not_listed_read_resumed_or_forked() {
         resume_in(&server, session, &inside, true);
         resume_in(&server, session, &inside, false);
     }
-    // Without the limit all are there.
+    // Without the limit all are listed.
     for session in [&away, &copy_of_copy] {
         content(&free.call("codex_session_read", &json!({"session_id": session})));
     }
@@ -120,9 +120,9 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
         let text = server.call("codex_chat", &call).to_string();
         assert!(!text.contains(&outside), "the id is not told: {text}");
     }
-    // Whether there is any is not told either.
+    // Nor is it reported whether there is one.
     assert_refused(&server, &last(&folder(&fenced.home.project().join("empty"))), "cwd", DIRS);
-    // It comes in, and is the last one there.
+    // It moves inside, and becomes the last one there.
     resume_in(&free, &outside, &fenced.allowed, false);
     for fork in [false, true] {
         let call = with(last(&fenced.allowed), "fork", fork);
@@ -132,7 +132,7 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
             assert!(!text.contains(&outside), "the id is not told: {text}");
         }
     }
-    // Nor by a server that has no room.
+    // Nor by a server whose queue is full.
     let full = real(&fenced.home)
         .env(DIRS, &fenced.allowed)
         .env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "1")
@@ -168,7 +168,7 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
     for session in [&away, &by_link] {
         assert_shut(&fenced, &server, session);
     }
-    // It can be gone on with in another folder, and a job says at once that it needs one.
+    // It can be resumed in another folder, and a job reports at once that it needs one.
     let resume = json!({"prompt": "x", "session_id": session});
     for tool in ["codex_chat", "job_start"] {
         let text = server.call(tool, &resume);
@@ -176,7 +176,7 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
     }
     assert_eq!(fenced.jobs(), [""; 0]);
     resume_in(&server, &session, &fenced.allowed, false);
-    // Links that lead out, to what is there and to what is not.
+    // Links that lead out, to existing and to missing folders.
     for target in [fenced.outside.clone(), fenced.outside.join("nothing")] {
         let way = link(&target, fenced.allowed.join("gone"));
         assert_shut(&fenced, &server, &session);
@@ -228,7 +228,7 @@ fn a_session_whose_folder_is_not_known_is_outside() {
     fs::write(&path, format!("{plain}\n{said}\n")).expect("writable");
     let read = server.call("codex_session_read", &json!({"session_id": id}));
     assert_eq!(content(&read)["entries"][0]["text"], SECRET, "else it is read");
-    // One that there is no record of is not gone on with: Codex may know it nevertheless.
+    // A session without a record is not resumed: Codex may know it nevertheless.
     let resume = json!({"prompt": "x", "session_id": unknown, "cwd": fenced.allowed});
     assert_refused(&server, &resume, "session_id", DIRS);
     let read = server.call("codex_session_read", &json!({"session_id": unknown}));
@@ -283,7 +283,7 @@ fn links_and_dots_lead_out_of_no_allowed_folder() {
     }
     assert!(fenced.model.requests().is_empty());
     assert_eq!(fenced.jobs(), [""; 0]);
-    // What is within is allowed, however it is written.
+    // What is inside is allowed, however its path is written.
     for path in [
         fenced.allowed.clone(),
         fenced.allowed.join("inner"),

@@ -1,4 +1,4 @@
-//! Folders that the operator allows: which jobs a server reaches, and which it does not start.
+//! The folders that the operator allows: which jobs are in scope, and which are not started.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn ended(server: &Server, arguments: &Value) -> String {
     id.to_owned()
 }
 
-/// The jobs that the list has, the newest first.
+/// The jobs in the list, the newest first.
 fn listed(server: &Server) -> Vec<String> {
     let answer = server.call("job_list", &json!({}));
     assert!(!answer.to_string().contains(SECRET), "{answer}");
@@ -33,7 +33,7 @@ fn listed(server: &Server) -> Vec<String> {
     jobs.iter().map(|job| text(job, "job_id").to_owned()).collect()
 }
 
-/// A request about a task, as a client makes it that takes tasks.
+/// A request about a task, from a client that supports tasks.
 fn about_task(server: &Server, method: &str, task: &str) -> Value {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -44,7 +44,7 @@ fn about_task(server: &Server, method: &str, task: &str) -> Value {
     server.request(method, &json!({"taskId": task, "inputResponses": {}, "_meta": meta}))
 }
 
-/// Nothing is told of a job, and nothing done to it.
+/// Expects a job to be neither reported nor changed.
 fn assert_shut(server: &Server, job: &str) {
     assert!(!listed(server).contains(&job.to_owned()));
     for (tool, arguments) in [
@@ -101,7 +101,7 @@ fn jobs_that_were_outside_are_not_listed_read_answered_or_stopped() {
     for path in fenced.escapes() {
         assert_outside(&server.call("job_list", &json!({"cwd": path})), "cwd");
     }
-    // What is inside is as ever.
+    // Jobs inside are not affected.
     reply(&server, &own, "once more");
     assert_eq!(wait_twice(&server, &own), "completed");
     content(&server.call("job_list", &json!({"cwd": inside})));
@@ -126,13 +126,13 @@ fn a_job_outside_continues_without_being_reported() {
     let id = text(&job, "job_id");
     wait_started(&gate);
     assert_shut(&server, id);
-    // Nor is told who is in the session.
+    // Nor is the holder of the session reported.
     let session = text(&snapshot(&free, id), "session_id").to_owned();
     let busy = json!({"prompt": "x", "session_id": session, "timeout_ms": 500});
     for tool in ["codex_chat", "job_start"] {
         assert_outside(&server.call(tool, &busy), "session_id");
     }
-    // Who waits for all is told of none, not even what is done now.
+    // Waiting for all jobs reports none of them, not even current activity.
     let cursor = &job["notification_cursor"];
     let call = server.begin_call("job_wait", &json!({"cursor": cursor, "timeout_ms": 60_000}));
     let message = server.wait_progress(&call, |_| true);
@@ -140,7 +140,7 @@ fn a_job_outside_continues_without_being_reported() {
     assert_eq!(snapshot(&free, id)["status"], "running", "it was not stopped");
     fs::write(&gate, "").expect("writable");
     wait(&free, id, cursor);
-    // The end of one inside is the first that is heard.
+    // The first notification is that of a job inside.
     let own = start_with(&server, &json!({"prompt": "hello", "cwd": fenced.allowed}));
     let answer = content(&result(server.answer(&call))).clone();
     let heard = answer["notifications"].as_array().expect("a list");
@@ -264,7 +264,7 @@ fn a_job_inside_is_reached_from_its_start_to_its_end() {
     for id in &ids {
         about_task(&server, "tasks/get", id)["result"]["status"].as_str().expect("it is told");
     }
-    // The copy is to be asked once more, in itself.
+    // The fork gets another prompt, in its own session.
     reply(&server, &ids[1], "and then?");
     fs::write(&gate, "").expect("writable");
     for id in &ids {

@@ -1,4 +1,4 @@
-//! The commands beside the server with the real Codex, as a person sees them.
+//! The commands for users, with the real Codex.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::support::client::descendants_of;
 use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, install};
 
-/// A model that runs the lines of the prompt that begin with `$ `, one after the other. Then it hangs
+/// A model that runs the lines of the prompt that start with `$ `, one after the other. Then it hangs
 /// if there is a `[hang]`, and otherwise repeats the prompt's first line.
 fn work(request: &Request) -> Response {
     let prompt = request.last_user_text();
@@ -35,7 +35,7 @@ fn work(request: &Request) -> Response {
     response.with_usage(100_000, 40_000, 20, 5)
 }
 
-/// A person with the real Codex. What they started ends with them.
+/// A user with the real Codex. Their processes end when this is dropped.
 struct Person {
     model: Model,
     home: Home,
@@ -77,7 +77,7 @@ impl Person {
         started.stdout.trim_end().to_owned()
     }
 
-    /// A job that hangs, once its model was asked.
+    /// A job that hangs, once its model got the request.
     fn hanging_job(&self) -> String {
         let job = self.job("wait for ever [hang]");
         self.model.wait_for(|request| request.last_user_text().contains("[hang]"));
@@ -117,7 +117,7 @@ impl Person {
     }
 }
 
-/// A command that says that it runs, and goes on until the file `go` is there.
+/// A command that reports that it runs, and waits for the file `go`.
 const GATE: &str = "touch began; until test -e go; do sleep 0.02; done";
 
 #[test]
@@ -268,12 +268,12 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     assert_eq!(person.run(&["jobs", "show", &job]).status, Some(2));
 }
 
-/// Without the last line, which tells how long ago something was.
+/// Without the last line, which has an age.
 fn before_summary(steps: &str) -> &str {
     steps.trim_end().rsplit_once('\n').expect("there are several lines").0
 }
 
-/// From Codex's own record: 100,020 tokens of those that the model takes.
+/// From Codex's own record: 100,020 tokens of the model's context window.
 fn context_percent(home: &Home, told: &str) -> u64 {
     let lines = record(home, session(told));
     let counts = lines.iter().map(|line| &line["payload"]["info"]["model_context_window"]);
@@ -396,7 +396,7 @@ fn following_ends_when_its_reader_is_gone() {
     let job = person.hanging_job();
     let log = person.state_file(&job).with_file_name("events.jsonl");
     let events = fs::read_to_string(log).expect("a job has a log").lines().count();
-    // Its reader leaves when there is nothing more to write.
+    // Its reader leaves once there is nothing more to write.
     let head = format!("'{PROGRAM}' jobs follow {job} --json | head -n {events}");
     let shell = command(&person.home, &install().native, "sh", &["-c", &head]);
     let ran = cli::run(shell);

@@ -1,5 +1,5 @@
-//! What a repository could make our own git do, when the caller has it asked what `diff` means: the
-//! real git, in repositories that a turn may have written.
+//! Attacks by which a repository could use our own git, when it checks the `diff` of a call: the real git,
+//! in repositories that a turn may have written.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::kit::setup::{content, error_text, git, git_command};
 use crate::kit::wait::{WAIT, wait_for};
 use crate::support::client::{Call, Left, Server};
 
-/// A commit that is nowhere.
+/// A commit that does not exist.
 const NOWHERE: &str = "commit:1234567890123456789012345678901234567890";
 
 /// A repository with one commit on `main`.
@@ -46,7 +46,7 @@ fn begin(server: &Server, arguments: &Value) -> Call {
     server.begin_call("codex_guard_final", arguments)
 }
 
-/// The error of a call that never got as far as Codex.
+/// The error of a call that did not start Codex.
 fn refused(stage: &Stage, answer: &Value) -> String {
     assert_eq!(stage.starts().len(), 0, "Codex was started");
     error_text(answer).to_owned()
@@ -59,7 +59,7 @@ fn path_behind(folder: &Path) -> std::ffi::OsString {
     std::env::join_paths(all).expect("no folder has a colon in its name")
 }
 
-/// The settings by which a repository lacks objects that are to be fetched by running this.
+/// The settings by which a repository lacks objects and fetches them by running this.
 fn partial(run: &Path) -> Vec<(&'static str, String)> {
     let run = run.display();
     let common = |url: String| {
@@ -91,7 +91,7 @@ fn make_partial(config: &Path, settings: &str) {
     fs::write(config, own + settings).expect("the test's folder is writable");
 }
 
-/// A folder with a git of the operator's that does this before it is the real one.
+/// A folder with a git of the operator that does this and then runs the real one.
 fn git_that(stage: &Stage, does: &str) -> PathBuf {
     let bin = stage.home.path().join("bin");
     let real = which::which("git").expect("git is installed");
@@ -99,7 +99,7 @@ fn git_that(stage: &Stage, does: &str) -> PathBuf {
     bin
 }
 
-/// Where a repository has the settings that do harm.
+/// Where a repository has the harmful settings.
 #[derive(Debug, Clone, Copy)]
 enum Hidden {
     /// In its configuration.
@@ -157,7 +157,7 @@ fn a_git_that_cannot_be_stopped_from_fetching_has_no_means_to_fetch() {
         let (way, settings) = partial(&evil).swap_remove(at);
         repository(stage.home.project());
         make_partial(&stage.home.project().join(".git/config"), &settings);
-        // As one before 2.44, which does not know the variable.
+        // Like git before 2.44, which ignores the variable.
         let bin = git_that(&stage, "unset GIT_NO_LAZY_FETCH");
         let server = stage.server().env("PATH", path_behind(&bin)).start();
         let text = refused(&stage, &review(&server, NOWHERE));
@@ -173,7 +173,7 @@ fn variables_of_git_s_that_the_server_inherits_change_nothing() {
     let other = stage.home.path().join("other");
     repository(&other);
     git(&other, &["branch", "theirs"]);
-    // As in a hook, or in a terminal in which a person has set them.
+    // As in a hook, or in a terminal in which a user has set them.
     let server = stage
         .server()
         .env("GIT_DIR", other.join(".git"))
@@ -202,7 +202,7 @@ fn git_is_never_taken_from_where_the_turn_works() {
     assert!(text.starts_with("bad_input: diff names the branch nobody"), "{text}");
 }
 
-/// A repository in which git waits for ever, and what it waits for.
+/// A repository in which git waits forever, and the files that it waits for.
 fn hanging(stage: &Stage) -> Vec<PathBuf> {
     let project = stage.home.project();
     repository(project);
@@ -228,7 +228,7 @@ fn a_git_that_hangs_ends_with_the_call() {
     }
 }
 
-/// A git that is a script of the operator's, which starts another program and waits for it.
+/// A git that is a script of the operator, which starts another program and waits for it.
 fn slow_git(stage: &Stage) -> PathBuf {
     let bin = stage.home.path().join("bin");
     let up = stage.file("up");
@@ -321,7 +321,7 @@ fn an_object_as_large_as_the_memory_is_not_read() {
 fn a_repository_of_another_user_is_reported_as_such() {
     let stage = Stage::new();
     repository(stage.home.project());
-    // The one variable by which git says so without a second user.
+    // The only variable that makes git report this without a second user.
     let bin = git_that(&stage, "export GIT_TEST_ASSUME_DIFFERENT_OWNER=1");
     let server = stage.server().env("PATH", path_behind(&bin)).start();
     let text = refused(&stage, &review(&server, "uncommitted"));

@@ -12,7 +12,7 @@ use crate::kit::setup::{PROGRAM, home, resume_command};
 use crate::support::model::{Model, Request, Response};
 use crate::support::real_codex::{Home, install};
 
-/// Codex looks at addresses beyond this machine when it is its own doctor: here it finds none.
+/// Codex's own doctor connects to addresses beyond this machine: here it finds none.
 fn program(home: &Home, arguments: &[&str]) -> Command {
     let arguments = [&["doctor", "--json"], arguments].concat();
     let mut command = cli::program(home, &install().script, &arguments);
@@ -47,7 +47,7 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
     assert_eq!(started, native);
     assert_eq!(text(check(&report, "login"), "status"), "ok", "the stand-in wants no login");
 
-    // As Codex is for a person who has just installed it.
+    // As for a user who has just installed Codex.
     fs::write(home.path().join("config.toml"), "").expect("writable");
     let (status, report) = examined(&home, &[]);
     let login = check(&report, "login");
@@ -72,7 +72,7 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
 fn a_live_check_is_one_turn_that_may_change_nothing() {
     let model = Model::start(ready);
     let home = home(&model.url());
-    // Where Codex may write if nothing else is said.
+    // Where Codex may write by default.
     let project = home.project().display();
     home.append_config(&format!("[projects.\"{project}\"]\ntrust_level = \"trusted\""));
     let (status, report) = examined(&home, &["--live"]);
@@ -82,11 +82,11 @@ fn a_live_check_is_one_turn_that_may_change_nothing() {
     assert_eq!(live["details"]["resume_command"], resume_command(&home, session));
     let (cwd, sandbox) = last_turn(&home, session);
     assert_eq!((cwd.as_path(), sandbox.as_str()), (home.project(), "read-only"));
-    // Its own doctor looks whether somebody is there, and asks nothing.
+    // Codex's own doctor only connects to the model, and sends no prompt.
     let asked = model.requests().into_iter().map(|request| request.last_user_text());
     let asked: Vec<String> = asked.filter(|text| !text.is_empty()).collect();
     assert_eq!(asked, ["Reply with the word ready."]);
-    // Its own doctor does not know this provider, and that is no problem if it works.
+    // Codex's own doctor does not know this provider, which is no problem if it works.
     let checks = report["checks"].as_array().expect("a list");
     let own: Vec<&Value> =
         checks.iter().filter(|check| text(check, "id").starts_with("codex_doctor")).collect();

@@ -1,4 +1,4 @@
-//! `doctor` has the real Codex make a sandbox, and says what came of that.
+//! `doctor` lets the real Codex make a sandbox, and reports the result.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! Ways around the sandbox that need nothing but what a turn may write. Each is tried twice with the
-//! real Codex: by hand, where it must succeed, so that the attempt proves something; and through every
-//! tool of a server, where it must not.
+//! Ways around the sandbox that need only what a turn may write. Each is tried twice with the real Codex:
+//! by hand, where it must succeed, so that the attempt proves something; and through every tool of a server,
+//! where it must fail.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,8 +29,8 @@ pub(crate) const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
 /// The releases on which each way is tried.
 pub(crate) const RELEASES: [Release; 2] = [Release::Newest, Release::V0_169];
 
-/// A model that obeys, a home of Codex's and one of the user, and a file that shows that something ran
-/// outside of the sandbox.
+/// A model that obeys, a home for Codex and one for the user, and a file that shows that something ran
+/// outside the sandbox.
 pub(crate) struct Rig {
     pub(crate) model: Model,
     pub(crate) home: Home,
@@ -47,12 +47,12 @@ impl Rig {
         Self { model, home, release, user }
     }
 
-    /// A project that is not there yet.
+    /// A project that does not exist yet.
     pub(crate) fn project(&self) -> &Path {
         self.home.project()
     }
 
-    /// The file by which an escape shows. No sandbox lets it be written.
+    /// The file that an escape makes. No sandbox allows that.
     pub(crate) fn mark(&self) -> PathBuf {
         self.home.project().with_file_name("mark")
     }
@@ -62,14 +62,14 @@ impl Rig {
         format!("touch {}", self.mark().display())
     }
 
-    /// `codex exec` as a person starts it, in `dir`.
+    /// `codex exec` as a user starts it, in `dir`.
     pub(crate) fn by_hand(&self, dir: &Path) -> Command {
         let mut command = ByHand::command(&self.home, self.release);
         command.current_dir(dir);
         command
     }
 
-    /// Runs it in this sandbox, and sees the escape succeed.
+    /// Runs it in this sandbox, and expects the escape to succeed.
     pub(crate) fn escapes(&self, mut command: Command, sandbox: &str, prompt: &str) {
         command.args(["-s", sandbox, "-"]);
         ByHand::start(command, prompt).finish();
@@ -81,7 +81,7 @@ impl Rig {
         real_release(&self.home, self.release)
     }
 
-    /// Tries it through all tools that a server has, on one with the default policy and on one that
+    /// Tries it through all tools, on a server with the default policy and on one that
     /// allows everything. `set` sets the environment of both.
     pub(crate) fn is_kept(&self, dir: &Path, prompt: &str, set: impl Fn(Builder) -> Builder) {
         let server = set(self.server()).start();
@@ -122,7 +122,7 @@ impl Rig {
     }
 }
 
-/// Makes a repository of git's with one commit.
+/// Makes a git repository with one commit.
 pub(crate) fn repository(dir: &Path) {
     fs::create_dir_all(dir).expect("the test's folder can be written");
     git(dir, &["init", "-q"]);
@@ -131,7 +131,7 @@ pub(crate) fn repository(dir: &Path) {
     git(dir, &["commit", "-q", "-m", "one"]);
 }
 
-/// Writes a file, and the folders around it.
+/// Writes a file, and makes the folders around it.
 pub(crate) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("writable");
     fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -146,7 +146,7 @@ fn a_record_that_codex_refuses_is_reported_with_the_reason_alone() {
         .in_session(&session);
 }
 
-/// A model that answers `[wait]` when it is told to, and all else at once.
+/// A model that answers `[wait]` when it is released, and everything else at once.
 fn waiting_model() -> (Model, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel();
     let released = Arc::new(Mutex::new(released));

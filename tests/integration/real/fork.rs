@@ -1,4 +1,4 @@
-//! Copies of the real Codex's sessions.
+//! Forks of sessions of the real Codex.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ fn a_fork_is_a_new_session_with_the_history_of_the_unchanged_original() {
     assert!(asked.user_texts().iter().any(|text| text.contains("the first word")));
     assert_eq!(record(&home, copy)[0]["payload"]["forked_from_id"], original);
 
-    // It goes on, from another server too, and so does the original, which knows nothing of it.
+    // The fork can be resumed, from another server too, and so can the original, which does not have its turns.
     let other = real(&home).start();
     assert_eq!(field(&go_on(&other, copy, "the third word"), "session_id"), copy);
     let asked = model.wait_for(|request| request.last_user_text().contains("the third word"));
@@ -82,7 +82,7 @@ fn a_fork_counts_its_own_tokens() {
     let copied = fork(&server, original, "tokens: 20.");
     assert_eq!(tokens(&copied), (Some(20), Some(1020)));
     let copy = field(&copied, "session_id");
-    // The original goes its own way, which is nothing to the copy.
+    // Later turns of the original are not in the fork.
     assert_eq!(tokens(&go_on(&server, original, "tokens: 5000.")), (Some(5000), Some(6000)));
     assert_eq!(tokens(&go_on(&server, copy, "tokens: 3.")), (Some(3), Some(1023)));
     let again = fork(&server, copy, "tokens: 4.");
@@ -142,7 +142,7 @@ fn a_fork_keeps_directory_and_sandbox_of_its_original_unless_the_call_sets_them(
     let told = server.call("codex_chat", &arguments);
     let here = (home.project().to_owned(), "read-only".to_owned());
     assert_eq!(last_turn(&home, field(&told, "session_id")), here);
-    // What the copy was told is its own from now on, and not the original's.
+    // The fork's own options hold from now on, and not the original's.
     go_on(&server, field(&told, "session_id"), "go on");
     assert_eq!(last_turn(&home, field(&told, "session_id")), here);
     go_on(&server, &original, "go on");

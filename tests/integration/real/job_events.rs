@@ -11,10 +11,10 @@ use crate::kit::wait::wait_until;
 use crate::support::client::Server;
 use crate::support::model::{Item, Model, Request, Response};
 
-/// How many messages there are before the command and after it.
+/// The number of messages before the command, and after it.
 const HALF: usize = 1_000;
 
-/// Says much, runs the command of the prompt, and says as much again.
+/// Sends these messages, runs the command of the prompt, and sends as many again.
 fn say_much(request: &Request) -> Response {
     let messages = |from: usize| (from..from + HALF).map(|number| Item::message(said(number)));
     if request.has_tool_output() {
@@ -29,7 +29,7 @@ fn said(number: usize) -> String {
     format!("message {number}")
 }
 
-/// The messages among events, whether as a person reads them or as Codex wrote them.
+/// The messages among events, in the form for readers or in that of Codex.
 fn messages(events: &[Value]) -> Vec<&str> {
     let of = |event: &'static str| move |value: &Value| value["type"] == event;
     let readable = of("agent_message");
@@ -46,7 +46,7 @@ fn cursors(events: &[Value]) -> Vec<u64> {
     events.iter().map(|event| event["cursor"].as_u64().expect("a number")).collect()
 }
 
-/// Reads on from the last cursor until there are so many messages, while the job writes.
+/// Reads from the last cursor until there are this many messages, while the job writes.
 fn read_on(server: &Server, query: &Value, read: &mut (Vec<Value>, u64), count: usize) {
     let read = std::cell::RefCell::new(read);
     wait_until(&format!("{count} messages"), || {
@@ -90,7 +90,7 @@ fn thousands_of_events_are_read_once_each_and_in_order_while_they_come_and_after
     assert_eq!((as_read.1, as_raw.1), (last, last));
     assert_eq!(cursors(&as_raw.0), (1..=last).collect::<Vec<_>>(), "every line of the record");
     assert!(cursors(&as_read.0).is_sorted_by(|one, next| one < next));
-    // Read again, all is the same, whoever reads and however it is cut into pages.
+    // Another server, or other page sizes, give the same events.
     for (server, limit) in [(&first, 200), (&second, 199)] {
         for (query, read) in [(&readable, &as_read), (&raw, &as_raw)] {
             let mut query = query.clone();

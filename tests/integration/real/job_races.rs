@@ -1,4 +1,4 @@
-//! Two servers at one job of the real Codex at the same moment, and a job's process that is stopped.
+//! Two servers with one job of the real Codex at the same time, and a job's process that is stopped.
 
 use std::fs;
 
@@ -16,10 +16,10 @@ use crate::support::client::Server;
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
 
-/// How often the same race is run: what goes wrong in one does so only sometimes.
+/// How often a race is repeated: an error in one shows only sometimes.
 const ROUNDS: usize = 4;
 
-/// How often the model was asked this.
+/// How often the model got this prompt.
 fn asked(model: &Model, prompt: &str) -> usize {
     let line = format!("\n{prompt}\n");
     model.requests().iter().filter(|request| request.last_user_text().contains(&line)).count()
@@ -30,7 +30,7 @@ fn two(home: &Home) -> [Server; 2] {
 }
 
 fn two_left(home: &Home, servers: &[Server; 2]) {
-    // Either may have started the job's process: only when both have none is nothing locked.
+    // Either server may have started the job's process.
     wait_until("all processes to be gone", || {
         servers.iter().all(|server| server.descendants().expect("Linux tells").is_empty())
     });
@@ -49,7 +49,7 @@ fn both_reply(servers: &[Server; 2], job: &str, prompts: &[String; 2]) {
     }
 }
 
-/// Each of the job's events is there once: the numbers have no gap, and each prompt was taken, run
+/// Expects each event of the job once: the numbers have no gap, and each prompt was accepted, run
 /// and answered once.
 fn each_event_is_there_once(server: &Server, job: &str, prompts: &[String]) {
     let (events, last) = pages(server, &json!({"job_id": job, "raw": true, "limit": 200}), 0);
@@ -125,7 +125,7 @@ fn replies_to_a_job_whose_process_is_just_leaving_run_once_each() {
     let id = text(&job, "job_id");
     let mut all = vec!["hello".to_owned()];
     for round in 1..=ROUNDS {
-        // The last end was just told.
+        // The last ending was just reported.
         wait_notifications(&servers[0], id, all.len());
         let prompts = ["one", "the other"].map(|who| format!("{who} in round {round}"));
         both_reply(&servers, id, &prompts);
@@ -158,7 +158,7 @@ fn two_cancellations_at_once_are_one() {
     nothing_waits(&home, id);
 }
 
-/// No prompt waits for the job, and no wish to stop it.
+/// Expects no prompt in the job's inbox, and no cancellation.
 fn nothing_waits(home: &Home, job: &str) {
     let inbox = fs::read_dir(folder(home, job).join("inbox")).expect("it has an inbox");
     let left: Vec<_> = inbox.flatten().map(|entry| entry.file_name()).collect();
@@ -198,7 +198,7 @@ fn a_reply_and_a_cancellation_at_once_have_a_definite_end() {
             "{status}, and the model was asked {ran} times: {endings:?}"
         );
         assert_eq!(endings.last().expect("at least one")["status"], status);
-        // What is gone stays gone.
+        // A removed job stays removed.
         let last = format!("last in round {round}");
         let again = reply(&servers[1], id, &last);
         let (ending, _) = wait(&servers[1], id, &again["notification_cursor"]);
@@ -223,7 +223,7 @@ fn a_signal_to_a_job_s_process_interrupts_the_turn_and_the_job_can_continue() {
     assert_eq!(text(&ending["error"], "kind"), "interrupted", "{ending}");
     assert!(text(&ending["error"], "message").contains("told to leave"), "{ending}");
     assert_nothing_left(&home, &server);
-    // Its Codex was not only killed: the session knows what happened.
+    // Its Codex was interrupted and not killed: the session has that on record.
     let aborted = |line: &Value| line.to_string().contains("turn_aborted");
     assert!(record(&home, session).iter().any(aborted));
     let shown = snapshot(&server, id);

@@ -1,4 +1,4 @@
-//! Jobs of the real Codex: what they outlive, and how they are answered and stopped.
+//! Jobs of the real Codex: what they outlive, and how they are continued and stopped.
 
 use std::fs;
 
@@ -60,7 +60,7 @@ fn a_job_is_cancelled_from_another_server_and_can_be_continued() {
     let cancelled = second.call("job_cancel", &json!({"job_id": id}));
     assert_eq!(field(&cancelled, "status"), "cancelled");
     assert_eq!(content(&cancelled)["error"]["kind"], "cancelled");
-    // Both may say so, and say so again.
+    // Both servers may report it, repeatedly.
     assert_eq!(field(&first.call("job_cancel", &json!({"job_id": id})), "status"), "cancelled");
     let session = text(&job, "session_id");
     let aborted = record(&home, session);
@@ -130,7 +130,7 @@ fn a_job_is_interrupted_after_a_reboot() {
     let id = text(&job, "job_id");
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
     wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
-    // After a restart another process, of another start, has its id: this one.
+    // After a reboot another process has its id: this one, with another start time.
     let file = home.state().join("jobs").join(id).join("state.json");
     let mut state: Value =
         serde_json::from_slice(&fs::read(&file).expect("readable")).expect("JSON");

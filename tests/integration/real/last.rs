@@ -1,4 +1,4 @@
-//! Going on in the last session of a directory.
+//! Continuing the last session of a directory.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Turns of the real Codex that are broken off, in every way, while it does one thing or the other:
-//! nothing is left running, and nothing is lost.
+//! Turns of the real Codex, stopped in every way, while the model or a command runs: no process is left, and
+//! no session is lost.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::environment::patient;
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
 
-/// What breaks a turn off.
+/// What stops a turn.
 #[derive(Clone, Copy, PartialEq)]
 enum Cause {
     Total,
@@ -26,7 +26,7 @@ enum Cause {
     Kill,
 }
 
-/// What Codex is at when that happens.
+/// What runs when that happens.
 #[derive(Clone, Copy, PartialEq)]
 enum During {
     Model,
@@ -40,11 +40,11 @@ enum Started {
     ByScript,
 }
 
-/// Limits that leave a slow machine the time to start Codex and get it going.
+/// Timeouts that leave a slow machine enough time to start Codex.
 const TOTAL: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(4);
 
-/// The time in which a Codex that nobody reads leaves, after something to say.
+/// How long a Codex whose output nobody reads lives after its next event.
 const LEAVE: Duration = Duration::from_secs(20);
 
 /// The command that runs. No other process on the machine has these arguments.
@@ -150,7 +150,7 @@ fn a_codex_whose_server_and_watchdog_were_killed_exits_at_its_next_event() {
     }
 }
 
-/// Does it, and waits until it has come to its end with nothing left running.
+/// Stops the turn, and waits until it has ended and no process is left.
 fn break_off(server: &Server, call: &Call, cause: Cause, during: During, session: &str) {
     let two_seconds = Duration::from_secs(2);
     match cause {
@@ -159,7 +159,7 @@ fn break_off(server: &Server, call: &Call, cause: Cause, during: During, session
             let text = error_text(&result);
             assert!(text.starts_with("timed_out: "), "{text}");
             assert!(text.contains(&format!("codex resume {session}")), "{text}");
-            // A command that runs is no silence, so only the whole call can be too long.
+            // A running command does not count as idle, so only the timeout of the whole call applies.
             let idle = cause == Cause::Idle && during == During::Model;
             let reason = if idle { "Nothing came from Codex" } else { "The call took longer" };
             assert!(text.contains(reason), "{text}");
@@ -192,7 +192,7 @@ fn wait_until_command_runs(server: &Server) {
     });
 }
 
-/// That nothing is left running, where this can be seen.
+/// Expects no process to be left, where this is visible.
 pub fn assert_none_left(left: Result<(), Left>) {
     match left {
         Ok(()) => {}

@@ -1,4 +1,4 @@
-//! The list that plain `codex resume` shows, by the real Codex on a terminal.
+//! The list of plain `codex resume`, shown by the real Codex on a terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use crate::support::environment::clean;
 use crate::support::model::Model;
 use crate::support::real_codex::{Home, install};
 
-/// What Codex asks a terminal before it draws, and what one answers.
+/// The queries of Codex to a terminal before it draws, and the answers of one.
 const QUESTIONS: [(&[u8], &[u8]); 5] = [
     (b"\x1b[6n", b"\x1b[1;1R"),
     (b"\x1b[c", b"\x1b[?62c"),
@@ -27,7 +27,7 @@ const QUESTIONS: [(&[u8], &[u8]); 5] = [
     (b"\x1b]11;?", b"\x1b]11;rgb:0000/0000/0000\x1b\\"),
 ];
 
-/// `codex resume` as a person sees it. It is killed when this is dropped.
+/// `codex resume` on a terminal. It is killed when this is dropped.
 struct Picker {
     codex: Child,
     shown: Arc<Mutex<Vec<u8>>>,
@@ -57,7 +57,7 @@ impl Picker {
         Self { codex, shown }
     }
 
-    /// Whether this word has stood on the screen.
+    /// Whether this word has been on the screen.
     fn shows(&self, word: &str) -> bool {
         let shown = self.shown.lock().expect("nobody panics with it");
         shown.windows(word.len()).any(|part| part == word.as_bytes())
@@ -83,14 +83,14 @@ fn watch(mut screen: File, to: &Mutex<Vec<u8>>) {
         to.lock().expect("nobody panics with it").extend_from_slice(part);
         for (question, answer) in QUESTIONS {
             if part.windows(question.len()).any(|part| part == question) {
-                // Nobody reads it when Codex has left.
+                // Nobody reads it after Codex has exited.
                 let _gone = screen.write_all(answer);
             }
         }
     }
 }
 
-/// A home in which Codex's terminal asks no questions and leaves nothing running.
+/// A home in which Codex's terminal shows no dialogs and leaves no process.
 fn quiet_home(model: &Model) -> Home {
     let home = home(&model.url());
     home.append_config("features.daemon_auto_start = false");
@@ -99,7 +99,7 @@ fn quiet_home(model: &Model) -> Home {
     home
 }
 
-/// A server by whose name its sessions are known on the screen.
+/// A server with a name that identifies its sessions on the screen.
 fn named(home: &Home, name: &str) -> Builder {
     real(home).arg("--origin").arg(name)
 }
@@ -130,7 +130,7 @@ fn plain_codex_resume_lists_sessions_of_this_server_only_with_a_setting() {
     let shown = job.call("job_events", &json!({"job_id": id}));
     let session = content(&shown)["job"]["session_id"].as_str().expect("a session").to_owned();
     wait_until_listed(&home, &session);
-    // It is the last one, so it would stand above the others.
+    // It is the newest, so it would be above the others.
     let left = named(&home, "not-in-the-list").start();
     let hidden = begin(&left);
     left.close_stdin();
@@ -180,7 +180,7 @@ fn a_listed_session_can_be_resumed_and_so_can_its_earlier_and_later_forks() {
         field(&server.call("codex_chat", &request), "session_id").to_owned()
     };
     let before = fork("fork-of-before");
-    // What is remembered from now on was read before the record is changed.
+    // The index is filled before the record is changed.
     let found = |id: &str| {
         let list = server.call("codex_sessions", &json!({"source": "tools"}));
         let list = content(&list)["sessions"].as_array().expect("a list").clone();

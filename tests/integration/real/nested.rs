@@ -1,4 +1,4 @@
-//! Codex that has this program among its own MCP servers.
+//! Codex with this program among its own MCP servers.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ const MAX_DEPTH: &str = "CODEX_PERSISTENT_MCP_MAX_DEPTH";
 const MAX_SANDBOX: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
 const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 
-/// A model that, told to delegate, calls `codex_chat` of the server `inner`, and then says what it
-/// was answered.
+/// A model that, when told to delegate, calls `codex_chat` of the server `inner`, and replies with its
+/// answer.
 fn delegate(request: &Request) -> Response {
     if !request.last_user_text().contains("[delegate]") {
         return echo(request);
@@ -22,7 +22,7 @@ fn delegate(request: &Request) -> Response {
     Response::call("mcp__inner/codex_chat", json!({"prompt": "the innermost"}))
 }
 
-/// A home whose Codex has this program, with this depth.
+/// A home whose Codex has this program as a server, with this depth.
 fn configured(model: &Model, depth: &str) -> Home {
     let home = home(&model.url());
     let (codex, state) = (&real_codex::install().native, home.state());
@@ -35,7 +35,7 @@ fn configured(model: &Model, depth: &str) -> Home {
     home
 }
 
-/// What is answered where both servers have this depth.
+/// The answer where both servers have this depth.
 fn delegated(model: &Model, depth: &str) -> Value {
     let home = configured(model, depth);
     let server = real(&home).env(MAX_DEPTH, depth).env(MAX_SANDBOX, "danger-full-access").start();

@@ -1,5 +1,5 @@
-//! A machine on which no sandbox can be made, as many containers are: Codex's commands do not run, and
-//! its turns are completed all the same.
+//! A machine without sandboxes, as many containers are: Codex's commands do not run, and its turns complete
+//! all the same.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::support::client::Server;
 use crate::support::model::{Item, Model, Request, Response};
 use crate::support::real_codex::{Home, Release, install_release};
 
-/// A world without further user namespaces.
+/// An environment without further user namespaces.
 pub const WITHOUT: [&str; 6] = [
     "unshare",
     "--user",
@@ -26,7 +26,7 @@ pub const WITHOUT: [&str; 6] = [
     "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"",
 ];
 
-/// A world that looks like WSL 1, by the version of its kernel.
+/// An environment that looks like WSL 1, by the version of its kernel.
 const WSL1: [&str; 7] = [
     "unshare",
     "--user",
@@ -38,12 +38,12 @@ const WSL1: [&str; 7] = [
      rm version && exec \"$0\" \"$@\"",
 ];
 
-/// A server in such a world, if there can be one here.
+/// A server in such an environment, if this machine can make one.
 fn server_in(world: &[&str], home: &Home, release: Release) -> Option<Server> {
     can_be_made(world, home).then(|| real_release(home, release).through(world).start())
 }
 
-/// Whether there can be such a world here. Says so if not.
+/// Whether this machine can make such an environment. Reports it if not.
 pub fn can_be_made(world: &[&str], home: &Home) -> bool {
     let mut probe = Command::new(world[0]);
     probe.args(&world[1..]).arg("true").current_dir(home.project());
@@ -58,7 +58,7 @@ fn server(home: &Home, release: Release) -> Option<Server> {
     server_in(&WITHOUT, home, release)
 }
 
-/// Looks, and then says that all is well.
+/// Lists the folder, and then replies that all is well.
 fn approve(request: &Request) -> Response {
     if !request.has_tool_output() {
         return Response::shell("ls");
@@ -110,7 +110,7 @@ fn a_failed_patch_is_not_blamed_on_the_request() {
         let call = |prompt: &str| {
             server.call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}))
         };
-        // Of a patch alone Codex does not say why.
+        // Codex does not give the reason for a patch alone.
         let told = warnings(&call("hello"));
         assert!(told.contains("1 patch") && told.contains("codex-persistent-mcp doctor"), "{told}");
         let told = warnings(&call("[first a command]"));
@@ -137,7 +137,7 @@ fn a_guard_does_not_approve_what_it_could_not_see() {
     assert!(told.contains("did not run") && told.contains("there is no verdict"), "{told}");
 }
 
-/// The turn is completed, and its command did not run: this is why, and what helps.
+/// Expects a completed turn whose command did not run, with the reason and a fix.
 fn assert_not_run(server: &Server, why: &str, helps: &str) {
     let call = json!({"prompt": "[run ls]", "sandbox": "workspace-write"});
     let answer = server.call("codex_chat", &call);
@@ -164,7 +164,7 @@ fn a_codex_without_the_program_that_makes_sandboxes_is_reported() {
     }
 }
 
-/// The same file at another place, so that nothing is beside it.
+/// The same file in another place, without the files beside it.
 fn linked(from: &Path, to: &Path) {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).expect("it can be copied");
 }

@@ -1,5 +1,5 @@
-//! What a call can set beside its prompt, as it reaches the model of the real Codex: in a new
-//! session, in a resumed one, in a copy, and in a job.
+//! The options of a call, as they reach the model of the real Codex: in a new session, in a resumed one, in a
+//! fork, and in a job.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,16 +24,16 @@ fn rig(script: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (Model,
     (model, home, server)
 }
 
-/// What came of one turn.
+/// The result of one turn.
 struct Asked {
     way: &'static str,
-    /// What the model was asked first.
+    /// The first request to the model.
     request: Request,
     /// The answer, or the job.
     answer: Value,
 }
 
-/// Runs a turn with these options in each way there is. None may fail.
+/// Runs a turn with these options in each way. None may fail.
 fn each_way(model: &Model, server: &Server, options: &Value) -> Vec<Asked> {
     let begun = server.call("codex_chat", &json!({"prompt": "begin"}));
     let session = field(&begun, "session_id");
@@ -72,7 +72,7 @@ fn job(server: &Server, arguments: &Value) -> Value {
     crate::kit::jobs::snapshot(server, id)
 }
 
-/// Gives a job one more turn, and returns what the model is asked.
+/// Gives a job another turn, and returns the request to the model.
 fn reply(model: &Model, server: &Server, job: &Value) -> Request {
     let id = job["job_id"].as_str().expect("a job has an id");
     let reply = crate::kit::jobs::reply(server, id, "word-later");
@@ -83,7 +83,7 @@ fn reply(model: &Model, server: &Server, job: &Value) -> Request {
 #[test]
 fn pictures_are_shown_to_the_model() {
     let (model, home, server) = rig(echo);
-    // Names that are flags, or more than one, if they are not kept apart.
+    // Names that would be flags, or several names, if they were not separated.
     let paths = ["-c x.png", "\"two\" words\nand a line.png"].map(|name| home.project().join(name));
     for path in &paths {
         fs::write(path, PICTURE).expect("the project can be written");
@@ -117,7 +117,7 @@ fn a_schema_shapes_the_answer_and_the_output_is_parsed() {
     }
     assert_eq!(fs::read_dir(home.state().join("scratch")).expect("it was used").count(), 0);
 
-    // It holds for its own turn, in a job too.
+    // It holds for its turn only, in a job too.
     let job = job(&server, &with(options, "prompt", "once"));
     let later = reply(&model, &server, &job);
     assert!(later.body["text"]["format"].is_null(), "{}", later.body["text"]);
@@ -167,7 +167,7 @@ fn base_instructions_replace_those_of_codex() {
         assert!(told.iter().any(|text| text.trim() == mine.trim()), "{way}: {told:?}");
         assert!(!told.iter().any(|text| text.contains(&beginning)), "{way}: {told:?}");
     }
-    // In a session that has others Codex itself would forget them after a turn, but not the job.
+    // Codex itself would forget them after a turn of a session that has others. The job does not.
     let session = field(&begun, "session_id");
     let arguments = json!({"prompt": "dig", "session_id": session, "base_instructions": mine});
     let job = job(&server, &arguments);
@@ -217,7 +217,7 @@ fn a_profile_is_that_of_its_file() {
         assert_eq!(request.body["model"], "gpt-5.4", "{way}");
         assert_eq!(answer["effective"]["model"], "gpt-5.4", "{way}");
     }
-    // A parameter of its own is more.
+    // A parameter overrides it.
     let arguments = json!({"prompt": "word-both", "profile": "fast-1", "model": "gpt-5.5"});
     content(&server.call("codex_chat", &arguments));
     let both = model.wait_for(|request| request.last_user_text().contains("word-both"));
@@ -247,7 +247,7 @@ fn commands_write_in_added_directories_and_nowhere_else() {
         assert!(added.join(way).exists(), "{way}: {answer}");
         assert!(!other.join(way).exists(), "{way}: {answer}");
     }
-    // They are the turn's: the next one of the session has none.
+    // They belong to the turn: the next one of the session has none.
     let later = json!({"prompt": command("later"), "session_id": session});
     let later = server.call("codex_chat", &later);
     assert!(!added.join("later").exists(), "{later}");
@@ -262,7 +262,7 @@ fn further_arguments_reach_codex() {
     assert!(home.rollout(session).is_none(), "nothing is kept of it");
     assert!(content(&answer)["effective"].is_null(), "nothing tells what was in force: {answer}");
 
-    // Nor does what an earlier turn of the session had.
+    // Nor do those of an earlier turn of the session.
     let begun =
         server.call("codex_chat", &json!({"prompt": "hello", "sandbox": "workspace-write"}));
     let arguments = json!({
@@ -290,7 +290,7 @@ fn effective_settings_are_reported_as_codex_recorded_them() {
         let expected = json!({
             "cwd": cwd,
             "sandbox": sandbox,
-            // Nobody answers in `codex exec`.
+            // Nobody can approve anything in `codex exec`.
             "approval_policy": "never",
             "model": "gpt-5.5",
         });

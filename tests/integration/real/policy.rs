@@ -1,6 +1,6 @@
-//! Every known way around the sandbox, tried for real: the model asks for a command that writes
-//! outside, and no file may come of it. Where the operator allows full access the same is passed on,
-//! which shows that the file would have been there.
+//! Every known way around the sandbox, tried for real: the model requests a command that writes outside, and
+//! no file may appear. Where the operator allows full access the same call is passed on, which shows that the
+//! file would have appeared.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::support::real_codex::Home;
 
 const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
 
-/// A model that obeys, a home, and a folder outside of the project.
+/// A model that obeys, a home, and a folder outside the project.
 struct Rig {
     model: Model,
     home: Home,
@@ -34,7 +34,7 @@ impl Rig {
         Self { model, home, outside }
     }
 
-    /// A server that allows what can be allowed, but the sandbox.
+    /// A server that allows everything but a higher sandbox.
     fn server(&self) -> Builder {
         real(&self.home).env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true")
     }
@@ -48,12 +48,12 @@ impl Rig {
         self.outside.join(name)
     }
 
-    /// A prompt by which the model makes the file, with one command and nothing else.
+    /// A prompt for which the model makes the file with one command.
     fn prompt(&self, name: &str) -> String {
         format!("[run touch {}]", self.file(name).display())
     }
 
-    /// Nothing was written where nothing may be.
+    /// Expects nothing to have been written outside.
     fn assert_kept(&self, what: &str) {
         let written: Vec<_> = fs::read_dir(&self.outside).expect("readable").flatten().collect();
         assert!(written.is_empty(), "{what}: {written:?}");
@@ -88,7 +88,7 @@ impl Rig {
     }
 }
 
-/// Runs a job to its end, or to what refuses it.
+/// Runs a job to its end.
 fn run_job(server: &Server, arguments: &Value) -> Value {
     let job = content(&server.call("job_start", arguments)).clone();
     let id = job["job_id"].as_str().expect("a job has an id");
@@ -96,7 +96,7 @@ fn run_job(server: &Server, arguments: &Value) -> Value {
     snapshot(server, id)
 }
 
-/// Settings of Codex's that open a sandbox, write a file, start a program or send the prompt
+/// Settings of Codex that open a sandbox, write a file, start a program or send the prompt
 /// elsewhere.
 fn opening_settings(outside: &Path) -> Vec<(&'static str, Value)> {
     let outside = outside.to_str().expect("test paths are text");
@@ -148,7 +148,7 @@ fn opening_settings(outside: &Path) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Arguments of `codex exec` of the same kind, each with what belongs to it.
+/// Arguments of `codex exec` of the same kind, each with its values.
 fn opening_arguments(outside: &Path) -> Vec<Vec<String>> {
     let outside = outside.display();
     let all: &[&[&str]] = &[
@@ -195,7 +195,7 @@ fn opening_arguments(outside: &Path) -> Vec<Vec<String>> {
     all
 }
 
-/// A call is refused by name, by all tools that take such things, and nothing is started.
+/// Expects all tools that accept such options to refuse a call by name, and to start nothing.
 fn assert_refused(
     rig: &Rig,
     server: &Server,
@@ -297,7 +297,7 @@ fn where_full_access_is_allowed_settings_and_arguments_are_passed_on() {
     assert!(rig.file("job").exists());
 }
 
-/// What a person may have set up for themselves, which is not meant for callers.
+/// Settings that a user may have for themselves, which are not meant for callers.
 fn hostile_home(rig: &Rig) {
     rig.home.append_config(
         "sandbox_mode = \"danger-full-access\"\n\
@@ -307,7 +307,7 @@ fn hostile_home(rig: &Rig) {
     rules(&rig.home);
 }
 
-/// A rule that lets `touch` out of any sandbox.
+/// A rule that runs `touch` outside any sandbox.
 fn rules(home: &Home) {
     let rules = home.path().join("rules");
     fs::create_dir_all(&rules).expect("Codex's home can be written");
@@ -331,7 +331,7 @@ fn a_user_s_own_permissions_are_not_passed_on_to_callers() {
             rig.assert_kept(policy);
         }
     }
-    // Without a sandbox in the call it is the highest one that is allowed, and the caller is told.
+    // Without a sandbox in the call it is the highest allowed one, and the caller gets a warning.
     rig.try_all(&server, &json!({}));
     let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
     assert_eq!(content(&answer)["effective"]["sandbox"], "workspace-write");
@@ -415,7 +415,7 @@ fn read_only_can_be_the_highest_sandbox() {
             assert!(text.starts_with("not_allowed: sandbox ") && text.contains(sandbox), "{text}");
         }
     }
-    // What was before the limit is under it as well, and says so.
+    // Sessions from before the limit are subject to it, with a warning.
     for arguments in [
         json!({"prompt": "[run touch in-project]"}),
         json!({"prompt": "[run touch in-project]", "session_id": session, "fork": true}),
@@ -472,7 +472,7 @@ fn only_allowed_models_can_be_requested() {
     }
     assert_eq!(rig.model.requests().len(), asked);
 
-    // A profile's own model is seen in what Codex has on record.
+    // A profile's own model shows in Codex's record.
     fs::write(rig.home.path().join("other.config.toml"), "model = \"gpt-5\"\n").expect("writable");
     let looser = server.call("codex_chat", &json!({"prompt": "hello", "profile": "other"}));
     let text = error_text(&looser);

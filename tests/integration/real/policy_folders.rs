@@ -1,4 +1,4 @@
-//! Folders whose writer could change the rules, and links that lead there.
+//! Folders with rules, which no turn may write, and links that lead there.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::support::real_codex::Home;
 
 const MOST: &str = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
 
-/// Folders whose writer could do more than a sandbox allows.
+/// Folders in which a turn could gain more than its sandbox allows.
 fn folders_with_power(home: &Home) -> Vec<PathBuf> {
     let beside = |name: &str| home.project().with_file_name(name);
     let up = home.project().join("../codex");
@@ -44,7 +44,7 @@ fn no_turn_writes_in_folders_with_rules() {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = real(&home).start();
-    // Makes the folders that are there once there was a session.
+    // Makes the folders that exist after a first session.
     content(&server.call("codex_chat", &json!({"prompt": "hello"})));
     folder(&home.state().join("jobs"));
     let asked = model.requests().len();
@@ -62,14 +62,14 @@ fn no_turn_writes_in_folders_with_rules() {
         assert!(!folder.join(&name).exists());
     }
     assert_eq!(model.requests().len(), asked);
-    // They can be looked at.
+    // They can be read.
     for folder in [home.path(), Path::new("/"), &home.project().join(".git")] {
         let arguments = with(with(touch.clone(), "cwd", folder.to_str()), "sandbox", "read-only");
         let answer = server.call("codex_chat", &arguments);
         assert_eq!(content(&answer)["effective"]["sandbox"], "read-only");
         assert!(!folder.join(&name).exists());
     }
-    // And written in where everything may be done.
+    // And written where everything is allowed.
     let open = real(&home).env(MOST, "danger-full-access").start();
     let arguments = with(touch, "cwd", home.path().to_str());
     let refused = open.call("codex_chat", &arguments);
@@ -119,7 +119,7 @@ fn the_rules_hold_for_folders_among_temporary_files() {
     }
 }
 
-/// The project's own settings start programs without any sandbox once a person trusts the project.
+/// A project's own settings start programs without any sandbox once a user trusts the project.
 #[test]
 fn no_call_can_write_what_a_later_one_would_start() {
     let model = Model::start(obey);

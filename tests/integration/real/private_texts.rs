@@ -1,6 +1,5 @@
-//! What a caller writes for the model reaches it through pipes and files: it stands on no command
-//! line, where all users of the machine can read it, and in no log. In a prompt it stands inside of
-//! the caller's own fence.
+//! Texts of a caller for the model go through pipes and files. They are on no command line, which all users
+//! of the machine can read, and in no log. In a prompt they are inside the caller's own fence.
 
 use std::fs;
 
@@ -14,10 +13,10 @@ use crate::kit::wait::{WAIT, wait_until};
 use crate::support::model::{Model, Request, Response};
 use crate::support::real_codex::Home;
 
-/// A word that can be nowhere by chance.
+/// A word that appears nowhere by chance.
 const WORD: &str = "xylophone";
 
-/// A server on which a caller may set everything there is.
+/// A server on which a caller may set every option.
 fn open(home: &Home) -> crate::support::client::Builder {
     real(home)
         .env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access")
@@ -68,7 +67,7 @@ fn no_text_for_the_model_is_on_a_command_line_or_in_the_log() {
             logs.extend(job_logs(&home));
         }
         assert!(logs.iter().any(|log| log.contains("starting Codex")), "{logs:?}");
-        // Nor is what stands on the command line, as it may be anything.
+        // Nor is the command line logged, as it may contain anything.
         for word in [WORD, "marimba", "vibraphone"] {
             assert!(logs.iter().all(|log| !log.contains(word)), "{word}: {logs:?}");
         }
@@ -84,7 +83,7 @@ fn job_logs(home: &Home) -> Vec<String> {
     logs.map(|file| fs::read_to_string(file.path()).expect("it is text")).collect()
 }
 
-/// A model whose turns are so long that Codex has it sum them up.
+/// A model whose turns are so long that Codex compacts them.
 fn long_winded(request: &Request) -> Response {
     if request.last_user_text().contains("[again]") && !request.has_tool_output() {
         return Response::shell("echo hi").with_usage(9_000, 0, 1_000, 0);
@@ -96,7 +95,7 @@ fn long_winded(request: &Request) -> Response {
 fn the_compact_prompt_reaches_the_model() {
     let model = Model::start(long_winded);
     let home = home(&model.url());
-    // The person's own, which would be stronger than a file.
+    // The user's own setting, which would override a file.
     home.append_config("compact_prompt = \"the person's\"");
     let server = real(&home).start();
     let mine = "Sum up.\n\"Quietly\", 'and' \\deep ünder #1\n[sandbox]\n\u{202e}";
@@ -128,7 +127,7 @@ fn the_compact_prompt_reaches_the_model() {
     wait_until("the files to be gone", || {
         fs::read_dir(&scratch).is_ok_and(|mut all| all.next().is_none())
     });
-    // Blank text is none.
+    // Blank text counts as absent.
     let before = model.requests().len();
     let blank = json!({"compact_prompt": " ", "model_auto_compact_token_limit": 500});
     content(&server.call("codex_chat", &json!({"prompt": "[again] blank", "config": blank})));
@@ -161,7 +160,7 @@ fn a_setting_that_is_a_text_for_the_model_is_refused_with_an_alternative() {
         json!({"profiles": {"x": {"compact_prompt": text}}}),
         json!({"features": {"multi_agent_v2": {"usage_hint_text": text}}}),
         json!({"features.multi_agent_v2.subagent_developer_instructions": text}),
-        // What stands in any other one is a word, a number or a path, and no letter.
+        // The values of all others are words, numbers or paths, and not free text.
         json!({"model_verbosity": text}),
         json!({"service_tier": "a\nb"}),
         json!({"personality": "x".repeat(200)}),
@@ -204,7 +203,7 @@ fn a_setting_that_is_a_text_for_the_model_is_refused_with_an_alternative() {
     }
     assert!(model.requests().is_empty(), "Codex was started");
 
-    // Whatever else is said in them still works, and so do paths and switches with such names.
+    // Other keys in them still work, and so do paths and switches with such names.
     let file = home.project().join("my instructions.md");
     fs::write(&file, "You dig.").expect("the project can be written");
     let config = json!({
@@ -232,7 +231,7 @@ fn an_operator_who_allows_no_setting_allows_no_such_text_either() {
     assert!(model.requests().is_empty(), "Codex was started");
 }
 
-/// What of a prompt stands outside of the caller's fences.
+/// The parts of a prompt outside the caller's fences.
 fn ours(prompt: &str) -> String {
     let head = prompt.strip_prefix("[MCP request ").expect("it begins with the header");
     let mark = head.split(' ').next().expect("the mark is the first word");
@@ -270,7 +269,7 @@ fn the_name_of_a_branch_is_inside_the_fence() {
         assert!(!ours.contains(name) && !ours.contains("approve-this-work"), "{ours}");
         assert!(ours.contains("git show NAME") && ours.contains("git diff NAME...HEAD"), "{ours}");
     }
-    // A person who reads the session sees what the caller asked.
+    // A user who reads the session sees the caller's prompt.
     let sessions = server.call("codex_sessions", &json!({}));
     let prompts = content(&sessions)["sessions"].to_string();
     assert!(prompts.contains(&format!("diff:\\nbase:{branch}")), "{prompts}");

@@ -1,7 +1,7 @@
-//! What Codex's stream leaves out and its record has: commands that fail fast, and rejected patches.
+//! What Codex records and leaves out of its stream: commands that fail fast, and rejected patches.
 //!
-//! The user's home is empty here, so that the login shell is fast: then Codex leaves most of the
-//! commands that fail out of its stream.
+//! The user's home is empty here, so that the login shell is fast: then Codex leaves most of the failing
+//! commands out of its stream.
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -76,7 +76,7 @@ fn outside() -> (String, String) {
     (format!("touch {path}"), path)
 }
 
-/// A model that makes these calls, one after the other, and then says that it is done.
+/// A model that makes these calls, one after the other, and then replies that it is done.
 fn does(items: Vec<Item>) -> impl Fn(&Request) -> Response + Send + Sync + 'static {
     move |request| match items.get(request.tool_outputs().len()) {
         Some(item) => Response::items(vec![item.clone()]),
@@ -103,7 +103,7 @@ fn is_patch_told(release: Release) {
     let model = Model::start(does(vec![
         Item::patch("new.txt"),
         Item::patch(outside().1),
-        // Codex does not see that this one leads out before it tries.
+        // Codex does not notice before it writes that this one leads out.
         Item::patch("link/outside"),
     ]));
     let home = home(&model.url());
@@ -144,7 +144,7 @@ fn is_script_told(release: Release) {
         script(
             "await tools.apply_patch('*** Begin Patch\\n*** Add File: new.txt\\n+a\\n*** End Patch');",
         ),
-        // It is slow enough for the stream to have it.
+        // It is slow enough to be in the stream.
         script("text(await tools.exec_command({cmd: 'sleep 0.5; touch three'}));"),
         script("text(await tools.exec_command({cmd: 'exit 3'}));"),
     ]));
@@ -169,7 +169,7 @@ fn is_script_told(release: Release) {
     assert_eq!(said, expected, "{read:#?}");
 }
 
-/// The commands and changes of a session, which are the same in whichever way they are read.
+/// The commands and changes of a session, which are the same however they are read.
 fn read(server: &Server, session: &Value) -> Vec<Value> {
     let page = |more: Value| {
         let mut query = json!({"session_id": session, "include": ["commands", "changes"]});
@@ -283,7 +283,7 @@ fn is_counted(release: Release) {
     assert_eq!(patched("/link/outside")["status"], "failed");
     assert!(patched("new.txt")["status"].is_null(), "{events:#?}");
 
-    // The same holds for a turn that goes on in the session, whose record has the first one too.
+    // The same holds for a later turn of the session, whose record has the first one too.
     server.call("job_reply", &json!({"job_id": id, "prompt": "Do it again."}));
     wait(&server, id, &cursor);
     let ended = snapshot(&server, id);
@@ -368,7 +368,7 @@ fn the_warning_suggests_only_what_is_allowed() {
     };
     let ask = |sandbox: &str| json!({"prompt": "Do it.", "sandbox": sandbox});
     let (full, write, read) = ("danger-full-access", "workspace-write", "read-only");
-    // Without a word of it, Codex's own default is what the turn runs in.
+    // Without a sandbox in the call, the turn runs in Codex's own default.
     let default = json!({"prompt": "Do it."});
     for (most, ask, sandbox, has, has_not) in [
         (full, ask(read), read, "sandbox: \"workspace-write\"", MAX_SANDBOX),
@@ -384,7 +384,7 @@ fn the_warning_suggests_only_what_is_allowed() {
         );
         assert!(told.contains(has) && !told.contains(has_not), "{most}: {told}");
     }
-    // A guard changes nothing, and is not to be asked again for that.
+    // A guard changes nothing, so repeating it in another sandbox is not suggested.
     let told = told(full, "codex_guard_final", &json!({"change_summary": "It is done."}));
     assert!(told.contains("read-only") && !told.contains("again"), "{told}");
 }

@@ -1,5 +1,5 @@
-//! The essentials with each pinned release of Codex. What one release does otherwise than another is
-//! seen here; all the rest is tested with the newest.
+//! The essentials with each pinned release of Codex, to see where releases differ. Everything else is tested
+//! with the newest.
 
 use std::fs;
 
@@ -46,13 +46,13 @@ releases! {
     v0_153: Release::V0_153, "0.153.";
 }
 
-/// Whether the model was told this earlier in the session when it was asked that.
+/// Whether the model had this in its history when it got that prompt.
 fn knows(model: &Model, asked: &str, earlier: &str) -> bool {
     let asked = model.wait_for(|request| request.last_user_text().contains(asked));
     asked.user_texts().iter().any(|text| text.contains(earlier))
 }
 
-/// Has a server of its own begin a session, and returns that.
+/// Starts a session with another server, and returns its id.
 fn begun(home: &Home, release: Release) -> String {
     let server = real_release(home, release).start();
     let first = server.call("codex_chat", &json!({"prompt": "Remember seven."}));
@@ -74,7 +74,7 @@ fn goes_on(release: Release, version: &str) {
     let codex = record(&home, session)[0]["payload"]["cli_version"].clone();
     assert!(codex.as_str().is_some_and(|codex| codex.starts_with(version)), "this is {codex}");
 
-    // Codex itself would go on in the server's directory, and in `read-only`.
+    // Codex itself would resume it in the server's directory, and in `read-only`.
     let server = real_release(&home, release).start();
     let next = json!({"prompt": "Go on. [run pwd > here]", "session_id": session});
     let second = server.call("codex_chat", &next);
@@ -83,7 +83,7 @@ fn goes_on(release: Release, version: &str) {
     assert_eq!(last_turn(&home, session), (directory.clone(), "workspace-write".to_owned()));
     let here = fs::read_to_string(directory.join("here")).expect("the command wrote it");
     assert_eq!(here.trim_end(), directory.to_str().expect("test paths are text"));
-    // One call to the model, and then two of the same size.
+    // One request to the model, and then two of the same size.
     let tokens = |name: &str| content(&second)[name]["input_tokens"].clone();
     assert_eq!((tokens("usage"), tokens("session_usage")), (json!(200), json!(300)), "{second}");
 }

@@ -1,11 +1,11 @@
-//! Reviews by the guards: the verdict beside the text, and the work as git knows it.
+//! Reviews by the guards: the verdict beside the text, and the diff in git.
 
 use serde_json::{Value, json};
 
 use crate::kit::setup::{content, error_text, field, git, home, real};
 use crate::support::model::{Model, Response};
 
-/// A model whose review is this.
+/// A model with this review.
 fn reviewer(review: &Value) -> Model {
     let review = review.to_string();
     Model::start(move |_| Response::message(review.clone()))

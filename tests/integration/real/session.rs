@@ -216,7 +216,7 @@ fn an_unreadable_record_gives_the_defaults_and_a_warning() {
     let session = first.session();
     let path = home.rollout(session).expect("a record");
     let lines = fs::read_to_string(&path).expect("text");
-    // As a later Codex may write it: another name for what a turn runs with.
+    // As a later Codex may write it: with another name for the context of a turn.
     let renamed = lines.replace(r#""type":"turn_context""#, r#""type":"turn_setup""#);
     assert_ne!(lines, renamed, "the record has another form by now");
     fs::write(&path, format!("{renamed}{{half a line\n")).expect("it is ours");

@@ -1,4 +1,4 @@
-//! Sessions that the real Codex has made, by a tool and by a person: found, read, gone on with.
+//! Sessions of the real Codex, of a tool and of a user: found, read and resumed.
 
 use serde_json::{Value, json};
 

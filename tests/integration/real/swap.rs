@@ -1,5 +1,5 @@
-//! Folders that one turn exchanges for a link while another works in them. Each attack succeeds with
-//! Codex by hand, and not through the server.
+//! Folders that one turn exchanges for a link while another works in them. Each attack succeeds with Codex
+//! by hand, and fails through the server.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -50,7 +50,7 @@ struct Scene {
 /// The releases with which the attacks are tried through the server, too.
 const RELEASES: [Release; 2] = [Release::Newest, Release::V0_169];
 
-/// Where the folder is to lead.
+/// Where the folder must lead.
 #[derive(Clone, Copy)]
 enum Target {
     CodexHome,
@@ -91,17 +91,17 @@ impl Scene {
         self.builder().env(DIRS, &self.outer).start()
     }
 
-    /// Something that a turn waits for, or that it does.
+    /// A file that a turn waits for, or that it makes.
     fn mark(&self, name: &str) -> PathBuf {
         self.outer.join(name)
     }
 
-    /// The prompt of a turn that writes where it works, with a command of its own, once it may.
+    /// The prompt of a turn that writes in its directory, in a second command, once it is released.
     fn victim(&self) -> String {
         format!("victim [when {}] [run touch pwned]", self.mark("go").display())
     }
 
-    /// The prompt of a turn that puts a link in the place of the inner folder, once it may.
+    /// The prompt of a turn that replaces the inner folder by a link, once it is released.
     fn attacker(&self, target: Target) -> String {
         format!(
             "attacker [run touch begun; until test -e swap; do sleep 0.02; done; \
@@ -114,7 +114,7 @@ impl Scene {
         fs::write(self.mark(name), "").expect("the folder is there");
     }
 
-    /// Waits until the victim's turn has begun.
+    /// Waits until the victim's turn has started.
     fn victim_begun(&self) {
         self.model.wait_for(is_victim);
     }
@@ -124,19 +124,19 @@ impl Scene {
         table.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Whether a call in the line says where it is to write, and waits.
+    /// Whether a call in the queue has announced where it writes, and waits.
     fn one_waits(&self) -> bool {
         let waits = |call: &Value| call["running"] == false && call["roots"].is_object();
         self.calls().iter().any(waits)
     }
 
-    /// Waits until the attacker's turn has done what it can: it waits for another, or is through.
+    /// Waits until the attacker's turn is done, or waits for another one.
     fn attacker_settled(&self) {
         let through = || self.mark("swapped").exists();
         wait_until("the attacker to be through or to wait", || self.one_waits() || through());
     }
 
-    /// Waits until the victim's turn has begun or waits for another.
+    /// Waits until the victim's turn has started, or waits for another one.
     fn victim_settled(&self) {
         let begun = || self.model.requests().iter().any(is_victim);
         wait_until("the victim to begin or to wait", || self.one_waits() || begun());
@@ -163,7 +163,7 @@ fn is_warned(answer: &Value, words: &[&str]) -> bool {
     texts.into_iter().any(|text| words.iter().all(|word| text.contains(word)))
 }
 
-/// The attack itself, with each release of Codex. If this fails, Codex has closed it.
+/// The attack itself, with each release of Codex. If this fails, Codex prevents it.
 #[test]
 fn without_this_server_a_turn_redirects_another_one() {
     for release in Release::ALL {
@@ -171,7 +171,7 @@ fn without_this_server_a_turn_redirects_another_one() {
             let scene = Scene::new();
             let codex = |cwd: &Path, prompt: &str| {
                 let cwd = cwd.to_str().expect("test paths are text");
-                // Below `/tmp` all of this would be one folder to Codex.
+                // Below `/tmp` Codex would treat all of this as one folder.
                 let no_tmp = "sandbox_workspace_write.exclude_slash_tmp=true";
                 let arguments = ["-C", cwd, "-s", "workspace-write", "-c", no_tmp, "-"];
                 ByHand::exec_release(&scene.home, release, &arguments, prompt)
@@ -203,7 +203,7 @@ fn a_turn_around_a_folder_waits_for_the_one_that_works_in_it() {
         scene.assert_unharmed(target);
         content(&answer);
         assert!(scene.inner.join("pwned").exists(), "it wrote where it works");
-        // Then it is the other's turn.
+        // Then the other one runs.
         content(&result_of(&second, &attacker));
         assert!(scene.mark("swapped").exists());
     }
@@ -231,7 +231,7 @@ fn a_turn_in_a_folder_waits_for_the_one_around_it_and_resolves_its_path_again() 
     }
 }
 
-/// The same with a job, whose process is none of the server's, and for its later turns.
+/// The same with a job, which has its own process, and for its later turns.
 #[test]
 fn a_job_and_a_call_wait_for_each_other() {
     RELEASES.into_iter().for_each(a_job_and_a_call_wait_for_each_other_on);
@@ -269,7 +269,7 @@ fn a_job_and_a_call_wait_for_each_other_on(release: Release) {
     assert_eq!(ended["error"]["kind"], "not_allowed", "{ended}");
 }
 
-/// A turn may read the line of calls, and so can lock it.
+/// A turn may read the shared queue, and so can lock it.
 #[test]
 fn a_turn_that_locks_the_queue_blocks_only_turns_that_write() {
     let scene = Scene::new();
@@ -282,7 +282,7 @@ fn a_turn_that_locks_the_queue_blocks_only_turns_that_write() {
     );
     let attacker = begin(&first, &writes(&scene.outer, &prompt));
     wait_for(&scene.mark("begun"));
-    // Longer than one is waited for that has the line locked.
+    // Longer than a server waits for a locked queue.
     let victim = with(writes(&scene.inner, &scene.victim()), "timeout_ms", 6_000);
     let victim = begin(&second, &victim);
     let reads = json!({"prompt": "reader", "cwd": scene.inner, "sandbox": "read-only"});
@@ -297,7 +297,7 @@ fn a_turn_that_locks_the_queue_blocks_only_turns_that_write() {
     scene.assert_unharmed(Target::CodexHome);
 }
 
-/// Who only reads is not led to write, and who works in the same folder can exchange nothing.
+/// A turn that only reads cannot be made to write, and turns in the same folder cannot exchange it.
 #[test]
 fn readers_and_turns_in_the_same_folder_or_beside_it_do_not_wait() {
     let scene = Scene::new();
@@ -367,7 +367,7 @@ fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on(release:
     scene.assert_unharmed(Target::CodexHome);
 }
 
-/// A folder in the system's `/tmp`, which goes with this.
+/// A folder in the system's `/tmp`. It is removed when this is dropped.
 struct InTmp(PathBuf);
 
 impl InTmp {
@@ -389,7 +389,7 @@ impl Drop for InTmp {
     }
 }
 
-/// What lies around a turn's directory is closed, so that no command can exchange that.
+/// The folders around a turn's directory are denied, so that no command can exchange it.
 #[test]
 fn a_turn_in_a_folder_for_temporary_files_writes_only_in_its_own_folder() {
     let scene = Scene::new();
@@ -421,12 +421,12 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_
     let answer = server.call("codex_chat", &writes(&scene.outer, &elsewhere));
     assert!(field(&answer, "reply").contains("Read-only"), "{answer}");
     assert!(scene.mark("done").exists(), "it worked beside the other");
-    // Where `/tmp` is closed for all turns, there is nothing to do without.
+    // Where `/tmp` is denied to all turns, there is nothing to warn about.
     let closed = slash_tmp_is_denied();
     assert_eq!(is_warned(&answer, &["/tmp", "another one works"]), !closed, "{answer}");
     scene.release("go");
     content(&result_of(&server, &first));
-    // And with nobody there it is as ever.
+    // With nobody else there, nothing is denied.
     wait_until("the line to be empty", || scene.calls().is_empty());
     let free = one.0.join("free");
     let prompt = format!("[run touch {}]", free.display());
@@ -453,7 +453,7 @@ fn a_turn_in_a_folder_for_temporary_files_waits_for_those_who_may_write_there() 
     let answer = result_of(&server, &victim);
     scene.assert_unharmed(Target::CodexHome);
     if slash_tmp_is_denied() {
-        // Then nobody else may write there, and the folder stays where it is.
+        // Then no other turn may write there, and the folder stays in place.
         content(&answer);
         assert!(own.0.join("deep/pwned").exists(), "{answer}");
     } else {
@@ -471,7 +471,7 @@ fn a_folder_around_the_directory_is_refused_or_omitted() {
         let text = error_text(&answer);
         assert!(text.starts_with("bad_input: add_dirs has "), "{text}");
     }
-    // One below it is a part of it.
+    // A folder below it is a part of it.
     let below = with(writes(&scene.outer, "[run touch inner/x]"), "add_dirs", json!([scene.inner]));
     let answer = server.call("codex_chat", &below);
     assert!(scene.inner.join("x").exists(), "{answer}");
@@ -486,7 +486,7 @@ fn a_folder_around_the_directory_is_refused_or_omitted() {
     assert!(is_warned(&answer, &[&roots[0], "left out"]), "{answer}");
 }
 
-/// A link gives a folder no other name by which it would be free.
+/// A link does not give a folder another name under which it would be free.
 #[test]
 fn folders_are_compared_by_their_real_paths() {
     let scene = Scene::new();
@@ -505,7 +505,7 @@ fn folders_are_compared_by_their_real_paths() {
     content(&result_of(&server, &attacker));
 }
 
-/// What the operator allows is where it was when they named it, not where a turn leads it.
+/// An allowed folder is where it was when the operator named it, not where a turn redirects it.
 #[test]
 fn no_turn_leads_an_allowed_folder_elsewhere() {
     RELEASES.into_iter().for_each(no_turn_leads_an_allowed_folder_elsewhere_on);

@@ -1,5 +1,5 @@
-//! What an answer hands over works: the command for a person in a fresh shell, pictures with any path, a
-//! message that says nothing, lines that somebody coloured.
+//! What an answer hands over: the command for a user in a fresh shell, pictures with any path, empty messages,
+//! coloured lines.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::support::client::Server;
 use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::{Release, install};
 
-/// Runs a resume command as it is, but for the person, who is played by `exec`, in a shell that has
+/// Runs a resume command with `exec` in place of the user, in a shell that has
 /// only a home directory.
 fn take_over(command: &str, user: &Path, dir: &Path) {
     let programs = user.join("bin");
@@ -45,7 +45,7 @@ fn take_over(command: &str, user: &Path, dir: &Path) {
     assert!(output.status.success(), "{exec}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What a call and a job answer as the command for a person.
+/// The command for a user, as a call and a job answer it.
 fn commands(server: &Server, prompt: &str) -> [String; 2] {
     let chat = server.call("codex_chat", &json!({ "prompt": prompt }));
     let job = content(&server.call("job_start", &json!({ "prompt": prompt }))).clone();
@@ -60,7 +60,7 @@ fn commands(server: &Server, prompt: &str) -> [String; 2] {
 fn a_user_takes_over_a_session_from_a_plain_shell() {
     let model = Model::start(echo);
     let home = home(&model.url());
-    // A home by a name that a shell would divide.
+    // A home with a name that a shell would split.
     let odd = home.project().with_file_name("it's a home");
     std::os::unix::fs::symlink(home.path(), &odd).expect("it is new");
     let server = real(&home).env("CODEX_HOME", &odd).start();
@@ -151,7 +151,7 @@ fn coloured_lines_are_read() {
     let prompt = json!({"prompt": script(&steps)});
     let answer = server.call("codex_chat", &prompt);
     assert_eq!((field(&answer, "session_id"), field(&answer, "reply")), (id, "seen"));
-    // A job's events are written down as JSON alone.
+    // A job's events are recorded as JSON only.
     let job = content(&server.call("job_start", &prompt)).clone();
     let job_id = job["job_id"].as_str().expect("an id");
     wait(&server, job_id, &job["notification_cursor"]);

@@ -102,7 +102,7 @@ fn a_task_that_ended_stays_as_it_ended_whatever_its_job_does_later() {
                 assert_eq!(said(&now), said(&done), "{what} {later}");
             };
             same("before");
-            // Nor does it stop what the job does now.
+            // Nor does it stop the job's current turn.
             result(about(&server, "tasks/cancel", id));
             if later == "the last" {
                 let wait = json!({"job_ids": [id], "cursor": reply["notification_cursor"]});

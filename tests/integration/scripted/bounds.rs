@@ -1,4 +1,4 @@
-//! What is bounded whatever others do: the memory for what they say, and the length of answers.
+//! Bounds that hold whatever Codex does: the memory for its output, and the length of answers.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The server driven by clients that we did not write: rmcp's own, and the official TypeScript SDK.
+//! The server with clients that we did not write: rmcp's own, and the official TypeScript SDK.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The commands beside the server, as a person sees them.
+//! The commands for users, with a scripted Codex.
 
 use std::process::Command;
 
@@ -114,7 +114,7 @@ fn a_job_is_started_listed_shown_and_followed() {
     ]);
     let id = job(&stage, &steps);
     stage.wait_for("up");
-    // It is at work, and who follows it is there all the time.
+    // The job runs, and is followed all the time.
     let follow = start(&mut program(&stage, &["jobs", "follow", &id[..13]]));
     wait_until("the job to run", || {
         let listed = run(&stage, &["jobs", "--status", "running"]);
@@ -185,11 +185,11 @@ fn the_job_continues_when_following_ends() {
     let id = job(&stage, &steps);
     stage.wait_for("up");
     let follow = start(&mut program(&stage, &["jobs", "follow", &id]));
-    // Not SIGINT, which whoever started the tests may have had ignored.
+    // Not SIGINT, which may be ignored in the shell of the tests.
     cli::signal(&follow, Signal::SIGTERM);
     let followed = follow.wait_with_output().expect("it ends");
     assert!(!followed.status.success());
-    // And one whose reader is gone leaves quietly, while the job has nothing to say.
+    // One whose reader is gone exits quietly, even while the job has no events.
     let mut unread = start(&mut program(&stage, &["jobs", "follow", &id]));
     drop(unread.stdout.take());
     let unread = ended(unread);

@@ -1,5 +1,4 @@
-//! `doctor` with what the real Codex cannot be: broken, hanging, not there; and with the files of
-//! clients.
+//! `doctor` with a Codex that is broken, hangs or is missing, and with the files of clients.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! What helper programs say: it is bounded in time and in length, and nothing of them is left.
+//! The output of helper programs is bounded in time and in length, and none of their processes is left.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! Texts that have broken programs before, through every text of every tool: each is refused by the
-//! field's name, or arrives as it is. Nothing but what was asked for gets onto Codex's command line.
+//! Texts that have broken programs before, in every text of every tool: each is refused by the field's name, or
+//! arrives unchanged. Only what was requested gets onto Codex's command line.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,5 @@
-//! Texts from outside that a terminal obeys, that turn a line around, or that are a log line of their
-//! own: what is told of them to a person, in an error or in a log is short, and shows what they are.
-//! In JSON they stay as they are.
+//! Texts from outside that a terminal obeys, that reverse a line, or that look like a log line. In messages to
+//! users, errors and logs they are short and escaped. In JSON they are unchanged.
 
 use std::ffi::OsStr;
 use std::fs;

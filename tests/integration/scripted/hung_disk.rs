@@ -1,5 +1,5 @@
-//! Folders on a disk that does not answer. Who names one waits for it no longer than a call may take, and
-//! nobody else waits for it at all.
+//! Folders on a disk that does not answer. A call that names one waits for it no longer than its timeout, and
+//! no other call waits for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What jobs cost that wait, and jobs that ended.
+//! The cost of jobs that wait, and of jobs that have ended.
 
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};

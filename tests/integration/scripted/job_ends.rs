@@ -1,5 +1,4 @@
-//! Each prompt that a job accepted runs once, or has an end of its own, whatever happens to the job's
-//! process.
+//! Each prompt that a job accepted runs once, or has its own ending, whatever happens to the job's process.
 
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
@@ -20,10 +19,10 @@ use crate::support::model::Model;
 /// How many prompts may wait in one job.
 const MOST: usize = 64;
 
-/// How often the same race is run: what goes wrong in one does so only sometimes.
+/// How often a race is repeated: an error in one shows only sometimes.
 const ROUNDS: usize = 6;
 
-/// How often the model was asked this.
+/// How often the model got this prompt.
 fn asked(model: &Model, prompt: &str) -> usize {
     let line = format!("\n{prompt}\n");
     model.requests().iter().filter(|request| request.last_user_text().contains(&line)).count()

@@ -1,4 +1,4 @@
-//! The limits of a job's turn, and jobs that wait.
+//! The timeouts of a job's turn, and jobs that wait.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which jobs are removed, when, and what is left of them.
+//! Which jobs are removed, when, and what remains of them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::support::client::{Builder, Server};
 const KEEP_HOURS: &str = "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS";
 const KEEP_MB: &str = "CODEX_PERSISTENT_MCP_JOB_KEEP_MB";
 
-/// How often the same race is run: what goes wrong in one does so only sometimes.
+/// How often a race is repeated: an error in one shows only sometimes.
 const ROUNDS: usize = 12;
 
 /// A job that has ended, and whose process is gone.

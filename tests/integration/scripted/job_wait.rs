@@ -1,4 +1,4 @@
-//! `job_wait`: how it waits, and how its waiting ends.
+//! `job_wait`: how it waits, and how a wait ends.
 
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};

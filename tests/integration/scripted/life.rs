@@ -1,4 +1,4 @@
-//! How processes end: Codex's, and the server's own.
+//! How processes end: Codex, and the server itself.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Sessions that are put into Codex's own list, and those that must not be.
+//! Sessions that are added to Codex's own list, and those that must not be.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What a person is told while a turn runs.
+//! Progress messages while a turn runs.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Who runs when in one server: in one session, and across sessions.
+//! The order of calls in one server: in one session, and across sessions.
 
 use std::fs::{self, File};
 use std::path::PathBuf;

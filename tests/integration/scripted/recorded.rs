@@ -1,5 +1,5 @@
-//! What Codex has on record of a turn, in forms in which the Codex of the other tests does not write
-//! it: none at all, as old versions do, and broken. The scripted Codex plays these.
+//! Codex's record of a turn in forms that the Codex of the other tests does not write: missing, as in old
+//! versions, and broken. The scripted Codex plays them.
 
 use serde_json::{Value, json};
 

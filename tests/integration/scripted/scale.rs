@@ -1,4 +1,4 @@
-//! Many jobs, and jobs of many events: all is there, and the server stays small.
+//! Many jobs, and jobs of many events: nothing is lost, and the server stays small.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

@@ -1,4 +1,4 @@
-//! The list of Codex's sessions and what was said in them, from records that are written here.
+//! The list of Codex's sessions and their transcripts, from records that are written here.
 
 use std::collections::HashSet;
 use std::fs;

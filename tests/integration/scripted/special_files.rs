@@ -1,5 +1,5 @@
-//! Files that are none, where something is read: a pipe that nobody writes into, and a device without
-//! an end. Whatever lies there, a call ends, and gives its place back.
+//! Special files in place of regular ones: a pipe without a writer, and a device without an end. A call ends
+//! all the same, and gives up its place in the queue.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,5 +1,5 @@
-//! Trouble with the disk: it is full, or the state folder cannot be written. Linux alone has a way to
-//! try this without rights.
+//! Errors of the disk: it is full, or the state folder is not writable. Only Linux has a way to test this
+//! without privileges.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What Codex prints, in all the forms that it can take.
+//! The output of Codex in all its forms.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What clients do to standard input and output, and what the server makes of it: every request that
-//! can be told to be one is answered, and nothing that a client does costs more than it may.
+//! Input and output of clients: every recognisable request is answered, and nothing that a client does costs
+//! more than its bound.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

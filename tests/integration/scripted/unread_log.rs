@@ -1,5 +1,4 @@
-//! A log that nobody reads. Nothing waits for its reader, and nothing but messages gets onto standard
-//! output in its stead.
+//! A log that nobody reads. Nothing waits for a reader, and nothing but messages gets onto standard output.
 
 use std::fs;
 use std::time::Duration;

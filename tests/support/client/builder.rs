@@ -1,4 +1,4 @@
-//! How a server is started.
+//! Starting a server.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -17,7 +17,7 @@ use super::{Server, clean, process};
 
 const PROTOCOL: &str = "2025-06-18";
 
-/// What to start.
+/// A server that has not been started.
 #[derive(Debug)]
 pub struct Builder {
     command: Command,
@@ -38,7 +38,7 @@ impl Builder {
         self
     }
 
-    /// Takes an environment variable away.
+    /// Removes an environment variable.
     #[must_use]
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.command.env_remove(name);
@@ -52,7 +52,7 @@ impl Builder {
         self
     }
 
-    /// Has another program start the server: this command, followed by the server's own.
+    /// Starts the server through another program: this command, followed by the server's own.
     #[must_use]
     pub fn through(mut self, command: &[&str]) -> Self {
         let (program, arguments) = command.split_first().expect("a command has a program");
@@ -78,14 +78,14 @@ impl Builder {
         self
     }
 
-    /// Starts the server and agrees on the protocol, as a client does that knows no better.
+    /// Starts the server and does the handshake.
     pub fn start(self) -> Server {
         let server = self.spawn();
         server.initialize(PROTOCOL);
         server
     }
 
-    /// Starts the server and says nothing to it yet.
+    /// Starts the server without a handshake.
     pub fn spawn(mut self) -> Server {
         let mut child = self
             .command
@@ -119,8 +119,8 @@ impl Builder {
     }
 }
 
-/// Ends when the channel is closed. After an error the rest is thrown away, since a test may well
-/// send something to a server that has gone.
+/// Writes until the channel is closed. After an error it discards the rest, since a test may send
+/// something to a server that has exited.
 fn write_all(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>, inbox: &Inbox) {
     let written = lines.iter().try_for_each(|bytes| stdin.write_all(&bytes));
     if let Err(error) = written {

@@ -1,4 +1,4 @@
-//! What a server wrote, and waiting for it.
+//! Everything that a server wrote, and waits for more.
 
 use std::io::Read;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use super::patient;
 const SHOWN: usize = 50;
 const LENGTH: usize = 1000;
 
-/// Filled by the threads that read, and looked at by the test.
+/// Filled by the reading threads, and read by the test.
 #[derive(Default)]
 pub struct Inbox {
     state: Mutex<State>,
@@ -41,7 +41,7 @@ impl Inbox {
         });
     }
 
-    /// Notes that nothing more comes on stdout.
+    /// Records the end of stdout.
     pub fn close(&self) {
         self.change(|state| state.closed = true);
     }
@@ -64,15 +64,15 @@ impl Inbox {
         self.lock().messages.clone()
     }
 
-    /// Looks among the messages so far.
+    /// Searches the messages so far.
     pub fn look<T>(&self, look: impl FnOnce(&[Value]) -> T) -> T {
         look(&self.lock().messages)
     }
 
-    /// Waits until something is found among the messages: those so far, and then those that come.
+    /// Waits until something is found among the messages, those so far included.
     ///
     /// # Panics
-    /// When the time is over, or at once when no more messages can come.
+    /// When the time is over, or at once after the end of stdout.
     pub fn wait<T>(
         &self,
         what: &str,
@@ -89,9 +89,9 @@ impl Inbox {
         found.unwrap_or_else(|| panic!("stdout ended before {what}\n{}", self.report()))
     }
 
-    /// Waits until stderr is as wanted.
+    /// Waits until stderr matches.
     pub fn wait_stderr(&self, bound: Duration, is_it: impl Fn(&str) -> bool) {
-        self.wait_until("what stderr should say", bound, |state| {
+        self.wait_until("the expected text on stderr", bound, |state| {
             is_it(&String::from_utf8_lossy(&state.stderr))
         });
     }
@@ -111,7 +111,7 @@ impl Inbox {
         self.lock().bad_lines.clone()
     }
 
-    /// What came so far, for the message of a test that fails.
+    /// Everything so far, for the message of a failing test.
     pub fn report(&self) -> String {
         let state = self.lock();
         let skipped = state.messages.len().saturating_sub(SHOWN);
@@ -145,7 +145,7 @@ impl Inbox {
         self.changed.notify_all();
     }
 
-    /// A condition given by a test may panic while this is locked; the state is whole even then.
+    /// The condition of a test may panic while this is locked; the state is consistent even then.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The processes that a server started, found by a variable in the environment that they inherit.
+//! The processes that a server started, found by an environment variable that they inherit.
 
 use std::error::Error;
 use std::fmt;
@@ -10,16 +10,16 @@ use nix::unistd::Pid;
 
 use super::patient;
 
-/// The variable in which every process below a server finds the server's marker.
+/// The variable with the server's marker, in all processes below a server.
 pub const MARKER: &str = "CODEX_PERSISTENT_MCP_TEST";
 
 const POLL: Duration = Duration::from_millis(5);
 
-/// A living process.
+/// A running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     pub pid: u32,
-    /// Its arguments, with spaces between them.
+    /// Its arguments, separated by spaces.
     pub cmdline: String,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn wait_none(
     }
 }
 
-/// Kills all that carry the marker, also those that they start meanwhile.
+/// Kills all processes with the marker, and those that they start meanwhile.
 pub(super) fn kill_all(marker: &str, bound: Duration) {
     let left = wait_none(bound, || {
         let left = descendants_of(marker)?;
@@ -114,8 +114,8 @@ pub(super) fn kill_all(marker: &str, bound: Duration) {
     }
 }
 
-/// A size that Linux tells of a process, by its name: `VmRSS` is what it has resident, and `VmHWM` the
-/// most that it ever had.
+/// A size of a process as Linux reports it: `VmRSS` is its resident memory, and `VmHWM` the highest so
+/// far.
 #[cfg(target_os = "linux")]
 pub(super) fn size_kib(pid: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -123,7 +123,7 @@ pub(super) fn size_kib(pid: u32, name: &str) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// A size that Linux tells of a process.
+/// Only Linux reports sizes.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn size_kib(_pid: u32, _name: &str) -> Option<u64> {
     None

@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as a client on loopback needs: one request per connection, its body with a
-//! known length.
+//! As much of HTTP/1.1 as a client on loopback needs: one request per connection, with a body of known
+//! length.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::Value;
 const HEAD_LIMIT: u64 = 64 * 1024;
 const BODY_LIMIT: u64 = 64 * 1024 * 1024;
 
-/// A request as it came.
+/// A request as received.
 pub struct Received {
     pub method: String,
     /// The path without its query.
@@ -19,10 +19,10 @@ pub struct Received {
     pub body: Value,
 }
 
-/// Why there is no request.
+/// The reason that a request was not read.
 pub enum Error {
     Io(io::Error),
-    /// To be answered with this status.
+    /// Must be answered with this status.
     Refused(u16, &'static str),
 }
 
@@ -117,7 +117,7 @@ pub fn event(mut stream: &TcpStream, event: &Value) -> io::Result<()> {
     stream.write_all(format!("event: {kind}\ndata: {event}\n\n").as_bytes())
 }
 
-/// Writes a line that means nothing, which fails when nobody is there to read it.
+/// Writes a comment, which fails when the client has left.
 pub fn comment(stream: &mut impl Write) -> io::Result<()> {
     stream.write_all(b": still here\n\n")
 }

@@ -1,4 +1,4 @@
-//! What Codex asked the model.
+//! A request of Codex to the model.
 
 use serde_json::Value;
 
@@ -18,8 +18,8 @@ impl Request {
         Self { headers: received.headers, body: received.body }
     }
 
-    /// The messages with the role of the user, in order. Codex sends some of its own among them,
-    /// like a description of the environment.
+    /// The messages with the role of the user, in order. Some of them are of Codex itself, such as a
+    /// description of the environment.
     pub fn user_texts(&self) -> Vec<String> {
         self.input()
             .iter()
@@ -38,7 +38,7 @@ impl Request {
         !self.tool_outputs().is_empty()
     }
 
-    /// What the tools gave back since the last message of the user, in order.
+    /// The outputs of tools since the last message of the user, in order.
     pub fn tool_outputs(&self) -> Vec<String> {
         let input = self.input();
         let turn = input.iter().rposition(is_from_user).map_or(0, |at| at + 1);
@@ -49,14 +49,14 @@ impl Request {
             .collect()
     }
 
-    /// The command that the last tool call gave back while it ran on, by its number.
+    /// The number of a command that still ran when the last tool call returned.
     pub fn running_command(&self) -> Option<u64> {
         let outputs = self.tool_outputs();
         let (_, number) = outputs.last()?.split_once("Process running with session ID ")?;
         number.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok()
     }
 
-    /// The names of the tools that the model may call; a tool without a name goes by its type.
+    /// The names of the tools that the model may call, or the type of a tool without a name.
     pub fn tools(&self) -> Vec<&str> {
         list(&self.body["tools"])
             .iter()
@@ -79,8 +79,7 @@ impl Request {
             .collect()
     }
 
-    /// What the model is told beside the conversation: the instructions, then the messages of the
-    /// developer.
+    /// The instructions, then the messages with the role of the developer.
     pub fn instructions(&self) -> Vec<String> {
         let of_developer = |item: &&Value| item["role"] == "developer";
         let messages = self.input().iter().filter(of_developer).map(|item| text(&item["content"]));

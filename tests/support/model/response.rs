@@ -1,4 +1,4 @@
-//! What the model answers.
+//! A response of the model.
 
 use std::io;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::http;
 use super::request::Request;
 
-/// An answer: a stream of items with an ending, or an HTTP error.
+/// A response: a stream of items with an ending, or an HTTP error.
 #[derive(Clone, Debug)]
 pub struct Response {
     kind: Kind,
@@ -31,14 +31,14 @@ enum Ending {
     Hanging,
 }
 
-/// A part of an answer.
+/// A part of a response.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// Text for the user. The last one of a turn is its answer.
+    /// Text for the user. The last one of a turn is its reply.
     Message(String),
     /// The summary of a thought.
     Reasoning(String),
-    /// A shell command, called with whichever tool for it the request offers.
+    /// A shell command, for the shell tool that the request offers.
     Shell(String),
     /// A call of a function by its name.
     Call { name: String, arguments: Value },
@@ -46,7 +46,7 @@ pub enum Item {
     Custom { name: String, input: String },
 }
 
-/// What becomes of the connection.
+/// What happens to the connection afterwards.
 #[derive(PartialEq)]
 pub(super) enum After {
     Close,
@@ -54,7 +54,7 @@ pub(super) enum After {
 }
 
 impl Response {
-    /// A completed answer made of these items. With a call among them, Codex will ask again.
+    /// A completed response of these items. After a call among them, Codex sends another request.
     pub fn items(items: Vec<Item>) -> Self {
         Self::of(Kind::Stream { items, ending: Ending::Completed })
     }
@@ -69,7 +69,7 @@ impl Response {
         Self::items(vec![Item::Shell(command.into())])
     }
 
-    /// Waits on for a command that was given back while it ran: Codex does that after half a minute at most.
+    /// Waits for a command that still ran when its call returned, which it does after half a minute.
     pub fn wait_for_command(number: u64) -> Self {
         let arguments = json!({"session_id": number, "chars": "", "yield_time_ms": WAIT_MS});
         Self::call("write_stdin", arguments)
@@ -80,12 +80,12 @@ impl Response {
         Self::items(vec![Item::Call { name: name.into(), arguments }])
     }
 
-    /// A stream that begins and stays open until the client leaves or the model is dropped.
+    /// A stream that starts and stays open until the client leaves or the model is dropped.
     pub fn hang() -> Self {
         Self::items(Vec::new()).then_hang()
     }
 
-    /// A stream that breaks off after its beginning.
+    /// A stream that breaks off after its start.
     pub fn dropped() -> Self {
         Self::items(Vec::new()).then_drop()
     }

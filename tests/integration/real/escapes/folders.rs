@@ -1,4 +1,4 @@
-//! Folders in which what is written is run, or ruled by, later.
+//! Folders whose content is run, or followed as rules, later.
 
 use super::*;
 use crate::kit::setup::error_text;
@@ -8,7 +8,7 @@ fn link(to: &Path, at: &Path) {
     std::os::unix::fs::symlink(to, at).expect("it is new");
 }
 
-/// Where nothing may be written, by what is found there.
+/// Folders in which no turn may write, by what is in them.
 fn ruling(rig: &Rig) -> Vec<PathBuf> {
     let native = &real_codex::install().native;
     let packages = native.ancestors().find(|dir| dir.ends_with("@openai")).expect("a package");
@@ -54,18 +54,18 @@ fn no_turn_writes_in_folders_of_programs_and_settings() {
             }
         }
     }
-    // Also where nothing on the PATH lies in it.
+    // Also where nothing on the PATH is in it.
     let plain = rig.server().start();
     let refused = plain.call("codex_chat", &with(write.clone(), "cwd", rig.user.to_str()));
     assert!(error_text(&refused).starts_with("not_allowed: cwd "), "{refused}");
     assert!(rig.model.requests().is_empty(), "nothing was started");
-    // Another folder of the home directory is where people work.
+    // Other folders of the home directory are for work.
     let work = rig.user.join("work");
     fs::create_dir_all(&work).expect("writable");
     content(&server.call("codex_chat", &with(write, "cwd", work.to_str())));
 }
 
-/// Codex's home may be named through a link, and whoever writes where the link is can name another.
+/// Codex's home may be named through a link, and a turn that can write there could name another one.
 #[test]
 fn no_turn_writes_where_a_link_leads_to_codex_s_home() {
     let rig = Rig::new(Release::Newest);
@@ -85,7 +85,7 @@ fn no_turn_writes_where_a_link_leads_to_codex_s_home() {
             let refused = server.call("codex_chat", &arguments);
             assert!(error_text(&refused).starts_with("not_allowed: cwd "), "{refused}");
         }
-        // What lies beside the link does it no harm.
+        // Folders beside the link do no harm.
         let beside = json!({
             "prompt": "hello", "sandbox": "workspace-write", "cwd": around.join("below"),
         });
@@ -93,7 +93,7 @@ fn no_turn_writes_where_a_link_leads_to_codex_s_home() {
     }
 }
 
-/// A folder that the person lets all commands write in, within the one that a turn works in, could be
+/// A folder that the user makes writable for all commands, inside the one of a turn, could be
 /// exchanged by the turn.
 #[test]
 fn a_configured_folder_inside_the_turn_s_own_is_omitted() {

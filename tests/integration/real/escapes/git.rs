@@ -1,4 +1,4 @@
-//! Programs of a repository that git starts for Codex, outside of the sandbox, at each turn.
+//! Programs of a repository that git starts for Codex, outside the sandbox, at each turn.
 
 use super::*;
 
@@ -62,7 +62,7 @@ fn filters_and_fetches_of_a_repository() {
             let project = rig.project().join(name);
             repository(&project);
             plant(&rig, &project);
-            // What git remembers of the file no longer tells whether it has changed.
+            // The index no longer shows whether the file has changed.
             let touched = || write(&project.join("file"), "two\n");
             touched();
             rig.escapes(rig.by_hand(&project), "read-only", "hello");
@@ -72,7 +72,7 @@ fn filters_and_fetches_of_a_repository() {
     }
 }
 
-/// What commands run in the sandbox is still the git that the person has.
+/// Commands in the sandbox still run the user's git.
 #[test]
 fn commands_have_their_git() {
     for release in [Release::Newest, Release::V0_169, Release::V0_153] {
@@ -90,7 +90,7 @@ fn commands_have_their_git() {
         let branch = git(rig.project(), &["branch", "--show-current"]);
         let said = ask(&rig.server().start());
         assert!(said.contains(&branch) && said.contains("?? new"), "{release:?}: {said}");
-        // A repository that the client names is theirs too.
+        // So is a repository that the client names.
         let named = rig.server().env("GIT_DIR", other.join(".git")).start();
         let said = ask(&named);
         assert!(said.contains("another"), "{release:?}: {said}");

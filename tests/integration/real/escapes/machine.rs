@@ -1,5 +1,5 @@
-//! What a machine's own configuration changes, in a mount namespace of the test's own, and what Codex's
-//! own tools and servers widen.
+//! The configuration of a machine, in a mount namespace of the test, and the effect of Codex's own tools and
+//! servers.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -19,7 +19,7 @@ impl Machine {
         for (name, text) in files {
             write(&etc.join("codex").join(name), text);
         }
-        // All else that is there is seen through links.
+        // Everything else there is visible through links.
         for entry in fs::read_dir("/etc").expect("readable").flatten() {
             let link = etc.join(entry.file_name());
             if !link.exists() {
@@ -30,7 +30,7 @@ impl Machine {
         Self { etc }
     }
 
-    /// The command that runs another in there.
+    /// The command that runs another one in that namespace.
     fn through(&self) -> Vec<String> {
         // A copy of /etc is laid over it: the kernel mounts nothing where there is no folder.
         // Who is root there gets their own user back, as Codex has a folder in /tmp for each: that of root
@@ -70,7 +70,7 @@ impl Machine {
 const PROFILES: &str = "default_permissions = \":workspace\"\n\n[allowed_permission_profiles]\n\
                         \":workspace\" = true\n\":read-only\" = true\n";
 
-/// With permission profiles in the machine's requirements Codex takes no notice of `-s`
+/// With permission profiles in the machine's requirements, Codex ignores `-s`
 /// (openai/codex#47464).
 #[test]
 fn requirements_with_permission_profiles() {
@@ -105,7 +105,7 @@ fn requirements_with_permission_profiles() {
             assert_eq!(content(&answer)["effective"]["sandbox"], "workspace-write", "{answer}");
             assert!(made.exists(), "what may be written is: {release:?}");
         }
-        // There the folders for temporary files cannot be left out.
+        // There the folders for temporary files cannot be excluded.
         let state =
             machine.server(rig.server().env("TMPDIR", rig.home.state().parent().expect("one")));
         let refused = state.start().call("codex_chat", &write);
@@ -132,8 +132,8 @@ fn a_machine_that_allows_less_is_reported() {
     }
 }
 
-/// A machine that lets no turn be read-only gives a guard more than it asks for. That cannot be kept
-/// from happening, and is an error.
+/// A machine that allows no read-only turn gives a guard more than it requests. That cannot be prevented,
+/// and is an error.
 #[test]
 fn a_machine_that_gives_more_is_an_error() {
     for release in RELEASES {
@@ -151,7 +151,7 @@ fn a_machine_that_gives_more_is_an_error() {
     }
 }
 
-/// A setting of the administrator's that is stronger than the person's gives a guard no more.
+/// A setting of the administrator that overrides the user's gives a guard no more.
 #[test]
 fn a_managed_setting_gives_a_guard_no_more() {
     for release in RELEASES {
@@ -168,7 +168,7 @@ fn a_managed_setting_gives_a_guard_no_more() {
 
 const NESTED: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 
-/// Servers that are not in the person's `config.toml` are among those that `--nested-mcp` is about.
+/// `--nested-mcp` includes servers that are not in the user's `config.toml`.
 #[test]
 fn nested_servers_of_the_machine_and_of_plugins() {
     for release in RELEASES {
@@ -199,7 +199,7 @@ fn nested_servers_of_the_machine_and_of_plugins() {
     }
 }
 
-/// Installs a plugin that brings a server.
+/// Installs a plugin with a server.
 fn plugin(rig: &Rig) {
     let market = rig.home.project().with_file_name("market");
     let listing = json!({
@@ -225,7 +225,7 @@ fn plugin(rig: &Rig) {
     }
 }
 
-/// An agent may be asked of another model, so where models are limited there are none.
+/// An agent may use another model, so there are no agents where models are limited.
 #[test]
 fn agents_of_another_model() {
     for release in [Release::Newest, Release::V0_169, Release::V0_153] {

@@ -1,4 +1,4 @@
-//! Programs and libraries that are looked for where a turn may write.
+//! Programs and libraries that are searched for where a turn may write.
 
 use super::*;
 use crate::kit::setup::error_text;
@@ -27,7 +27,7 @@ fn planted_programs_on_the_path() {
             command.env("PATH", &path);
             rig.escapes(command, "read-only", "hello");
             rig.is_kept(rig.project(), "hello", |server| server.env("PATH", &path));
-            // Also where the turn works elsewhere, and where the folder is named relatively.
+            // Also where the turn works in another folder, and where the folder is a relative path.
             let elsewhere = rig.project().with_file_name("elsewhere");
             fs::create_dir(&elsewhere).expect("it is new");
             rig.is_kept(&elsewhere, "hello", |server| server.env("PATH", &path));
@@ -50,7 +50,7 @@ fn a_planted_program_that_makes_the_sandbox() {
         let prompt = "[run true]";
         rig.escapes(command, "read-only", prompt);
         rig.is_kept(rig.project(), prompt, |server| server.env("PATH", &path));
-        // Codex passes over one that lies where it works, as ours may.
+        // Codex skips a `bwrap` in its own directory, as ours may be.
         for dir in [rig.user.clone(), PathBuf::from("/")] {
             let server = rig
                 .server()
@@ -63,7 +63,7 @@ fn a_planted_program_that_makes_the_sandbox() {
     }
 }
 
-/// A library may be loaded into it, too.
+/// A library may be loaded into it as well.
 #[test]
 fn a_planted_library_is_loaded_into_nothing() {
     let rig = Rig::new(Release::Newest);
@@ -87,7 +87,7 @@ fn a_planted_program_for_a_server_of_codex_s_own() {
         let wait = "[run sleep 1]";
         rig.escapes(rig.by_hand(rig.project()), "read-only", wait);
         rig.is_kept(rig.project(), wait, |server| server);
-        // It is started all the same, and where the person says if they do.
+        // It is started all the same, in the directory of the user's choice if there is one.
         let here = rig.user.join("here");
         let config = rig.home.path().join("config.toml");
         let text = fs::read_to_string(&config).expect("it was written");
@@ -111,7 +111,7 @@ fn a_planted_program_for_a_server_of_codex_s_own() {
     }
 }
 
-/// The commands in the sandbox have the PATH that the client has.
+/// Commands in the sandbox have the PATH of the client.
 #[test]
 fn commands_have_the_whole_path() {
     for release in RELEASES {
@@ -133,7 +133,7 @@ fn a_planted_codex() {
     let planted = rig.project().join("node_modules/.bin");
     program(&planted.join("codex"), &rig.touch());
     let native = &real_codex::install().native;
-    // Nothing else is called so: the error says what to do.
+    // There is no other program of this name: the error says what to do.
     let system = Path::new("/usr/bin");
     let path = std::env::join_paths([&planted, system]).expect("no colon");
     let server = rig.server().env_remove("CODEX_BIN").env("PATH", &path).start();
@@ -150,7 +150,7 @@ fn a_planted_codex() {
     assert!(!rig.mark().exists());
 }
 
-/// A shell that Codex starts outside of the sandbox reads the file that `BASH_ENV` names.
+/// A shell that Codex starts outside the sandbox reads the file that `BASH_ENV` names.
 #[test]
 fn a_planted_file_that_a_variable_names() {
     for release in RELEASES {

@@ -1,4 +1,4 @@
-//! What commands can read of the environment.
+//! What commands can read in the environment.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn with_secrets(server: Builder) -> Builder {
     SECRETS.iter().fold(server, |server, (name, value)| server.env(name, value))
 }
 
-/// What a guard's command printed: the whole of what the model was told.
+/// The output of a guard's command, as the model got it.
 fn told(rig: &Rig) -> String {
     let requests = rig.model.requests();
     let outputs = requests.last().map(|request| request.tool_outputs().join("\n"));

@@ -12,7 +12,7 @@ fn trust(rig: &Rig, dir: &Path) {
     rig.home.append_config(&format!("[projects.{dir:?}]\ntrust_level = \"trusted\"\n"));
 }
 
-/// A linked worktree of a repository that the person trusts.
+/// A linked worktree of a repository that the user trusts.
 fn worktree(rig: &Rig) -> PathBuf {
     let main = rig.project().join("main");
     repository(&main);
@@ -21,7 +21,7 @@ fn worktree(rig: &Rig) -> PathBuf {
     rig.project().join("worktree")
 }
 
-/// Codex trusts a linked worktree if the main repository is trusted, wherever it lies.
+/// Codex trusts a linked worktree if the main repository is trusted, wherever it is.
 #[test]
 fn a_linked_worktree_of_a_trusted_repository() {
     for release in RELEASES {
@@ -36,7 +36,7 @@ fn a_linked_worktree_of_a_trusted_repository() {
     }
 }
 
-/// The person may say what marks the root of a project.
+/// The user may configure what marks the root of a project.
 #[test]
 fn a_project_with_another_mark_of_its_root() {
     for release in RELEASES {
@@ -65,7 +65,7 @@ fn the_rules_of_a_trusted_project() {
     }
 }
 
-/// Where a call names no sandbox, it is the one that Codex itself would take.
+/// A call without a sandbox gets the one that Codex itself would use.
 #[test]
 fn a_new_session_gets_no_more_than_codex_would_give_it() {
     for release in RELEASES {

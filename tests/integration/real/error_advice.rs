@@ -1,4 +1,4 @@
-//! Trouble of which "call again" would be the wrong advice: each has its kind, and leads to what helps.
+//! Errors for which "call again" would be wrong advice. Each has its own kind and advice.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use crate::support::model::{Model, Response, echo};
 use crate::support::real_codex::{Home, Release};
 use crate::support::scripted_codex;
 
-/// The error of a call, which must be of this kind and lead to this.
+/// The error of a call, which must be of this kind and give this advice.
 fn trouble(server: &Server, arguments: &Value, kind: &str, leads_to: &str) -> String {
     let text = error_text(&server.call("codex_chat", arguments)).to_owned();
     assert!(text.starts_with(&format!("{kind}: ")), "{text}");
@@ -24,7 +24,7 @@ fn trouble(server: &Server, arguments: &Value, kind: &str, leads_to: &str) -> St
     text
 }
 
-/// The error of a turn to which the model answers this.
+/// The error of a turn to which the model responds with this.
 fn answered(release: Release, response: Response, kind: &str, leads_to: &str) -> String {
     let model = Model::start(move |_| response.clone());
     let home = home(&model.url());
@@ -105,7 +105,7 @@ fn a_server_that_codex_requires_is_named_and_can_be_left_out() {
 fn a_home_that_codex_cannot_use_is_named() {
     let model = Model::start(echo);
     for release in Release::ALL {
-        // Not by rights, which stop everybody but root.
+        // Permissions would not stop root.
         let home = home(&model.url());
         fs::create_dir(home.path().join("installation_id")).expect("it is new");
         assert_home_is_named(&home, release);
@@ -127,7 +127,7 @@ fn assert_home_is_named(home: &Home, release: Release) {
     assert!(text.contains(&*home.path().to_string_lossy()), "{text}");
 }
 
-/// A login that has run out, with tokens that say so: `{"exp":1,…}`.
+/// An expired login, with tokens that say so: `{"exp":1,…}`.
 const LOGIN: &str = r#"{"auth_mode":"chatgpt","OPENAI_API_KEY":null,"tokens":{
     "id_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjEsImVtYWlsIjoiYUBiLmMifQ.c2ln",
     "access_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjEsImVtYWlsIjoiYUBiLmMifQ.c2ln",
@@ -156,7 +156,7 @@ fn a_login_that_was_just_renewed_elsewhere_needs_no_user() {
     }
 }
 
-/// A Codex that cannot get at its database so many times, and then can.
+/// A Codex whose database is locked this many times, and then is not.
 fn locked_out(stage: &Stage, times: u32) -> Server {
     let program = stage.home.path().join("codex");
     let count = stage.home.path().join("count");
@@ -204,7 +204,7 @@ fn without_a_folder_for_its_files_a_guard_names_it_and_a_chat_goes_on() {
     assert!(!text.contains("report"), "{text}");
 }
 
-/// Sets one of the server's limits, from outside as an operator would.
+/// Sets a resource limit of the running server, as an operator would.
 #[cfg(target_os = "linux")]
 fn limit(server: &Server, what: &str) {
     let pid = server.pid().to_string();
@@ -234,7 +234,7 @@ fn a_machine_without_room_for_a_process_does_not_report_a_missing_codex() {
     limit(&server, "--nofile=1024:4096");
     content(&server.call("codex_chat", &hello));
 
-    // A quarter of the stack is what arguments may take.
+    // Arguments may use a quarter of the stack.
     limit(&server, "--stack=524288:unlimited");
     let line = "x".repeat(1_000);
     let lines = vec![line; 60];

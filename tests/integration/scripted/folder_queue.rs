@@ -1,4 +1,4 @@
-//! Turns wait for each other if one may write around the folder of the other: who runs when.
+//! Turns that wait because one may write around the folder of another: their order.
 
 use std::fs;
 use std::path::PathBuf;

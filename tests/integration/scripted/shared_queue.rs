@@ -1,4 +1,4 @@
-//! Who runs when across servers: they share one line of calls in their state folder.
+//! The queue that servers share in their state folder: the order of calls across servers.
 
 use std::fs::{self, File};
 use std::io::Read;
