@@ -26,7 +26,7 @@ const WITH_VALUE: &[&str] = &[
     "--output-schema",
 ];
 
-/// What the command line asked for, as far as it matters here.
+/// The command line, as far as it matters here.
 #[derive(Default)]
 pub struct Arguments {
     /// The value of `-C`.

@@ -27,7 +27,7 @@ pub enum Step {
     Exit(i32),
 }
 
-/// A process that sleeps.
+/// A sleeping process.
 pub struct Grandchild {
     pub seconds: u64,
     pub hold_stdout: bool,

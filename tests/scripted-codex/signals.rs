@@ -14,12 +14,12 @@ fn watched() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
-/// Keeps the signals waiting. To be called before the first thread starts.
+/// Blocks the signals. Must be called before the first thread starts.
 pub fn block() {
     watched().thread_block().expect("these signals can be blocked");
 }
 
-/// Gives the signals their usual effect again; a child process inherits what [`block`] did.
+/// Restores the usual effect of the signals, since a child process inherits what [`block`] did.
 pub fn unblock() {
     watched().thread_unblock().expect("these signals can be unblocked");
 }

@@ -36,7 +36,7 @@ pub struct Stage {
 pub struct OnSignal {
     /// The names of the signals to ignore, without `SIG`.
     pub ignored: Vec<String>,
-    /// The file that is told of each signal.
+    /// The file that each signal is recorded in.
     pub noted: Option<PathBuf>,
     /// What to play on SIGINT.
     pub on_interrupt: &'static [Step],
@@ -140,7 +140,7 @@ impl Stage {
         print_event(&json!({"type": "turn.completed", "usage": usage}));
     }
 
-    /// Adds a line to the session's record, where the real one would have it.
+    /// Appends a line to the session's record, in the place where the real Codex has it.
     fn record(&self, line: &Value) {
         let home = env::var_os("CODEX_HOME").map(PathBuf::from).unwrap_or_default();
         let folder = home.join("sessions/2026/11/21");
@@ -157,7 +157,7 @@ impl Stage {
         format!("item_{}", self.items.fetch_add(1, Ordering::SeqCst))
     }
 
-    /// Prints the same lines again and again, so that the cost is that of writing.
+    /// Prints the same lines repeatedly, so that the cost is that of writing.
     fn flood(&self, bytes: usize, line: usize) {
         let line = self.command_line(line);
         let mut left = bytes.div_ceil(line.len());
@@ -170,7 +170,7 @@ impl Stage {
         }
     }
 
-    /// The event of a finished command, its output sized to make a line of so many bytes.
+    /// The event of a finished command, with an output that makes a line of this many bytes.
     fn command_line(&self, bytes: usize) -> Vec<u8> {
         let id = self.item_id();
         let line = |output: &str| {
@@ -231,7 +231,7 @@ fn start(grandchild: &Grandchild) {
     }
 }
 
-/// Closes the pipe. /dev/null takes its number, the lowest that is free, so that no other file does.
+/// Closes the pipe. /dev/null takes its descriptor, the lowest free one, so that no other file does.
 #[cfg(unix)]
 fn close_stdout() {
     use std::os::fd::IntoRawFd;

@@ -112,7 +112,7 @@ fn assert_small_within(server: &Server, most: u64) {
     }
 }
 
-/// As many as a client may have open cost next to nothing; more are refused at once.
+/// As many calls as a client may have open cost next to nothing. More are refused at once.
 #[test]
 fn very_many_waits_are_refused() {
     let stage = Stage::new();

@@ -40,7 +40,7 @@ const TOOLS: [&str; 12] = [
     "codex_session_read",
 ];
 
-/// A client that keeps the progress it is told.
+/// A client that keeps its progress messages.
 #[derive(Clone, Default)]
 struct Listener {
     progress: Arc<Mutex<Vec<ProgressNotificationParam>>>,
@@ -59,7 +59,7 @@ impl ClientHandler for Listener {
 }
 
 impl Listener {
-    /// Waits until there was a message with this in it: rmcp hands over what comes in tasks of their
+    /// Waits for a message that contains this: rmcp delivers notifications in tasks of their
     /// own.
     async fn wait_for(&self, part: &str) {
         let waited = timeout(patient(WAIT), async {
@@ -119,7 +119,7 @@ fn error_text(result: &CallToolResult) -> &str {
     &result.content[0].as_text().expect("an error is text").text
 }
 
-/// All that a client does in an ordinary life.
+/// Everything that a client usually does.
 async fn use_all(client: Client) {
     let tools = client.list_all_tools().await.expect("the tools are listed");
     assert_eq!(tools.iter().map(|tool| tool.name.as_ref()).collect::<Vec<_>>(), TOOLS);
@@ -173,7 +173,7 @@ async fn a_call_that_rmcp_s_client_abandons_is_stopped() {
         answer = client.call_tool(call("codex_chat", &json!({"prompt": prompt}))) => {
             panic!("it hangs: {answer:?}");
         }
-        // To drop the call cancels it.
+        // Dropping the call cancels it.
         () = client.service().wait_for(" started") => {}
     }
     let waited = tokio::task::spawn_blocking(move || wait_for(&stopped));
@@ -186,7 +186,7 @@ fn hanging(stopped: &Path) -> Value {
     json!([{"on_interrupt": [{"touch": stopped}]}, {"started": {}}, {"hang": {}}])
 }
 
-/// What the script that uses the TypeScript SDK has to report.
+/// The expected report of the script that uses the TypeScript SDK.
 fn run_sdk(home: &Home, codex: &Path, plan: &Value) -> Value {
     install_npm("sdk");
     let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/client.mjs");
@@ -202,7 +202,7 @@ fn run_sdk(home: &Home, codex: &Path, plan: &Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
 }
 
-/// That the SDK had what it should have of the calls that both Codexes can play.
+/// Expects the SDK to have had the right answers to the calls that both Codexes can play.
 fn assert_used(report: &Value) {
     assert_eq!(report["server"]["name"], "codex-persistent-mcp");
     assert!(report["instructions"].as_str().is_some_and(|text| text.contains("codex_chat")));

@@ -16,7 +16,7 @@ use crate::kit::play::Stage;
 use crate::kit::setup::script;
 use crate::support::scripted_codex;
 
-/// What is wrong in every test alike: how tests know their own processes.
+/// The complaint in every test: the variable that marks processes of tests.
 const MARK: &str = "settings.unknown";
 
 fn program(stage: &Stage, codex: &Path, arguments: &[&str]) -> Command {
@@ -30,12 +30,12 @@ fn report(command: Command) -> (Option<i32>, Value) {
     (status, report.clone())
 }
 
-/// What the doctor says of this Codex.
+/// The doctor's report on this Codex.
 fn examined(stage: &Stage, codex: &Path) -> (Option<i32>, Value) {
     report(program(stage, codex, &["--json"]))
 }
 
-/// The names of all that is not in order, but for what is so in every test.
+/// The ids of all checks that are not in order, but the one that is so in every test.
 fn complaints(report: &Value) -> Vec<&str> {
     let checks = report["checks"].as_array().expect("a list");
     let wrong = checks.iter().filter(|check| check["status"] != "ok" && check["id"] != MARK);
@@ -218,7 +218,7 @@ fn the_state_folder_is_read_and_unchanged() {
 fn the_doctor_reports_a_missing_home() {
     let stage = Stage::new();
     let mut command = program(&stage, &stage.file("none"), &["--json"]);
-    // A relative one counts for nothing.
+    // A relative path does not count.
     command.env("HOME", "no").env_remove("CODEX_HOME").env_remove("CODEX_PERSISTENT_MCP_STATE_DIR");
     let (status, report) = report(command);
     assert_eq!(status, Some(1));
@@ -315,7 +315,7 @@ fn clients_are_reported_with_what_is_missing_and_without_secrets() {
     let shown = run(program(&stage, &codex, &[])).stdout;
     assert!(!shown.contains("hush") && !report.to_string().contains("hush"), "{shown}");
 
-    // As the fixes say.
+    // As the fixes suggest.
     write(&home.join(".claude.json"), &own(json!(3_600_000)).to_string());
     let settings =
         json!({"env": {"MCP_TOOL_TIMEOUT": "3600000"}, "enableAllProjectMcpServers": true});

@@ -19,7 +19,7 @@ fn folder(stage: &Stage, name: &str) -> PathBuf {
     folder
 }
 
-/// The arguments of a call that may write in a folder, and goes on until `go-NAME` is there.
+/// The arguments of a call that may write in a folder, and runs until `go-NAME` exists.
 fn writes(stage: &Stage, name: &str, cwd: &str) -> Value {
     let file = |what: &str| stage.file(&format!("{what}-{name}"));
     let turn = json!([
@@ -32,12 +32,12 @@ fn writes(stage: &Stage, name: &str, cwd: &str) -> Value {
     with(arguments, "sandbox", "workspace-write")
 }
 
-/// Begins a call, and waits until it runs or waits for another, which is `false`.
+/// Starts a call, and waits until it runs (`true`) or waits for another one (`false`).
 fn begun(stage: &Stage, server: &Server, arguments: &Value, name: &str) -> (Call, bool) {
     let before = waiting(stage);
     let call = begin(server, arguments);
     let runs = || stage.file(&format!("began-{name}")).exists();
-    // One that has just left may still be in the line.
+    // One that has just ended may still be in the queue.
     let waits = || waiting(stage).iter().any(|call| !before.contains(call));
     wait_until("the call to run or to wait", || runs() || waits());
     (call, runs())
@@ -48,7 +48,7 @@ fn calls(stage: &Stage) -> Vec<Value> {
     table.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The calls that wait and have said where they write, by what tells them from all others.
+/// The keys of the calls that wait and have announced where they write.
 fn waiting(stage: &Stage) -> Vec<[Value; 2]> {
     let waits = |call: &&Value| call["running"] == false && call["roots"].is_object();
     let id = |call: &Value| [call["server"].clone(), call["ticket"].clone()];
@@ -142,7 +142,7 @@ fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
         outer.join("b").display().to_string(),
     ];
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
-    // One that is taken back leaves it as well.
+    // A cancelled one leaves it too.
     let (taken_back, _) = begun(&stage, &second, &writes(&stage, "three", "a/b"), "three");
     second.cancel(&taken_back);
     wait_until("the line without it", || calls(&stage).len() == 1);

@@ -12,7 +12,7 @@ use crate::kit::wait::WAIT;
 use crate::support::client::Server;
 use crate::support::scripted_codex;
 
-/// What a server may take at most, in KiB. It starts with some 20 MiB.
+/// The highest memory that a server may use, in KiB. It starts with some 20 MiB.
 const PEAK_KIB: u64 = 100 << 10;
 
 fn assert_small(server: &Server) {
@@ -22,7 +22,7 @@ fn assert_small(server: &Server) {
     }
 }
 
-/// A Codex that does this when it is asked for its version.
+/// A Codex that does this on `--version`.
 fn codex_that(stage: &Stage, versions: &str) -> PathBuf {
     let path = stage.home.path().join("talkative-codex");
     let codex = scripted_codex();
@@ -47,7 +47,7 @@ fn a_codex_that_floods_its_version_costs_no_memory() {
     }
 }
 
-/// What it started goes with it, also if that holds its output open.
+/// Its child processes end with it, even if they hold its output open.
 #[test]
 fn a_codex_that_never_prints_its_version_leaves_nothing_behind() {
     let stage = Stage::new();
@@ -57,7 +57,7 @@ fn a_codex_that_never_prints_its_version_leaves_nothing_behind() {
     server.wait_no_descendants(WAIT).expect("nothing is left");
 }
 
-/// A slow moment says nothing of the next one.
+/// One timeout does not decide about the next attempt.
 #[test]
 fn a_version_that_came_too_late_is_requested_again() {
     let stage = Stage::new();

@@ -22,7 +22,7 @@ fn texts() -> Vec<String> {
     texts
 }
 
-/// The arguments of a start, without the program, and what was read from standard input.
+/// The arguments of a start without the program, and its standard input.
 fn last_start(stage: &Stage) -> (Vec<String>, String) {
     let start = stage.starts().pop().expect("Codex was started");
     let argv = start["argv"].as_array().expect("a list").iter().skip(1);
@@ -30,7 +30,7 @@ fn last_start(stage: &Stage) -> (Vec<String>, String) {
     (argv, start["stdin"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Takes an option with this value out of an argument list.
+/// Removes an option with this value from an argument list.
 fn take(argv: &mut Vec<String>, flag: &str, is_it: impl Fn(&str) -> bool) {
     let at = argv.windows(2).position(|pair| pair[0] == flag && is_it(&pair[1]));
     let at = at.unwrap_or_else(|| panic!("no {flag} with that value in {argv:?}"));
@@ -57,7 +57,7 @@ fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(60).collect::<String>())
 }
 
-/// The server still answers, and has said nothing but messages.
+/// Expects the server to answer, and to have written nothing but messages.
 fn assert_well(server: &Server) {
     server.request("ping", &json!({}));
     assert_eq!(server.bad_lines(), Vec::<String>::new());
@@ -96,7 +96,7 @@ fn each_text_of_a_call_is_refused_by_name_or_unchanged() {
             if answer["isError"] == true {
                 assert_names(&answer, field, &shown(&text));
                 assert_eq!(starts(), before, "{field} {}", shown(&text));
-                // Whether a profile is there is looked up when the job's turn comes.
+                // A profile is searched for when the job's turn starts.
                 if field != "profile" {
                     assert_names(&server.call("job_start", &arguments), field, &shown(&text));
                 }
@@ -104,10 +104,10 @@ fn each_text_of_a_call_is_refused_by_name_or_unchanged() {
             }
             let (mut argv, _) = last_start(&stage);
             match field {
-                // As good as left out.
+                // It counts as absent.
                 _ if arguments[field] == "" => {}
                 "model" => take(&mut argv, "-m", |value| value == text),
-                // A path is written in its shortest form.
+                // The server shortens a path.
                 "add_dirs" => take(&mut argv, "--add-dir", |value| {
                     value.trim_end_matches('/') == text.trim_end_matches('/')
                 }),
@@ -118,7 +118,7 @@ fn each_text_of_a_call_is_refused_by_name_or_unchanged() {
                     let at = argv.iter().position(|word| word == "-C").expect("always there") + 1;
                     assert_eq!(argv[at].trim_end_matches('/'), text.trim_end_matches('/'));
                     argv[at] = plain[at].clone();
-                    // The folders that are not trusted are another directory's.
+                    // The untrusted folders belong to another directory.
                     let untrusted = |word: &String| word.starts_with("projects=");
                     let at = argv.iter().position(untrusted).expect("always there");
                     argv[at] = plain[at].clone();
@@ -182,7 +182,7 @@ fn the_texts_of_guards_and_jobs_arrive_unchanged_too() {
             assert_eq!(stdin.matches(&format!(" ---\n{text}\n---")).count(), 3, "{}", shown(text));
             assert_eq!(argv, plain, "{}", shown(text));
         }
-        // A job is a process of its own, so not each text becomes one.
+        // A job is a process, so only some texts become one.
         if number % 10 == 0 {
             let label: String = text.chars().take(200).collect();
             let arguments = json!({"prompt": text, "label": label, "base_instructions": text});

@@ -16,10 +16,10 @@ use crate::kit::wait::WAIT;
 use crate::support::client::Server;
 use crate::support::scripted_codex;
 
-/// A title, a cleared screen, both bytes that begin a command to a terminal, and what turns text around.
+/// A title, a cleared screen, both bytes that start a terminal sequence, and characters that reverse text.
 const BAD: &str = "\u{1b}]0;x\u{7}\u{1b}[2J\u{9b}31m\u{8}\u{7f}\u{85}\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{2029}";
 
-/// What would be a line of the log.
+/// A text that looks like a line of the log.
 const FORGED: &str = "2026-01-01T00:00:00.000000Z ERROR forged";
 
 /// More than any terminal shows.
@@ -33,7 +33,7 @@ fn is_harmful(char: char) -> bool {
     turns || char.is_control() && !matches!(char, '\n' | '\t')
 }
 
-/// It is short, and shows nothing harmful.
+/// Expects a short text without control characters.
 fn assert_harmless(what: &str, text: &str) {
     let head: String = text.chars().take(1_000).collect();
     assert!(text.len() < 40_000, "{what}: {} bytes: {head}", text.len());
@@ -41,14 +41,14 @@ fn assert_harmless(what: &str, text: &str) {
     assert!(found.is_empty(), "{what} has {found:?}: {head:?}");
 }
 
-/// The same, and no line of it is somebody else's.
+/// Expects the same, and no forged line.
 fn assert_tame(what: &str, text: &str) {
     assert_harmless(what, text);
     let head: String = text.chars().take(1_000).collect();
     assert!(!text.lines().any(|line| line.starts_with(FORGED)), "{what}: {head:?}");
 }
 
-/// The log on standard error and that in a file, of a server that has left.
+/// The log on standard error and the log file, after the server has exited.
 fn logs(server: &Server, file: &Path) -> [String; 2] {
     server.close_stdin();
     assert!(server.wait_exit(WAIT).success());
@@ -72,7 +72,7 @@ fn run(stage: &Stage, arguments: &[&str]) -> Ran {
     cli::run(program(stage, arguments))
 }
 
-/// What a terminal shows.
+/// The screen of a terminal.
 fn shown(stage: &Stage, arguments: &[&str]) -> String {
     on_terminal(program(stage, arguments)).0
 }
@@ -105,7 +105,7 @@ fn the_id_of_another_session_is_shown_short_and_escaped() {
     let answer = chat(&server, &steps_in(session, &other));
     assert!(error_text(&answer).starts_with("another_session_answered: "));
     assert_tame("the error", error_text(&answer));
-    // One that is no session at all, where none was asked for.
+    // An id that is not a session, where none was requested.
     let answer = chat(&server, &steps(&json!([other[0], message("so"), {"completed": {}}])));
     assert_tame("the error of a new session", error_text(&answer));
     assert_tame("progress", &progress(&server));
@@ -142,7 +142,7 @@ fn a_folder_s_name_is_escaped_in_errors_and_unchanged_in_json() {
         let ran = run(&stage, arguments);
         assert_tame(&format!("{arguments:?}"), &(ran.stdout + &ran.stderr));
     }
-    // Each way to be told that it cannot be used.
+    // Each way in which it is reported as unusable.
     let gone = format!("{cwd}/gone");
     for (tool, arguments) in [
         ("codex_chat", json!({"prompt": "hello", "cwd": gone})),
@@ -170,7 +170,7 @@ fn a_folder_s_name_is_escaped_in_errors_and_unchanged_in_json() {
     {
         assert_tame(&format!("{arguments:?}"), &shown(&stage, arguments));
     }
-    // Where the folder is one of the policy's, of the state's, and of Codex's home.
+    // As the allowed folder, the state folder, and Codex's home.
     let guarded =
         stage.server().env("CODEX_PERSISTENT_MCP_ALLOWED_DIRS", stage.home.path()).start();
     let answer = chat(&guarded, &json!({"prompt": "hello", "cwd": cwd}));
@@ -294,7 +294,7 @@ fn a_reply_cannot_command_a_terminal_and_is_unchanged_elsewhere() {
 fn records_of_sessions_are_shown_escaped() {
     let stage = Stage::new();
     let mut made = Made::new(1).prompt(&format!("{BAD}\n{FORGED}"));
-    // The end of it stands in the table.
+    // Its end is in the table.
     made.cwd = format!("/\n{FORGED}{BAD}");
     made.source = json!(BAD);
     made.put(&stage.home);
@@ -310,7 +310,7 @@ fn records_of_sessions_are_shown_escaped() {
         &["jobs", "show", BAD],
         &["jobs", "follow", BAD],
     ] {
-        // What was said may have lines.
+        // Messages may have several lines.
         let assert = if arguments.contains(&"show") { assert_harmless } else { assert_tame };
         assert(&format!("{arguments:?}"), &shown(&stage, arguments));
         let ran = run(&stage, arguments);

@@ -17,10 +17,10 @@ use crate::kit::wait::{WAIT, wait_until};
 use crate::support::client::{Builder, Server};
 use crate::support::hung_disk::HungDisk;
 
-/// Longer than the server leaves itself on a busy machine.
+/// Longer than the server takes to exit on a busy machine.
 const LEAVES_WITHIN: Duration = Duration::from_secs(8);
 
-/// A disk, and what lies on it.
+/// A disk, and the folders on it.
 struct Disk {
     disk: HungDisk,
     folder: PathBuf,
@@ -107,7 +107,7 @@ fn a_limit_or_a_cancellation_ends_a_call_before_a_disk_answers() {
     }
 }
 
-/// What a session is like, and which there are, is looked up on the disk too.
+/// The properties and the list of sessions are read from the disk too.
 #[test]
 fn a_session_store_that_hangs_ends_with_the_call() {
     let stage = Stage::new();
@@ -149,7 +149,7 @@ fn a_server_exits_on_a_signal_although_a_disk_hangs() {
     assert_leaves(&server);
 }
 
-/// Even if it is the one with its own state.
+/// Even if it is the disk of its own state.
 #[test]
 fn a_server_exits_on_a_signal_although_the_disk_of_its_state_hangs() {
     let stage = Stage::new();
@@ -164,7 +164,7 @@ fn a_server_exits_on_a_signal_although_the_disk_of_its_state_hangs() {
     assert_eq!(server.wait_exit(LEAVES_WITHIN).code(), Some(143));
 }
 
-/// The folder of the line that all servers share. It is done without, as when somebody keeps it locked.
+/// The folder of the shared queue. Servers work without it, as if it stayed locked.
 #[test]
 fn calls_continue_although_the_shared_queue_does_not_answer() {
     let stage = Stage::new();
@@ -177,7 +177,7 @@ fn calls_continue_although_the_shared_queue_does_not_answer() {
     let runs = begin(&server, &steps(&turn("runs")));
     stage.wait_for("began-runs");
     disk.hang();
-    // Who is cancelled, or reaches a limit, before it is done without does not wait for it.
+    // A call that is cancelled or times out before that does not wait for it.
     let late = begin(&server, &json!({"prompt": "hello", "timeout_ms": 100}));
     let cancelled = begin(&server, &json!({"prompt": "hello"}));
     server.cancel(&cancelled);
@@ -185,7 +185,7 @@ fn calls_continue_although_the_shared_queue_does_not_answer() {
     server.request("tools/list", &json!({}));
     let text = result_of(&server, &late);
     assert!(error_text(&text).starts_with("timed_out: "), "{text}");
-    // Beside turns of which this server does not know none runs that may write.
+    // No turn that may write runs beside turns that are unknown to this server.
     assert_others_work(&server);
     server.wait_stderr(|log| log.contains("the line of calls is not shared"));
     let writes = json!({"prompt": "hello", "sandbox": "workspace-write"});
@@ -198,7 +198,7 @@ fn calls_continue_although_the_shared_queue_does_not_answer() {
     }
     assert_eq!(threads(&server, "line"), 1, "one waits for it");
     assert_eq!(server.try_answer(&cancelled), None);
-    // What others could not be told they are told now.
+    // Now others see the calls that were not announced.
     let writes = begin(&server, &writes);
     disk.answer();
     assert_eq!(reply_of(&server, &writes), "done");
@@ -209,14 +209,14 @@ fn calls_continue_although_the_shared_queue_does_not_answer() {
     assert_leaves(&server);
 }
 
-/// How many threads of this name a server has.
+/// The number of threads of this name in a server.
 fn threads(server: &Server, name: &str) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs").flatten();
     let names = tasks.map(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default());
     names.filter(|thread| thread.trim() == name).count()
 }
 
-/// With it all goes that a turn needs of the server's state.
+/// The rest of the server's state that a turn needs is on the same disk.
 #[test]
 fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout() {
     let stage = Stage::new();
@@ -238,7 +238,7 @@ fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout
     let text = chat(&server, &with(hello.clone(), "timeout_ms", 300));
     assert!(error_text(&text).starts_with("timed_out: "), "{text}");
     server.cancel(&cancelled);
-    // However many come, not more than so many threads wait.
+    // However many calls arrive, no more threads than this wait.
     for _ in 0..10 {
         let calls = [(); 20].map(|()| begin(&server, &with(hello.clone(), "timeout_ms", 50)));
         for call in &calls {
@@ -254,7 +254,7 @@ fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout
     assert_eq!(server.try_answer(&cancelled), None);
 }
 
-/// When the input ends, it is not waited for either.
+/// At the end of the input the server does not wait for it either.
 #[test]
 fn a_server_exits_at_the_end_of_its_input_although_the_disk_of_its_state_hangs() {
     let stage = Stage::new();
@@ -267,7 +267,7 @@ fn a_server_exits_at_the_end_of_its_input_although_the_disk_of_its_state_hangs()
     assert_eq!(server.wait_exit(LEAVES_WITHIN).code(), Some(0));
 }
 
-/// What was answered not to be done is not done either when the disk answers again.
+/// What was reported as abandoned is not done once the disk answers again.
 #[test]
 fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     let stage = Stage::new();
@@ -279,7 +279,7 @@ fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     let id = text(&job, "job_id");
     wait_notifications(&first, id, 1);
     assert_nothing_left(&replies.home, &first);
-    // Where it takes its prompts from, and where all jobs are.
+    // The folder of its prompts, and that of all jobs.
     let inbox = folder(&replies.home, id).join("inbox");
     let jobs = stage.home.state().join("jobs");
     let [Some((inbox, replier)), Some((jobs, starter))] =
@@ -300,7 +300,7 @@ fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     }
     inbox.answer();
     jobs.answer();
-    // Jobs are started one after the other, so this one comes behind the one that was given up.
+    // Jobs are started one after the other, so this one follows the abandoned one.
     let last = start_with(&starter, &json!({"prompt": "last"}));
     wait_notifications(&starter, text(&last, "job_id"), 1);
     let listed = content(&starter.call("job_list", &json!({})))["jobs"].clone();

@@ -16,11 +16,11 @@ use crate::support::client::{Server, result};
 /// How many jobs may wait and run at a time.
 const MOST: usize = 256;
 
-/// How often a process that waits may be woken a second. One that polls for its inbox is woken 20
+/// How often a waiting process may wake per second. One that polls its inbox wakes 20
 /// times.
 const WAKES: f64 = 6.0;
 
-/// A job whose Codex says nothing for ever.
+/// A job whose Codex is idle forever.
 fn silent(stage: &Stage, server: &Server) -> String {
     let job = start_with(server, &steps(&json!([{"started": {}}, {"touch": "up"}, {"hang": {}}])));
     stage.wait_for("up");
@@ -34,12 +34,12 @@ fn an_idle_job_is_woken_by_prompts_and_rarely_otherwise() {
     let id = silent(&stage, &server);
     let process = runner(&stage.home, &id);
     let (before, began) = (waits(process), Instant::now());
-    // A count of what happens meanwhile, and no bound on how long anything takes: on a busy machine it is
-    // woken less often, and never more.
+    // This counts what happens meanwhile, and bounds no time: on a busy machine the process wakes less
+    // often, and never more.
     std::thread::sleep(Duration::from_secs(4));
     let rate = (waits(process) - before) as f64 / began.elapsed().as_secs_f64();
     assert!(rate <= WAKES, "it is woken {rate} times a second");
-    // It hears all the same.
+    // It still gets its prompts.
     let next = json!({"job_id": id, "prompt": "go on", "interrupt": true});
     content(&server.call("job_reply", &next));
     assert_eq!(text(&wait_notifications(&server, &id, 1)[0], "status"), "completed");
@@ -64,8 +64,8 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
         jobs.iter().map(|job| text(job, "job_id").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(of("failed"), [""; 0]);
-    // Written in place with the same length and time, which no server does: only whoever reads it
-    // again sees it.
+    // Written in place with the same length and time, which no server does: only a server that reads it
+    // again notices.
     let state = folder(&stage.home, &ids[0]).join("state.json");
     let before = fs::read_to_string(&state).expect("it has a state");
     let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
@@ -75,7 +75,7 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     let file = fs::File::options().write(true).open(&state).expect("it is ours");
     file.set_modified(modified).expect("it is ours");
     assert_eq!(of("failed"), [""; 0]);
-    // What has changed is seen.
+    // Changes are noticed.
     let touched = fs::File::options().write(true).open(&state).expect("it is ours");
     touched.set_modified(SystemTime::now()).expect("it is ours");
     assert_eq!(of("failed"), [ids[0].as_str()]);
@@ -88,7 +88,7 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     assert_nothing_left(&stage.home, &server);
 }
 
-/// Also where it matters in which folders they were.
+/// Also with allowed folders, where the folders of jobs matter.
 #[test]
 fn notifications_read_only_the_jobs_that_they_report() {
     let stage = Stage::new();
@@ -108,7 +108,7 @@ fn notifications_read_only_the_jobs_that_they_report() {
     };
     let all: Vec<(String, Value)> = told(&json!(0));
     assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&one, &two]);
-    // Whoever reads that it still runs finds out that it does not, and writes that down.
+    // A reader of its running state finds that it does not run, and records that.
     let state = folder(&stage.home, &one).join("state.json");
     let before = fs::read_to_string(&state).expect("it has a state");
     let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
@@ -122,7 +122,7 @@ fn notifications_read_only_the_jobs_that_they_report() {
     assert_eq!(fs::read_to_string(&state).expect("it has a state"), other, "it was read");
 }
 
-/// More servers than one start jobs at once, where there is room for one more.
+/// Several servers start jobs at once, where there is room for one more.
 #[test]
 fn the_limit_of_jobs_holds_when_several_servers_start_some_at_once() {
     let stage = Stage::new();
@@ -130,7 +130,7 @@ fn the_limit_of_jobs_holds_when_several_servers_start_some_at_once() {
     let id = silent(&stage, &server);
     let jobs = folder(&stage.home, &id);
     let jobs = jobs.parent().expect("it is in the folder of all jobs");
-    // Jobs that the same living process seems to run.
+    // Jobs that one living process seems to run.
     for number in 0..MOST - 2 {
         let copy = jobs.join(format!("01900000-0000-7000-8000-{number:012}"));
         fs::create_dir(&copy).expect("there is room");

@@ -32,7 +32,7 @@ fn statuses(endings: &[Value]) -> Vec<&str> {
     endings.iter().map(|ending| text(ending, "status")).collect()
 }
 
-/// Nothing waits for the job, not even half a file.
+/// Expects an empty inbox, without temporary files.
 fn nothing_waits(stage: &std::path::Path) {
     let inbox = std::fs::read_dir(stage.join("inbox")).expect("it has an inbox");
     let left: Vec<_> = inbox.flatten().map(|entry| entry.file_name()).collect();
@@ -41,7 +41,7 @@ fn nothing_waits(stage: &std::path::Path) {
 
 #[test]
 fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() {
-    // Not SIGQUIT: who runs the tests in the background may have had it ignored.
+    // Not SIGQUIT, which may be ignored where the tests run in the background.
     for signal in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGTERM] {
         let model = Model::start(obey);
         let home = home(&model.url());
@@ -55,7 +55,7 @@ fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() 
         assert_eq!(statuses(&endings), ["interrupted"; 4], "{signal}");
         assert_nothing_left(&home, &server);
         assert_eq!(text(&snapshot(&server, id), "status"), "interrupted");
-        // They did not run, and each end says so and of which prompt.
+        // They did not run, and each ending says so, with its prompt.
         for prompt in prompts {
             let mut of_it = endings.iter().filter(|ending| text(ending, "prompt") == prompt);
             let error = &of_it.next().expect("it has an end")["error"];
@@ -76,7 +76,7 @@ fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() 
     }
 }
 
-/// A job whose Codex has not told its session, so that the next prompt stays in the inbox, and that
+/// A job whose Codex has not reported its session, so that the next prompt stays in the inbox, and that
 /// prompt.
 fn before_its_session(stage: &Stage, server: &Server) -> String {
     let hangs = json!([{"touch": "up"}, {"wait_for": "never"}]);
@@ -166,7 +166,7 @@ fn prompts_of_a_job_are_limited_independently_of_the_queue() {
     assert!(stage.started(&["one more"]).is_empty());
 }
 
-/// A program that is stopped while it holds that lock, say.
+/// The lock is held, as by a program that is stopped.
 #[test]
 fn an_ending_that_cannot_be_recorded_because_of_a_lock_is_recorded_later_unchanged() {
     let stage = Stage::new();
@@ -239,7 +239,7 @@ fn a_job_that_is_cancelled_by_many_at_once_is_cancelled_for_each() {
             let answer = server.wait_message(|message| message["id"] == id);
             assert!(answer["error"].is_null(), "{answer}");
         }
-        // What has ended stays as it ended.
+        // The ending does not change.
         let again = server.call("job_cancel", &json!({"job_id": id}));
         assert_eq!(content(&again)["status"], "cancelled", "{again}");
         assert_eq!(content(&again)["had_ended"], true, "{again}");
@@ -265,7 +265,7 @@ fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job
     let left = server.descendants().expect("Linux tells");
     assert!(left.is_empty(), "{left:?}");
     assert_nothing_left(&home, &server);
-    // It may have ended by itself before it was asked to, as nobody reads what it says.
+    // It may have exited by itself before the signal, as nobody reads its output.
     reply(&server, id, "go on");
     assert_eq!(text(&wait_notifications(&server, id, 2)[1], "status"), "completed");
 }

@@ -17,7 +17,7 @@ use crate::support::client::Server;
 const TIMEOUT: &str = "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS";
 const IDLE_TIMEOUT: &str = "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS";
 
-/// Codex says something, and then nothing more, at work on a command or not.
+/// Codex sends a message and then nothing more, with a running command or without.
 fn stuck(at_work: bool) -> Value {
     let mut steps = json!([{"started": {}}, message("half of it")]);
     let steps_so_far = steps.as_array_mut().expect("a list");
@@ -26,7 +26,7 @@ fn stuck(at_work: bool) -> Value {
     steps
 }
 
-/// Waits for the end of a job, which has reached a limit, and goes on with it.
+/// Waits for the end of a job that timed out, and continues it.
 fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
     let id = text(job, "job_id");
     let (ending, _) = wait(server, id, &job["notification_cursor"]);
@@ -53,11 +53,11 @@ fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
 #[test]
 fn a_job_that_reaches_its_timeout_is_stopped_and_reported_once() {
     let stage = Stage::new();
-    // While a command runs its silence does not count.
+    // While a command runs, the job is not idle.
     let server = stage.server().env(TIMEOUT, "3000").env(IDLE_TIMEOUT, "1500").start();
     let by_setting = start_with(&server, &steps(&stuck(true)));
     reaches(&stage, &server, &by_setting, "the call took longer than 3 s");
-    // What a call says wins, also for the turns to come.
+    // The timeouts of a call take precedence, for later turns too.
     let server = stage.server().env(TIMEOUT, "3600000").start();
     let by_call = start_with(&server, &with(steps(&stuck(false)), "timeout_ms", 2_000));
     reaches(&stage, &server, &by_call, "the call took longer than 2 s");
@@ -74,7 +74,7 @@ fn a_job_that_reaches_its_idle_timeout_is_stopped_and_reported_once() {
     reaches(&stage, &server, &by_call, "nothing came from Codex for 1.5 s");
 }
 
-/// A machine that is paused, say: everything stands still, and goes on.
+/// Everything stops and continues, as on a machine that was suspended.
 #[test]
 fn time_in_which_a_job_and_its_codex_were_stopped_does_not_count_as_idle() {
     let stage = Stage::new();
@@ -90,12 +90,12 @@ fn time_in_which_a_job_and_its_codex_were_stopped_does_not_count_as_idle() {
         }
     };
     all(Signal::SIGSTOP);
-    // Longer than the limit.
+    // Longer than the timeout.
     std::thread::sleep(Duration::from_secs(6));
     let process = runner(&stage.home, id);
     let before = waits(process);
     all(Signal::SIGCONT);
-    // Whoever counts the time before has stopped it when it waits again.
+    // A server that counted this time would have stopped the job by the time that it waits again.
     wait_until("the job's process to go on", || waits(process) >= before + 4);
     stage.release("go-first");
     let (ending, _) = wait(&server, id, &job["notification_cursor"]);
@@ -103,7 +103,7 @@ fn time_in_which_a_job_and_its_codex_were_stopped_does_not_count_as_idle() {
     assert_nothing_left(&stage.home, &server);
 }
 
-/// A job that runs until `go-first` is there, and its session.
+/// A job that runs until `go-first` exists, and its session.
 fn first(stage: &Stage, server: &Server) -> (String, String) {
     let job = start_with(server, &steps(&turn("first")));
     stage.wait_for("began-first");
@@ -119,13 +119,13 @@ fn waiting_in_the_queue_does_not_count_towards_a_job_s_timeouts() {
     let job = start_with(&server, &steps_in(&session, &turn("second")));
     let id = text(&job, "job_id");
     assert_eq!(text(&job, "status"), "queued", "{job}");
-    // A call in the same line, of which the waiting counts, has had as long by now.
+    // A call in the same queue, whose waiting counts, has timed out by now.
     let call = with(steps_in(&session, &turn("third")), "timeout_ms", 2_000);
     let late = chat(&patient, &call);
     assert!(error_text(&late).starts_with("timed_out: "), "{late}");
     assert_eq!(text(&snapshot(&server, id), "status"), "queued");
     assert!(notifications_of(&server, id).is_empty());
-    // Its own time begins when it runs.
+    // Its own timeout starts when it runs.
     stage.release("go-first");
     stage.wait_for("began-second");
     let (ending, _) = wait(&server, id, &job["notification_cursor"]);
@@ -146,7 +146,7 @@ fn a_job_that_waits_can_be_cancelled_and_never_runs() {
     let id = text(&job, "job_id");
     let listed = server.call("job_list", &json!({"status": "queued"}));
     assert_eq!(content(&listed)["jobs"][0]["job_id"], id);
-    // Whether its process has taken the prompt already or not.
+    // Whether or not its process has accepted the prompt already.
     let cancelled = server.call("job_cancel", &json!({"job_id": id}));
     assert_eq!(field(&cancelled, "status"), "cancelled");
     assert_eq!(content(&cancelled)["turns"], 0, "{cancelled}");
@@ -160,7 +160,7 @@ fn a_job_that_waits_can_be_cancelled_and_never_runs() {
     assert_nothing_left(&stage.home, &server);
     assert_eq!(stage.started(&["go-first", "go-second"]), ["go-first"]);
     assert_eq!(notifications_of(&server, id), [ending], "it is told once");
-    // It can be gone on with, and what was cancelled does not come back.
+    // It can be continued, and the cancelled prompt does not return.
     let again = reply(&server, id, "go on");
     let (ending, _) = wait(&server, id, &again["notification_cursor"]);
     assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", &*session));

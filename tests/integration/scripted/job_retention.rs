@@ -32,13 +32,13 @@ fn ended(stage: &Stage, server: &Server, arguments: &Value) -> String {
     id.to_owned()
 }
 
-/// Jobs that must be kept: one that runs its second turn until `go-on` is there, and one that waits
+/// Jobs that must be kept: one that runs its second turn until `go-on` exists, and one that waits
 /// for the same session.
 struct Unfinished {
     server: Server,
     running: String,
     queued: String,
-    /// What was told of the first turn.
+    /// The notification of the first turn.
     told: Vec<Value>,
 }
 
@@ -56,7 +56,7 @@ impl Unfinished {
         Self { running, queued: text(&queued, "job_id").to_owned(), told, server }
     }
 
-    /// All jobs but these and one that ended are gone, and of these nothing is.
+    /// Expects all jobs but these and one that ended to be gone, and these to be whole.
     fn are_left(&self, with: Option<&str>) {
         let listed = self.server.call("job_list", &json!({}));
         let listed = content(&listed)["jobs"].as_array().expect("a list");
@@ -72,7 +72,7 @@ impl Unfinished {
         );
     }
 
-    /// They end as if nothing had been, and are told with greater numbers than all before.
+    /// Expects them to end as usual, with higher cursors than all notifications before.
     fn end(self, stage: &Stage, last_cursor: &Value) {
         stage.release("go-on");
         let [running, queued] = [(&self.running, 2), (&self.queued, 1)].map(|(job, count)| {
@@ -87,12 +87,12 @@ impl Unfinished {
     }
 }
 
-/// The cursor of the last notification of all.
+/// The cursor of the last notification.
 fn last_cursor(server: &Server) -> Value {
     content(&server.call("job_notifications", &json!({})))["cursor"].clone()
 }
 
-/// There is no such job any more, for any tool.
+/// Expects no tool to find the job.
 fn is_not_found(server: &Server, job: &str) {
     for (tool, arguments) in [
         ("job_events", json!({"job_id": job})),
@@ -107,7 +107,7 @@ fn is_not_found(server: &Server, job: &str) {
     }
 }
 
-/// A server with nothing to keep ends a job, and so removes the others that ended.
+/// Ends a job of a server that keeps none, which removes all others that have ended.
 fn removed_by_the_next_end(setting: fn(Builder) -> Builder) {
     let stage = Stage::new();
     let unfinished = Unfinished::new(&stage);
@@ -125,7 +125,7 @@ fn removed_by_the_next_end(setting: fn(Builder) -> Builder) {
         jobs.iter().for_each(|job| is_not_found(server, job));
     }
     assert_eq!(stage.started(&["go on"]).len(), 0, "nothing was asked");
-    // Its own result is still to be read.
+    // Its own result can still be read.
     let next = text(&next, "job_id");
     assert_eq!(wait_notifications(&server, next, 1)[0]["result"], "done");
     unfinished.are_left(Some(next));
@@ -183,7 +183,7 @@ fn a_user_removes_old_jobs_or_all_ended_ones() {
     unfinished.end(&stage, &last);
 }
 
-/// What is left by a server that was killed while it started a job, with the prompt: its name says
+/// The leftovers, with a prompt, of a server that was killed while it started a job: the name shows
 /// that this was long ago.
 fn begun(stage: &Stage, name: &str) -> PathBuf {
     let folder = folder(&stage.home, name);
@@ -193,7 +193,7 @@ fn begun(stage: &Stage, name: &str) -> PathBuf {
     folder
 }
 
-/// A file that somebody wrote who was killed long ago.
+/// A temporary file of a process that was killed long ago.
 fn half_written(path: PathBuf) -> PathBuf {
     let file = fs::File::create(&path).expect("there is room");
     let long_ago = SystemTime::now() - Duration::from_hours(1);
@@ -260,7 +260,7 @@ fn servers_that_are_killed_while_they_start_jobs_leave_nothing_permanent() {
     }
     let jobs = stage.home.state().join("jobs");
     let all = || fs::read_dir(&jobs).into_iter().flatten().flatten();
-    // The age of what never was a job is told by its name alone.
+    // The age of a folder that never became a job shows only in its name.
     for job in all() {
         let name = job.file_name().into_string().expect("a name of ours");
         let old = jobs.join(format!("01900000{}", &name[8..]));

@@ -11,7 +11,7 @@ use crate::kit::setup::content;
 use crate::kit::wait::{WAIT, wait_until};
 use crate::support::client::Server;
 
-/// A job that is at work on a command until the file `go` is there.
+/// A job whose command runs until the file `go` exists.
 fn at_work(stage: &Stage, server: &Server) -> Value {
     let script = json!([
         {"started": {}}, running("make"), {"touch": stage.file("up")},
@@ -48,7 +48,7 @@ fn waiting_reports_the_job_s_activity_and_ends_with_the_job() {
     let waits = server.begin_call("job_wait", &arguments);
     let progress = server.wait_progress(&waits, |message| message.contains("make"));
     assert_eq!(progress, "the build: running: make");
-    // Another job's end is none of its business.
+    // The end of another job does not matter.
     let other = start_with(&server, &json!({"prompt": "in between"}));
     let arguments = json!({"job_ids": [other["job_id"]], "timeout_ms": 60_000});
     server.call("job_wait", &arguments);
@@ -78,7 +78,7 @@ fn notifications_beyond_the_cursor_are_returned_without_waiting() {
         wait_notifications(&server, &id, 1);
         id
     });
-    // Longer than the test waits for anything: only what is there can be the answer.
+    // Longer than any wait of the test, so the answer must be one that exists already.
     let wait = |arguments: Value| {
         content(&server.call("job_wait", &with(arguments, "timeout_ms", 280_000))).clone()
     };
@@ -108,7 +108,7 @@ fn a_client_that_stops_waiting_does_not_affect_the_job() {
     let still_waits = server.begin_call("job_wait", &arguments);
     settle(&server);
     server.cancel(&waits);
-    // Each end of another job is an occasion to tell those who wait that they still do.
+    // Each ending of another job is an occasion to report progress to those who wait.
     for count in 1..=2 {
         start_with(&server, &json!({"prompt": "in between"}));
         wait_until("progress", || server.progress(&still_waits).len() >= count);
@@ -116,7 +116,7 @@ fn a_client_that_stops_waiting_does_not_affect_the_job() {
     assert_eq!(server.progress(&waits), [] as [Value; 0], "nobody waits any more");
     assert_eq!(text(&snapshot(&server, id), "status"), "running");
     server.cancel(&still_waits);
-    // A server leaves when all is answered.
+    // A server exits once everything is answered.
     server.close_stdin();
     assert!(server.wait_exit(WAIT).success());
     for call in [&waits, &still_waits] {
@@ -132,7 +132,7 @@ fn a_client_that_stops_waiting_does_not_affect_the_job() {
     assert_eq!(notifications_of(&second, id).len(), 1);
 }
 
-/// Its end is noticed as soon as that of jobs that were there before, also if it is killed.
+/// Its end is noticed as soon as that of older jobs, even if it is killed.
 #[test]
 fn a_job_that_is_started_meanwhile_is_included_in_the_wait() {
     let stage = Stage::new();
@@ -142,7 +142,7 @@ fn a_job_that_is_started_meanwhile_is_included_in_the_wait() {
     let hang = json!([{"started": {}}, {"touch": "up"}, {"hang": {}}]);
     let job = start_with(&starting, &steps(&hang));
     stage.wait_for("up");
-    // Shorter than the time after which it is looked for jobs in any case.
+    // Shorter than the interval in which jobs are polled anyway.
     let meanwhile = json!({"job_ids": [job["job_id"]], "timeout_ms": 2_500});
     let meanwhile = starting.begin_call("job_wait", &meanwhile);
     waiting.wait_progress(&waits, |message| message != "waiting");

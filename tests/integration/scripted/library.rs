@@ -60,7 +60,7 @@ mod listeners {
         (codex, turn)
     }
 
-    /// More events than are kept for a listener, and fewer than the pipe holds.
+    /// More events than are buffered for a listener, and fewer than the pipe holds.
     fn many_events() -> Vec<Value> {
         let error = |number| json!({"event": {"type": "error", "message": format!("{number}")}});
         std::iter::once(json!({"started": {}})).chain((0..500).map(error)).collect()
@@ -72,7 +72,7 @@ mod listeners {
         steps.push(json!({"reply": "all told"}));
         let (_codex, mut turn) = begin(&json!(steps), patient(WAIT));
         turn.next_event().await.expect("the session comes first");
-        // Longer than the output of a Codex that is gone would be waited for.
+        // Longer than the library waits for the output of a Codex that has exited.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let mut told = 0;
         while let Some(event) = turn.next_event().await {

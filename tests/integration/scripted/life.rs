@@ -18,13 +18,13 @@ use crate::kit::wait::{wait_until, wait_within};
 use crate::support::client::{Call, Server, wait_no_descendants_of};
 use crate::support::environment::patient;
 
-/// How long nothing may be left after the server was killed.
+/// How long processes may outlive a killed server.
 const ORPHANED: Duration = Duration::from_secs(2);
 
-/// Longer than the whole ladder of signals takes.
+/// Longer than the whole sequence of signals takes.
 const LADDER: Duration = Duration::from_secs(20);
 
-/// A turn that hangs, ignores these signals, and notes all of them in `signals-NAME`.
+/// A turn that hangs, ignores these signals, and records all signals in `signals-NAME`.
 fn deaf(name: &str, ignored: &Value) -> Value {
     json!([
         {"note_signals": format!("signals-{name}")},
@@ -36,7 +36,7 @@ fn deaf(name: &str, ignored: &Value) -> Value {
     ])
 }
 
-/// A turn that hangs and notes the signals that it gets.
+/// A turn that hangs and records its signals.
 fn hanging(name: &str) -> Value {
     deaf(name, &json!([]))
 }
@@ -61,7 +61,7 @@ fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
-/// Waits until the server has seen the end of its input: then the thread that reads it is gone.
+/// Waits until the server has read the end of its input: then its reading thread is gone.
 fn wait_input_ended(server: &Server) {
     let tasks = format!("/proc/{}/task", server.pid());
     wait_until("the end of the input to be seen", || {
@@ -131,7 +131,7 @@ fn the_idle_timeout_counts_only_while_no_command_runs() {
     ]);
     let build = begin(&server, &idle(building));
     stage.wait_for("building");
-    // Another call is silent for as long, and later.
+    // Another call is idle for as long, and starts later.
     let result = chat(&server, &idle(json!([{"started": {}}, {"hang": {}}])));
     assert!(error_text(&result).starts_with("timed_out: "), "{result}");
     assert_eq!(server.try_answer(&build), None);
@@ -193,7 +193,7 @@ fn a_process_that_holds_the_output_open_does_not_block_the_answer() {
         assert!(text.starts_with("no_result: ") && text.contains("half"), "{text}");
         assert!(began.elapsed() < patient(LADDER), "{:?}", began.elapsed());
         if !own_group {
-            // What Codex leaves behind in its own group goes with it.
+            // Processes in Codex's own group end with it.
             server.wait_no_descendants(LADDER).expect("nothing is left");
         }
     }
@@ -239,7 +239,7 @@ fn a_codex_that_ignores_signals_does_not_keep_the_server_alive() {
     server.signal(Signal::SIGTERM);
     server.wait_stderr(|log| log.contains("leaving"));
     server.signal(Signal::SIGINT);
-    // Whichever comes second, the first one counts.
+    // Whichever is second, the first one counts.
     let exit = server.wait_exit(Duration::from_secs(2));
     assert_eq!(exit.code(), Some(143));
     assert_nothing_left(&server, ORPHANED);
@@ -283,7 +283,7 @@ fn nothing_outlives_a_server_that_is_killed() {
     let watchdog = watchdog(&server);
     server.kill();
     assert_nothing_left(&server, ORPHANED);
-    // Each was asked before it was killed, so that its session knows.
+    // Each got SIGINT before it was killed, so that its session has the interruption on record.
     assert_eq!(signals(&stage, "polite"), ["INT"]);
     assert_eq!(signals(&stage, "stubborn"), ["INT", "TERM"]);
     assert_eq!(signals(&stage, "deaf"), ["INT", "TERM"]);
@@ -302,8 +302,8 @@ fn a_kill_by_the_programs_name_leaves_no_codex_behind() {
     let server = stage.server().start();
     begin(&server, &steps(&deaf("one", &json!(["INT", "TERM"]))));
     stage.wait_for("began-one");
-    // As `pkill -KILL -f codex-persistent-mcp` does it, but in this test's own processes alone, and
-    // whatever the folder is called in which all this lies.
+    // As `pkill -KILL -f codex-persistent-mcp` does it, but only among this test's own processes, and
+    // whatever the name of the checkout is.
     let named = |command: &str| {
         let names = command.split(' ').filter_map(|word| word.rsplit('/').next());
         names.into_iter().any(|name| name.contains("codex-persistent-mcp"))
@@ -318,7 +318,7 @@ fn a_kill_by_the_programs_name_leaves_no_codex_behind() {
     assert_nothing_left(&server, ORPHANED);
 }
 
-/// The watchdog, which has no environment by which it is found, if its command line is such a one.
+/// The watchdog, which has no marker in its environment, if its command line matches.
 fn watchdog_named(server: &Server, named: impl Fn(&str) -> bool) -> Option<u32> {
     let watchdog = watchdog(server).expect("there is a watchdog while Codex runs");
     let command = fs::read(format!("/proc/{watchdog}/cmdline")).expect("it is there");
@@ -381,7 +381,7 @@ fn calls_are_stopped_when_nobody_can_read_their_answers() {
     for end_of_input in [true, false] {
         let stage = Stage::new();
         let server = stage.server().start();
-        // Without progress there is nothing to write, which would show that nobody reads.
+        // Without progress nothing is written, and only a write shows that nobody reads.
         let call = json!({"name": "codex_chat", "arguments": steps(&hanging("one"))});
         server.begin("tools/call", &call);
         stage.wait_for("began-one");

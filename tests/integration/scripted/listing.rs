@@ -9,12 +9,12 @@ use crate::kit::setup::field;
 use crate::kit::store::Made;
 use crate::support::client::Server;
 
-/// Steps of a turn that begins the session whose record is there.
+/// Steps of a turn that starts the session of this record.
 fn begins(made: &Made) -> Value {
     json!([{"event": {"type": "thread.started", "thread_id": made.id()}}, {"reply": "done"}])
 }
 
-/// A turn in it, until the server has dealt with its record.
+/// Runs a turn in it, and waits until the server has handled its record.
 fn turn(server: &Server, made: &Made, told: &str) {
     let answer = chat(server, &steps(&begins(made)));
     assert_eq!(field(&answer, "session_id"), made.id());

@@ -50,7 +50,7 @@ const SETTINGS: [(&str, &str, &[&str]); 25] = [
     ("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", &["/never/heard/of/it.log", "/"]),
 ];
 
-/// No model is asked in here.
+/// No test here reaches a model.
 fn offline_home() -> Home {
     home("http://127.0.0.1:9/v1")
 }
@@ -61,7 +61,7 @@ struct Ran {
     stderr: String,
 }
 
-/// Runs the program to its end, in a directory that is its whole world.
+/// Runs the program to its end, with this directory as home, TMPDIR and PATH.
 fn run(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let output = Command::new(PROGRAM)
         .args(arguments)
@@ -86,7 +86,7 @@ fn empty(name: &str) -> PathBuf {
     directory
 }
 
-/// Removes the directory, which must be as empty as it was.
+/// Removes the directory, which must still be empty.
 fn assert_untouched(directory: &Path) {
     fs::remove_dir(directory).expect("nothing was created in the directory");
 }
@@ -178,7 +178,7 @@ fn each_limit_that_can_be_used_is_accepted_at_its_edges() {
     assert_untouched(&directory);
 }
 
-/// The first line of the prompt that Codex gets.
+/// The first line of Codex's prompt.
 fn header(log: &Path, server: &Server) -> String {
     let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
     assert_eq!(field(&answer, "reply"), "done");
@@ -234,7 +234,7 @@ fn the_log_names_each_session_as_it_starts() {
     let told = server.wait_progress(&call, |message| message.starts_with("session "));
     let session = told.split(' ').nth(1).expect("the id follows");
     let project = home.project().to_str().expect("test paths are text");
-    // The call is still running: who follows the log can already look.
+    // The log names the session while the call is still running.
     server.wait_stderr(|log| {
         log.lines().any(|line| {
             line.contains("session started") && line.contains(session) && line.contains(project)
@@ -251,7 +251,7 @@ fn the_log_names_each_session_as_it_starts() {
     });
 }
 
-/// A call whose Codex writes to stderr, and then all of the server's log.
+/// Makes a call whose Codex writes to stderr, and returns the whole log of the server.
 fn log_of_a_warning(server: &Server) -> String {
     let steps =
         json!([{"stderr": "tambourine: a warning"}, {"started": {}}, {"reply": "finished"}]);
@@ -312,7 +312,7 @@ fn no_prompt_and_no_reply_is_logged() {
     let plan = json!({"requirements": "xylophone", "plan": format!("xylophone\n{}", script(&steps)),
                       "constraints": "xylophone"});
     assert_eq!(field(&server.call("codex_guard_plan", &plan), "critique"), "reply xylophone");
-    // Nor of calls that go wrong, of whatever kind.
+    // Nor are those of failing calls.
     let failing = json!([
         {"started": {}},
         {"event": {"type": "item.completed", "item": {
@@ -337,7 +337,7 @@ fn no_prompt_and_no_reply_is_logged() {
     }
 }
 
-/// Nobody else runs a turn here.
+/// The job's process is the only one that runs a turn here.
 #[test]
 fn log_and_origin_from_the_command_line_hold_for_jobs_too() {
     let stage = Stage::new();
@@ -349,12 +349,12 @@ fn log_and_origin_from_the_command_line_hold_for_jobs_too() {
     wait_until("the job's process to log", || {
         fs::read_to_string(&log).is_ok_and(|log| log.contains("session started"))
     });
-    // What is of use to developers alone comes with the part of the program that says it.
+    // Log lines for developers name the module that they come from.
     wait_until("its own log to be detailed", || {
         let own = fs::read_to_string(folder(&stage.home, id).join("runner.log"));
         own.is_ok_and(|own| own.contains(" codex_persistent_mcp::"))
     });
-    // It is in line under this name.
+    // The queue shows it under this name.
     let doctor = cli::program(&stage.home, &scripted_codex(), &["doctor", "--json"]);
     let report = cli::parsed(&cli::run(doctor).stdout)[0].clone();
     let servers = check(&report, "calls")["details"]["servers"].clone();

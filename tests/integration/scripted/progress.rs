@@ -18,7 +18,7 @@ fn told(server: &Server, call: &Call) -> Vec<String> {
     messages.iter().map(|parameters| text(parameters).expect("there is a text")).collect()
 }
 
-/// That the numbers of a call's messages grow.
+/// Expects the numbers of a call's messages to grow.
 fn assert_increasing(server: &Server, call: &Call) {
     let numbers: Vec<f64> = server
         .progress(call)
@@ -140,7 +140,7 @@ fn nothing_follows_the_answer() {
     result_of(&server, &call);
     stage.wait_for("said");
     stage.release("leave");
-    // It runs when the process of the one before is gone, and all of its output is read.
+    // It starts once the process of the one before is gone, and all its output is read.
     chat(&server, &steps_in(&session, &json!([{"started": {}}, {"reply": "next"}])));
     let messages = server.messages();
     let answer = messages.iter().position(|message| message["id"] == call.id);
@@ -161,7 +161,7 @@ fn a_call_without_a_progress_token_gets_no_progress() {
     assert!(messages.iter().all(|message| message["method"] != "notifications/progress"));
 }
 
-/// A turn that prints more than anybody waits for.
+/// A turn that prints more than is kept for a reader.
 fn flood() -> Value {
     json!([
         {"on_interrupt": [{"touch": "interrupted"}]},

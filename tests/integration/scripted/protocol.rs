@@ -213,8 +213,8 @@ fn the_tools_have_a_fixed_order_titles_and_truthful_hints() {
         let title = tool["title"].as_str().expect("each tool has a title");
         assert!(title.contains("Codex"), "{title}");
         let hints = &tool["annotations"];
-        // What has Codex work can edit files and reaches a model on the net, and does the same twice.
-        // The guards only read; what reads jobs or sessions reaches nobody; a stop loses nothing.
+        // Tools that run a turn may edit files, reach a model on the net, and are not idempotent.
+        // Guards only read, readers of jobs and sessions do not reach the net, and cancelling destroys nothing.
         let name = tool["name"].as_str().expect("a tool has a name");
         let edits = ["codex_chat", "job_start", "job_reply"].contains(&name);
         let stops = name == "job_cancel";
@@ -256,7 +256,7 @@ fn schemas_are_plain_objects_and_have_their_limits_in_words_too() {
         let fields = input["properties"].as_object().expect("there are fields");
         for (name, field) in fields {
             let description = field["description"].as_str().expect("each field is described");
-            // Codex takes these out of the schema before its model sees it.
+            // Codex removes these from the schema before its model sees it.
             for limit in ["minimum", "maximum", "maxLength"] {
                 if let Some(limit) = field.get(limit) {
                     assert!(description.contains(&limit.to_string()), "{name}: {description}");

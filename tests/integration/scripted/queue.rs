@@ -20,7 +20,7 @@ const SESSION: &str = "01a1fd84-0000-7000-8000-000000000001";
 #[test]
 fn calls_of_one_session_run_in_order_also_while_it_is_in_its_first_turn() {
     let stage = Stage::new();
-    // Whoever waits in line does not find the session busy.
+    // A call in the queue does not find the session busy.
     let server = stage.server().env(BUSY_WAIT, "0").start();
     let started = || stage.started(&["go-one", "go-two", "go-three"]);
     let one = begin(&server, &steps(&turn("one")));
@@ -99,11 +99,11 @@ fn a_waiting_call_that_is_cancelled_makes_room_and_starts_nothing() {
     let one = begin(&server, &steps(&turn("one")));
     stage.wait_for("began-one");
     let two = begin(&server, &steps(&turn("two")));
-    // It takes the only place in the line.
+    // It takes the only place in the queue.
     let text = chat(&server, &steps(&turn("three")));
     assert!(error_text(&text).starts_with("too_many_calls: "), "{text}");
     server.cancel(&two);
-    // There is room when a call may wait for as long as it can.
+    // There is room once a call waits until its timeout.
     let impatient = with(steps(&turn("three")), "timeout_ms", 50);
     wait_until("room in the line", || {
         error_text(&chat(&server, &impatient)).starts_with("timed_out: ")
@@ -150,14 +150,14 @@ fn the_next_call_waits_for_the_process_although_the_answer_does_not() {
     assert_eq!(reply_of(&server, &two), "two");
 }
 
-/// What Codex does when another process has the session open.
+/// Codex's reaction to a session that another process has open.
 fn refusal() -> Value {
     let reason =
         "Error: thread/resume: thread/resume failed: thread ID already has an active writer";
     json!([{"stderr": reason}, {"stderr": "\nStack backtrace:\n   0: <unknown>"}, {"exit": 1}])
 }
 
-/// A stage whose Codex plays the file `script.json`, for what is not the same at each start.
+/// A stage whose Codex plays the file `script.json`, for starts that differ.
 fn set_script(stage: &Stage, list: &Value) -> PathBuf {
     let [new, path] = ["new.json", "script.json"].map(|name| stage.home.path().join(name));
     fs::write(&new, list.to_string()).expect("the home can be written to");

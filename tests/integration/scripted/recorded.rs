@@ -28,7 +28,7 @@ fn record(kind: &str, payload: &Value) -> Value {
     json!({"record": {"timestamp": "2026-01-01T00:00:00.000Z", "type": kind, "payload": payload}})
 }
 
-/// A call in the record and what came of it, as versions up to 0.120 write them.
+/// A call and its output in the record, as versions up to 0.120 write them.
 fn call(id: &str, command: &str, output: &str) -> [Value; 2] {
     let arguments = json!({"command": ["bash", "-lc", command]}).to_string();
     let call =
@@ -87,7 +87,7 @@ fn an_old_record_has_what_the_stream_lacks_and_nothing_counts_twice() {
     list.extend([
         record("response_item", &custom),
         record("response_item", &rejected),
-        // The stream has the second and, quoted in its way, the last.
+        // The stream has the second and, quoted differently, the last.
         command("touch a", 1, REFUSED),
         item(
             "completed",

@@ -13,7 +13,7 @@ use crate::support::client::Server;
 
 const EVENTS: u64 = 1_000_000;
 
-/// Each so many events is one that has printed much, and one of another type.
+/// Every this many events there is one with a long output, and one of another type.
 const LONG: u64 = 10_007;
 const RARE: u64 = 99_991;
 
@@ -21,7 +21,7 @@ const RARE: u64 = 99_991;
 /// log that it reads has 80.
 const GROWTH: u64 = 16 << 10;
 
-/// The most memory that the server has had so far.
+/// The highest memory of the server so far.
 fn peak(server: &Server) -> u64 {
     server.peak_kib().expect("Linux tells")
 }
@@ -31,13 +31,13 @@ fn assert_has_not_grown(server: &Server, before: u64) {
     assert!(after <= before + GROWTH, "the server grew from {before} to {after} KiB");
 }
 
-/// Waits until all that the server started is gone.
+/// Waits until the server has no descendants.
 fn assert_nothing_left(server: &Server) {
     let left = || server.descendants().expect("Linux tells");
     wait_until("all processes to be gone", || left().is_empty());
 }
 
-/// A job that has ended, with a log of so many events in all. Returns its id and its first event that
+/// An ended job with this many events in its log. Returns its id and the number of its first event that
 /// was made here.
 fn long_job(stage: &Stage, server: &Server) -> (String, u64) {
     let job = server.call("job_start", &steps(&json!([{"started": {}}, {"reply": "done"}])));
@@ -56,7 +56,7 @@ fn long_job(stage: &Stage, server: &Server) -> (String, u64) {
     (id, first)
 }
 
-/// Appends events as a job's process would, and returns how long the log is then.
+/// Appends events as a job's process would, and returns the length of the log.
 fn append_events(log: &Path, first: u64) -> u64 {
     let log = File::options().append(true).open(log).expect("the job has a log");
     let mut lines = BufWriter::with_capacity(1 << 20, log);
@@ -94,7 +94,7 @@ fn cursors(page: &Value) -> Vec<u64> {
     page["events"].as_array().expect("a list").iter().map(number).collect()
 }
 
-/// Numbers all over a range, the same in every run.
+/// Numbers across a range, the same in every run.
 fn scattered(count: u64, from: u64, to: u64) -> impl Iterator<Item = u64> {
     (0..count).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
@@ -118,7 +118,7 @@ fn a_million_events_are_found_at_every_cursor_by_a_server_that_stays_small() {
         assert_eq!((&page["cursor"], &page["more"]), (&expected.0, &expected.1));
     }
 
-    // All of it, by what is rare in it.
+    // The whole log, by a rare type of event.
     let (mut after, mut found, mut more) = (0, Vec::new(), true);
     while more {
         let arguments = json!({"job_id": id, "cursor": after, "types": ["reasoning"]});
@@ -132,7 +132,7 @@ fn a_million_events_are_found_at_every_cursor_by_a_server_that_stays_small() {
     assert_eq!(found, rare.collect::<Vec<_>>());
     assert_has_not_grown(&server, before);
 
-    // And it goes on where it was.
+    // And it continues from its cursor.
     let reply = server.call("job_reply", &json!({"job_id": id, "prompt": "go on"}));
     let told = content(&reply)["notification_cursor"].clone();
     server.call("job_wait", &json!({"job_ids": [id], "cursor": told}));
@@ -153,7 +153,7 @@ fn with_status(server: &Server, status: &str) -> Vec<String> {
     jobs.iter().map(|job| job["job_id"].as_str().expect("an id").to_owned()).collect()
 }
 
-/// All notifications there are, page by page.
+/// All notifications, page by page.
 fn all_told(server: &Server) -> Vec<Value> {
     let (mut cursor, mut told) = (json!(0), Vec::new());
     loop {

@@ -50,14 +50,14 @@ fn index(home: &Home) -> Option<PathBuf> {
     paths.find(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
 }
 
-/// The most memory that the server has had so far, where the system tells.
+/// The highest memory of the server so far, where the system reports it.
 fn peak_kib(server: &Server) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     peak.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// So many sessions that they are worth remembering.
+/// Enough sessions to be written into the index.
 fn put_many(home: &Home, count: usize) -> Vec<Made> {
     let made: Vec<Made> = (0..count).map(Made::new).collect();
     made.iter().for_each(|made| made.put(home));
@@ -100,7 +100,7 @@ fn records_of_each_version_are_listed_and_read() {
         let page = read(&server, id, &include);
         let told = page["entries"].to_string();
         for part in ["ls -a; false", "**Thinking about it** details", "Add File: note.txt"] {
-            // From 0.153 on a change is told by its result.
+            // From 0.153 on a change is recorded with its result.
             let part = if version != "0.77.0" && part.starts_with("Add") {
                 "note.txt\\nhello"
             } else {
@@ -142,7 +142,7 @@ fn sessions_are_found_by_their_properties() {
         let number = |id: &String| made.iter().position(|made| made.id() == *id);
         ids.iter().map(|id| number(id).expect("it was made here")).collect()
     };
-    // The one that was written last first; what a session made for itself only if it is asked for.
+    // The newest first, and sessions of other sources only on request.
     assert_eq!(found(json!({})), [5, 4, 2, 1, 0]);
     assert_eq!(found(json!({"source": "subagent"})), [3]);
     assert_eq!(found(json!({"source": "vscode"})), [2]);
@@ -232,7 +232,7 @@ fn a_session_is_read_in_pages_from_either_end_while_it_grows() {
     let backwards: Vec<_> = pages.into_iter().rev().flatten().collect();
     assert_eq!(backwards, whole);
 
-    // Half of a line is not there yet.
+    // Half a line does not count yet.
     let turn = made.turn("and now?");
     let (half, rest) = turn.split_at(turn.len() - 30);
     made.add(&stage.home, half);
@@ -244,7 +244,7 @@ fn a_session_is_read_in_pages_from_either_end_while_it_grows() {
     assert_eq!(said(&after)[1].1, "re: and now?");
     let after = read(&server, &id, &json!({"cursor": end["cursor"]}));
     assert_eq!(said(&after), [("agent".to_owned(), "re: and now?".to_owned())]);
-    // An entry's own cursor leads behind it.
+    // The cursor of an entry continues after it.
     let first = read(&server, &id, &json!({"limit": 1}));
     let second = json!({"limit": 1, "cursor": first["entries"][0]["cursor"]});
     assert_eq!(said(&read(&server, &id, &second))[0].1, "re: question 0");
@@ -256,7 +256,7 @@ fn long_texts_are_cut_and_a_page_is_bounded() {
     let mut made = Made::new(1);
     let long = "ab".repeat(40_000);
     made.prompts = (0..5).map(|number| format!("{number} {long}")).collect();
-    // Longer than what is kept of a line.
+    // Longer than the part of a line that is kept.
     made.prompts.push(format!("overlong {}", "c\\\"é\n".repeat(900_000)));
     made.put(&stage.home);
     let server = stage.server().start();
@@ -361,7 +361,7 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
     let newest: Vec<String> = made.iter().rev().take(200).map(Made::id).collect();
     let idle = peak_kib(&server);
     let mut listed = list(&server, &json!({"limit": 200}));
-    // A slow machine may not have had the time for all.
+    // A slow machine may not have read all of them in time.
     while !listed["warnings"].is_null() {
         listed = list(&server, &json!({"limit": 200}));
     }
@@ -370,7 +370,7 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
         assert!(peak - idle < 16 << 10, "{} KiB more than before", peak - idle);
     }
 
-    // What is remembered is not read again: with its size and its time, other content is not seen.
+    // The index is trusted: other content with the same size and time goes unnoticed.
     let path = made[5_000].path(home);
     let modified =
         fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("it is there");
@@ -380,7 +380,7 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
     file.set_modified(modified).expect("it is ours");
     let found = list(&server, &json!({"text": "prompt 5000"}));
     assert_eq!(found["sessions"][0]["first_prompt"], "prompt 5000");
-    // Another server knows it too; and what has grown is read on.
+    // Another server uses the index too, and continues where a record has grown.
     drop(server);
     let server = stage.server().start();
     made[5_000].add(home, &made[5_000].turn("more"));
@@ -389,7 +389,7 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
         (&found["sessions"][0]["first_prompt"], &found["sessions"][0]["turns"]),
         (&json!("prompt 5000"), &json!(2))
     );
-    // One that is gone is listed no more, and a new one is.
+    // A removed session is no longer listed, and a new one is.
     fs::remove_file(made[9_999].path(home)).expect("it is there");
     Made::new(10_000).put(home);
     let listed = list(&server, &json!({"limit": 2}));
@@ -420,7 +420,7 @@ fn a_lost_or_broken_index_is_rebuilt() {
     fs::remove_file(&path).expect("it is ours");
     assert_eq!(list(&server, &all), expected);
     assert!(path.exists(), "it is there again");
-    // A record that another file has replaced is read from its beginning.
+    // A record that was replaced is read from its start.
     let other = made[7].clone().prompt(&"another prompt ".repeat(50));
     fs::remove_file(made[7].path(home)).expect("it is ours");
     other.put(home);
@@ -466,7 +466,7 @@ struct Ran {
     stderr: String,
 }
 
-/// Runs the program as a person does.
+/// Runs the program as a user does.
 fn run(stage: &Stage, arguments: &[&str]) -> Ran {
     let mut program = Command::new(PROGRAM);
     let Output { status, stdout, stderr } = clean(&mut program, stage.home.user())

@@ -24,7 +24,7 @@ fn folder(stage: &Stage) -> PathBuf {
     stage.home.state().join("line")
 }
 
-/// The calls that the servers of a stage tell each other about.
+/// The calls in the shared queue of a stage.
 fn calls(stage: &Stage) -> Vec<Value> {
     let table = fs::read_to_string(folder(stage).join("calls-2")).unwrap_or_default();
     table.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -34,7 +34,7 @@ fn wait_for_calls(stage: &Stage, count: usize) {
     wait_until(&format!("{count} calls in the line"), || calls(stage).len() == count);
 }
 
-/// The files by which servers say that they are alive.
+/// The lock files of living servers.
 fn servers(stage: &Stage) -> Vec<PathBuf> {
     let files = folder(stage).read_dir().into_iter().flatten().flatten().map(|file| file.path());
     files.filter(|path| path.extension().is_some_and(|kind| kind == "server")).collect()
@@ -44,7 +44,7 @@ fn started(stage: &Stage) -> Vec<String> {
     stage.started(&["go-one", "go-two", "go-three", "go-four", "go-five"])
 }
 
-/// Two servers that let so many calls run.
+/// Two servers with this limit of running calls.
 fn two(stage: &Stage, limit: &str) -> [Server; 2] {
     [(); 2].map(|()| stage.server().env(MAX_CONCURRENT, limit).start())
 }
@@ -55,7 +55,7 @@ fn calls_of_one_session_run_in_order_across_servers() {
     let [first, second] = two(&stage, "8");
     let one = begin(&first, &steps_in(SESSION, &turn("one")));
     stage.wait_for("began-one");
-    // Each is in line before the next one comes, and each comes from the other server.
+    // Each is in the queue before the next one is sent, and they come from the two servers in turn.
     let later = [(&second, "two"), (&first, "three"), (&second, "four")].map(|(server, name)| {
         let call = begin(server, &steps_in(SESSION, &turn(name)));
         pass_by(server);
@@ -91,7 +91,7 @@ fn a_session_that_started_in_one_server_is_awaited_in_the_other() {
 fn the_limit_is_one_for_all_servers_and_no_server_passes_another() {
     let stage = Stage::new();
     let [first, second] = two(&stage, "2");
-    // Each is in line before the next one comes.
+    // Each is in the queue before the next one is sent.
     let begun = |server, name, count| {
         let call = begin(server, &steps(&turn(name)));
         wait_for_calls(&stage, count);
@@ -105,7 +105,7 @@ fn the_limit_is_one_for_all_servers_and_no_server_passes_another() {
     stage.wait_for("began-one");
     stage.wait_for("began-two");
     assert_eq!(started(&stage).len(), 2);
-    // The place that the first server gives back is the second's, although the first waits too.
+    // The second server gets the place that the first one frees, although the first waits too.
     stage.release("go-one");
     assert_eq!(reply_of(&first, &one), "one");
     stage.wait_for("began-three");
@@ -196,7 +196,7 @@ fn a_stopped_server_does_not_block_the_others() {
     stage.release("go-three");
     assert_eq!(reply_of(&first, &one), "one");
     assert_eq!(reply_of(&third, &three), "three");
-    // It comes late, and not in vain.
+    // It arrives late, and still gets its place.
     second.signal(Signal::SIGCONT);
     stage.release("go-two");
     stage.release("go-four");
@@ -256,7 +256,7 @@ fn a_queue_that_is_deleted_while_its_calls_run_is_recreated_too() {
     let call = begin(&server, &steps_in(SESSION, &turn("one")));
     stage.wait_for("began-one");
     fs::remove_dir_all(stage.home.state().join("line")).expect("it is ours");
-    // Nobody comes who would notice.
+    // No other server is there to notice.
     wait_for_calls(&stage, 1);
     stage.release("go-one");
     assert_eq!(reply_of(&server, &call), "one");
@@ -269,7 +269,7 @@ fn the_place_of_a_killed_server_is_free_once_its_codex_is_gone() {
     }
     let stage = Stage::new();
     let [first, second] = two(&stage, "8");
-    // Its watchdog comes to the last signal.
+    // Its watchdog gets as far as the last signal.
     let deaf =
         json!([{"ignore": ["INT", "TERM"]}, {"started": {}}, {"touch": "began"}, {"hang": {}}]);
     begin(&first, &steps_in(SESSION, &deaf));
@@ -337,14 +337,14 @@ fn without_a_writable_folder_a_server_works_alone_and_warns_once() {
     assert_eq!(warnings, 1, "{}", server.stderr());
 }
 
-/// Whoever makes room wakes the one who is next, and nobody else.
+/// A server that frees a place wakes only the next one in the queue.
 #[test]
 fn the_next_server_in_the_queue_is_woken() {
     let stage = Stage::new();
     let server = stage.server().env(MAX_CONCURRENT, "1").start();
     let one = begin(&server, &steps(&turn("one")));
     stage.wait_for("began-one");
-    // Two more servers, as far as can be seen from outside.
+    // Two more servers, as the queue shows them.
     let table = File::options().write(true).open(folder(&stage).join("calls-2")).expect("there");
     let others = [(); 2].map(|()| format!("1-{}", uuid::Uuid::new_v4().as_simple())).map(|name| {
         let path = |kind| folder(&stage).join(format!("{name}.{kind}"));

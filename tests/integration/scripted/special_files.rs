@@ -15,7 +15,7 @@ use crate::support::client::Server;
 
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
-/// What may lie in the place of a file.
+/// What may be in place of a file.
 const KINDS: [&str; 2] = ["a pipe", "an endless device"];
 
 fn put(kind: &str, path: &Path) {
@@ -31,7 +31,7 @@ fn record(stage: &Stage) -> PathBuf {
     stage.home.path().join("sessions/2026/01/02").join(name)
 }
 
-/// One call at a time, so that a place that was kept would be missed.
+/// Runs one call at a time, so that a place that is not freed blocks the next one.
 fn server(stage: &Stage) -> Server {
     stage.server().env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "1").start()
 }
@@ -91,7 +91,7 @@ fn a_special_file_in_place_of_a_record_does_not_stop_a_job() {
     }
 }
 
-/// Where folders are allowed, the record says whether the session may be reached.
+/// With allowed folders, the record decides whether the session is in scope.
 #[test]
 fn a_special_file_in_place_of_a_record_allows_no_folder() {
     for kind in KINDS {

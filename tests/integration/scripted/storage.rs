@@ -13,10 +13,10 @@ use crate::support::small_disk::{Means, SmallDisk};
 
 const DISK: u64 = 640 << 10;
 
-/// Given back later, so that there is room for what comes then.
+/// Freed later, so that there is room again.
 const BALLAST: u64 = 256 << 10;
 
-/// Enough for a prompt, and less than a job needs that has used up what was set aside.
+/// Enough for a prompt, and too little for a job that has used up its reserve.
 const HARDLY_ANY: u64 = 24 << 10;
 
 /// Waits for the next notification of a job, and returns it.
@@ -37,7 +37,7 @@ fn assert_storage(server: &Server, tool: &str, arguments: &Value, nothing: &str)
     let error = error_text(&answer);
     assert!(error.starts_with("storage: ") && error.contains(nothing), "{tool}: {error}");
     assert!(error.contains("CODEX_PERSISTENT_MCP_STATE_DIR"), "{tool}: {error}");
-    // Room helps where there is none.
+    // More room helps.
     let is_full = error.contains("No space left on device");
     assert_eq!(error.contains("make room"), is_full, "{tool}: {error}");
 }
@@ -47,14 +47,14 @@ fn folders(disk: &SmallDisk) -> usize {
     fs::read_dir(disk.folder().join("jobs")).map_or(0, Iterator::count)
 }
 
-/// The job failed because nothing more could be written, which is told of once and can be read.
+/// Expects the job to have failed because nothing more could be written, with one readable notification.
 fn assert_not_recorded(server: &Server, job: &str, cursor: &Value) {
     let told = told(server, job, cursor);
     assert_eq!(
         (&told["status"], &told["error"]["kind"]),
         (&json!("failed"), &json!("not_recorded"))
     );
-    // Codex would not have ended by itself.
+    // Codex would not have exited by itself.
     assert_nothing_left(server);
     let all = server.call("job_notifications", &json!({"cursor": cursor}));
     assert_eq!(content(&all)["notifications"], json!([told]), "it is told once");
@@ -68,7 +68,7 @@ fn assert_not_recorded(server: &Server, job: &str, cursor: &Value) {
     assert_eq!(content(&listed)["jobs"][0]["job_id"], job);
 }
 
-/// With so little room nothing is begun, and what needs none works.
+/// With so little room no job starts, and calls that need none work.
 fn assert_nothing_begins(
     stage: &Stage,
     server: &Server,
@@ -89,7 +89,7 @@ fn assert_nothing_begins(
     assert_eq!(field(&server.call("codex_chat", &hello), "reply"), "done");
 }
 
-/// With room again the job goes on in its session, and with nothing else than what it is told now.
+/// With room again the job continues in its session, with the new prompt alone.
 fn assert_goes_on(stage: &Stage, server: &Server, job: &str, session: &Value) {
     let starts = stage.starts().len();
     let reply = json!({"job_id": job, "prompt": "go on"});
@@ -160,7 +160,7 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
         assert_eq!(told["status"], "cancelled");
         let inbox = disk.folder().join("jobs").join(id).join("inbox");
         assert_eq!(fs::read_dir(inbox).expect("it has one").count(), 0);
-        // And once more, after it went on.
+        // And once more, after it continued.
         disk.make_room();
         let again = json!({"job_id": id, "prompt": script(&quiet)});
         fs::remove_file(stage.file("up")).expect("it was made");
@@ -174,7 +174,7 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
     }
 }
 
-/// A turn could fill the disk itself, to be unseen by others or not to see them.
+/// A turn could fill the disk itself, so that servers do not see each other.
 #[test]
 fn a_turn_that_cannot_be_announced_to_others_waits_for_room_if_it_may_write() {
     for means in Means::all() {

@@ -265,7 +265,7 @@ fn recorded(version: &Path, case: &str, exit: i32) -> (Vec<Value>, Value) {
     (events.collect(), json!([{"raw": text}, {"exit": exit}]))
 }
 
-/// A program that says it is this version of Codex, and plays scripts.
+/// A scripted Codex that reports this version.
 fn codex_of(version: &str, folder: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
 
@@ -323,7 +323,7 @@ fn replay(folder: &Path, version: &str) {
         assert_eq!(warnings(&result), [""; 0], "{version}/{case}");
     }
 
-    // It follows `new`, and took as many tokens: what the version counts, it counts for the session
+    // It follows `new`, and used as many tokens. A version counts them for the session
     // or, as the oldest one does, for the call.
     let (events, list) = recorded(folder, "resume", 0);
     let session = thread(&events);

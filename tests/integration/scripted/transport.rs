@@ -21,17 +21,17 @@ use crate::support::scripted_codex;
 const POLL: Duration = Duration::from_millis(5);
 const MIB: usize = 1 << 20;
 
-/// No model is asked in here.
+/// No test here reaches a model.
 fn offline_home() -> Home {
     home("http://127.0.0.1:9/v1")
 }
 
-/// Waits for the answer to an id, which may be of any kind.
+/// Waits for the answer to an id of any type.
 fn answer_to(server: &Server, id: &Value) -> Value {
     server.wait_message(|message| &message["id"] == id && message.get("method").is_none())
 }
 
-/// That the connection still works in both directions.
+/// Expects the connection to work in both directions.
 fn assert_alive(server: &Server) {
     let pong = server.request("ping", &json!({}));
     assert!(pong["result"].is_object(), "{pong}");
@@ -44,7 +44,7 @@ fn assert_refused(server: &Server, id: &Value, code: i64) -> String {
     answer["error"]["message"].as_str().expect("an error says what it is").to_owned()
 }
 
-/// A call that is in Codex's hands until the test, or a signal, ends it; then there is a file.
+/// A call that runs until the test, or a signal, ends it, which makes a file.
 fn begin_hanging(server: &Server, home: &Home, name: &str) -> Call {
     let here = home.project().join(format!("{name}-runs"));
     let steps = json!([
@@ -62,7 +62,7 @@ fn interrupted(home: &Home, name: &str) -> std::path::PathBuf {
     home.project().join(format!("{name}-interrupted"))
 }
 
-/// Leaves stdout unread, and makes sure that the server notices: more waits than a pipe holds.
+/// Leaves stdout unread, with more in it than a pipe holds, so that the server notices.
 fn clog(server: &Server) {
     server.stop_reading();
     for _ in 0..30 {
@@ -93,7 +93,7 @@ fn an_oversized_line_is_answered_wherever_its_id_is() {
     server.send_raw(&long_call("", ",\"id\":\"at the end\"", 17 * MIB));
     assert_refused(&server, &json!("at the end"), -32600);
 
-    // One without any id has nobody to tell, and one that just fits is none of this.
+    // One without an id gets no answer, and one that just fits is accepted.
     server.send_raw(&long_call("", "", 17 * MIB));
     server.send_raw(&long_call("\"id\":7002,", "", 15 * MIB));
     let answer = answer_to(&server, &json!(7002));
@@ -300,7 +300,7 @@ fn each_of_many_requests_is_answered_once() {
 #[test]
 fn at_the_end_of_the_input_the_calls_in_flight_are_finished() {
     let home = offline_home();
-    // One at a time: all but the first are started after the end of the input.
+    // One at a time: all but the first start after the end of the input.
     let server = scripted(&home).arg("--max-concurrent=1").start();
     let go = home.project().join("go");
     let steps = json!([{"started": {}}, {"wait_for": go}, {"reply": "finished"}]);
@@ -363,8 +363,8 @@ fn a_cancellation_arrives_although_nobody_reads() {
     let second = begin_hanging(&server, &home, "second");
     server.cancel(&call);
     wait_for(&interrupted(&home, "first"));
-    // More than the 4 MiB of answers that are kept for who does not read: requests are held back now,
-    // and fewer than the 256 that are.
+    // More than the 4 MiB of answers that are buffered without a reader: requests are held back now,
+    // and fewer than the 256 that can be.
     for _ in 0..350 {
         server.begin("tools/list", &json!({}));
     }
@@ -387,7 +387,7 @@ fn progress_that_nobody_reads_is_merged() {
     let home = offline_home();
     let read = scripted(&home).start();
     let unread = scripted(&home).start();
-    // Both play the same steps. The one that is read shows when each was told.
+    // Both play the same steps. The one with a reader shows when each was reported.
     let mut steps = vec![json!({"started": {}})];
     for number in 0..STEPS {
         let item = json!({"id": format!("item_{number}"), "type": "command_execution",
@@ -410,7 +410,7 @@ fn progress_that_nobody_reads_is_merged() {
     File::create(home.project().join("end")).expect("it can be written");
     assert_eq!(field(&unread.answer(&merged)["result"], "reply"), "finished");
     assert!(read.progress(&told).len() > STEPS, "each step was told to whoever reads");
-    // The last may have been on its way while the one before it was let out.
+    // The last one may have arrived while the one before it was written.
     let progress = unread.progress(&merged);
     assert!(progress.len() <= 2, "{progress:?}");
 }
@@ -424,7 +424,7 @@ fn processor_time(pid: u32) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-/// Waits until a process has nothing to do. False where that cannot be told.
+/// Waits until a process is idle. False where that is unknown.
 fn wait_idle(pid: u32) -> bool {
     const QUIET: Duration = Duration::from_millis(500);
     let deadline = Instant::now() + patient(WAIT);

@@ -16,10 +16,10 @@ use crate::support::client::Server;
 /// More than a pipe and the log together hold.
 const LINES: usize = 6_000;
 
-/// Longer than the server leaves itself on a busy machine, and shorter than the end of the patience with a client.
+/// Longer than the server takes to exit on a busy machine, and shorter than it waits for a client.
 const LEAVES_WITHIN: Duration = Duration::from_secs(10);
 
-/// A server whose standard error is a pipe that is open and read by nobody.
+/// A server whose standard error is an open pipe without a reader.
 fn server(stage: &Stage) -> Server {
     let pipe = stage.home.path().join("stderr");
     mkfifo(&pipe, Mode::S_IRWXU).expect("pipes can be made");
@@ -28,7 +28,7 @@ fn server(stage: &Stage) -> Server {
     stage.server().arg("--debug").through(&["sh", "-c", unread, pipe]).start()
 }
 
-/// Whether the thread that writes messages is in a write, where the system tells.
+/// Whether the thread that writes messages is blocked in a write, where the system reports it.
 fn is_writing(server: &Server) -> Option<bool> {
     let tasks = format!("/proc/{}/task", server.pid());
     let mut tasks = fs::read_dir(tasks).ok()?.flatten().map(|task| task.path());
@@ -63,7 +63,7 @@ fn an_unread_log_does_not_stop_the_server_from_exiting() {
     let stage = Stage::new();
     let server = server(&stage);
     talkative(&server);
-    // And the messages are not read either.
+    // Now the messages are not read either.
     server.stop_reading();
     for _ in 0..100 {
         server.begin("tools/list", &json!({}));

@@ -7,7 +7,7 @@ use crate::kit::setup::{error_text, field};
 
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
-/// How often a Codex was asked for its version, and how often it was started to work.
+/// How often a Codex was started for its version, and how often for a turn.
 fn asked_and_started(stage: &Stage) -> (usize, usize) {
     let starts = stage.all_starts();
     let asked = starts.iter().filter(|start| start["argv"][1] == "--version").count();
@@ -31,7 +31,7 @@ fn an_old_codex_is_not_started_for_a_fork() {
 
     let refused = server.call("job_start", &arguments);
     assert!(error_text(&refused).starts_with("needs_newer_codex: "), "{refused}");
-    // What it can do it does.
+    // Everything else works.
     assert_eq!(field(&chat(&server, &json!({"prompt": "hello"})), "reply"), "done");
     assert_eq!(asked_and_started(&stage).1, 1);
 }
