@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::kit::call::{ToolCall, call};
 use crate::kit::jobs::{assert_nothing_left, snapshot, wait};
 use crate::kit::play::with;
 use crate::kit::real::{ByHand, last_turn, obey, record};
-use crate::kit::setup::{content, error_text, field, home, real};
+use crate::kit::setup::{content, home, real};
 use crate::kit::wait::wait_for;
 use crate::support::client::{Builder, Server};
 use crate::support::model::Model;
@@ -54,7 +55,7 @@ impl Rig {
     }
 
     /// Expects nothing to have been written outside.
-    fn assert_kept(&self, what: &str) {
+    fn assert_confined(&self, what: &str) {
         let written: Vec<_> = fs::read_dir(&self.outside).expect("readable").flatten().collect();
         assert!(written.is_empty(), "{what}: {written:?}");
     }
@@ -62,30 +63,30 @@ impl Rig {
     /// Tries it through each tool that can run a command, in new and in old sessions.
     fn try_all(&self, server: &Server, options: &Value) {
         let prompt = self.prompt("tried");
-        let arguments = with(options.clone(), "prompt", prompt.as_str());
-        let chat = server.call("codex_chat", &arguments);
-        self.assert_kept("chat");
-        let session = field(&chat, "session_id");
-        content(&server.call("codex_chat", &with(arguments.clone(), "session_id", session)));
-        self.assert_kept("resumed chat");
-        let fork = with(with(arguments.clone(), "session_id", session), "fork", true);
-        content(&server.call("codex_chat", &fork));
-        self.assert_kept("copy");
-        let done = run_job(server, &arguments);
+        let chat = call(server).arguments(options).prompt(&prompt);
+        let first = chat.clone().succeeds();
+        self.assert_confined("chat");
+        let session = first.session();
+        let resumed = chat.in_session(session);
+        resumed.clone().succeeds();
+        self.assert_confined("resumed chat");
+        resumed.argument("fork", true).succeeds();
+        self.assert_confined("fork");
+        let done = run_job(server, &with(options.clone(), "prompt", prompt.as_str()));
         assert_eq!(done["status"], "completed", "{done}");
-        self.assert_kept("job");
-        for (tool, field) in [("codex_guard_final", "change_summary"), ("codex_guard_plan", "plan")]
-        {
-            let mut guard = json!({"session_id": session});
-            guard[field] = prompt.as_str().into();
-            if field == "plan" {
-                guard["requirements"] = "none".into();
-            }
-            let answer = server.call(tool, &guard);
-            assert_eq!(content(&answer)["effective"]["sandbox"], "read-only");
-            self.assert_kept(tool);
+        self.assert_confined("job");
+        for guard in guards(server, &prompt) {
+            guard.in_session(session).succeeds().has("effective.sandbox", "read-only");
+            self.assert_confined("guard");
         }
     }
+}
+
+/// A call of each guard, with a prompt among its texts.
+fn guards<'a>(server: &'a Server, prompt: &str) -> [ToolCall<'a>; 2] {
+    let plan = call(server).tool("codex_guard_plan").argument("requirements", "none");
+    let done = call(server).tool("codex_guard_final").argument("change_summary", prompt);
+    [done, plan.argument("plan", prompt)]
 }
 
 /// Runs a job to its end.
@@ -204,17 +205,19 @@ fn assert_refused(
     setting: &str,
     word: &str,
 ) {
-    let arguments = with(json!({"prompt": rig.prompt("tried")}), field, value.clone());
     for tool in ["codex_chat", "job_start"] {
-        let refused = server.call(tool, &arguments);
-        let text = error_text(&refused);
-        assert!(text.starts_with(&format!("not_allowed: {field} ")), "{value}: {text}");
-        assert!(text.contains(setting) && text.contains(word), "{value}: {text}");
-        assert!(text.contains("Nothing was started"), "{text}");
+        call(server)
+            .tool(tool)
+            .prompt(&rig.prompt("tried"))
+            .argument(field, value)
+            .fails_with("not_allowed")
+            .about(field)
+            .mentions(setting)
+            .mentions(word)
+            .mentions("Nothing was started");
     }
     for tool in ["codex_guard_plan", "codex_guard_final"] {
-        let refused = server.call(tool, &with(json!({}), field, value.clone()));
-        assert!(error_text(&refused).starts_with(&format!("bad_input: {field} ")), "{refused}");
+        call(server).tool(tool).argument(field, value).fails_with("bad_input").about(field);
     }
 }
 
@@ -228,7 +231,7 @@ fn settings_that_could_open_the_sandbox_are_refused_by_name() {
         assert_refused(&rig, &server, "config", &among, MOST, key);
     }
     assert!(rig.model.requests().is_empty());
-    rig.assert_kept("settings");
+    rig.assert_confined("settings");
     let strict = rig.server().env("CODEX_PERSISTENT_MCP_ALLOW_CONFIG", "false").start();
     let setting = "CODEX_PERSISTENT_MCP_ALLOW_CONFIG";
     assert_refused(&rig, &strict, "config", &json!({"personality": "x"}), setting, "personality");
@@ -247,7 +250,7 @@ fn arguments_that_could_open_the_sandbox_are_refused_also_where_some_are_allowed
     }
     assert_refused(&rig, &none, "extra_arguments", &json!(["--ephemeral"]), setting, "--ephemeral");
     assert!(rig.model.requests().is_empty());
-    rig.assert_kept("arguments");
+    rig.assert_confined("arguments");
 }
 
 #[test]
@@ -283,9 +286,7 @@ fn where_full_access_is_allowed_settings_and_arguments_are_passed_on() {
             }}),
         ),
     ] {
-        let arguments = with(options, "prompt", prompt(name));
-        let answer = server.call("codex_chat", &arguments);
-        content(&answer);
+        call(&server).arguments(&options).prompt(&prompt(name)).succeeds();
         let made = match name {
             "notify" | "mcp" => rig.file(&format!("by-{name}")),
             _ => rig.file(name),
@@ -323,22 +324,21 @@ fn a_user_s_own_permissions_are_not_passed_on_to_callers() {
     for sandbox in ["read-only", "workspace-write"] {
         rig.try_all(&server, &json!({"sandbox": sandbox}));
         for policy in ["never", "on-request", "on-failure"] {
-            let options = json!({
-                "sandbox": sandbox, "approval_policy": policy, "prompt": rig.prompt("tried"),
-            });
-            let answer = server.call("codex_chat", &options);
-            assert_eq!(content(&answer)["effective"]["approval_policy"], "never", "{answer}");
-            rig.assert_kept(policy);
+            call(&server)
+                .prompt(&rig.prompt("tried"))
+                .sandbox(sandbox)
+                .argument("approval_policy", policy)
+                .succeeds()
+                .has("effective.approval_policy", "never");
+            rig.assert_confined(policy);
         }
     }
     // Without a sandbox in the call it is the highest allowed one, and the caller gets a warning.
     rig.try_all(&server, &json!({}));
-    let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
-    assert_eq!(content(&answer)["effective"]["sandbox"], "workspace-write");
-    assert!(content(&answer)["warnings"].to_string().contains(MOST), "{answer}");
+    let hello = call(&server).prompt("hello").succeeds();
+    hello.has("effective.sandbox", "workspace-write").warns_of(MOST);
 
-    let open = rig.open();
-    content(&open.call("codex_chat", &json!({"prompt": rig.prompt("mine")})));
+    call(&rig.open()).prompt(&rig.prompt("mine")).succeeds();
     assert!(rig.file("mine").exists(), "this home was meant to be wide open");
 }
 
@@ -349,13 +349,9 @@ fn a_rule_opens_no_sandbox_whatever_the_server_allows() {
     rig.try_all(&rig.server().start(), &json!({"sandbox": "read-only"}));
 
     let open = rig.open();
-    for (tool, field) in [("codex_guard_final", "change_summary"), ("codex_guard_plan", "plan")] {
-        let mut guard = with(json!({}), field, rig.prompt("guard"));
-        if field == "plan" {
-            guard["requirements"] = "none".into();
-        }
-        content(&open.call(tool, &guard));
-        rig.assert_kept(tool);
+    for guard in guards(&open, &rig.prompt("guard")) {
+        guard.succeeds();
+        rig.assert_confined("guard");
     }
     rig.try_all(&open, &json!({"sandbox": "read-only"}));
     ByHand::exec(&rig.home, &["-s", "read-only", "-"], &rig.prompt("mine")).finish();
@@ -388,7 +384,7 @@ fn a_project_that_is_trusted_opens_nothing() {
     rig.home.append_config(&format!("[projects.\"{project}\"]\ntrust_level = \"trusted\""));
     rig.try_all(&rig.server().start(), &json!({"sandbox": "read-only"}));
     rig.try_all(&rig.server().start(), &json!({"sandbox": "workspace-write"}));
-    content(&rig.open().call("codex_chat", &json!({"prompt": rig.prompt("mine")})));
+    call(&rig.open()).prompt(&rig.prompt("mine")).succeeds();
     assert!(rig.file("mine").exists(), "this project was meant to be wide open");
 }
 
@@ -398,8 +394,8 @@ fn read_only_can_be_the_highest_sandbox() {
     rig.home.append_config("sandbox_mode = \"workspace-write\"");
     let before = rig.server().start();
     let arguments = json!({"prompt": "[run touch in-project]", "sandbox": "workspace-write"});
-    let begun = before.call("codex_chat", &arguments);
-    let session = field(&begun, "session_id");
+    let first = call(&before).arguments(&arguments).succeeds();
+    let session = first.session();
     let inside = rig.home.project().join("in-project");
     assert!(inside.exists());
     fs::remove_file(&inside).expect("it is there");
@@ -410,21 +406,16 @@ fn read_only_can_be_the_highest_sandbox() {
     let server = rig.server().env(MOST, "read-only").start();
     for tool in ["codex_chat", "job_start"] {
         for sandbox in ["workspace-write", "danger-full-access"] {
-            let refused = server.call(tool, &with(arguments.clone(), "sandbox", sandbox));
-            let text = error_text(&refused);
-            assert!(text.starts_with("not_allowed: sandbox ") && text.contains(sandbox), "{text}");
+            let refused = call(&server).tool(tool).arguments(&arguments).sandbox(sandbox);
+            refused.fails_with("not_allowed").about("sandbox").mentions(sandbox);
         }
     }
     // Sessions from before the limit are subject to it, with a warning.
-    for arguments in [
-        json!({"prompt": "[run touch in-project]"}),
-        json!({"prompt": "[run touch in-project]", "session_id": session, "fork": true}),
-        json!({"prompt": "[run touch in-project]", "session_id": session}),
-    ] {
-        let answer = server.call("codex_chat", &arguments);
-        assert_eq!(content(&answer)["effective"]["sandbox"], "read-only", "{answer}");
-        assert!(content(&answer)["warnings"].to_string().contains(MOST), "{answer}");
-        assert!(!inside.exists(), "{arguments}");
+    let fresh = call(&server).prompt("[run touch in-project]");
+    let resumed = fresh.clone().in_session(session);
+    for call in [fresh, resumed.clone().argument("fork", true), resumed] {
+        let answer = call.succeeds().has("effective.sandbox", "read-only").warns_of(MOST);
+        assert!(!inside.exists(), "{answer}");
     }
     let id = job["job_id"].as_str().expect("an id");
     let reply = crate::kit::jobs::reply(&server, id, "[run touch in-project]");
@@ -438,12 +429,13 @@ fn read_only_can_be_the_highest_sandbox() {
 #[test]
 fn a_session_does_not_keep_full_access() {
     let rig = Rig::new();
-    let begin = json!({"prompt": rig.prompt("before"), "sandbox": "danger-full-access"});
-    let begun = rig.open().call("codex_chat", &begin);
-    assert_eq!(content(&begun)["effective"]["sandbox"], "danger-full-access");
+    let first = call(&rig.open())
+        .prompt(&rig.prompt("before"))
+        .sandbox("danger-full-access")
+        .succeeds()
+        .has("effective.sandbox", "danger-full-access");
     fs::remove_file(rig.file("before")).expect("it had full access");
-    let session = field(&begun, "session_id");
-    rig.try_all(&rig.server().start(), &json!({"session_id": session}));
+    rig.try_all(&rig.server().start(), &json!({"session_id": first.session()}));
 }
 
 #[test]
@@ -452,31 +444,28 @@ fn only_allowed_models_can_be_requested() {
     let models = "CODEX_PERSISTENT_MCP_ALLOWED_MODELS";
     let server = rig.server().env(models, "gpt-5.5,gpt-5.4").start();
     for model in ["gpt-5.4", "gpt-5.5"] {
-        let answer = server.call("codex_chat", &json!({"prompt": "hello", "model": model}));
-        assert_eq!(content(&answer)["effective"]["model"], model);
+        let hello = call(&server).prompt("hello").argument("model", model);
+        hello.succeeds().has("effective.model", model);
     }
     let asked = rig.model.requests().len();
     for tool in ["codex_chat", "job_start", "codex_guard_final", "codex_guard_plan"] {
-        let mut arguments = match tool {
+        let arguments = match tool {
             "codex_guard_final" => json!({"change_summary": "x"}),
             "codex_guard_plan" => json!({"requirements": "x", "plan": "x"}),
             _ => json!({"prompt": "x"}),
         };
         for model in ["gpt-5", "gpt-5.55", "GPT-5.5", "openai/gpt-5.5"] {
-            arguments["model"] = model.into();
-            let refused = server.call(tool, &arguments);
-            let text = error_text(&refused);
-            assert!(text.starts_with("not_allowed: model "), "{tool}: {text}");
-            assert!(text.contains(models) && text.contains("gpt-5.4"), "{text}");
+            let refused = call(&server).tool(tool).arguments(&arguments).argument("model", model);
+            let refused = refused.fails_with("not_allowed").about("model");
+            refused.mentions(models).mentions("gpt-5.4");
         }
     }
     assert_eq!(rig.model.requests().len(), asked);
 
     // A profile's own model shows in Codex's record.
     fs::write(rig.home.path().join("other.config.toml"), "model = \"gpt-5\"\n").expect("writable");
-    let looser = server.call("codex_chat", &json!({"prompt": "hello", "profile": "other"}));
-    let text = error_text(&looser);
-    assert!(text.contains("gpt-5") && text.contains(models), "{text}");
+    let other = call(&server).prompt("hello").argument("profile", "other");
+    other.fails_with("not_allowed").mentions("gpt-5").mentions(models);
 }
 
 #[test]
