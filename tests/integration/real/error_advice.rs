@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::kit::call::call;
 use crate::kit::play::Stage;
 use crate::kit::real::PICTURE;
 use crate::kit::setup::{content, error_text, field, home, real, real_release};
@@ -15,21 +16,19 @@ use crate::support::real_codex::{Home, Release};
 use crate::support::scripted_codex;
 
 /// The error of a call, which must be of this kind and give this advice.
-fn trouble(server: &Server, arguments: &Value, kind: &str, leads_to: &str) -> String {
-    let text = error_text(&server.call("codex_chat", arguments)).to_owned();
-    assert!(text.starts_with(&format!("{kind}: ")), "{text}");
-    let (_, next) = text.split_once("\nNext: ").expect("what to do next");
-    assert!(next.contains(leads_to), "{leads_to} is not in: {text}");
-    assert!(!text.contains("<unknown>"), "a stack trace: {text}");
-    text
+fn error(server: &Server, arguments: &Value, kind: &str, advice: &str) -> String {
+    let failure = call(server).arguments(arguments).fails_with(kind).omits("<unknown>");
+    let next = failure.text().split_once("\nNext: ").is_some_and(|(_, next)| next.contains(advice));
+    assert!(next, "it must advise {advice:?}: {failure}");
+    failure.text().to_owned()
 }
 
 /// The error of a turn to which the model responds with this.
-fn answered(release: Release, response: Response, kind: &str, leads_to: &str) -> String {
+fn answered(release: Release, response: Response, kind: &str, advice: &str) -> String {
     let model = Model::start(move |_| response.clone());
     let home = home(&model.url());
     let server = real_release(&home, release).start();
-    trouble(&server, &json!({"prompt": "hello"}), kind, leads_to)
+    error(&server, &json!({"prompt": "hello"}), kind, advice)
 }
 
 fn refusal(code: &str, message: &str) -> Response {
@@ -78,10 +77,10 @@ fn a_picture_in_the_history_that_the_model_refuses_leads_to_a_new_session() {
         fs::write(&picture, PICTURE).expect("the project can be written");
         let server = real_release(&home, release).start();
         let seen = json!({"prompt": "look", "images": [picture]});
-        let text = trouble(&server, &seen, "picture_refused", "without session_id");
+        let text = error(&server, &seen, "picture_refused", "without session_id");
         let session = text.lines().find_map(|line| line.strip_prefix("session_id: "));
         let later = json!({"prompt": "go on", "session_id": session.expect("it has begun")});
-        trouble(&server, &later, "picture_refused", "begin a new one");
+        error(&server, &later, "picture_refused", "begin a new one");
     }
 }
 
@@ -94,7 +93,7 @@ fn a_server_that_codex_requires_is_named_and_can_be_left_out() {
     let hello = json!({"prompt": "hello"});
     for release in Release::ALL {
         let server = real_release(&home, release).start();
-        let text = trouble(&server, &hello, "mcp_server_failed", "--nested-mcp none");
+        let text = error(&server, &hello, "mcp_server_failed", "--nested-mcp none");
         assert!(text.contains("absent: "), "{text}");
         let without = real_release(&home, release).arg("--nested-mcp=none").start();
         content(&without.call("codex_chat", &hello));
@@ -123,7 +122,7 @@ fn a_home_that_codex_cannot_use_is_named() {
 fn assert_home_is_named(home: &Home, release: Release) {
     let server = real_release(home, release).start();
     let hello = json!({"prompt": "hello"});
-    let text = trouble(&server, &hello, "codex_home_unusable", "CODEX_HOME");
+    let text = error(&server, &hello, "codex_home_unusable", "CODEX_HOME");
     assert!(text.contains(&*home.path().to_string_lossy()), "{text}");
 }
 
@@ -152,7 +151,7 @@ fn a_login_that_was_just_renewed_elsewhere_needs_no_user() {
             .env("CODEX_REFRESH_TOKEN_URL_OVERRIDE", renewed_at)
             .start();
         let hello = json!({"prompt": "hello"});
-        trouble(&server, &hello, "refresh_token_used", "Only if it fails again");
+        error(&server, &hello, "refresh_token_used", "Only if it fails again");
     }
 }
 
@@ -226,7 +225,7 @@ fn a_machine_without_room_for_a_process_does_not_report_a_missing_codex() {
     let free = |limit: &usize| limit - numbers.iter().filter(|number| *number < limit).count();
     let most = (3..).find(|limit| free(limit) == 3).expect("numbers go on");
     limit(&server, &format!("--nofile={most}:4096"));
-    let text = trouble(&server, &hello, "cannot_start", "open files");
+    let text = error(&server, &hello, "cannot_start", "open files");
     assert!(text.contains("Too many open files") && !text.contains("install"), "{text}");
     let job = server.call("job_start", &hello);
     let text = error_text(&job);
@@ -240,7 +239,7 @@ fn a_machine_without_room_for_a_process_does_not_report_a_missing_codex() {
     let lines = vec![line; 60];
     let config = json!({"a": lines, "b": lines, "c": lines});
     let text =
-        trouble(&server, &json!({"prompt": "hello", "config": config}), "cannot_start", "fewer");
+        error(&server, &json!({"prompt": "hello", "config": config}), "cannot_start", "fewer");
     assert!(text.contains("Argument list too long"), "{text}");
     content(&server.call("codex_chat", &hello));
 }

@@ -2,38 +2,39 @@
 
 use serde_json::json;
 
+use crate::kit::call::call;
 use crate::kit::play::{Stage, chat};
-use crate::kit::setup::{error_text, field};
+use crate::kit::setup::field;
 
 const SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 
 /// How often a Codex was started for its version, and how often for a turn.
-fn asked_and_started(stage: &Stage) -> (usize, usize) {
+fn versions_and_turns(stage: &Stage) -> (usize, usize) {
     let starts = stage.all_starts();
-    let asked = starts.iter().filter(|start| start["argv"][1] == "--version").count();
-    (asked, starts.len() - asked)
+    let versions = starts.iter().filter(|start| start["argv"][1] == "--version").count();
+    (versions, starts.len() - versions)
 }
 
 #[test]
 fn an_old_codex_is_not_started_for_a_fork() {
     let stage = Stage::new();
     let server = stage.server().env("SCRIPTED_CODEX_VERSION", "codex-cli 0.77.0").start();
-    let arguments = json!({"prompt": "hello", "session_id": SESSION, "fork": true});
+    let hello = call(&server).prompt("hello");
+    let fork = hello.clone().in_session(SESSION).argument("fork", true);
     for _ in 0..3 {
-        let refused = chat(&server, &arguments);
-        let text = error_text(&refused);
-        assert!(text.starts_with("needs_newer_codex: "), "{text}");
-        for part in ["fork", "0.153", "0.77", "Nothing was started"] {
-            assert!(text.contains(part), "{part} is not in {text}");
-        }
+        fork.clone()
+            .fails_with("needs_newer_codex")
+            .about("fork")
+            .mentions("0.153")
+            .mentions("0.77")
+            .mentions("Nothing was started");
     }
-    assert_eq!(asked_and_started(&stage), (1, 0));
+    assert_eq!(versions_and_turns(&stage), (1, 0));
 
-    let refused = server.call("job_start", &arguments);
-    assert!(error_text(&refused).starts_with("needs_newer_codex: "), "{refused}");
+    fork.tool("job_start").fails_with("needs_newer_codex");
     // Everything else works.
-    assert_eq!(field(&chat(&server, &json!({"prompt": "hello"})), "reply"), "done");
-    assert_eq!(asked_and_started(&stage).1, 1);
+    hello.replies("done");
+    assert_eq!(versions_and_turns(&stage).1, 1);
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn a_server_requests_the_version_of_a_codex_once() {
         for call in &calls {
             running.answer(call);
         }
-        assert_eq!(asked_and_started(&stage), (server, server * 6));
+        assert_eq!(versions_and_turns(&stage), (server, server * 6));
     }
 }
 
@@ -59,21 +60,19 @@ fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_reported() {
     std::fs::create_dir(stage.home.path().join("rules")).expect("it is new");
     let old = "codex-cli 0.77.0";
     let server = stage.server().env("SCRIPTED_CODEX_VERSION", old).start();
-    let refused = chat(&server, &json!({"prompt": "hello"}));
-    let text = error_text(&refused);
-    assert!(
-        text.starts_with("needs_newer_codex: sandbox needs Codex 0.153 or newer where"),
-        "{text}"
-    );
-    assert!(text.contains("rules/*.rules") && !text.contains("again without"), "{text}");
-    assert_eq!(asked_and_started(&stage).1, 0);
+    call(&server)
+        .prompt("hello")
+        .fails_with("needs_newer_codex")
+        .about("sandbox needs Codex 0.153 or newer where")
+        .mentions("rules/*.rules")
+        .omits("again without");
+    assert_eq!(versions_and_turns(&stage).1, 0);
     let most = "CODEX_PERSISTENT_MCP_MAX_SANDBOX";
     let open =
         stage.server().env("SCRIPTED_CODEX_VERSION", old).env(most, "danger-full-access").start();
-    let refused = chat(&open, &json!({"prompt": "hello"}));
-    assert!(error_text(&refused).starts_with("needs_newer_codex: "), "{refused}");
-    let full = json!({"prompt": "hello", "sandbox": "danger-full-access"});
-    assert_eq!(field(&chat(&open, &full), "reply"), "done");
+    let hello = call(&open).prompt("hello");
+    hello.clone().fails_with("needs_newer_codex");
+    hello.sandbox("danger-full-access").replies("done");
 }
 
 #[test]
