@@ -94,7 +94,7 @@ impl SmallDisk {
     /// Uses this many bytes, until [`SmallDisk::make_room`].
     pub fn take(&self, bytes: u64) {
         let bytes = usize::try_from(bytes).expect("the disk is small");
-        fs::write(self.folder.join("ballast"), vec![b'.'; bytes]).expect("there is room");
+        fs::write(self.folder.join("ballast"), vec![b'.'; bytes]).expect("the disk has room");
     }
 
     /// Uses all free space but this many bytes.

@@ -19,7 +19,7 @@ pub const DIRS: &str = "CODEX_PERSISTENT_MCP_ALLOWED_DIRS";
 pub const SECRET: &str = "the vault";
 
 pub fn folder(path: &Path) -> PathBuf {
-    fs::create_dir_all(path).expect("the test's folder can be written");
+    fs::create_dir_all(path).expect("the test's folder is writable");
     path.to_owned()
 }
 

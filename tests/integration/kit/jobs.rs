@@ -73,7 +73,7 @@ pub fn waits(pid: Pid) -> u64 {
 /// Waits until no process of the server runs and no session is locked.
 pub fn assert_nothing_left(home: &Home, server: &Server) {
     wait_until("all processes to be gone", || {
-        server.descendants().expect("Linux tells").is_empty()
+        server.descendants().expect("Linux lists processes").is_empty()
     });
     let locks = home.path().join("thread-writer-locks");
     for lock in fs::read_dir(&locks).into_iter().flatten().flatten() {

@@ -93,12 +93,12 @@ impl ByHand {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.0.as_ref().expect("it is taken only by finish").id()
+        self.0.as_ref().expect("only finish takes it").id()
     }
 
     /// Waits for the end of its turn, which must succeed.
     pub fn finish(mut self) {
-        let child = self.0.take().expect("it is taken only by finish");
+        let child = self.0.take().expect("only finish takes it");
         let Output { status, stdout, stderr } =
             child.wait_with_output().expect("Codex is a child of this process");
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));

@@ -19,13 +19,13 @@ pub fn put_recorded(home: &Home, version: &str) {
 }
 
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("the home can be written");
-    for entry in fs::read_dir(from).expect("the records are there").flatten() {
+    fs::create_dir_all(to).expect("the home is writable");
+    for entry in fs::read_dir(from).expect("the records exist").flatten() {
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &to);
         } else {
-            fs::copy(entry.path(), to).expect("the home can be written");
+            fs::copy(entry.path(), to).expect("the home is writable");
         }
     }
 }
@@ -120,15 +120,15 @@ impl Made {
     /// Writes the record.
     pub fn put(&self, home: &Home) {
         let path = self.path(home);
-        fs::create_dir_all(path.parent().expect("it has a folder")).expect("the home is there");
+        fs::create_dir_all(path.parent().expect("it has a folder")).expect("the home exists");
         fs::write(path, self.record()).expect("the folder was just made");
     }
 
     /// Appends to the record.
     pub fn add(&self, home: &Home, text: &str) {
         let file = fs::OpenOptions::new().append(true).open(self.path(home));
-        let mut file = file.expect("the record is there");
-        file.write_all(text.as_bytes()).expect("there is room");
+        let mut file = file.expect("the record exists");
+        file.write_all(text.as_bytes()).expect("the disk has room");
     }
 }
 
@@ -141,7 +141,7 @@ pub fn untouched(home: &Home) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            let modified = modified.expect("the file is there");
+            let modified = modified.expect("the file exists");
             if path.is_dir() {
                 files.push((path.clone(), Vec::new(), modified));
                 folders.push(path);

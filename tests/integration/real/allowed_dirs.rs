@@ -118,7 +118,7 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
         let call = with(last(&fenced.outside), "fork", fork);
         assert_refused(&server, &call, "cwd", DIRS);
         let text = server.call("codex_chat", &call).to_string();
-        assert!(!text.contains(&outside), "the id is not told: {text}");
+        assert!(!text.contains(&outside), "the id is not reported: {text}");
     }
     // Nor is it reported whether there is one.
     assert_refused(&server, &last(&folder(&fenced.home.project().join("empty"))), "cwd", DIRS);
@@ -129,7 +129,7 @@ fn the_last_session_of_a_folder_is_continued_only_if_it_was_never_outside() {
         assert_refused(&server, &call, "continue_last", DIRS);
         for tool in ["codex_chat", "job_start"] {
             let text = server.call(tool, &call).to_string();
-            assert!(!text.contains(&outside), "the id is not told: {text}");
+            assert!(!text.contains(&outside), "the id is not reported: {text}");
         }
     }
     // Nor by a server whose queue is full.
@@ -161,8 +161,8 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
     let elsewhere = folder(&fenced.outside.join("gone"));
     let away = start_session(&free, SECRET, &elsewhere);
     let by_link = start_session(&free, SECRET, &fenced.allowed.join("out/gone"));
-    fs::remove_dir_all(fenced.allowed.join("gone")).expect("it is there");
-    fs::remove_dir_all(elsewhere).expect("it is there");
+    fs::remove_dir_all(fenced.allowed.join("gone")).expect("it exists");
+    fs::remove_dir_all(elsewhere).expect("it exists");
     assert_eq!(listed(&server, &json!({})), [session.as_str()]);
     content(&server.call("codex_session_read", &json!({"session_id": session})));
     for session in [&away, &by_link] {
@@ -296,7 +296,7 @@ fn links_and_dots_lead_out_of_no_allowed_folder() {
         });
         let answer = server.call("codex_chat", &arguments);
         let cwd = Path::new(field(&answer, "cwd"));
-        assert_eq!(cwd, path.canonicalize().expect("it is there"), "the cwd has no links");
+        assert_eq!(cwd, path.canonicalize().expect("it exists"), "the cwd has no links");
     }
 }
 

@@ -88,8 +88,8 @@ fn jobs_that_were_outside_are_not_listed_read_answered_or_stopped() {
 
     assert_eq!(listed(&server), [own.as_str()]);
     let all = server.call("job_notifications", &json!({}));
-    let all_told = content(&all)["notifications"].as_array().expect("a list");
-    let ids: Vec<&str> = all_told.iter().map(|told| text(told, "job_id")).collect();
+    let all_reported = content(&all)["notifications"].as_array().expect("a list");
+    let ids: Vec<&str> = all_reported.iter().map(|reported| text(reported, "job_id")).collect();
     assert_eq!(ids, [own.as_str()], "{all}");
     for job in &jobs {
         let before = pages(&free, &json!({"job_id": job, "raw": true}), 0).0.len();
@@ -228,7 +228,7 @@ fn a_denied_reply_is_refused_at_once_and_does_not_become_a_prompt_of_the_job() {
         }
         assert_eq!(snapshot(&server, &job), before);
         let inbox = fs::read_dir(fenced.home.state().join("jobs").join(&job).join("inbox"));
-        assert_eq!(inbox.expect("it is there").count(), 0);
+        assert_eq!(inbox.expect("it exists").count(), 0);
     }
     server.wait_no_descendants(crate::kit::wait::WAIT).expect("no process was started");
 }
@@ -262,7 +262,7 @@ fn a_job_inside_is_reached_from_its_start_to_its_end() {
     }
     assert_eq!(listed(&server), ids);
     for id in &ids {
-        about_task(&server, "tasks/get", id)["result"]["status"].as_str().expect("it is told");
+        about_task(&server, "tasks/get", id)["result"]["status"].as_str().expect("it is reported");
     }
     // The fork gets another prompt, in its own session.
     reply(&server, &ids[1], "and then?");
@@ -273,9 +273,9 @@ fn a_job_inside_is_reached_from_its_start_to_its_end() {
         content(&server.call("job_events", &json!({"job_id": id})));
     }
     wait_twice(&server, &ids[1]);
-    let told = notifications_of(&server, &ids[1]);
-    assert_eq!(told[0]["session_id"], told[1]["session_id"], "{told:?}");
-    assert_ne!(told[0]["session_id"], session.as_str());
+    let reported = notifications_of(&server, &ids[1]);
+    assert_eq!(reported[0]["session_id"], reported[1]["session_id"], "{reported:?}");
+    assert_ne!(reported[0]["session_id"], session.as_str());
     assert_eq!(listed(&server), ids);
     let cancelled = start_with(&server, &json!({"prompt": "[hang]", "cwd": fenced.allowed}));
     let answer = server.call("job_cancel", &json!({"job_id": cancelled["job_id"]}));
@@ -303,9 +303,12 @@ fn a_session_that_moves_outside_while_a_job_waits_is_not_resumed() {
     ByHand::resume(&fenced.home, &session, "by hand, in the project's folder").finish();
     let asked = fenced.model.requests().len();
     fs::write(&gate, "").expect("writable");
-    let told = wait(&free, text(&job, "job_id"), &job["notification_cursor"]).0;
-    assert_eq!(told["error"]["kind"], "not_allowed", "{told}");
-    assert!(told["error"]["message"].as_str().is_some_and(|said| said.contains(DIRS)), "{told}");
+    let reported = wait(&free, text(&job, "job_id"), &job["notification_cursor"]).0;
+    assert_eq!(reported["error"]["kind"], "not_allowed", "{reported}");
+    assert!(
+        reported["error"]["message"].as_str().is_some_and(|said| said.contains(DIRS)),
+        "{reported}"
+    );
     let requests = fenced.model.requests();
     assert!(!requests[asked..].iter().any(|asked| asked.last_user_text().contains("what was")));
     assert_shut(&server, text(&job, "job_id"));

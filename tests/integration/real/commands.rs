@@ -156,7 +156,7 @@ fn a_prompt_from_stdin_is_in_no_list_of_processes() {
     give(&mut chat, &format!("{secret} [hang]"));
     person.model.wait_for(|request| request.last_user_text().contains(secret));
     let marker = person.home.path().to_str().expect("test paths are text");
-    let running = descendants_of(marker).expect("Linux tells");
+    let running = descendants_of(marker).expect("Linux lists processes");
     assert!(running.len() >= 2, "the program and Codex run: {running:?}");
     assert!(running.iter().all(|process| !process.cmdline.contains(secret)), "{running:?}");
     signal(&chat, Signal::SIGTERM);
@@ -173,8 +173,8 @@ fn a_stopped_chat_leaves_a_session_that_remembers_it() {
         signal(&chat, stop);
         let ran = ended(chat);
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(status), ""), "{}", ran.stderr);
-        let told = format!("error: cancelled: stopped by {stop}\nnext: nothing is lost: ");
-        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+        let reported = format!("error: cancelled: stopped by {stop}\nnext: nothing is lost: ");
+        assert!(ran.stderr.contains(&reported), "{}", ran.stderr);
         let id = session(&ran.stderr);
         assert!(ran.stderr.contains(&format!("chat --session {id} PROMPT\n")), "{}", ran.stderr);
         person.knows_of_the_interruption(id);
@@ -214,9 +214,12 @@ fn a_failure_says_what_to_do_next() {
     let job = person.job("hello");
     let followed = person.run(&["jobs", "follow", &job]);
     assert_eq!((followed.status, followed.stdout.as_str()), (Some(1), ""), "{}", followed.stderr);
-    let told: Vec<&str> =
+    let reported: Vec<&str> =
         followed.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert!(matches!(told[..], [error] if error.starts_with("error: not_logged_in: ")), "{told:?}");
+    assert!(
+        matches!(reported[..], [error] if error.starts_with("error: not_logged_in: ")),
+        "{reported:?}"
+    );
     assert!(followed.stderr.contains("\nnext: run `codex login`"), "{}", followed.stderr);
     let shown = person.show(&job);
     assert!(shown.contains("\nnext       run `codex login`"), "{shown}");
@@ -232,31 +235,33 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     let job = person.job(&format!("all of it\n$ {GATE}\n$ exit 3\n$ {patch}"));
     person.wait_for_file("began");
     let steps = person.home.path().join("steps");
-    let to = File::create(&steps).expect("the home can be written");
+    let to = File::create(&steps).expect("the home is writable");
     let follow = cli::start(person.program(&["jobs", "follow", &job]).stderr(to));
-    let told = || fs::read_to_string(&steps).unwrap_or_default();
-    wait_until("what it runs to be told", || told().contains(&format!("running: {GATE}\n")));
-    assert!(told().contains("\nOne step more.\n"), "{}", told());
+    let reported = || fs::read_to_string(&steps).unwrap_or_default();
+    wait_until("its commands to be reported", || {
+        reported().contains(&format!("running: {GATE}\n"))
+    });
+    assert!(reported().contains("\nOne step more.\n"), "{}", reported());
     let listed = person.run(&["jobs", "--status", "running"]).stdout;
     assert!(listed.contains(&job) && listed.contains("all of it"), "{listed}");
     let shown = person.show(&job);
     assert!(shown.contains("\nsummary    running · 1 turn · 0 commands · 0 files "), "{shown}");
 
-    fs::write(person.home.project().join("go"), "").expect("the project can be written");
+    fs::write(person.home.project().join("go"), "").expect("the project is writable");
     let followed = ended(follow);
     assert_eq!((followed.status, followed.stdout.as_str()), (Some(0), "Did all of it\n"));
-    assert!(told().contains("\nrunning: exit 3\nfailed with 3\n"), "{}", told());
-    assert!(!told().contains("Did all of it"), "the reply is told once: {}", told());
-    let summary = told().lines().last().expect("there are steps").to_owned();
+    assert!(reported().contains("\nrunning: exit 3\nfailed with 3\n"), "{}", reported());
+    assert!(!reported().contains("Did all of it"), "the reply is reported once: {}", reported());
+    let summary = reported().lines().last().expect("there are steps").to_owned();
     let did = "completed · 1 turn · 2 commands (1 failed) · 1 file changed · 400,000 tokens in, \
                80 out · context ";
     let rest = summary.strip_prefix(did).unwrap_or_else(|| panic!("{summary}"));
     let full = rest.split_once(" % full · last event ").unwrap_or_else(|| panic!("{summary}")).0;
-    assert_eq!(full.parse(), Ok(context_percent(&person.home, &told())), "{summary}");
+    assert_eq!(full.parse(), Ok(context_percent(&person.home, &reported())), "{summary}");
 
     let again = person.run(&["jobs", "follow", &job]);
     assert_eq!((again.status, again.stdout.as_str()), (Some(0), "Did all of it\n"));
-    assert_eq!(before_summary(&again.stderr), before_summary(&told()));
+    assert_eq!(before_summary(&again.stderr), before_summary(&reported()));
     let shown = person.show(&job);
     assert!(shown.contains(did) && shown.ends_with("\nresult:\nDid all of it\n"), "{shown}");
     let session = session(&again.stderr);
@@ -274,8 +279,8 @@ fn before_summary(steps: &str) -> &str {
 }
 
 /// From Codex's own record: 100,020 tokens of the model's context window.
-fn context_percent(home: &Home, told: &str) -> u64 {
-    let lines = record(home, session(told));
+fn context_percent(home: &Home, reported: &str) -> u64 {
+    let lines = record(home, session(reported));
     let counts = lines.iter().map(|line| &line["payload"]["info"]["model_context_window"]);
     let window = counts.filter_map(Value::as_u64).next_back().expect("the record has the window");
     100_020 * 100 / window
@@ -333,10 +338,11 @@ fn a_job_that_repeats_itself_looks_stuck() {
     let person = Person::new();
     let job = person.job(&format!("round and round [hang]{}", "\n$ exit 7".repeat(4)));
     let steps = person.home.path().join("steps");
-    let to = File::create(&steps).expect("the home can be written");
+    let to = File::create(&steps).expect("the home is writable");
     let follow = cli::start(person.program(&["jobs", "follow", &job]).stderr(to));
-    wait_until("it to be told", || {
-        fs::read_to_string(&steps).is_ok_and(|told| told.contains("\nlooks stuck: 4 of the last "))
+    wait_until("it to be reported", || {
+        fs::read_to_string(&steps)
+            .is_ok_and(|reported| reported.contains("\nlooks stuck: 4 of the last "))
     });
     // Each of them comes with a message.
     let why = " · looks stuck: 4 of the last 8 steps were the same command: exit 7\n";
@@ -386,7 +392,7 @@ impl Person {
         let at = &mut state["activity"]["last_activity_at"];
         assert!(at.is_string(), "{at} is no point in time");
         *at = past.into();
-        fs::write(self.state_file(job), state.to_string()).expect("it can be written");
+        fs::write(self.state_file(job), state.to_string()).expect("it is writable");
     }
 }
 

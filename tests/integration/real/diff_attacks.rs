@@ -214,7 +214,7 @@ fn a_git_that_hangs_ends_with_the_call() {
     let stage = Stage::new();
     for file in hanging(&stage) {
         let kept = fs::read(&file).expect("git has written it");
-        fs::remove_file(&file).expect("it is there");
+        fs::remove_file(&file).expect("it exists");
         let made = Command::new("mkfifo").arg(&file).status().expect("every system has it");
         assert!(made.success(), "a pipe can be made");
         let server = stage.server().start();
@@ -223,7 +223,7 @@ fn a_git_that_hangs_ends_with_the_call() {
         let text = refused(&stage, &server.call("codex_guard_final", &limited));
         assert!(text.starts_with("timed_out: "), "{}: {text}", file.display());
         assert_eq!(server.wait_no_descendants(WAIT), Ok(()));
-        fs::remove_file(&file).expect("it is there");
+        fs::remove_file(&file).expect("it exists");
         fs::write(&file, kept).expect("writable");
     }
 }

@@ -42,8 +42,8 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
     assert_eq!((text(codex, "status"), text(&codex["details"], "version")), ("ok", "0.171.0"));
     let script = install().script.to_str().expect("test paths are text");
     assert_eq!(codex["details"]["program"], script);
-    let native = install().native.canonicalize().expect("it is there");
-    let started = fs::canonicalize(text(&codex["details"], "started")).expect("it is there");
+    let native = install().native.canonicalize().expect("it exists");
+    let started = fs::canonicalize(text(&codex["details"], "started")).expect("it exists");
     assert_eq!(started, native);
     assert_eq!(text(check(&report, "login"), "status"), "ok", "the stand-in wants no login");
 
@@ -109,9 +109,9 @@ fn a_model_that_is_not_reachable_by_websocket_is_reported_with_a_fix() {
     assert_eq!(said(&report), None, "nothing is asked without --live");
     let (status, report) = examined(&home, &["--live"]);
     assert_eq!((status, text(check(&report, "live"), "status")), (Some(0), "ok"), "{report:#}");
-    let told = said(&report).unwrap_or_else(|| panic!("it is not told: {report:#}"));
-    assert_eq!(text(&told, "status"), "warning");
-    assert!(text(&told, "fix").contains("supports_websockets = false"), "{told}");
+    let reported = said(&report).unwrap_or_else(|| panic!("it is not reported: {report:#}"));
+    assert_eq!(text(&reported, "status"), "warning");
+    assert!(text(&reported, "fix").contains("supports_websockets = false"), "{reported}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn everything_is_in_order_once_the_fixes_are_made() {
         let line = fix.strip_prefix("write ").and_then(|fix| fix.strip_suffix(&end));
         let line = line.unwrap_or_else(|| panic!("no line to write: {fix}"));
         let table = "[mcp_servers.mine]\n";
-        let text = fs::read_to_string(&config).expect("it is there");
+        let text = fs::read_to_string(&config).expect("it exists");
         let mended = text.replace(table, &format!("{table}{line}\n"));
         fs::write(&config, mended).expect("writable");
     }

@@ -19,7 +19,7 @@ fn a_machine_without_sandboxes_is_a_problem_with_a_fix() {
         let can = run(cli::program(&home, codex, &["doctor", "--json"]));
         let can = parsed(&can.stdout)[0].clone();
         assert_eq!(check(&can, "sandbox")["status"], "ok", "{release:?}: {can:#}");
-        let written = home.project().read_dir().expect("it is there").count();
+        let written = home.project().read_dir().expect("it exists").count();
         assert_eq!(written, 0, "nothing is written");
         if !can_be_made(&WITHOUT, &home) {
             return;

@@ -74,7 +74,7 @@ fn a_picture_in_the_history_that_the_model_refuses_leads_to_a_new_session() {
         });
         let home = home(&model.url());
         let picture = home.project().join("a.png");
-        fs::write(&picture, PICTURE).expect("the project can be written");
+        fs::write(&picture, PICTURE).expect("the project is writable");
         let server = real_release(&home, release).start();
         let seen = json!({"prompt": "look", "images": [picture]});
         let text = error(&server, &seen, "picture_refused", "without session_id");
@@ -145,7 +145,7 @@ fn a_login_that_was_just_renewed_elsewhere_needs_no_user() {
         let home = home(&model.url());
         home.append_config("cli_auth_credentials_store = \"file\"");
         home.append_config("model_providers.stand-in.requires_openai_auth = true");
-        fs::write(home.path().join("auth.json"), LOGIN).expect("the home can be written");
+        fs::write(home.path().join("auth.json"), LOGIN).expect("the home is writable");
         let renewed_at = format!("{}/responses", model.url());
         let server = real_release(&home, release)
             .env("CODEX_REFRESH_TOKEN_URL_OVERRIDE", renewed_at)
@@ -166,7 +166,7 @@ fn locked_out(stage: &Stage, times: u32) -> Server {
         count = count.display(),
         scripted = scripted_codex().display(),
     );
-    fs::write(&program, text).expect("the home can be written");
+    fs::write(&program, text).expect("the home is writable");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
     stage.server().env("CODEX_BIN", &program).start()
 }
@@ -190,7 +190,7 @@ fn without_a_folder_for_its_files_a_guard_names_it_and_a_chat_goes_on() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let state = home.project().join("file");
-    fs::write(&state, "").expect("the project can be written");
+    fs::write(&state, "").expect("the project is writable");
     let server = real(&home).env("CODEX_PERSISTENT_MCP_STATE_DIR", state.join("state")).start();
     let hello = json!({"prompt": "hello"});
     content(&server.call("codex_chat", &hello));

@@ -124,7 +124,7 @@ impl Rig {
 
 /// Makes a git repository with one commit.
 pub(crate) fn repository(dir: &Path) {
-    fs::create_dir_all(dir).expect("the test's folder can be written");
+    fs::create_dir_all(dir).expect("the test's folder is writable");
     git(dir, &["init", "-q"]);
     fs::write(dir.join("file"), "one\n").expect("writable");
     git(dir, &["add", "."]);

@@ -139,12 +139,12 @@ fn a_fork_keeps_directory_and_sandbox_of_its_original_unless_the_call_sets_them(
         "sandbox",
         "read-only",
     );
-    let told = server.call("codex_chat", &arguments);
+    let reported = server.call("codex_chat", &arguments);
     let here = (home.project().to_owned(), "read-only".to_owned());
-    assert_eq!(last_turn(&home, field(&told, "session_id")), here);
+    assert_eq!(last_turn(&home, field(&reported, "session_id")), here);
     // The fork's own options hold from now on, and not the original's.
-    go_on(&server, field(&told, "session_id"), "go on");
-    assert_eq!(last_turn(&home, field(&told, "session_id")), here);
+    go_on(&server, field(&reported, "session_id"), "go on");
+    assert_eq!(last_turn(&home, field(&reported, "session_id")), here);
     go_on(&server, &original, "go on");
     assert_eq!(last_turn(&home, &original), (inner, "workspace-write".into()));
 }

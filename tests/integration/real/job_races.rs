@@ -32,7 +32,7 @@ fn two(home: &Home) -> [Server; 2] {
 fn two_left(home: &Home, servers: &[Server; 2]) {
     // Either server may have started the job's process.
     wait_until("all processes to be gone", || {
-        servers.iter().all(|server| server.descendants().expect("Linux tells").is_empty())
+        servers.iter().all(|server| server.descendants().expect("Linux lists processes").is_empty())
     });
     servers.iter().for_each(|server| assert_nothing_left(home, server));
 }
@@ -234,7 +234,9 @@ fn a_signal_to_a_job_s_process_interrupts_the_turn_and_the_job_can_continue() {
     let (ending, _) = wait(&server, id, &cursor);
     assert_eq!((text(&ending, "status"), text(&ending, "session_id")), ("completed", session));
     assert!(text(&ending, "result").contains("\ngo on\n"), "{ending}");
-    wait_until("all to be gone", || server.descendants().expect("Linux tells").is_empty());
-    assert_eq!(notifications_of(&server, id).len(), 2, "each end is told once");
+    wait_until("all to be gone", || {
+        server.descendants().expect("Linux lists processes").is_empty()
+    });
+    assert_eq!(notifications_of(&server, id).len(), 2, "each ending is reported once");
     assert_eq!(runners(&home, id), 2);
 }

@@ -32,17 +32,17 @@ fn a_job_outlives_its_killed_server_and_is_waited_for_read_and_answered_from_ano
     let listed = second.call("job_list", &json!({}));
     assert_eq!(content(&listed)["jobs"][0]["job_id"], id);
     fs::write(&path, "").expect("writable");
-    let (told, cursor) = wait(&second, id, &job["notification_cursor"]);
-    assert_eq!(text(&told, "status"), "completed");
-    assert!(text(&told, "result").trim_end().ends_with("opened"), "{told}");
+    let (reported, cursor) = wait(&second, id, &job["notification_cursor"]);
+    assert_eq!(text(&reported, "status"), "completed");
+    assert!(text(&reported, "result").trim_end().ends_with("opened"), "{reported}");
     let events = second.call("job_events", &json!({"job_id": id, "types": ["command_execution"]}));
     let events = content(&events)["events"].as_array().expect("a list").clone();
     assert_eq!(events.len(), 1, "no event is lost or doubled: {events:?}");
     assert!(text(&events[0], "output").contains("opened"), "{events:?}");
 
     second.call("job_reply", &json!({"job_id": id, "prompt": "and now?"}));
-    let (told, _) = wait(&second, id, &cursor);
-    assert!(text(&told, "result").contains("\nand now?\n"), "{told}");
+    let (reported, _) = wait(&second, id, &cursor);
+    assert!(text(&reported, "result").contains("\nand now?\n"), "{reported}");
     let job = snapshot(&second, id);
     assert_eq!((&job["turns"], text(&job, "session_id")), (&json!(2), session));
     assert_nothing_left(&home, &first);
@@ -68,8 +68,8 @@ fn a_job_is_cancelled_from_another_server_and_can_be_continued() {
     assert_nothing_left(&home, &first);
     let reply =
         content(&first.call("job_reply", &json!({"job_id": id, "prompt": "go on"}))).clone();
-    let (told, _) = wait(&first, id, &reply["notification_cursor"]);
-    assert!(text(&told, "result").contains("\ngo on\n"), "{told}");
+    let (reported, _) = wait(&first, id, &reply["notification_cursor"]);
+    assert!(text(&reported, "result").contains("\ngo on\n"), "{reported}");
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn a_reply_that_interrupts_is_next_and_the_session_remembers_the_interruption() 
     server.call("job_reply", &json!({"job_id": id, "prompt": "wait your turn"}));
     let hurry = json!({"job_id": id, "prompt": "this first", "interrupt": true});
     server.call("job_reply", &hurry);
-    let (told, cursor) = wait(&server, id, &job["notification_cursor"]);
-    assert!(text(&told, "result").contains("\nthis first\n"), "{told}");
-    let (told, _) = wait(&server, id, &cursor);
-    assert!(text(&told, "result").contains("\nwait your turn\n"), "{told}");
+    let (reported, cursor) = wait(&server, id, &job["notification_cursor"]);
+    assert!(text(&reported, "result").contains("\nthis first\n"), "{reported}");
+    let (reported, _) = wait(&server, id, &cursor);
+    assert!(text(&reported, "result").contains("\nwait your turn\n"), "{reported}");
     let lines = record(&home, text(&job, "session_id"));
     let all: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let at = |what: &str| all.find(what).unwrap_or_else(|| panic!("no {what} in {all}"));
@@ -103,8 +103,8 @@ fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
     let job = start_blocked(&home, &server);
     let id = text(&job, "job_id");
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
-    let (told, cursor) = wait(&server, id, &job["notification_cursor"]);
-    assert_eq!((text(&told, "status"), text(&told, "job_id")), ("interrupted", id));
+    let (reported, cursor) = wait(&server, id, &job["notification_cursor"]);
+    assert_eq!((text(&reported, "status"), text(&reported, "job_id")), ("interrupted", id));
     let second = real(&home).start();
     let job = snapshot(&second, id);
     assert_eq!(
@@ -113,12 +113,12 @@ fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
     );
     assert!(text(&job, "resume_command").contains(" codex resume "));
     let again = second.call("job_notifications", &json!({"job_ids": [id]}));
-    assert_eq!(content(&again)["cursor"], cursor, "it is told once: {again}");
+    assert_eq!(content(&again)["cursor"], cursor, "it is reported once: {again}");
     assert_nothing_left(&home, &server);
     let reply = json!({"job_id": id, "prompt": "go on"});
     let reply = content(&second.call("job_reply", &reply)).clone();
-    let (told, _) = wait(&second, id, &reply["notification_cursor"]);
-    assert!(text(&told, "result").contains("\ngo on\n"), "{told}");
+    let (reported, _) = wait(&second, id, &reply["notification_cursor"]);
+    assert!(text(&reported, "result").contains("\ngo on\n"), "{reported}");
 }
 
 #[test]
@@ -129,7 +129,9 @@ fn a_job_is_interrupted_after_a_reboot() {
     let job = start_blocked(&home, &server);
     let id = text(&job, "job_id");
     kill(runner(&home, id), Signal::SIGKILL).expect("it runs");
-    wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
+    wait_until("Codex to be gone", || {
+        server.descendants().expect("Linux lists processes").is_empty()
+    });
     // After a reboot another process has its id: this one, with another start time.
     let file = home.state().join("jobs").join(id).join("state.json");
     let mut state: Value =
@@ -207,7 +209,7 @@ fn a_record_that_is_cut_at_any_byte_of_its_last_entries_is_read() {
             if with_state {
                 fs::write(&state, &saved).expect("writable");
             } else {
-                fs::remove_file(&state).expect("it is there");
+                fs::remove_file(&state).expect("it exists");
             }
             let answer = server.call("job_events", &events);
             let answer = content(&answer);

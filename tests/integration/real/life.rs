@@ -108,8 +108,8 @@ fn broken_off(cause: Cause, during: During, started: Started) {
         arguments["timeout_ms"] = json!(patient(TOTAL).as_millis());
     }
     let call = server.begin_call("codex_chat", &arguments);
-    let told = server.wait_progress(&call, |message| message.starts_with("session "));
-    let session = told.split(' ').nth(1).expect("the session's id").to_owned();
+    let reported = server.wait_progress(&call, |message| message.starts_with("session "));
+    let session = reported.split(' ').nth(1).expect("the session's id").to_owned();
     model.wait_for(|request| request.last_user_text().contains("Remember seven."));
     if during == During::Command {
         wait_until_command_runs(&server);

@@ -59,7 +59,7 @@ impl Picker {
 
     /// Whether this word has been on the screen.
     fn shows(&self, word: &str) -> bool {
-        let shown = self.shown.lock().expect("nobody panics with it");
+        let shown = self.shown.lock().expect("nothing panics while it holds this lock");
         shown.windows(word.len()).any(|part| part == word.as_bytes())
     }
 
@@ -80,7 +80,7 @@ fn watch(mut screen: File, to: &Mutex<Vec<u8>>) {
     let mut chunk = vec![0; 64 << 10];
     while let Ok(length @ 1..) = screen.read(&mut chunk) {
         let part = &chunk[..length];
-        to.lock().expect("nobody panics with it").extend_from_slice(part);
+        to.lock().expect("nothing panics while it holds this lock").extend_from_slice(part);
         for (question, answer) in QUESTIONS {
             if part.windows(question.len()).any(|part| part == question) {
                 // Nobody reads it after Codex has exited.
@@ -187,7 +187,7 @@ fn a_listed_session_can_be_resumed_and_so_can_its_earlier_and_later_forks() {
         list.into_iter().find(|found| found["session_id"] == id).expect("it is found")
     };
     assert_eq!(found(&session)["source"], "exec");
-    std::fs::write(home.project().join("go"), "").expect("the project can be written");
+    std::fs::write(home.project().join("go"), "").expect("the project is writable");
     field(&server.answer(&call)["result"], "reply");
     wait_until_listed(&home, &session);
 

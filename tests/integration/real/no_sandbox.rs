@@ -80,9 +80,12 @@ fn commands_that_did_not_run_are_a_warning_with_a_fix() {
         for sandbox in ["read-only", "workspace-write"] {
             let call = json!({"prompt": "[run ls]", "sandbox": sandbox});
             let answer = server.call("codex_chat", &call);
-            let told = warnings(&answer);
-            assert!(told.contains("1 command of Codex's did not run"), "{release:?}: {answer}");
-            assert!(told.contains("user namespaces") && !told.contains("seems to"), "{told}");
+            let reported = warnings(&answer);
+            assert!(reported.contains("1 command of Codex's did not run"), "{release:?}: {answer}");
+            assert!(
+                reported.contains("user namespaces") && !reported.contains("seems to"),
+                "{reported}"
+            );
         }
         let nothing = server.call("codex_chat", &json!({"prompt": "hello"}));
         assert!(content(&nothing)["warnings"].is_null(), "{nothing}");
@@ -111,14 +114,17 @@ fn a_failed_patch_is_not_blamed_on_the_request() {
             server.call("codex_chat", &json!({"prompt": prompt, "sandbox": "workspace-write"}))
         };
         // Codex does not give the reason for a patch alone.
-        let told = warnings(&call("hello"));
-        assert!(told.contains("1 patch") && told.contains("codex-persistent-mcp doctor"), "{told}");
-        let told = warnings(&call("[first a command]"));
+        let reported = warnings(&call("hello"));
         assert!(
-            told.contains("1 command of Codex's did not run and 1 patch was not made"),
-            "{told}"
+            reported.contains("1 patch") && reported.contains("codex-persistent-mcp doctor"),
+            "{reported}"
         );
-        assert!(!told.contains("add_dirs"), "{told}");
+        let reported = warnings(&call("[first a command]"));
+        assert!(
+            reported.contains("1 command of Codex's did not run and 1 patch was not made"),
+            "{reported}"
+        );
+        assert!(!reported.contains("add_dirs"), "{reported}");
     }
 }
 
@@ -133,18 +139,21 @@ fn a_guard_does_not_approve_what_it_could_not_see() {
     let answer = blind.call("codex_guard_final", &work);
     assert!(content(&answer)["verdict"].is_null(), "{answer}");
     assert_eq!(content(&answer)["review"], "All is well.");
-    let told = warnings(&answer);
-    assert!(told.contains("did not run") && told.contains("there is no verdict"), "{told}");
+    let reported = warnings(&answer);
+    assert!(
+        reported.contains("did not run") && reported.contains("there is no verdict"),
+        "{reported}"
+    );
 }
 
 /// Expects a completed turn whose command did not run, with the reason and a fix.
 fn assert_not_run(server: &Server, why: &str, helps: &str) {
     let call = json!({"prompt": "[run ls]", "sandbox": "workspace-write"});
     let answer = server.call("codex_chat", &call);
-    let told = warnings(&answer);
-    assert!(told.contains("1 command of Codex's did not run"), "{answer}");
-    assert!(told.contains(why) && told.contains(helps), "{told}");
-    assert!(!told.contains("seems to"), "{told}");
+    let reported = warnings(&answer);
+    assert!(reported.contains("1 command of Codex's did not run"), "{answer}");
+    assert!(reported.contains(why) && reported.contains(helps), "{reported}");
+    assert!(!reported.contains("seems to"), "{reported}");
 }
 
 #[test]
@@ -219,10 +228,10 @@ fn a_job_reports_it_while_it_runs() {
     wait_until("the warning", || snapshot(&server, id)["warnings"].is_array());
     let running = snapshot(&server, id);
     assert_eq!(running["status"], "running");
-    let told = running["warnings"].to_string();
+    let reported = running["warnings"].to_string();
     assert!(
-        told.contains("did not run") && told.contains("pivot_root: Invalid argument"),
-        "{told}"
+        reported.contains("did not run") && reported.contains("pivot_root: Invalid argument"),
+        "{reported}"
     );
     server.call("job_cancel", &json!({"job_id": id}));
 }

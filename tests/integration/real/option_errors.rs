@@ -20,7 +20,7 @@ use crate::support::real_codex::{Home, Release};
 fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
     let file = |name: &str, bytes: &[u8]| {
         let path = home.project().join(name);
-        fs::write(&path, bytes).expect("the project can be written");
+        fs::write(&path, bytes).expect("the project is writable");
         path
     };
     let picture = file("a.png", PICTURE);
@@ -124,7 +124,7 @@ fn an_unusable_option_is_named_and_nothing_is_started() {
         );
     }
     assert!(model.requests().is_empty());
-    assert!(server.descendants().expect("Linux tells").is_empty());
+    assert!(server.descendants().expect("Linux lists processes").is_empty());
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn each_release_accepts_all_approval_policies_but_the_one_that_it_has_dropped() 
         assert_eq!(model.requests().len(), asked, "nothing was asked");
         // The server overrides it where it is in the configuration.
         let config = home.path().join("config.toml");
-        let text = fs::read_to_string(&config).expect("it is there");
+        let text = fs::read_to_string(&config).expect("it exists");
         fs::write(&config, format!("approval_policy = \"untrusted\"\n{text}")).expect("writable");
         hello.succeeds().has("effective.approval_policy", "never");
     }

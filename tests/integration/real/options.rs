@@ -86,7 +86,7 @@ fn pictures_are_shown_to_the_model() {
     // Names that would be flags, or several names, if they were not separated.
     let paths = ["-c x.png", "\"two\" words\nand a line.png"].map(|name| home.project().join(name));
     for path in &paths {
-        fs::write(path, PICTURE).expect("the project can be written");
+        fs::write(path, PICTURE).expect("the project is writable");
     }
     for Asked { way, request, .. } in each_way(&model, &server, &json!({"images": paths})) {
         let images = request.images();
@@ -163,9 +163,9 @@ fn base_instructions_replace_those_of_codex() {
     let mine = "You dig.\n\"Quietly\", 'and' \\deep ünder #1\n[sandbox]\n";
     let options = json!({"base_instructions": mine});
     for Asked { way, request, .. } in each_way(&model, &server, &options) {
-        let told = request.instructions();
-        assert!(told.iter().any(|text| text.trim() == mine.trim()), "{way}: {told:?}");
-        assert!(!told.iter().any(|text| text.contains(&beginning)), "{way}: {told:?}");
+        let reported = request.instructions();
+        assert!(reported.iter().any(|text| text.trim() == mine.trim()), "{way}: {reported:?}");
+        assert!(!reported.iter().any(|text| text.contains(&beginning)), "{way}: {reported:?}");
     }
     // Codex itself would forget them after a turn of a session that has others. The job does not.
     let session = field(&begun, "session_id");
@@ -320,10 +320,9 @@ fn files_for_codex_are_private_and_removed_afterwards() {
         let found = files();
         assert_eq!(found.len(), 2, "{found:?}");
         for file in found {
-            let mode = file.metadata().expect("it is there").permissions().mode();
+            let mode = file.metadata().expect("it exists").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", file.path().display());
-            let folder =
-                fs::metadata(file.path().parent().expect("a folder")).expect("it is there");
+            let folder = fs::metadata(file.path().parent().expect("a folder")).expect("it exists");
             assert_eq!(folder.permissions().mode() & 0o777, 0o700);
         }
         if tool == "codex_chat" {

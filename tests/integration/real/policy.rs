@@ -375,7 +375,7 @@ fn a_user_s_permission_profile_opens_nothing() {
 fn a_project_that_is_trusted_opens_nothing() {
     let rig = Rig::new();
     let codex = rig.home.project().join(".codex");
-    fs::create_dir_all(codex.join("rules")).expect("the project can be written");
+    fs::create_dir_all(codex.join("rules")).expect("the project is writable");
     fs::write(codex.join("config.toml"), "sandbox_mode = \"danger-full-access\"\n")
         .expect("writable");
     let allow = "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n";
@@ -398,7 +398,7 @@ fn read_only_can_be_the_highest_sandbox() {
     let session = first.session();
     let inside = rig.home.project().join("in-project");
     assert!(inside.exists());
-    fs::remove_file(&inside).expect("it is there");
+    fs::remove_file(&inside).expect("it exists");
     let job = run_job(&before, &arguments);
     fs::remove_file(&inside).expect("the job has made it again");
     assert_nothing_left(&rig.home, &before);

@@ -48,7 +48,7 @@ fn no_text_for_the_model_is_on_a_command_line_or_in_the_log() {
         });
         let call = server.begin_call(tool, &arguments);
         model.wait_for(|request| request.last_user_text().contains(WORD));
-        let running = server.descendants().expect("Linux tells");
+        let running = server.descendants().expect("Linux lists processes");
         assert!(running.iter().any(|process| process.cmdline.contains(" exec ")), "{running:?}");
         for process in running {
             assert!(!process.cmdline.contains(WORD), "{}", process.cmdline);
@@ -205,7 +205,7 @@ fn a_setting_that_is_a_text_for_the_model_is_refused_with_an_alternative() {
 
     // Other keys in them still work, and so do paths and switches with such names.
     let file = home.project().join("my instructions.md");
-    fs::write(&file, "You dig.").expect("the project can be written");
+    fs::write(&file, "You dig.").expect("the project is writable");
     let config = json!({
         "model_instructions_file": file,
         "include_environment_context": false,
@@ -217,7 +217,7 @@ fn a_setting_that_is_a_text_for_the_model_is_refused_with_an_alternative() {
                            "extra_arguments": ["-c", "hide_agent_reasoning=true", "--ignore-rules"]});
     content(&server.call("codex_chat", &arguments));
     let asked = model.wait_for(|request| request.last_user_text().contains("word-fine"));
-    assert!(asked.instructions().iter().any(|told| told.trim() == "You dig."));
+    assert!(asked.instructions().iter().any(|reported| reported.trim() == "You dig."));
 }
 
 #[test]

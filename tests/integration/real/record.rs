@@ -304,12 +304,12 @@ fn following_a_job_shows_what_the_stream_leaves_out() {
         .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
         .output()
         .expect("the program can be started");
-    let told = String::from_utf8_lossy(&output.stderr);
+    let reported = String::from_utf8_lossy(&output.stderr);
     let edit = format!("could not edit {outside}");
     for part in [&*touch, &*edit, "1 command and 1 patch"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(reported.contains(part), "{part}: {reported}");
     }
-    assert!(!told.contains("Done"), "the reply is told once: {told}");
+    assert!(!reported.contains("Done"), "the reply is reported once: {reported}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "Done\n");
 }
 
@@ -359,12 +359,12 @@ fn the_warning_suggests_only_what_is_allowed() {
     let (touch, _) = outside();
     let model = Model::start(does(vec![Item::shell(&*touch)]));
     let home = home(&model.url());
-    let told = |most: &str, tool: &str, ask: &Value| {
+    let reported = |most: &str, tool: &str, ask: &Value| {
         let server = real_release(&home, Release::Newest).env(MAX_SANDBOX, most).start();
         let answer = server.call(tool, ask);
         let warnings = warnings(&answer);
-        let told = warnings.iter().find(|warning| warning.contains("1 command of Codex's"));
-        told.unwrap_or_else(|| panic!("no refusal is told: {answer:#}")).to_string()
+        let reported = warnings.iter().find(|warning| warning.contains("1 command of Codex's"));
+        reported.unwrap_or_else(|| panic!("no refusal is reported: {answer:#}")).to_string()
     };
     let ask = |sandbox: &str| json!({"prompt": "Do it.", "sandbox": sandbox});
     let (full, write, read) = ("danger-full-access", "workspace-write", "read-only");
@@ -377,16 +377,16 @@ fn the_warning_suggests_only_what_is_allowed() {
         (full, ask(write), write, "sandbox: \"danger-full-access\"", MAX_SANDBOX),
         (write, ask(write), write, MAX_SANDBOX, "sandbox:"),
     ] {
-        let told = told(most, "codex_chat", &ask);
+        let reported = reported(most, "codex_chat", &ask);
         assert!(
-            told.starts_with(&format!("The turn ran in the sandbox {sandbox}, ")),
-            "{most}, {ask}: {told}"
+            reported.starts_with(&format!("The turn ran in the sandbox {sandbox}, ")),
+            "{most}, {ask}: {reported}"
         );
-        assert!(told.contains(has) && !told.contains(has_not), "{most}: {told}");
+        assert!(reported.contains(has) && !reported.contains(has_not), "{most}: {reported}");
     }
     // A guard changes nothing, so repeating it in another sandbox is not suggested.
-    let told = told(full, "codex_guard_final", &json!({"change_summary": "It is done."}));
-    assert!(told.contains("read-only") && !told.contains("again"), "{told}");
+    let reported = reported(full, "codex_guard_final", &json!({"change_summary": "It is done."}));
+    assert!(reported.contains("read-only") && !reported.contains("again"), "{reported}");
 }
 
 #[test]

@@ -63,8 +63,8 @@ fn begun(home: &Home, release: Release) -> String {
 fn goes_on(release: Release, version: &str) {
     let model = Model::start(obey);
     let home = home(&model.url());
-    let directory = home.project().canonicalize().expect("it is there").join("below");
-    fs::create_dir(&directory).expect("the project can be written");
+    let directory = home.project().canonicalize().expect("it exists").join("below");
+    fs::create_dir(&directory).expect("the project is writable");
     let first = real_release(&home, release).start().call(
         "codex_chat",
         &json!({"prompt": "Remember seven.", "cwd": directory, "sandbox": "workspace-write"}),
@@ -134,8 +134,8 @@ fn is_taken_back(release: Release) {
     let prompt = format!("Remember seven. [run touch {}; sleep 300]", begun.display());
     let arguments = json!({"prompt": prompt, "sandbox": "workspace-write"});
     let call = server.begin_call("codex_chat", &arguments);
-    let told = server.wait_progress(&call, |message| message.starts_with("session "));
-    let session = told.split(' ').nth(1).expect("the session's id");
+    let reported = server.wait_progress(&call, |message| message.starts_with("session "));
+    let session = reported.split(' ').nth(1).expect("the session's id");
     wait_for(&begun);
 
     server.cancel(&call);

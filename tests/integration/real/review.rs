@@ -71,7 +71,7 @@ fn the_diff_to_review_is_checked_against_git_before_codex_starts() {
         assert!(text.starts_with("bad_input: diff "), "{diff}: {text}");
         text
     };
-    let here = project.canonicalize().expect("it is there");
+    let here = project.canonicalize().expect("it exists");
     let inside = here.ancestors().any(|dir| dir.join(".git").exists());
     if !inside {
         refused("uncommitted");

@@ -263,7 +263,7 @@ fn the_native_program_is_started_in_place_of_the_script_with_the_same_result() {
     let codex = real_codex::install();
     let shortened = by_program(&home, &codex.script);
     let by_script = by_program(&home, &by_script());
-    assert!(!by_script.1.is_empty(), "Codex is not told how it was installed");
+    assert!(!by_script.1.is_empty(), "Codex does not know how it was installed");
     assert_eq!(shortened, by_script);
     assert_eq!(by_program(&home, &codex.native).0, by_script.0);
 

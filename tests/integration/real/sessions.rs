@@ -59,14 +59,14 @@ fn sessions_of_a_tool_and_of_a_user_are_found_read_and_resumed() {
     assert_eq!(listed[0]["forked_from"], id, "{listed:?}");
     assert_eq!((&listed[1]["session_id"], &listed[1]["turns"]), (&json!(id), &json!(2)));
     assert_eq!(listed[1]["first_prompt"], "asked by a person");
-    let told = said(&server, &id);
+    let reported = said(&server, &id);
     assert_eq!(
-        (told[0].1.as_str(), told[2].1.as_str()),
+        (reported[0].1.as_str(), reported[2].1.as_str()),
         ("asked by a person", "and an agent goes on")
     );
-    assert_eq!(told.len(), 4, "{told:?}");
-    let told = said(&server, field(&chat, "session_id"));
-    assert_eq!(told[1], ("command".into(), "echo made".into()));
+    assert_eq!(reported.len(), 4, "{reported:?}");
+    let reported = said(&server, field(&chat, "session_id"));
+    assert_eq!(reported[1], ("command".into(), "echo made".into()));
     assert_eq!(untouched(&home), before, "nothing in Codex's store is touched");
 }
 

@@ -67,11 +67,11 @@ impl Scene {
     fn on(release: Release) -> Self {
         let model = Model::start(in_steps);
         let home = home(&model.url());
-        let project = home.project().canonicalize().expect("it is there");
+        let project = home.project().canonicalize().expect("it exists");
         let [outer, outside] = ["outer", "outside"].map(|name| project.join(name));
         let inner = outer.join("inner");
         for folder in [&inner, &outside] {
-            fs::create_dir_all(folder).expect("the project can be written");
+            fs::create_dir_all(folder).expect("the project is writable");
         }
         Self { model, home, outer, inner, outside, release }
     }
@@ -111,7 +111,7 @@ impl Scene {
     }
 
     fn release(&self, name: &str) {
-        fs::write(self.mark(name), "").expect("the folder is there");
+        fs::write(self.mark(name), "").expect("the folder exists");
     }
 
     /// Waits until the victim's turn has started.
@@ -336,7 +336,7 @@ fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere() {
 fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on(release: Release) {
     let folder_of = |scene: &Scene| {
         let tmpdir = scene.outer.join("a/deep");
-        fs::create_dir_all(&tmpdir).expect("the folder can be written");
+        fs::create_dir_all(&tmpdir).expect("the folder is writable");
         tmpdir
     };
     let scene = Scene::on(release);
@@ -358,7 +358,7 @@ fn a_turn_does_not_lead_its_own_folder_for_temporary_files_elsewhere_on(release:
     scene.assert_unharmed(Target::CodexHome);
     // By a link in its folder, the turn could lead it anywhere too.
     let linked = scene.outer.join("linked");
-    symlink(&scene.outside, &linked).expect("the folder can be written");
+    symlink(&scene.outside, &linked).expect("the folder is writable");
     let server = scene.builder().env("TMPDIR", &linked).start();
     let target = scene.home.path().display();
     let link = linked.display();
@@ -372,7 +372,7 @@ struct InTmp(PathBuf);
 
 impl InTmp {
     fn new(name: &str) -> Self {
-        let folder = Path::new("/tmp").canonicalize().expect("it is there");
+        let folder = Path::new("/tmp").canonicalize().expect("it exists");
         // Tests run side by side, in one process.
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let made = MADE.fetch_add(1, Ordering::Relaxed);
@@ -491,7 +491,7 @@ fn a_folder_around_the_directory_is_refused_or_omitted() {
 fn folders_are_compared_by_their_real_paths() {
     let scene = Scene::new();
     let link = scene.outside.join("to-inner");
-    symlink(&scene.inner, &link).expect("the folder can be written");
+    symlink(&scene.inner, &link).expect("the folder is writable");
     let server = scene.builder().start();
     let victim = begin(&server, &writes(&link, &scene.victim()));
     scene.victim_begun();

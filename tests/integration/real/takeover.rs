@@ -21,14 +21,14 @@ use crate::support::real_codex::{Release, install};
 /// only a home directory.
 fn take_over(command: &str, user: &Path, dir: &Path) {
     let programs = user.join("bin");
-    fs::create_dir_all(&programs).expect("the test's folder can be written");
+    fs::create_dir_all(&programs).expect("the test's folder is writable");
     let codex = programs.join("codex");
     if !codex.exists() {
         std::os::unix::fs::symlink(&install().native, &codex).expect("it is new");
     }
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", programs.display());
     let prompt = user.join("prompt");
-    fs::write(&prompt, "Mine now.").expect("the test's folder can be written");
+    fs::write(&prompt, "Mine now.").expect("the test's folder is writable");
     let exec = command.replace(" codex resume ", " codex exec --skip-git-repo-check resume ");
     let exec = exec
         .strip_prefix("codex resume ")
@@ -79,7 +79,7 @@ fn the_usual_home_is_not_named() {
     let model = Model::start(echo);
     let home = home(&model.url());
     let user = home.project().with_file_name("user");
-    fs::create_dir_all(&user).expect("the test's folder can be written");
+    fs::create_dir_all(&user).expect("the test's folder is writable");
     std::os::unix::fs::symlink(home.path(), user.join(".codex")).expect("it is new");
     let named = real(&home).env("HOME", &user).start();
     let usual = real(&home).env("HOME", &user).env_remove("CODEX_HOME").start();
@@ -117,7 +117,7 @@ fn pictures_are_seen_whatever_their_path() {
         let pictures = ["c,d.png", "e.png"].map(|name| folder.join(name));
         let plain = home.project().join("f.png");
         for picture in pictures.iter().chain([&plain]) {
-            fs::write(picture, PICTURE).expect("the project can be written");
+            fs::write(picture, PICTURE).expect("the project is writable");
         }
         let server = real_release(&home, release).start();
         let [first, second] = &pictures;
@@ -202,13 +202,13 @@ fn a_notice_of_codex_is_a_warning_with_a_fix() {
     let answer = server.call("codex_chat", &json!({"prompt": script(&steps)}));
     let warnings = content(&answer)["warnings"].as_array().expect("there are some").clone();
     assert_eq!(warnings.len(), 2, "{answer}");
-    let told = json!(warnings).to_string();
+    let reported = json!(warnings).to_string();
     for part in [
         "write of its MCP server files",
         "default_tools_approval_mode",
         "supports_websockets = false",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
 }
 

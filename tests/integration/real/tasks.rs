@@ -67,7 +67,9 @@ fn a_task_can_be_cancelled_repeatedly_and_an_unknown_one_is_an_error() {
     result(about(&server, "tasks/cancel", id));
     result(about(&server, "tasks/cancel", id));
     wait_for_status(&server, id, "cancelled");
-    wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
+    wait_until("Codex to be gone", || {
+        server.descendants().expect("Linux lists processes").is_empty()
+    });
     for unknown in ["nothing", "01900000-0000-7000-8000-000000000000"] {
         for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
             assert_eq!(about(&server, method, unknown)["error"]["code"], -32602);
@@ -106,14 +108,16 @@ fn a_task_that_ended_stays_as_it_ended_whatever_its_job_does_later() {
             result(about(&server, "tasks/cancel", id));
             if later == "the last" {
                 let wait = json!({"job_ids": [id], "cursor": reply["notification_cursor"]});
-                let told = content(&server.call("job_wait", &wait))["notifications"].clone();
-                assert_eq!(told[0]["status"], "completed", "{told}");
+                let reported = content(&server.call("job_wait", &wait))["notifications"].clone();
+                assert_eq!(reported[0]["status"], "completed", "{reported}");
                 same("after");
             } else {
                 wait_until("it to run", || snapshot(&server, id)["status"] == "running");
             }
         }
-        wait_until("Codex to be gone", || server.descendants().expect("Linux tells").is_empty());
+        wait_until("Codex to be gone", || {
+            server.descendants().expect("Linux lists processes").is_empty()
+        });
     }
 }
 

@@ -49,7 +49,7 @@ fn a_profile_that_could_get_around_the_sandbox_is_refused_and_another_is_not() {
 fn settings_of_a_trusted_project_that_could_get_around_the_sandbox_are_not_loaded() {
     let model = Model::start(echo);
     let home = home(&model.url());
-    let project = home.project().canonicalize().expect("it is there");
+    let project = home.project().canonicalize().expect("it exists");
     fs::create_dir(project.join(".git")).expect("writable");
     home.append_config(&format!("projects.{project:?}.trust_level = \"trusted\"\n"));
     fs::create_dir_all(project.join("below/.codex")).expect("writable");

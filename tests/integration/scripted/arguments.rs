@@ -268,7 +268,7 @@ fn an_empty_text_counts_as_absent() {
     let names = |tool: &str| {
         let tools = stage.server.request("tools/list", &json!({}));
         let tools = tools["result"]["tools"].as_array().expect("a list").clone();
-        let tool = tools.iter().find(|listed| listed["name"] == tool).expect("it is there");
+        let tool = tools.iter().find(|listed| listed["name"] == tool).expect("it exists");
         let names = tool["inputSchema"]["properties"].as_object().expect("an object").clone();
         names.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     };
@@ -395,7 +395,7 @@ fn words(start: &Value) -> Vec<String> {
 /// A directory beside the project.
 fn elsewhere(stage: &Stage) -> String {
     let path = stage.project().with_file_name("elsewhere");
-    std::fs::create_dir_all(&path).expect("the test's folder can be written");
+    std::fs::create_dir_all(&path).expect("the test's folder is writable");
     path.to_str().expect("test paths are text").to_owned()
 }
 

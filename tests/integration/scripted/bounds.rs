@@ -35,16 +35,16 @@ fn no_answer_is_longer_than_clients_take() {
         fs::write(&script, replies(&output).to_string()).expect("writable");
         let arguments = json!({"prompt": "hello", "output_schema": schema});
         let answer = chat(&server, &arguments);
-        let told = content(&answer);
+        let reported = content(&answer);
         assert!(
-            told["warnings"].to_string().contains("output"),
-            "it is told: {}",
-            told["warnings"]
+            reported["warnings"].to_string().contains("output"),
+            "it is reported: {}",
+            reported["warnings"]
         );
         let job = content(&server.call("job_start", &arguments)).clone();
         let id = job["job_id"].as_str().expect("an id");
-        let (told, _) = crate::kit::jobs::wait(&server, id, &job["notification_cursor"]);
-        assert_eq!(told["status"], "completed", "{told}");
+        let (reported, _) = crate::kit::jobs::wait(&server, id, &job["notification_cursor"]);
+        assert_eq!(reported["status"], "completed", "{reported}");
         for raw in [false, true] {
             let query = json!({"job_id": id, "raw": raw, "limit": 200, "truncate": 1_000_000});
             let events = server.call("job_events", &query);
@@ -68,10 +68,13 @@ fn no_review_is_longer_than_clients_take() {
         let server = stage.server().env("SCRIPTED_CODEX", &script).start();
         let plan = json!({"requirements": "r", "plan": "p"});
         let answer = server.call("codex_guard_plan", &plan);
-        let told = content(&answer);
-        assert_eq!((&told["verdict"], &told["critique"]), (&json!("revise"), &json!("a review")));
-        assert!(!told["findings"].as_array().expect("a list").is_empty());
-        assert!(told["warnings"].to_string().contains("findings"), "{}", told["warnings"]);
+        let reported = content(&answer);
+        assert_eq!(
+            (&reported["verdict"], &reported["critique"]),
+            (&json!("revise"), &json!("a review"))
+        );
+        assert!(!reported["findings"].as_array().expect("a list").is_empty());
+        assert!(reported["warnings"].to_string().contains("findings"), "{}", reported["warnings"]);
         let longest = longest_answer(&server);
         assert!(longest < LONGEST, "an answer had {longest} bytes");
     }

@@ -44,7 +44,7 @@ const TOOLS: [&str; 12] = [
 #[derive(Clone, Default)]
 struct Listener {
     progress: Arc<Mutex<Vec<ProgressNotificationParam>>>,
-    told: Arc<Notify>,
+    reported: Arc<Notify>,
 }
 
 impl ClientHandler for Listener {
@@ -53,8 +53,8 @@ impl ClientHandler for Listener {
         progress: ProgressNotificationParam,
         _context: NotificationContext<RoleClient>,
     ) {
-        self.progress.lock().expect("nothing panics while it holds this").push(progress);
-        self.told.notify_one();
+        self.progress.lock().expect("nothing panics while it holds this lock").push(progress);
+        self.reported.notify_one();
     }
 }
 
@@ -64,14 +64,14 @@ impl Listener {
     async fn wait_for(&self, part: &str) {
         let waited = timeout(patient(WAIT), async {
             while !self.has(part) {
-                self.told.notified().await;
+                self.reported.notified().await;
             }
         });
         waited.await.unwrap_or_else(|_| panic!("{part:?} is not in {:?}", self.progress));
     }
 
     fn has(&self, part: &str) -> bool {
-        let progress = self.progress.lock().expect("nothing panics while it holds this");
+        let progress = self.progress.lock().expect("nothing panics while it holds this lock");
         progress.iter().flat_map(|progress| &progress.message).any(|text| text.contains(part))
     }
 }
@@ -140,7 +140,7 @@ async fn use_all(client: Client) {
     let unknown = client.call_tool(call("codex_chta", &json!({}))).await;
     let Err(ServiceError::McpError(error)) = unknown else { panic!("no error: {unknown:?}") };
     assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
-    client.cancel().await.expect("the server leaves");
+    client.cancel().await.expect("the server exits");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_call_that_rmcp_s_client_abandons_is_stopped() {
     }
     let waited = tokio::task::spawn_blocking(move || wait_for(&stopped));
     waited.await.expect("Codex was stopped");
-    client.cancel().await.expect("the server leaves");
+    client.cancel().await.expect("the server exits");
 }
 
 /// A turn that lasts until it is interrupted, which makes a file.

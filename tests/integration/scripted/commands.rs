@@ -125,8 +125,8 @@ fn a_job_is_started_listed_shown_and_followed() {
     let followed = ended(follow);
     assert_eq!(followed.status, Some(0), "{}", followed.stderr);
     assert_eq!(followed.stdout, "all is well\n");
-    for told in ["running: make\nfailed with 2\n", "no rule", "\nturn 1 completed\n"] {
-        assert!(followed.stderr.contains(told), "{told:?} is not in {}", followed.stderr);
+    for reported in ["running: make\nfailed with 2\n", "no rule", "\nturn 1 completed\n"] {
+        assert!(followed.stderr.contains(reported), "{reported:?} is not in {}", followed.stderr);
     }
     assert!(!followed.stderr.contains('\u{1b}'), "{}", followed.stderr);
     assert!(!followed.stderr.contains("all is well"), "{}", followed.stderr);
@@ -142,9 +142,9 @@ fn a_job_is_started_listed_shown_and_followed() {
     for arguments in
         [&["jobs", "--json"][..], &["jobs", "list", "--json"], &["jobs", "show", &id, "--json"]]
     {
-        let told = parsed(&run(&stage, arguments).stdout);
+        let reported = parsed(&run(&stage, arguments).stdout);
         assert_eq!(
-            (told.len(), &told[0]["job_id"], &told[0]["result"]),
+            (reported.len(), &reported[0]["job_id"], &reported[0]["result"]),
             (1, &json!(id), &json!("all is well"))
         );
     }

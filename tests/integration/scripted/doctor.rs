@@ -46,7 +46,7 @@ fn complaints(report: &Value) -> Vec<&str> {
 fn shell(stage: &Stage, text: &str) -> PathBuf {
     let path = stage.file("codex");
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("writable");
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it is there");
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it exists");
     path
 }
 
@@ -199,12 +199,12 @@ fn the_state_folder_is_read_and_unchanged() {
     assert!(!state.exists(), "it was only tried whether it can be made");
 
     fs::create_dir(state).expect("writable");
-    fs::set_permissions(state, PermissionsExt::from_mode(0o755)).expect("it is there");
+    fs::set_permissions(state, PermissionsExt::from_mode(0o755)).expect("it exists");
     let (status, report) = examined(&stage, &codex);
     let rights = check(&report, "state.rights");
     assert_eq!((status, text(rights, "status")), (Some(0), "warning"));
     assert!(text(rights, "fix").contains(&format!("chmod 700 {}", state.display())), "{rights}");
-    fs::set_permissions(state, PermissionsExt::from_mode(0o700)).expect("it is there");
+    fs::set_permissions(state, PermissionsExt::from_mode(0o700)).expect("it exists");
     assert_eq!(check(&examined(&stage, &codex).1, "state.rights")["status"], "ok");
     assert_eq!(fs::read_dir(state).expect("readable").count(), 0, "nothing is left in it");
 

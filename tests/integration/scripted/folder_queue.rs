@@ -15,7 +15,7 @@ const MAX_CONCURRENT: &str = "CODEX_PERSISTENT_MCP_MAX_CONCURRENT";
 /// The folder of a turn, in the stage's project.
 fn folder(stage: &Stage, name: &str) -> PathBuf {
     let folder = stage.home.project().join(name);
-    fs::create_dir_all(&folder).expect("the project can be written");
+    fs::create_dir_all(&folder).expect("the project is writable");
     folder
 }
 
@@ -135,7 +135,7 @@ fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
     let late = with(writes(&stage, "two", "a/b"), "timeout_ms", 3_000);
     let text = result_of(&second, &begin(&second, &late));
     let text = error_text(&text);
-    let outer = folder(&stage, "a").canonicalize().expect("it is there");
+    let outer = folder(&stage, "a").canonicalize().expect("it exists");
     let names = [
         "timed_out: ".to_owned(),
         format!("process {}) is running a call that may write in {}", first.pid(), outer.display()),

@@ -69,7 +69,7 @@ fn a_version_that_came_too_late_is_requested_again() {
     );
     let server = stage.server().env("CODEX_BIN", codex_that(&stage, &wait)).start();
     let session = field(&chat(&server, &json!({"prompt": "hello"})), "session_id").to_owned();
-    fs::remove_file(&slow).expect("it is there");
+    fs::remove_file(&slow).expect("it exists");
     let fork = json!({"prompt": "hello", "session_id": session, "fork": true});
     let answer = chat(&server, &fork);
     let text = answer["content"][0]["text"].as_str().unwrap_or_default();

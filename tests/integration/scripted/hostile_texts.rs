@@ -178,7 +178,7 @@ fn a_folder_s_name_is_escaped_in_errors_and_unchanged_in_json() {
     assert_tame("the refusal", error_text(&answer));
     for variable in ["CODEX_PERSISTENT_MCP_STATE_DIR", "CODEX_HOME", "CODEX_BIN"] {
         let blocked = folder.join("file");
-        fs::write(&blocked, "").expect("the folder is there");
+        fs::write(&blocked, "").expect("the folder exists");
         let server = stage.server().arg("--debug").env(variable, blocked.join("x")).start();
         for (tool, arguments) in
             [("codex_chat", json!({"prompt": "hello"})), ("job_list", json!({}))]
@@ -253,17 +253,17 @@ fn texts_and_commands_of_codex_are_shown_short_and_escaped() {
         for arguments in [&["jobs"][..], &["jobs", "list", "--limit", "1"]] {
             assert_tame(&format!("{arguments:?}"), &shown(&stage, arguments));
         }
-        let told = run(&stage, &["jobs", "show", &id]);
-        assert!(!told.stdout.contains(is_harmful), "{kind}");
+        let reported = run(&stage, &["jobs", "show", &id]);
+        assert!(!reported.stdout.contains(is_harmful), "{kind}");
         // Too long for an argument.
         let file = stage.home.path().join("script.json");
         fs::write(&file, &failing["prompt"].as_str().expect("a text")["SCRIPT: ".len()..])
-            .expect("the home can be written");
+            .expect("the home is writable");
         let mut command = program(&stage, &["chat", "hello"]);
         command.env("SCRIPTED_CODEX", &file);
-        let told = on_terminal(command).0;
-        assert!(told.contains(&format!("error: {kind}: ")), "{told:?}");
-        assert_harmless(kind, &told);
+        let reported = on_terminal(command).0;
+        assert!(reported.contains(&format!("error: {kind}: ")), "{reported:?}");
+        assert_harmless(kind, &reported);
     }
     for log in logs(&server, &file) {
         assert_tame("the log", &log);
@@ -276,10 +276,15 @@ fn a_reply_cannot_command_a_terminal_and_is_unchanged_elsewhere() {
     let stage = Stage::new();
     let reply = format!("one\ttwo\r\nthree {BAD} \u{1b}[31mred");
     let prompt = script(&json!([{"started": {}}, {"reply": reply}]));
-    let told = shown(&stage, &["chat", &prompt]);
-    assert!(!told.contains(is_harmful), "{told:?}");
-    assert!(told.contains("one\ttwo\nthree \\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{9b}31m"), "{told:?}");
-    assert!(told.contains("\\u{202e}\\u{2066}\\u{200f}\\u{61c}\\u{2028}\\u{2029} \\u{1b}[31mred"));
+    let reported = shown(&stage, &["chat", &prompt]);
+    assert!(!reported.contains(is_harmful), "{reported:?}");
+    assert!(
+        reported.contains("one\ttwo\nthree \\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{9b}31m"),
+        "{reported:?}"
+    );
+    assert!(
+        reported.contains("\\u{202e}\\u{2066}\\u{200f}\\u{61c}\\u{2028}\\u{2029} \\u{1b}[31mred")
+    );
     assert_eq!(run(&stage, &["chat", &prompt]).stdout, format!("{reply}\n"));
     let object = parsed(&run(&stage, &["chat", &prompt, "--json"]).stdout);
     assert_eq!(object[0]["reply"], reply);
@@ -344,9 +349,9 @@ fn a_setting_of_a_project_is_shown_short_and_escaped() {
     let refused = chat(&server, &json!({"prompt": "hello", "profile": "evil"}));
     assert!(error_text(&refused).starts_with("not_allowed: profile "));
     assert_tame("the refusal", error_text(&refused));
-    let told = shown(&stage, &["chat", "hello"]);
-    assert!(told.contains("warning: "), "{told:?}");
-    assert_tame("chat", &told);
+    let reported = shown(&stage, &["chat", "hello"]);
+    assert!(reported.contains("warning: "), "{reported:?}");
+    assert_tame("chat", &reported);
 }
 
 #[test]
@@ -354,9 +359,9 @@ fn a_wrong_setting_is_shown_escaped() {
     let stage = Stage::new();
     let bad = format!("/never/heard/of/{BAD}\n{FORGED}");
     for flag in ["--cwd", "--allowed-dirs", "--log-file", "--origin", "--allowed-models"] {
-        let told = shown(&stage, &[flag, &bad]);
-        assert!(told.contains(flag), "{told:?}");
-        assert_tame(flag, &told);
+        let reported = shown(&stage, &[flag, &bad]);
+        assert!(reported.contains(flag), "{reported:?}");
+        assert_tame(flag, &reported);
         let mut command = program(&stage, &[]);
         command.env("CODEX_MCP_CWD", OsStr::new(&bad));
         assert_tame("a variable", &on_terminal(command).0);

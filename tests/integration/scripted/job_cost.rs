@@ -68,7 +68,8 @@ fn jobs_that_have_ended_are_not_read_again_before_they_change() {
     // again notices.
     let state = folder(&stage.home, &ids[0]).join("state.json");
     let before = fs::read_to_string(&state).expect("it has a state");
-    let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
+    let modified =
+        state.metadata().and_then(|metadata| metadata.modified()).expect("Linux lists processes");
     let other = before.replacen("\"status\":\"completed\"", "\"status\":\"failed\"   ", 1);
     assert!(other.len() == before.len() && other != before, "{before}");
     fs::write(&state, other).expect("it is ours");
@@ -101,23 +102,27 @@ fn notifications_read_only_the_jobs_that_they_report() {
         id
     });
     assert_nothing_left(&stage.home, &server);
-    let told = |cursor: &Value| {
+    let reported = |cursor: &Value| {
         let answer = server.call("job_notifications", &json!({"cursor": cursor}));
-        let told = content(&answer)["notifications"].as_array().expect("a list").clone();
-        told.iter().map(|told| (text(told, "job_id").to_owned(), told["cursor"].clone())).collect()
+        let reported = content(&answer)["notifications"].as_array().expect("a list").clone();
+        reported
+            .iter()
+            .map(|reported| (text(reported, "job_id").to_owned(), reported["cursor"].clone()))
+            .collect()
     };
-    let all: Vec<(String, Value)> = told(&json!(0));
+    let all: Vec<(String, Value)> = reported(&json!(0));
     assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&one, &two]);
     // A reader of its running state finds that it does not run, and records that.
     let state = folder(&stage.home, &one).join("state.json");
     let before = fs::read_to_string(&state).expect("it has a state");
-    let modified = state.metadata().and_then(|metadata| metadata.modified()).expect("Linux tells");
+    let modified =
+        state.metadata().and_then(|metadata| metadata.modified()).expect("Linux lists processes");
     let other = before.replacen("\"status\":\"completed\"", "\"status\":\"running\"  ", 1);
     assert!(other.len() == before.len() && other != before, "{before}");
     fs::write(&state, &other).expect("it is ours");
     let file = fs::File::options().write(true).open(&state).expect("it is ours");
     file.set_modified(modified).expect("it is ours");
-    let after: Vec<(String, Value)> = told(&all[0].1);
+    let after: Vec<(String, Value)> = reported(&all[0].1);
     assert_eq!(after, all[1..]);
     assert_eq!(fs::read_to_string(&state).expect("it has a state"), other, "it was read");
 }
@@ -133,11 +138,11 @@ fn the_limit_of_jobs_holds_when_several_servers_start_some_at_once() {
     // Jobs that one living process seems to run.
     for number in 0..MOST - 2 {
         let copy = jobs.join(format!("01900000-0000-7000-8000-{number:012}"));
-        fs::create_dir(&copy).expect("there is room");
+        fs::create_dir(&copy).expect("the disk has room");
         for file in ["state.json", "events.jsonl"] {
             let text = fs::read_to_string(folder(&stage.home, &id).join(file)).expect("readable");
             let text = text.replace(&id, copy.file_name().and_then(|n| n.to_str()).expect("text"));
-            fs::write(copy.join(file), text).expect("there is room");
+            fs::write(copy.join(file), text).expect("the disk has room");
         }
     }
     let servers = [(); 6].map(|()| stage.server().start());
@@ -156,6 +161,6 @@ fn the_limit_of_jobs_holds_when_several_servers_start_some_at_once() {
         server.call("job_cancel", &json!({"job_id": job}));
     }
     wait_until("all processes to be gone", || {
-        servers.iter().all(|server| server.descendants().expect("Linux tells").is_empty())
+        servers.iter().all(|server| server.descendants().expect("Linux lists processes").is_empty())
     });
 }

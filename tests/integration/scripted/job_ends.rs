@@ -180,7 +180,7 @@ fn an_ending_that_cannot_be_recorded_because_of_a_lock_is_recorded_later_unchang
     lock.lock().expect("nobody has it");
     stage.release("go-first");
     wait_until("both turns to be over and all to be gone", || {
-        server.descendants().expect("Linux tells").is_empty()
+        server.descendants().expect("Linux lists processes").is_empty()
     });
     drop(lock);
     let endings = wait_notifications(&server, id, 2);
@@ -195,7 +195,7 @@ fn a_job_works_or_explains_its_failure_when_a_folder_of_its_server_was_deleted()
     for allowed in [false, true] {
         let stage = Stage::new();
         let gone = stage.home.path().join("gone");
-        std::fs::create_dir(&gone).expect("there is room");
+        std::fs::create_dir(&gone).expect("the disk has room");
         let server = stage.server();
         let server = if allowed {
             let both = std::env::join_paths([gone.as_path(), stage.home.project()])
@@ -261,8 +261,8 @@ fn a_codex_whose_job_and_watchdog_were_killed_together_is_stopped_before_the_job
     let parent = u32::try_from(runner.as_raw()).expect("a process id");
     let watchdog = watchdog_of(parent).expect("it has one");
     kill_together([watchdog, parent]);
-    wait_until("the end to be told", || !notifications_of(&server, id).is_empty());
-    let left = server.descendants().expect("Linux tells");
+    wait_until("the ending to be reported", || !notifications_of(&server, id).is_empty());
+    let left = server.descendants().expect("Linux lists processes");
     assert!(left.is_empty(), "{left:?}");
     assert_nothing_left(&home, &server);
     // It may have exited by itself before the signal, as nobody reads its output.

@@ -42,7 +42,7 @@ fn reaches(stage: &Stage, server: &Server, job: &Value, message: &str) {
     assert_eq!(text(&shown, "resume_command"), resume_command(&stage.home, session));
     assert!(shown["ended_at"].is_string() && shown["result"].is_null(), "{shown}");
     assert_nothing_left(&stage.home, server);
-    assert_eq!(notifications_of(server, id), std::slice::from_ref(&ending), "it is told once");
+    assert_eq!(notifications_of(server, id), std::slice::from_ref(&ending), "it is reported once");
 
     let again = reply(server, id, "go on");
     let (ending, _) = wait(server, id, &again["notification_cursor"]);
@@ -82,11 +82,11 @@ fn time_in_which_a_job_and_its_codex_were_stopped_does_not_count_as_idle() {
     let job = start_with(&server, &steps(&turn("first")));
     let id = text(&job, "job_id");
     stage.wait_for("began-first");
-    let processes = server.descendants().expect("Linux tells");
+    let processes = server.descendants().expect("Linux lists processes");
     let all = |signal| {
         for process in &processes {
             let pid = i32::try_from(process.pid).expect("a process id");
-            kill(Pid::from_raw(pid), signal).expect("it is there");
+            kill(Pid::from_raw(pid), signal).expect("it exists");
         }
     };
     all(Signal::SIGSTOP);
@@ -159,7 +159,7 @@ fn a_job_that_waits_can_be_cancelled_and_never_runs() {
     wait_until("the first job's end", || !notifications_of(&server, &first).is_empty());
     assert_nothing_left(&stage.home, &server);
     assert_eq!(stage.started(&["go-first", "go-second"]), ["go-first"]);
-    assert_eq!(notifications_of(&server, id), [ending], "it is told once");
+    assert_eq!(notifications_of(&server, id), [ending], "it is reported once");
     // It can be continued, and the cancelled prompt does not return.
     let again = reply(&server, id, "go on");
     let (ending, _) = wait(&server, id, &again["notification_cursor"]);

@@ -39,7 +39,7 @@ struct Unfinished {
     running: String,
     queued: String,
     /// The notification of the first turn.
-    told: Vec<Value>,
+    reported: Vec<Value>,
 }
 
 impl Unfinished {
@@ -47,13 +47,13 @@ impl Unfinished {
         let server = stage.server().start();
         let job = start_with(&server, &json!({"prompt": "hello"}));
         let running = text(&job, "job_id").to_owned();
-        let told = wait_notifications(&server, &running, 1);
+        let reported = wait_notifications(&server, &running, 1);
         reply(&server, &running, &script(&turn("on")));
         stage.wait_for("began-on");
         let session = text(&job, "session_id");
         let queued = start_with(&server, &steps_in(session, &json!([{"reply": "at last"}])));
         assert_eq!(text(&queued, "status"), "queued", "{queued}");
-        Self { running, queued: text(&queued, "job_id").to_owned(), told, server }
+        Self { running, queued: text(&queued, "job_id").to_owned(), reported, server }
     }
 
     /// Expects all jobs but these and one that ended to be gone, and these to be whole.
@@ -67,7 +67,7 @@ impl Unfinished {
         assert_eq!(listed, left);
         assert_eq!(
             notifications_of(&self.server, &self.running),
-            self.told,
+            self.reported,
             "with the same cursors"
         );
     }
@@ -76,7 +76,7 @@ impl Unfinished {
     fn end(self, stage: &Stage, last_cursor: &Value) {
         stage.release("go-on");
         let [running, queued] = [(&self.running, 2), (&self.queued, 1)].map(|(job, count)| {
-            wait_notifications(&self.server, job, count).pop().expect("so many were told")
+            wait_notifications(&self.server, job, count).pop().expect("that many notifications")
         });
         assert_eq!((text(&running, "result"), text(&queued, "result")), ("on", "at last"));
         let number = |cursor: &Value| cursor.as_u64().expect("a number");
@@ -187,15 +187,15 @@ fn a_user_removes_old_jobs_or_all_ended_ones() {
 /// that this was long ago.
 fn begun(stage: &Stage, name: &str) -> PathBuf {
     let folder = folder(&stage.home, name);
-    fs::create_dir_all(folder.join("inbox")).expect("there is room");
+    fs::create_dir_all(folder.join("inbox")).expect("the disk has room");
     fs::write(folder.join("inbox/01900000-0000-7000-8000-00000000000a.json"), "{}")
-        .expect("there is room");
+        .expect("the disk has room");
     folder
 }
 
 /// A temporary file of a process that was killed long ago.
 fn half_written(path: PathBuf) -> PathBuf {
-    let file = fs::File::create(&path).expect("there is room");
+    let file = fs::File::create(&path).expect("the disk has room");
     let long_ago = SystemTime::now() - Duration::from_hours(1);
     file.set_modified(long_ago).expect("it is ours");
     path
@@ -212,12 +212,12 @@ fn leftovers_of_killed_servers_are_removed_by_a_user_and_when_a_job_ends() {
         let prompted = ended(&stage, &keeps, &json!({"prompt": "one"}));
         let prompt = folder(&stage.home, &prompted).join("inbox");
         fs::write(prompt.join("01900000-0000-7000-8000-00000000000b.json"), "{}")
-            .expect("there is room");
+            .expect("the disk has room");
         let begun = begun(&stage, names[round]);
         let halves = ["state.4711.new", "inbox/01900000.4711.new"]
             .map(|name| half_written(folder(&stage.home, &kept).join(name)));
         let young = folder(&stage.home, &kept).join("state.4712.new");
-        fs::write(&young, "").expect("there is room");
+        fs::write(&young, "").expect("the disk has room");
         if by_person {
             // The job itself is not old.
             assert_eq!(run(&stage, &["jobs", "prune"]).status, Some(0));
@@ -255,7 +255,7 @@ fn servers_that_are_killed_while_they_start_jobs_leave_nothing_permanent() {
         server.kill();
         server.wait_exit(WAIT);
         wait_until("its processes to be gone", || {
-            server.descendants().expect("Linux tells").is_empty()
+            server.descendants().expect("Linux lists processes").is_empty()
         });
     }
     let jobs = stage.home.state().join("jobs");

@@ -93,8 +93,8 @@ fn notifications_beyond_the_cursor_are_returned_without_waiting() {
 }
 
 fn told_ids(answer: &Value) -> Vec<&str> {
-    let told = answer["notifications"].as_array().expect("a list");
-    told.iter().map(|told| text(told, "job_id")).collect()
+    let reported = answer["notifications"].as_array().expect("a list");
+    reported.iter().map(|reported| text(reported, "job_id")).collect()
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_job_that_is_started_meanwhile_is_included_in_the_wait() {
     assert_eq!(starting.try_answer(&meanwhile), None, "it took too long");
     kill(runner(&stage.home, text(&job, "job_id")), Signal::SIGKILL).expect("it runs");
     let answer = result_of(&waiting, &waits);
-    let told = &content(&answer)["notifications"][0];
-    assert_eq!((&told["job_id"], text(told, "status")), (&job["job_id"], "interrupted"));
+    let reported = &content(&answer)["notifications"][0];
+    assert_eq!((&reported["job_id"], text(reported, "status")), (&job["job_id"], "interrupted"));
     assert_nothing_left(&stage.home, &starting);
 }

@@ -74,11 +74,11 @@ mod listeners {
         turn.next_event().await.expect("the session comes first");
         // Longer than the library waits for the output of a Codex that has exited.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let mut told = 0;
+        let mut reported = 0;
         while let Some(event) = turn.next_event().await {
-            told += usize::from(matches!(event, Event::Error { .. }));
+            reported += usize::from(matches!(event, Event::Error { .. }));
         }
-        assert_eq!(told, 500);
+        assert_eq!(reported, 500);
         assert_eq!(turn.outcome().await.expect("a good turn").reply, "all told");
     }
 

@@ -168,7 +168,7 @@ fn a_codex_that_is_killed_ends_the_turn() {
     stage.wait_for("began-one");
     let pid = stage.starts()[0]["pid"].as_i64().expect("the log has the process id");
     let pid = Pid::from_raw(i32::try_from(pid).expect("process ids are small"));
-    kill(pid, Signal::SIGKILL).expect("it is there");
+    kill(pid, Signal::SIGKILL).expect("it exists");
     let result = result_of(&server, &call);
     let text = error_text(&result);
     assert!(text.starts_with("no_result: ") && text.contains("SIGKILL"), "{text}");
@@ -308,12 +308,12 @@ fn a_kill_by_the_programs_name_leaves_no_codex_behind() {
         let names = command.split(' ').filter_map(|word| word.rsplit('/').next());
         names.into_iter().any(|name| name.contains("codex-persistent-mcp"))
     };
-    let below = server.descendants().expect("Linux tells");
+    let below = server.descendants().expect("Linux lists processes");
     let hit = below.iter().filter(|process| named(&process.cmdline)).map(|process| process.pid);
     let pids: Vec<_> = hit.chain(watchdog_named(&server, named)).chain([server.pid()]).collect();
     for pid in pids {
         let pid = Pid::from_raw(i32::try_from(pid).expect("it is small"));
-        kill(pid, Signal::SIGKILL).expect("it is there");
+        kill(pid, Signal::SIGKILL).expect("it exists");
     }
     assert_nothing_left(&server, ORPHANED);
 }
@@ -321,7 +321,7 @@ fn a_kill_by_the_programs_name_leaves_no_codex_behind() {
 /// The watchdog, which has no marker in its environment, if its command line matches.
 fn watchdog_named(server: &Server, named: impl Fn(&str) -> bool) -> Option<u32> {
     let watchdog = watchdog(server).expect("there is a watchdog while Codex runs");
-    let command = fs::read(format!("/proc/{watchdog}/cmdline")).expect("it is there");
+    let command = fs::read(format!("/proc/{watchdog}/cmdline")).expect("it exists");
     named(&String::from_utf8_lossy(&command).replace('\0', " ")).then_some(watchdog)
 }
 
@@ -340,7 +340,7 @@ fn a_watchdog_that_is_killed_is_replaced_at_the_next_call() {
     stage.wait_for("began-two");
     let first = watchdog(&server).expect("there is a watchdog while Codex runs");
     kill(Pid::from_raw(i32::try_from(first).expect("it is small")), Signal::SIGKILL)
-        .expect("it is there");
+        .expect("it exists");
     wait_until("the watchdog to be gone", || !is_alive(first));
 
     begin(&server, &steps(&deaf("three", &json!(["INT", "TERM"]))));
@@ -412,7 +412,7 @@ fn a_server_without_a_client_kills_a_codex_that_ignores_signals_before_it_exits(
 }
 
 fn write_program(path: &Path, text: &str, mode: u32) {
-    fs::write(path, text).expect("the home can be written to");
+    fs::write(path, text).expect("the home is writable");
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it was just written");
 }
 

@@ -15,15 +15,15 @@ fn begins(made: &Made) -> Value {
 }
 
 /// Runs a turn in it, and waits until the server has handled its record.
-fn turn(server: &Server, made: &Made, told: &str) {
+fn turn(server: &Server, made: &Made, reported: &str) {
     let answer = chat(server, &steps(&begins(made)));
     assert_eq!(field(&answer, "session_id"), made.id());
     let id = made.id();
-    server.wait_stderr(|log| log.lines().any(|line| line.contains(told) && line.contains(&id)));
+    server.wait_stderr(|log| log.lines().any(|line| line.contains(reported) && line.contains(&id)));
 }
 
 fn record(stage: &Stage, made: &Made) -> String {
-    fs::read_to_string(made.path(&stage.home)).expect("it is there")
+    fs::read_to_string(made.path(&stage.home)).expect("it exists")
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn an_open_session_is_unchanged() {
     open.put(&stage.home);
     free.put(&stage.home);
     let locks = stage.home.path().join("thread-writer-locks");
-    fs::create_dir(&locks).expect("the home can be written");
+    fs::create_dir(&locks).expect("the home is writable");
     let lock = fs::File::create(locks.join(format!("{}.lock", open.id()))).expect("it is new");
     lock.lock().expect("nobody else has it");
     let server = stage.server().arg("--debug").arg("--list-sessions").start();

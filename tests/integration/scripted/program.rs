@@ -82,7 +82,7 @@ fn run(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran 
 fn empty(name: &str) -> PathBuf {
     let directory = scratch().join(format!("empty-{name}-{}", std::process::id()));
     drop(fs::remove_dir_all(&directory));
-    fs::create_dir_all(&directory).expect("the scratch directory can be written");
+    fs::create_dir_all(&directory).expect("the scratch directory is writable");
     directory
 }
 
@@ -101,9 +101,9 @@ fn help_and_version_touch_nothing() {
     let variables =
         [("CODEX_PERSISTENT_MCP_LOG_FILE", "server.log"), ("CODEX_MCP_CWD", "/never/heard/of")];
     for flag in ["--help", "-h", "--version", "-V"] {
-        let told = run(&directory, &[flag], &variables);
-        assert_eq!(told.status, Some(0), "{}", told.stderr);
-        assert!(told.stdout.contains("codex-persistent-mcp") && told.stderr.is_empty());
+        let reported = run(&directory, &[flag], &variables);
+        assert_eq!(reported.status, Some(0), "{}", reported.stderr);
+        assert!(reported.stdout.contains("codex-persistent-mcp") && reported.stderr.is_empty());
     }
     assert_untouched(&directory);
 }
@@ -231,8 +231,8 @@ fn the_log_names_each_session_as_it_starts() {
     let end = home.project().join("end");
     let steps = json!([{"started": {}}, {"wait_for": end}, {"reply": "finished"}]);
     let call = server.begin_call("codex_chat", &json!({"prompt": script(&steps)}));
-    let told = server.wait_progress(&call, |message| message.starts_with("session "));
-    let session = told.split(' ').nth(1).expect("the id follows");
+    let reported = server.wait_progress(&call, |message| message.starts_with("session "));
+    let session = reported.split(' ').nth(1).expect("the id follows");
     let project = home.project().to_str().expect("test paths are text");
     // The log names the session while the call is still running.
     server.wait_stderr(|log| {
@@ -241,7 +241,7 @@ fn the_log_names_each_session_as_it_starts() {
         })
     });
     assert_eq!(server.try_answer(&call), None);
-    fs::write(&end, "").expect("the project can be written");
+    fs::write(&end, "").expect("the project is writable");
     assert_eq!(field(&server.answer(&call)["result"], "session_id"), session);
 
     let again = json!({"prompt": "hello", "session_id": session});
@@ -287,7 +287,7 @@ fn the_log_file_is_detailed_private_and_appended_to() {
     let log = fs::read_to_string(&file).expect("the log is text");
     assert_eq!(log.matches("tambourine: a warning").count(), 2, "{log}");
     assert_eq!(log.matches("session started").count(), 2, "{log}");
-    let mode = fs::metadata(&file).expect("the file is there").permissions().mode();
+    let mode = fs::metadata(&file).expect("the file exists").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "{mode:o}");
 }
 
@@ -332,8 +332,8 @@ fn no_prompt_and_no_reply_is_logged() {
     let logs = [server.stderr(), fs::read_to_string(&file).expect("the log is text")];
     for log in logs {
         assert!(log.contains("session started") && log.contains("starting Codex"), "{log}");
-        let told: Vec<&str> = log.lines().filter(|line| line.contains("xylophone")).collect();
-        assert_eq!(told, Vec::<&str>::new());
+        let reported: Vec<&str> = log.lines().filter(|line| line.contains("xylophone")).collect();
+        assert_eq!(reported, Vec::<&str>::new());
     }
 }
 

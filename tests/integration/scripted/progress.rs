@@ -12,7 +12,7 @@ use crate::support::client::{Call, Server};
 use crate::support::environment::patient;
 
 /// The messages of a call so far.
-fn told(server: &Server, call: &Call) -> Vec<String> {
+fn reported(server: &Server, call: &Call) -> Vec<String> {
     let messages = server.progress(call);
     let text = |parameters: &Value| parameters["message"].as_str().map(str::to_owned);
     messages.iter().map(|parameters| text(parameters).expect("there is a text")).collect()
@@ -36,11 +36,11 @@ fn the_session_is_reported_first_and_whole() {
     let call = begin(&server, &steps(&hurried));
     let result = result_of(&server, &call);
     let session = field(&result, "session_id");
-    assert_eq!(told(&server, &call)[0], format!("session {session} started"));
+    assert_eq!(reported(&server, &call)[0], format!("session {session} started"));
 
     let call = begin(&server, &steps_in(session, &hurried));
     result_of(&server, &call);
-    assert_eq!(told(&server, &call)[0], format!("session {session} resumed"));
+    assert_eq!(reported(&server, &call)[0], format!("session {session} resumed"));
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn steps_that_come_fast_are_merged_to_about_one_message_a_second() {
     let most = 2 + usize::try_from(began.elapsed().as_secs()).expect("it is a short time");
     stage.release("told");
     result_of(&server, &call);
-    let told = told(&server, &call);
-    assert!(told.len() <= most, "{told:?}");
+    let reported = reported(&server, &call);
+    assert!(reported.len() <= most, "{reported:?}");
     assert_increasing(&server, &call);
 }
 
@@ -179,7 +179,7 @@ fn a_flood_of_events_does_not_block_a_cancellation() {
     server.cancel(&call);
     let cancelled = Instant::now();
     stage.wait_for("interrupted");
-    server.wait_no_descendants(Duration::from_secs(5)).expect("it leaves on SIGINT");
+    server.wait_no_descendants(Duration::from_secs(5)).expect("it exits on SIGINT");
     assert!(cancelled.elapsed() < patient(Duration::from_secs(5)), "{:?}", cancelled.elapsed());
     assert_eq!(server.try_answer(&call), None, "no message follows a cancellation");
 }
@@ -195,13 +195,13 @@ fn an_unread_output_does_not_block_a_cancellation() {
     let last = (0..5_000).map(|_| server.begin("ping", &json!({}))).last().expect("some were sent");
     server.cancel(&call);
     stage.wait_for("interrupted");
-    server.wait_no_descendants(Duration::from_secs(5)).expect("it leaves on SIGINT");
+    server.wait_no_descendants(Duration::from_secs(5)).expect("it exits on SIGINT");
 
     server.resume_reading();
     server.wait_message(|message| message["id"] == last);
     assert_eq!(server.try_answer(&call), None, "no message follows a cancellation");
-    let before = told(&server, &call);
+    let before = reported(&server, &call);
     let done = chat(&server, &json!({"prompt": "and now?"}));
     assert_eq!(field(&done, "reply"), "done");
-    assert_eq!(told(&server, &call), before);
+    assert_eq!(reported(&server, &call), before);
 }

@@ -160,7 +160,7 @@ fn refusal() -> Value {
 /// A stage whose Codex plays the file `script.json`, for starts that differ.
 fn set_script(stage: &Stage, list: &Value) -> PathBuf {
     let [new, path] = ["new.json", "script.json"].map(|name| stage.home.path().join(name));
-    fs::write(&new, list.to_string()).expect("the home can be written to");
+    fs::write(&new, list.to_string()).expect("the home is writable");
     fs::rename(new, &path).expect("both are in one folder");
     path
 }
@@ -183,7 +183,7 @@ fn a_session_that_codex_refuses_for_too_long_is_busy_and_the_holder_is_named() {
     let server = stage.server().env("SCRIPTED_CODEX", path).env(BUSY_WAIT, "1200").start();
     let locks = stage.home.path().join("thread-writer-locks");
     fs::create_dir(&locks).expect("the home was just made");
-    let lock = File::create(locks.join(format!("{SESSION}.lock"))).expect("the folder is there");
+    let lock = File::create(locks.join(format!("{SESSION}.lock"))).expect("the folder exists");
     lock.lock().expect("nobody else has it");
     let result = chat(&server, &json!({"prompt": "go on", "session_id": SESSION}));
     let text = error_text(&result);

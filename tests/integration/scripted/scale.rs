@@ -23,7 +23,7 @@ const GROWTH: u64 = 16 << 10;
 
 /// The highest memory of the server so far.
 fn peak(server: &Server) -> u64 {
-    server.peak_kib().expect("Linux tells")
+    server.peak_kib().expect("Linux lists processes")
 }
 
 fn assert_has_not_grown(server: &Server, before: u64) {
@@ -33,7 +33,7 @@ fn assert_has_not_grown(server: &Server, before: u64) {
 
 /// Waits until the server has no descendants.
 fn assert_nothing_left(server: &Server) {
-    let left = || server.descendants().expect("Linux tells");
+    let left = || server.descendants().expect("Linux lists processes");
     wait_until("all processes to be gone", || left().is_empty());
 }
 
@@ -73,9 +73,9 @@ fn append_events(log: &Path, first: u64) -> u64 {
             cursor => format!(r#"{{"type":"error","message":"{cursor}"}}"#),
         };
         writeln!(lines, r#"{{"cursor":{cursor},"at":{cursor},"turn":1,"codex":{event}}}"#)
-            .expect("there is room");
+            .expect("the disk has room");
     }
-    lines.flush().expect("there is room");
+    lines.flush().expect("the disk has room");
     lines.get_ref().metadata().expect("it is open").len()
 }
 
@@ -134,8 +134,8 @@ fn a_million_events_are_found_at_every_cursor_by_a_server_that_stays_small() {
 
     // And it continues from its cursor.
     let reply = server.call("job_reply", &json!({"job_id": id, "prompt": "go on"}));
-    let told = content(&reply)["notification_cursor"].clone();
-    server.call("job_wait", &json!({"job_ids": [id], "cursor": told}));
+    let reported = content(&reply)["notification_cursor"].clone();
+    server.call("job_wait", &json!({"job_ids": [id], "cursor": reported}));
     let page = page(&server, &json!({"job_id": id, "cursor": EVENTS}));
     assert_eq!(page["events"][0]["cursor"], EVENTS + 1, "{page}");
     assert_eq!(page["job"]["status"], "completed");
@@ -154,16 +154,16 @@ fn with_status(server: &Server, status: &str) -> Vec<String> {
 }
 
 /// All notifications, page by page.
-fn all_told(server: &Server) -> Vec<Value> {
-    let (mut cursor, mut told) = (json!(0), Vec::new());
+fn all_reported(server: &Server) -> Vec<Value> {
+    let (mut cursor, mut reported) = (json!(0), Vec::new());
     loop {
         let page = server.call("job_notifications", &json!({"cursor": cursor}));
         let page = content(&page);
         let more = page["notifications"].as_array().expect("a list");
         if more.is_empty() {
-            return told;
+            return reported;
         }
-        told.extend(more.iter().cloned());
+        reported.extend(more.iter().cloned());
         cursor = page["cursor"].clone();
     }
 }
@@ -189,12 +189,16 @@ fn of_a_hundred_jobs_eight_run_at_a_time_until_all_are_completed_and_reported_on
 
     stage.release("gate");
     wait_until("all to be completed", || with_status(&server, "completed").len() == JOBS);
-    let told = all_told(&server);
-    let mut told_of: Vec<&str> =
-        told.iter().map(|told| told["job_id"].as_str().expect("an id")).collect();
-    told_of.sort_unstable();
-    assert_eq!(told_of, jobs, "each is told of once");
-    assert!(told.iter().all(|told| told["status"] == "completed" && told["result"] == "done"));
+    let reported = all_reported(&server);
+    let mut reported_jobs: Vec<&str> =
+        reported.iter().map(|reported| reported["job_id"].as_str().expect("an id")).collect();
+    reported_jobs.sort_unstable();
+    assert_eq!(reported_jobs, jobs, "each is reported once");
+    assert!(
+        reported
+            .iter()
+            .all(|reported| reported["status"] == "completed" && reported["result"] == "done")
+    );
     assert_eq!(stage.starts().len(), JOBS, "each has had one turn");
     assert_nothing_left(&server);
     assert_has_not_grown(&server, before);

@@ -98,7 +98,7 @@ fn records_of_each_version_are_listed_and_read() {
         assert_eq!(kinds(&page), ["user", "agent", "user", "agent"], "{version}");
         let include = json!({"include": ["commands", "changes", "reasoning", "tools"]});
         let page = read(&server, id, &include);
-        let told = page["entries"].to_string();
+        let reported = page["entries"].to_string();
         for part in ["ls -a; false", "**Thinking about it** details", "Add File: note.txt"] {
             // From 0.153 on a change is recorded with its result.
             let part = if version != "0.77.0" && part.starts_with("Add") {
@@ -106,11 +106,11 @@ fn records_of_each_version_are_listed_and_read() {
             } else {
                 part
             };
-            assert!(told.contains(part), "{version}: {part} is not in {told}");
+            assert!(reported.contains(part), "{version}: {part} is not in {reported}");
         }
         let failed = page["entries"].as_array().expect("a list").iter();
         let failed = failed.filter(|entry| entry["exit_code"] == 1).count();
-        assert_eq!(failed, 1, "{version}: {told}");
+        assert_eq!(failed, 1, "{version}: {reported}");
 
         if version != "0.77.0" {
             let fork = with("Fork and go on");
@@ -319,14 +319,14 @@ fn an_unreadable_record_hides_no_other() {
     let home = &stage.home;
     let made = put_many(home, 3);
     let day = home.path().join("sessions/2026/01/09");
-    fs::create_dir_all(day.join("rollout-a-folder.jsonl")).expect("the home is there");
+    fs::create_dir_all(day.join("rollout-a-folder.jsonl")).expect("the home exists");
     let name = |number: usize| format!("rollout-x-{}.jsonl", Made::new(number).id());
-    fs::write(day.join(name(90)), "garbage\n\n{}\n[1]\n\u{0}").expect("the folder is there");
-    fs::write(day.join(name(91)), "").expect("the folder is there");
-    fs::write(day.join(name(92)), [0xff; 5_000]).expect("the folder is there");
-    fs::write(day.join("rollout-no-id.jsonl"), "{}\n").expect("the folder is there");
-    fs::write(day.join(name(93) + ".zst"), "compressed").expect("the folder is there");
-    std::os::unix::fs::symlink("nowhere", day.join(name(94))).expect("the folder is there");
+    fs::write(day.join(name(90)), "garbage\n\n{}\n[1]\n\u{0}").expect("the folder exists");
+    fs::write(day.join(name(91)), "").expect("the folder exists");
+    fs::write(day.join(name(92)), [0xff; 5_000]).expect("the folder exists");
+    fs::write(day.join("rollout-no-id.jsonl"), "{}\n").expect("the folder exists");
+    fs::write(day.join(name(93) + ".zst"), "compressed").expect("the folder exists");
+    std::os::unix::fs::symlink("nowhere", day.join(name(94))).expect("the folder exists");
     // One with garbage in its middle.
     made[2].add(home, "{\"type\":\"event_msg\",\"payload\":\n\u{7}\n");
     made[2].add(home, &made[2].turn("after the garbage"));
@@ -349,7 +349,7 @@ fn a_home_without_sessions_reports_which_folder_was_searched() {
     let stage = Stage::new();
     let listed = list(&stage.server().start(), &json!({}));
     assert_eq!(ids(&listed).len(), 0);
-    assert!(listed["warnings"][0].as_str().is_some_and(|told| told.contains("CODEX_HOME")));
+    assert!(listed["warnings"][0].as_str().is_some_and(|reported| reported.contains("CODEX_HOME")));
 }
 
 #[test]
@@ -372,11 +372,10 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
 
     // The index is trusted: other content with the same size and time goes unnoticed.
     let path = made[5_000].path(home);
-    let modified =
-        fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("it is there");
+    let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("it exists");
     let record = made[5_000].record().replace("prompt", "PROMPT");
-    fs::write(&path, record).expect("it is there");
-    let file = fs::File::options().write(true).open(&path).expect("it is there");
+    fs::write(&path, record).expect("it exists");
+    let file = fs::File::options().write(true).open(&path).expect("it exists");
     file.set_modified(modified).expect("it is ours");
     let found = list(&server, &json!({"text": "prompt 5000"}));
     assert_eq!(found["sessions"][0]["first_prompt"], "prompt 5000");
@@ -390,7 +389,7 @@ fn ten_thousand_sessions_are_read_once_and_listed_in_little_memory() {
         (&json!("prompt 5000"), &json!(2))
     );
     // A removed session is no longer listed, and a new one is.
-    fs::remove_file(made[9_999].path(home)).expect("it is there");
+    fs::remove_file(made[9_999].path(home)).expect("it exists");
     Made::new(10_000).put(home);
     let listed = list(&server, &json!({"limit": 2}));
     assert_eq!(ids(&listed), [Made::new(10_000).id(), made[9_998].id()]);
@@ -406,7 +405,7 @@ fn a_lost_or_broken_index_is_rebuilt() {
     let expected = list(&server, &all);
     assert_eq!(ids(&expected).len(), 100);
     let path = index(home).expect("there is an index");
-    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).expect("it is there"));
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).expect("it exists"));
     assert_eq!(mode & 0o777, 0o600, "prompts are nobody else's business");
     let good = fs::read(&path).expect("it can be read");
     let upside_down = String::from_utf8_lossy(&good).lines().rev().collect::<Vec<_>>().join("\n");
@@ -432,7 +431,7 @@ fn without_a_folder_for_state_sessions_are_listed_too() {
     let stage = Stage::new();
     let made = put_many(&stage.home, 100);
     let blocked = stage.home.path().join("blocked");
-    fs::write(&blocked, "not a folder").expect("the home is there");
+    fs::write(&blocked, "not a folder").expect("the home exists");
     let server =
         stage.server().env("CODEX_PERSISTENT_MCP_STATE_DIR", blocked.join("state")).start();
     for _ in 0..2 {

@@ -213,9 +213,9 @@ fn files_of_the_queue_are_private_and_only_an_empty_table_remains() {
     wait_until("the session in the line", || {
         calls(&stage).iter().any(|call| call["session"] == session)
     });
-    let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
+    let mode = |path: &Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
     let files: Vec<PathBuf> =
-        folder(&stage).read_dir().expect("it is there").flatten().map(|file| file.path()).collect();
+        folder(&stage).read_dir().expect("it exists").flatten().map(|file| file.path()).collect();
     assert_eq!(files.len(), 3, "a table, a server, and what wakes it: {files:?}");
     assert!(files.iter().all(|file| mode(file) == 0o600));
     assert!(folder(&stage).ancestors().take(2).all(|folder| mode(folder) == 0o700));
@@ -234,7 +234,7 @@ fn a_deleted_queue_is_recreated_by_those_who_wait_in_it() {
     let [first, second] = two(&stage, "1");
     let one = begin(&first, &steps(&turn("one")));
     stage.wait_for("began-one");
-    fs::remove_dir_all(folder(&stage)).expect("it is there");
+    fs::remove_dir_all(folder(&stage)).expect("it exists");
     let waits = begin(&first, &steps(&turn("two")));
     wait_for_calls(&stage, 2);
     let three = begin(&second, &steps(&turn("three")));
@@ -307,7 +307,7 @@ fn a_server_works_without_a_table_that_another_process_never_unlocks() {
 #[test]
 fn a_table_with_foreign_content_does_no_harm() {
     let stage = Stage::new();
-    fs::create_dir_all(folder(&stage)).expect("the home can be written to");
+    fs::create_dir_all(folder(&stage)).expect("the home is writable");
     let junk = format!("{{\"ticket\":\n{}\n\u{0}\u{7f}{{}}", "{".repeat(1_000));
     fs::write(folder(&stage).join("calls-2"), junk).expect("the folder was just made");
     let server = stage.server().env(MAX_CONCURRENT, "1").start();
@@ -320,7 +320,7 @@ fn a_table_with_foreign_content_does_no_harm() {
 fn without_a_writable_folder_a_server_works_alone_and_warns_once() {
     let stage = Stage::new();
     let file = stage.home.path().join("a-file");
-    fs::write(&file, "").expect("the home can be written to");
+    fs::write(&file, "").expect("the home is writable");
     let server = stage.server().env(STATE_DIR, &file).env(MAX_CONCURRENT, "1").start();
     let one = begin(&server, &steps(&turn("one")));
     stage.wait_for("began-one");
@@ -348,12 +348,12 @@ fn the_next_server_in_the_queue_is_woken() {
     let table = File::options().write(true).open(folder(&stage).join("calls-2")).expect("there");
     let others = [(); 2].map(|()| format!("1-{}", uuid::Uuid::new_v4().as_simple())).map(|name| {
         let path = |kind| folder(&stage).join(format!("{name}.{kind}"));
-        let alive = File::create(path("server")).expect("the folder is there");
+        let alive = File::create(path("server")).expect("the folder exists");
         alive.lock().expect("nobody else has it");
         nix::unistd::mkfifo(&path("bell"), nix::sys::stat::Mode::S_IRWXU).expect("it is new");
         let mut bell = File::options();
         bell.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
-        (name.clone(), alive, bell.open(path("bell")).expect("it is there"))
+        (name.clone(), alive, bell.open(path("bell")).expect("it exists"))
     });
     for (at, (name, ..)) in others.iter().enumerate() {
         let call = json!({"ticket": 1_000 + at, "server": name, "running": false, "front": false,

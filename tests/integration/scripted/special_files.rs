@@ -85,9 +85,9 @@ fn a_special_file_in_place_of_a_record_does_not_stop_a_job() {
         let server = server(&stage);
         let start = json!({"prompt": "hello", "session_id": SESSION});
         let job = content(&server.call("job_start", &start)).clone();
-        let (told, _) =
+        let (reported, _) =
             crate::kit::jobs::wait(&server, field_of(&job), &job["notification_cursor"]);
-        assert_eq!(told["status"], "completed", "{kind}: {told}");
+        assert_eq!(reported["status"], "completed", "{kind}: {reported}");
     }
 }
 
@@ -125,7 +125,7 @@ fn a_special_file_in_place_of_the_last_session_is_not_a_session() {
         crate::kit::wait::wait_until("the session to be written down", || {
             fs::read_dir(&last).is_ok_and(|mut files| files.next().is_some())
         });
-        for file in fs::read_dir(&last).expect("it is there").flatten() {
+        for file in fs::read_dir(&last).expect("it exists").flatten() {
             fs::remove_file(file.path()).expect("writable");
             put(kind, &file.path());
         }

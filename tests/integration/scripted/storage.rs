@@ -20,15 +20,15 @@ const BALLAST: u64 = 256 << 10;
 const HARDLY_ANY: u64 = 24 << 10;
 
 /// Waits for the next notification of a job, and returns it.
-fn told(server: &Server, job: &str, cursor: &Value) -> Value {
+fn reported(server: &Server, job: &str, cursor: &Value) -> Value {
     let answer = server.call("job_wait", &json!({"job_ids": [job], "cursor": cursor}));
-    let told = content(&answer)["notifications"].as_array().expect("a list").clone();
-    assert_eq!(told.len(), 1, "{answer}");
-    told[0].clone()
+    let reported = content(&answer)["notifications"].as_array().expect("a list").clone();
+    assert_eq!(reported.len(), 1, "{answer}");
+    reported[0].clone()
 }
 
 fn assert_nothing_left(server: &Server) {
-    let left = || server.descendants().expect("Linux tells");
+    let left = || server.descendants().expect("Linux lists processes");
     wait_until("all processes to be gone", || left().is_empty());
 }
 
@@ -49,15 +49,15 @@ fn folders(disk: &SmallDisk) -> usize {
 
 /// Expects the job to have failed because nothing more could be written, with one readable notification.
 fn assert_not_recorded(server: &Server, job: &str, cursor: &Value) {
-    let told = told(server, job, cursor);
+    let reported = reported(server, job, cursor);
     assert_eq!(
-        (&told["status"], &told["error"]["kind"]),
+        (&reported["status"], &reported["error"]["kind"]),
         (&json!("failed"), &json!("not_recorded"))
     );
     // Codex would not have exited by itself.
     assert_nothing_left(server);
     let all = server.call("job_notifications", &json!({"cursor": cursor}));
-    assert_eq!(content(&all)["notifications"], json!([told]), "it is told once");
+    assert_eq!(content(&all)["notifications"], json!([reported]), "it is reported once");
     let last =
         server.call("job_events", &json!({"job_id": job, "types": ["turn.ended"], "limit": 200}));
     let last = content(&last);
@@ -94,9 +94,13 @@ fn assert_goes_on(stage: &Stage, server: &Server, job: &str, session: &Value) {
     let starts = stage.starts().len();
     let reply = json!({"job_id": job, "prompt": "go on"});
     let reply = content(&server.call("job_reply", &reply)).clone();
-    let told = told(server, job, &reply["notification_cursor"]);
-    assert_eq!((&told["status"], &told["result"]), (&json!("completed"), &json!("done")), "{told}");
-    assert_eq!(&told["session_id"], session);
+    let reported = reported(server, job, &reply["notification_cursor"]);
+    assert_eq!(
+        (&reported["status"], &reported["result"]),
+        (&json!("completed"), &json!("done")),
+        "{reported}"
+    );
+    assert_eq!(&reported["session_id"], session);
     assert_nothing_left(server);
     assert_eq!(stage.starts().len(), starts + 1);
 }
@@ -156,8 +160,8 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
             assert_eq!(field(&cancelled, "status"), "cancelled");
         }
         assert_nothing_left(&server);
-        let told = told(&server, id, &job["notification_cursor"]);
-        assert_eq!(told["status"], "cancelled");
+        let reported = reported(&server, id, &job["notification_cursor"]);
+        assert_eq!(reported["status"], "cancelled");
         let inbox = disk.folder().join("jobs").join(id).join("inbox");
         assert_eq!(fs::read_dir(inbox).expect("it has one").count(), 0);
         // And once more, after it continued.
@@ -170,7 +174,10 @@ fn a_running_job_can_be_cancelled_without_a_byte_of_room() {
         let cancelled = server.call("job_cancel", &json!({"job_id": id}));
         assert_eq!(field(&cancelled, "status"), "cancelled");
         assert_nothing_left(&server);
-        assert_eq!(self::told(&server, id, &reply["notification_cursor"])["status"], "cancelled");
+        assert_eq!(
+            self::reported(&server, id, &reply["notification_cursor"])["status"],
+            "cancelled"
+        );
     }
 }
 
@@ -180,7 +187,7 @@ fn a_turn_that_cannot_be_announced_to_others_waits_for_room_if_it_may_write() {
     for means in Means::all() {
         let stage = Stage::new();
         let (disk, server) = SmallDisk::start(means, DISK, stage.home.state(), stage.server());
-        fs::create_dir_all(disk.folder().join("line")).expect("there is room");
+        fs::create_dir_all(disk.folder().join("line")).expect("the disk has room");
         disk.fill_but(0);
         let reads = json!({"prompt": "hello", "sandbox": "read-only"});
         assert_eq!(field(&server.call("codex_chat", &reads), "reply"), "done");

@@ -221,7 +221,7 @@ fn a_flood_of_events_costs_no_memory() {
     );
     let mut most = before;
     let answer = loop {
-        most = most.max(server.rss_kib().expect("it was told before"));
+        most = most.max(server.rss_kib().expect("it was known before"));
         if let Some(answer) = server.try_answer(&call) {
             break answer;
         }
@@ -275,7 +275,7 @@ fn codex_of(version: &str, folder: &Path) -> PathBuf {
         "#!/bin/sh\n[ \"$1\" = --version ] && exec echo codex-cli {version}\nexec '{}' \"$@\"\n",
         scripted.display()
     );
-    fs::write(&path, text).expect("the home can be written to");
+    fs::write(&path, text).expect("the home is writable");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it was just written");
     path
 }

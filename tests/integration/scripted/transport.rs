@@ -308,7 +308,7 @@ fn at_the_end_of_the_input_the_calls_in_flight_are_finished() {
     let calls: Vec<Call> = (0..4).map(|_| server.begin_call("codex_chat", &prompt)).collect();
     server.wait_progress(&calls[0], |message| message.contains("started"));
     server.close_stdin();
-    File::create(&go).expect("the project can be written");
+    File::create(&go).expect("the project is writable");
     for call in &calls {
         assert_eq!(field(&server.answer(call)["result"], "reply"), "finished");
     }
@@ -330,13 +330,13 @@ fn a_file_of_requests_makes_a_file_of_answers() {
     let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     let lines = [initialize, initialized, call(2, "hello"), call(3, " "), call(4, "hello")]
         .map(|line| line.to_string());
-    fs::write(&requests, lines.join("\n")).expect("the home can be written");
+    fs::write(&requests, lines.join("\n")).expect("the home is writable");
     let status = clean(&mut Command::new(PROGRAM), home.user())
         .env("CODEX_BIN", scripted_codex())
         .env("CODEX_HOME", home.path())
         .current_dir(home.project())
         .stdin(File::open(&requests).expect("it was just written"))
-        .stdout(File::create(&answers).expect("the home can be written"))
+        .stdout(File::create(&answers).expect("the home is writable"))
         .stderr(Stdio::null())
         .status()
         .expect("the program starts");
@@ -400,16 +400,16 @@ fn progress_that_nobody_reads_is_merged() {
     let prompt = json!({"prompt": script(&Value::from(steps))});
     clog(&unread);
     let merged = unread.begin_call("codex_chat", &prompt);
-    let told = read.begin_call("codex_chat", &prompt);
+    let reported = read.begin_call("codex_chat", &prompt);
     for number in 0..STEPS {
-        File::create(home.project().join(format!("go-{number}"))).expect("it can be written");
-        read.wait_progress(&told, |message| message == format!("running: step {number}"));
+        File::create(home.project().join(format!("go-{number}"))).expect("it is writable");
+        read.wait_progress(&reported, |message| message == format!("running: step {number}"));
     }
     unread.resume_reading();
     unread.wait_progress(&merged, |message| message == format!("running: step {}", STEPS - 1));
-    File::create(home.project().join("end")).expect("it can be written");
+    File::create(home.project().join("end")).expect("it is writable");
     assert_eq!(field(&unread.answer(&merged)["result"], "reply"), "finished");
-    assert!(read.progress(&told).len() > STEPS, "each step was told to whoever reads");
+    assert!(read.progress(&reported).len() > STEPS, "each step was reported to the reader");
     // The last one may have arrived while the one before it was written.
     let progress = unread.progress(&merged);
     assert!(progress.len() <= 2, "{progress:?}");

@@ -106,7 +106,7 @@ fn a_planted_program_for_a_server_of_codex_s_own() {
             wait_for(&here);
             let said = fs::read_to_string(&here).expect("it was just made");
             assert_eq!(Path::new(said.trim()), expected, "{release:?}");
-            fs::remove_file(&here).expect("it is there");
+            fs::remove_file(&here).expect("it exists");
         }
     }
 }

@@ -17,7 +17,7 @@ fn with_secrets(server: Builder) -> Builder {
 }
 
 /// The output of a guard's command, as the model got it.
-fn told(rig: &Rig) -> String {
+fn reported(rig: &Rig) -> String {
     let requests = rig.model.requests();
     let outputs = requests.last().map(|request| request.tool_outputs().join("\n"));
     outputs.expect("the model was asked")
@@ -35,7 +35,7 @@ fn a_guard_s_commands_see_no_secret() {
         let mut command = rig.by_hand(rig.project());
         command.envs(SECRETS).args(["-s", "read-only", "-"]);
         ByHand::start(command, COMMANDS).finish();
-        let said = told(&rig);
+        let said = reported(&rig);
         assert!(said.contains("secret-one") && said.contains("secret-four"), "by hand: {said}");
         for most in ["workspace-write", "danger-full-access"] {
             let server = with_secrets(rig.server().env(MOST, most)).start();
@@ -44,7 +44,7 @@ fn a_guard_s_commands_see_no_secret() {
                 ("codex_guard_plan", json!({"requirements": "none", "plan": COMMANDS})),
             ] {
                 content(&server.call(tool, &guard));
-                let said = told(&rig);
+                let said = reported(&rig);
                 assert!(said.contains("PATH=") && said.contains("HOME="), "{tool}: {said}");
                 assert!(!said.contains("secret-"), "{tool} on {release:?}: {said}");
             }
@@ -61,17 +61,17 @@ fn other_turns_have_the_environment_that_codex_or_the_operator_configures() {
             let arguments = json!({"prompt": COMMANDS, "sandbox": sandbox});
             let server = with_secrets(rig.server()).start();
             content(&server.call("codex_chat", &arguments));
-            let said = told(&rig);
+            let said = reported(&rig);
             assert!(said.contains("secret-one") && !said.contains("secret-three"), "{said}");
             let server = with_secrets(rig.server());
             let server = server.env("CODEX_PERSISTENT_MCP_COMMAND_ENVIRONMENT", "plain").start();
             content(&server.call("codex_chat", &arguments));
-            let said = told(&rig);
+            let said = reported(&rig);
             assert!(said.contains("HOME=") && !said.contains("secret-"), "{said}");
             let job = content(&server.call("job_start", &arguments)).clone();
             let id = job["job_id"].as_str().expect("an id");
             crate::kit::jobs::wait(&server, id, &job["notification_cursor"]);
-            let said = told(&rig);
+            let said = reported(&rig);
             assert!(said.contains("HOME=") && !said.contains("secret-"), "a job: {said}");
         }
     }
