@@ -149,7 +149,7 @@ impl Sent<'_> {
     }
 }
 
-/// A result as a person reads it: the text of an error, otherwise the structured content.
+/// A result as a user reads it: the text of an error, otherwise the structured content.
 fn show(result: &Value) -> String {
     match result["content"][0]["text"].as_str() {
         Some(text) if result["structuredContent"].is_null() => format!("{text}\n({result})"),
