@@ -14,7 +14,7 @@ use crate::model::options::{Image, Options};
 use crate::system::private;
 
 /// The age from which files of a killed process are removed: longer than any turn.
-const LEFT_BEHIND: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const ABANDONED_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// The prefix of a run's folder below the state folder.
 const PREFIX: &str = "run-";
@@ -37,16 +37,17 @@ impl Scratch {
         let schema = options.output_schema.as_ref().map(|schema| schema.to_json());
         let instructions = options.base_instructions.as_deref();
         let compact_prompt = options.compact_prompt.as_deref();
-        let mut divided = options.images.iter().map(Image::as_path).filter(|path| is_divided(path));
+        let mut with_comma =
+            options.images.iter().map(Image::as_path).filter(|path| has_comma(path));
         let has_files = schema.is_some() || instructions.is_some() || compact_prompt.is_some();
-        if !has_files && divided.next().is_none() {
+        if !has_files && with_comma.next().is_none() {
             return Ok(Self::default());
         }
         let folder = match state_dir {
             Some(state_dir) => {
                 let all = state_dir.join("scratch");
                 let folder = private_folder(&all, PREFIX)?;
-                remove_left_behind(&all);
+                remove_abandoned(&all);
                 folder
             }
             // Anything else in the system's folder may belong to somebody else.
@@ -56,20 +57,20 @@ impl Scratch {
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
         scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
         scratch.files.compact_prompt = scratch.file("compact.md", compact_prompt)?;
-        scratch.name_pictures(&options.images)?;
+        scratch.link_pictures(&options.images)?;
         Ok(scratch)
     }
 
     /// Links pictures under other names if Codex would not find them by their own.
-    fn name_pictures(&mut self, images: &[Image]) -> io::Result<()> {
+    fn link_pictures(&mut self, images: &[Image]) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         for (number, image) in images.iter().enumerate() {
             let path = image.as_path();
-            if !is_divided(path) {
+            if !has_comma(path) {
                 continue;
             }
             let name = folder.path().join(format!("picture-{number}"));
-            if is_divided(&name) {
+            if has_comma(&name) {
                 let problem = "its path has a comma, at which Codex divides the names of pictures";
                 return Err(io::Error::other(format!("{}: {problem}", folder.path().display())));
             }
@@ -93,7 +94,7 @@ impl Scratch {
 }
 
 /// Whether Codex would take a path for several: it splits `-i` at commas (0.77 to 0.171).
-fn is_divided(path: &Path) -> bool {
+fn has_comma(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().contains(&b',')
 }
 
@@ -120,7 +121,7 @@ fn private_folder(within: &Path, prefix: &str) -> io::Result<TempDir> {
     made.map_err(|error| explain(error.kind().into()))
 }
 
-fn remove_left_behind(all: &Path) {
+fn remove_abandoned(all: &Path) {
     let is_ours = |folder: &fs::DirEntry| {
         let name = folder.file_name();
         // Older versions named them by a UUID.
@@ -128,7 +129,7 @@ fn remove_left_behind(all: &Path) {
     };
     for folder in fs::read_dir(all).into_iter().flatten().flatten().filter(is_ours) {
         let age = folder.metadata().and_then(|folder| folder.modified()).map(|time| time.elapsed());
-        if age.is_ok_and(|age| age.is_ok_and(|age| age > LEFT_BEHIND)) {
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > ABANDONED_AFTER)) {
             drop(fs::remove_dir_all(folder.path()));
         }
     }
@@ -142,7 +143,7 @@ mod tests {
     /// A folder that was written long ago.
     fn old(folder: &Path) {
         fs::create_dir_all(folder).expect("writable");
-        let long_ago = SystemTime::now() - 2 * LEFT_BEHIND;
+        let long_ago = SystemTime::now() - 2 * ABANDONED_AFTER;
         let opened = fs::File::open(folder).expect("it is there");
         opened.set_modified(long_ago).expect("it is ours");
     }
@@ -152,23 +153,23 @@ mod tests {
     }
 
     #[test]
-    fn only_what_this_program_left_behind_is_removed() {
+    fn only_abandoned_folders_of_this_program_are_removed() {
         let name = Uuid::new_v4().to_string();
         let temporary = crate::testing::scratch();
         let shared = temporary.join("scratch").join(&name);
         old(&shared);
         drop(Scratch::write_or(None, &temporary, &options()).expect("writable"));
-        assert!(shared.is_dir(), "it belongs to somebody else");
+        assert!(shared.is_dir(), "it may belong to somebody else");
         fs::remove_dir(&shared).expect("it is empty");
 
         let state = temporary.join(format!("state-{name}"));
-        let [left_behind, older, other] = ["run-1", name.as_str(), "other"].map(|name| {
+        let [abandoned, older, other] = ["run-1", name.as_str(), "other"].map(|name| {
             let folder = state.join("scratch").join(name);
             old(&folder);
             folder
         });
         drop(Scratch::write(Some(&state), &options()).expect("writable"));
-        assert!(!left_behind.exists() && !older.exists() && other.is_dir());
+        assert!(!abandoned.exists() && !older.exists() && other.is_dir());
         fs::remove_dir_all(&state).expect("it is there");
     }
 }

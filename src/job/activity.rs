@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_step_is_told_until_others_have_come() {
+    fn a_repeated_step_is_reported_until_other_steps_follow() {
         let mut activity = Activity::default();
         let at = Time::now();
         let command = || {

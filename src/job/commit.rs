@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_done_or_given_up_whichever_comes_first() {
+    fn it_is_done_or_abandoned_whichever_comes_first() {
         let commit = Commit::default();
         assert!(commit.abandon());
         assert!(commit.start().is_err() && commit.abandon());

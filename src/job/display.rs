@@ -56,21 +56,22 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_command_is_told_when_it_begins_and_when_it_ends() {
+    fn a_command_is_described_when_it_starts_and_when_it_ends() {
         let entry = |kind: &str, item: Value| json!({"cursor": 1, "turn": 1, "event": {"type": kind, "item": item}});
         let begins = json!({"id": "1", "type": "command_execution", "command": "bash -lc 'ls'"});
-        let begins = describe(&entry("item.started", begins)).expect("it is told");
+        let begins = describe(&entry("item.started", begins)).expect("it is described");
         assert_eq!((begins.kind.as_str(), begins.text.as_str()), ("running", "running: ls"));
         let ends = json!({"id": "1", "type": "command_execution", "command": "ls", "exit_code": 2,
                           "aggregated_output": "no\n"});
-        let ends = describe(&entry("item.completed", ends)).expect("it is told");
+        let ends = describe(&entry("item.completed", ends)).expect("it is described");
         assert_eq!((ends.exit_code, ends.output.as_str()), (Some(2), "no\n"));
     }
 
     #[test]
-    fn what_happens_to_the_job_is_told() {
+    fn events_of_the_job_are_described() {
         let event = json!({"type": "turn.running", "cwd": "/tmp"});
-        let told = describe(&json!({"cursor": 1, "turn": 2, "event": event})).expect("it is told");
-        assert_eq!(told.text, "turn 2 runs in /tmp");
+        let described =
+            describe(&json!({"cursor": 1, "turn": 2, "event": event})).expect("it is described");
+        assert_eq!(described.text, "turn 2 runs in /tmp");
     }
 }

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_recorded_of_a_job_must_be_inside_and_something_must_be() {
+    fn everything_recorded_of_a_job_must_be_inside_and_something_must_be_recorded() {
         let base = crate::testing::scratch().join(format!("job-scope-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(base.join("in")).expect("a fresh folder");
         let base = base.canonicalize().expect("just made");

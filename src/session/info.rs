@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_session_is_forgotten_when_there_are_too_many() {
+    fn the_oldest_of_too_many_sessions_is_forgotten() {
         let sessions = Sessions::default();
         let id = |number: usize| -> SessionId {
             format!("00000000-0000-7000-8000-{number:012}").parse().expect("a UUID")

@@ -156,19 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn one_of_each_session_starts_and_the_others_hold_nobody_up() {
+    fn one_call_of_each_session_starts_and_the_others_block_nobody() {
         let at_work = running(call(1, 1, 9));
         assert_eq!(starts(&[at_work, call(2, 1, 9), call(3, 2, 9), call(4, 2, 9)]), [3]);
     }
 
     #[test]
-    fn an_earlier_one_that_the_limit_stops_keeps_its_turn_in_the_session() {
+    fn an_earlier_call_that_the_limit_stops_keeps_its_turn_in_the_session() {
         let at_work = running(call(1, 1, 9));
         assert_eq!(starts(&[at_work, call(2, 2, 1), call(3, 2, 9), call(4, 3, 9)]), [4]);
     }
 
     #[test]
-    fn a_front_call_goes_before_all_of_its_session_and_passes_no_other() {
+    fn a_front_call_precedes_its_session_and_passes_no_other_call() {
         let queue = [call(1, 2, 1), call(2, 1, 1), call(3, 3, 1), front(call(4, 1, 1))];
         assert_eq!(starts(&queue), [1]);
         assert_eq!(starts(&queue[1..]), [4]);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_call_waits_for_is_its_session_or_the_limit() {
+    fn a_call_waits_for_its_session_or_the_limit() {
         let (at_work, other) = (running(call(1, 1, 2)), running(call(2, 2, 2)));
         let (earlier, waits) = (call(3, 3, 2), call(4, 3, 2));
         let calls = [&at_work, &other, &earlier, &waits];
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_another_s_waits_for_it_in_order_and_those_beside_run() {
+    fn a_nested_folder_waits_in_order_and_separate_folders_run() {
         let queue = [
             running(writer(1, "/a", &[])),
             writer(2, "/a/b", &[]),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_for_temporary_files_is_given_up_for_those_who_work_in_it() {
+    fn a_turn_does_without_a_temporary_folder_that_others_work_in() {
         let queue = [
             running(writer(1, "/a", &["/tmp"])),
             writer(2, "/tmp/x", &[]),

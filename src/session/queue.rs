@@ -199,7 +199,7 @@ impl Waiting {
     /// none. Cancel-safe.
     pub(crate) async fn accepted(&mut self) -> Result<(), Full> {
         let Some(accepted) = &mut self.accepted else { return Ok(()) };
-        let accepted = accepted.await.expect("the line keeps every waiter until it is accepted");
+        let accepted = accepted.await.expect("the queue keeps every waiter until it is accepted");
         self.accepted = None;
         accepted
     }
@@ -208,7 +208,7 @@ impl Waiting {
     /// place.
     pub(crate) async fn place(&mut self) -> Place {
         let admitted = (&mut self.admitted).await;
-        admitted.expect("the line keeps every waiter until it is called in");
+        admitted.expect("the queue keeps every waiter until it is admitted");
         self.placed = true;
         Place { queue: self.queue.clone(), key: self.key }
     }
@@ -306,9 +306,9 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_one_session_run_in_order_and_pass_nobody_else() {
+    fn calls_of_one_session_run_in_order_and_block_no_other_session() {
         let queue = queue(8, 8);
-        let first = now(enter(&queue, session(1))).expect("nobody before it");
+        let first = now(enter(&queue, session(1))).expect("no call before it");
         let mut second = enter(&queue, session(1));
         let mut third = enter(&queue, session(1));
         assert!(now(enter(&queue, session(2))).is_ok(), "another session is free");
@@ -321,25 +321,28 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_holds_and_the_line_is_served_in_order() {
+    fn the_limit_holds_and_the_queue_is_served_in_order() {
         let queue = queue(1, 2);
-        let running = now(enter(&queue, None)).expect("nobody before it");
+        let running = now(enter(&queue, None)).expect("no call before it");
         let mut second = enter(&queue, None);
         let third = enter(&queue, None);
         assert_eq!(accepted(queue.enter(None, false)).err(), Some(Full { running: 1, waiting: 2 }));
         drop(third);
-        assert!(accepted(queue.enter(None, false)).is_ok(), "who leaves the line makes room");
+        assert!(
+            accepted(queue.enter(None, false)).is_ok(),
+            "a call that leaves the queue makes room"
+        );
         drop(running);
         assert!(second.place().now_or_never().is_some());
     }
 
     #[test]
-    fn whoever_goes_in_front_is_next_in_its_session() {
+    fn a_front_call_is_next_in_its_session() {
         let queue = queue(8, 8);
-        let running = now(enter(&queue, session(1))).expect("nobody before it");
+        let running = now(enter(&queue, session(1))).expect("no call before it");
         let mut second = enter(&queue, session(1));
         let mut front = accepted(queue.enter(session(1), true)).expect("room");
-        assert!(front.place().now_or_never().is_none(), "the one that runs is not stopped");
+        assert!(front.place().now_or_never().is_none(), "the running call is not stopped");
         drop(running);
         assert!(second.place().now_or_never().is_none(), "the other goes before it");
         drop(front.place().now_or_never().expect("its turn"));
@@ -347,16 +350,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_line_whoever_can_run_runs() {
+    fn without_room_to_wait_only_calls_that_can_run_are_accepted() {
         let queue = queue(1, 0);
-        let running = now(enter(&queue, None)).expect("nobody before it");
+        let running = now(enter(&queue, None)).expect("no call before it");
         assert!(accepted(queue.enter(None, false)).is_err());
         drop(running);
         assert!(accepted(queue.enter(None, false)).is_ok());
     }
 
     #[test]
-    fn a_place_that_is_not_taken_is_given_on() {
+    fn a_place_that_is_not_taken_goes_to_the_next_call() {
         let queue = queue(1, 8);
         let waiting = enter(&queue, session(1));
         let next = enter(&queue, session(1));
@@ -365,9 +368,9 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_began_here_is_waited_for() {
+    fn calls_wait_for_a_session_that_started_here() {
         let queue = queue(8, 8);
-        let mut place = now(enter(&queue, None)).expect("nobody before it");
+        let mut place = now(enter(&queue, None)).expect("no call before it");
         drop(place.adopt(session(1).expect("just made")));
         let mut next = enter(&queue, session(1));
         assert!(next.place().now_or_never().is_none());
@@ -376,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_waits_once_more_for_one_that_may_write_around_its_folder() {
+    fn a_place_waits_once_more_for_a_turn_that_writes_around_its_folder() {
         let queue = queue(8, 8);
         let roots = |own: &str| WritableRoots { own: vec![own.into()], ..WritableRoots::default() };
         let [mut outer, mut inner, mut beside] =

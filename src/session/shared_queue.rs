@@ -24,14 +24,14 @@ const WITHOUT_BELL: (Duration, Duration) = (Duration::from_millis(50), Duration:
 /// may have deleted it.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Each this many places further back, the delay grows by the first one.
-const PLACES: usize = 2;
+/// How many places further back add one step to the delay.
+const PLACES_PER_STEP: usize = 2;
 
-/// For each this many calls of others, the liveness checks are one rest further apart, and up to
-/// `MOST_LOOKS` times that for calls further back.
-const OTHERS: usize = 4;
+/// The pause between liveness checks: one rest for each `OTHERS_PER_REST` calls of others, times a
+/// factor that grows with the place in the queue.
+const OTHERS_PER_REST: usize = 4;
 const REST: Duration = Duration::from_millis(50);
-const MOST_LOOKS: usize = 5;
+const MAX_FACTOR: usize = 5;
 
 /// The calls of this server among all others.
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ impl SharedQueue {
             return CHECK_EVERY;
         }
         let (first, last) = if self.has_bell { WITH_BELL } else { WITHOUT_BELL };
-        let after = times(first, 1 + self.calls.in_front() / PLACES).min(last);
+        let after = times(first, 1 + self.calls.in_front() / PLACES_PER_STEP).min(last);
         match self.next_removal.filter(|_| self.calls.wait_for_others()) {
             Some(at) => at.saturating_duration_since(Instant::now()).clamp(REST, after.max(REST)),
             None => after,
@@ -137,8 +137,8 @@ impl SharedQueue {
         let others = self.calls.read(text);
         self.decide_among(&others);
         let now = Instant::now();
-        let factor = 1 + self.calls.in_front() / PLACES;
-        let rest = times(REST, others.len() / OTHERS * factor.min(MOST_LOOKS));
+        let factor = 1 + self.calls.in_front() / PLACES_PER_STEP;
+        let rest = times(REST, others.len() / OTHERS_PER_REST * factor.min(MAX_FACTOR));
         let rested = self
             .liveness_checked
             .is_none_or(|liveness_checked| now.duration_since(liveness_checked) >= rest);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_was_held_back_while_a_disk_hung_starts_once_it_answers() {
+    fn a_turn_that_was_held_back_while_the_disk_hung_starts_once_it_answers() {
         let mut queue = SharedQueue::default();
         let key = queue.join(None, false, 1);
         assert!(queue.wait_for_roots(key, Some(&writes_in("/a"))));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_is_entered_again_once_a_full_disk_has_room() {
+    fn running_calls_are_written_again_once_a_full_disk_has_room() {
         let mut queue = SharedQueue::default();
         let [published, unpublished] = [(); 2].map(|()| {
             let key = queue.join(None, false, 2);
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(
             queue.sync_failed(&full(), None, true),
             (vec![published, unpublished], true),
-            "they only read"
+            "they do not write"
         );
         assert_eq!(queue.take_changes(&[], &[]).expect("it fits").slots.len(), 2);
         // Nor is a call whose entry was lost together with the table.
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_looks_for_a_server_without_calls() {
+    fn a_server_without_calls_does_not_sync() {
         let mut queue = SharedQueue::default();
         assert!(!queue.needs_sync());
         let key = queue.join(None, false, 1);

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_in_the_other_clashes_whichever_came_first() {
+    fn only_nested_folders_clash_whichever_came_first() {
         let parent = roots(&["/a"], &["/tmp"]);
         for (own, with_parent) in [
             ("/a", false),
@@ -158,11 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_for_temporary_files_is_waited_for_only_if_it_is_in_use() {
+    fn a_turn_waits_for_a_temporary_folder_only_while_it_is_in_use() {
         let elsewhere = roots(&["/a"], &["/tmp"]);
         let in_tmp = roots(&["/tmp/x"], &[]);
         assert!(clash(&in_tmp, &elsewhere, true), "its commands could exchange /tmp/x");
-        assert!(!clash(&in_tmp, &elsewhere, false), "it gives /tmp up when its turn comes");
+        assert!(!clash(&in_tmp, &elsewhere, false), "it drops /tmp when its turn comes");
         for runs in [true, false] {
             assert!(!clash(&elsewhere, &in_tmp, runs));
             let mut beside = elsewhere.clone();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_folder_within_another_turn_is_given_up_or_waited_for() {
+    fn a_temporary_folder_inside_another_turn_s_folder_is_dropped_or_waited_for() {
         let around = roots(&["/a"], &[]);
         let mut within = roots(&["/b"], &["/a/tmp"]);
         assert!(clash(&around, &within, true));
@@ -186,16 +186,13 @@ mod tests {
         assert_eq!(within, roots(&["/b"], &[]));
         let mut linked = roots(&["/b"], &["/c"]);
         linked.temp[0].links.push("/a/link".into());
-        assert!(
-            clash(&around, &linked, true),
-            "whoever may write in /a can lead the link elsewhere"
-        );
+        assert!(clash(&around, &linked, true), "a turn that may write in /a can redirect the link");
         linked.drop_clashing_temp(&around, true);
         assert!(linked.temp.is_empty());
     }
 
     #[test]
-    fn too_many_to_tell_clash_with_all() {
+    fn too_many_folders_clash_with_all() {
         let many = WritableRoots::shortened();
         let one = roots(&["/a"], &["/tmp"]);
         assert!(clash(&many, &one, true) && clash(&one, &many, false) && clash(&many, &many, true));

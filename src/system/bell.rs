@@ -48,13 +48,13 @@ pub(crate) fn listen(
     }
     // Opened for writing too, so that reading never reaches an end.
     let mut pipe = OpenOptions::new().read(true).write(true).open(path)?;
-    let rope = pipe.try_clone()?;
+    let ringer = pipe.try_clone()?;
     let listen = move || {
         let mut rings = [0; 64];
         while pipe.read(&mut rings).is_ok_and(|rings| rings > 0) && heard() {}
     };
     std::thread::Builder::new().name("bell".into()).stack_size(64 << 10).spawn(listen)?;
-    Ok(rope)
+    Ok(ringer)
 }
 
 #[cfg(not(unix))]
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_lies_in_place_of_a_bell_is_not_written_to() {
+    fn anything_else_in_place_of_a_bell_is_not_written_to() {
         let folder = folder("other");
         let (file, link) = (folder.join("file"), folder.join("link"));
         fs::write(&file, "ABC").expect("writable");
@@ -92,11 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_listens_hears_it() {
+    fn a_listener_hears_the_bell() {
         let folder = folder("bell");
         let path = folder.join("bell");
         let (heard, hears) = std::sync::mpsc::channel();
-        let _rope = listen(&path, move || heard.send(()).is_err()).expect("there can be pipes");
+        let _ringer = listen(&path, move || heard.send(()).is_err()).expect("there can be pipes");
         ring(&path);
         assert_eq!(hears.recv(), Ok(()));
         fs::remove_dir_all(folder).expect("it is ours");

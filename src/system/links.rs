@@ -50,7 +50,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn every_link_on_the_way_is_named_also_to_what_is_not_there() {
+    fn every_link_on_the_way_is_found_even_if_the_target_is_missing() {
         let base = crate::testing::scratch().join(format!("links-{}", std::process::id()));
         fs::create_dir_all(base.join("a/b")).expect("writable");
         let base = base.canonicalize().expect("it is there");

@@ -25,7 +25,7 @@ use crate::model::text::{LineBreaks, escape_controls, shortened};
 use queue::Queue;
 
 /// How long to wait for pending lines before exiting.
-const WRITTEN_WITHIN: Duration = Duration::from_millis(250);
+const FLUSH_WITHIN: Duration = Duration::from_millis(250);
 
 /// The longest line, in characters.
 const LINE_CHARS: usize = 8_000;
@@ -38,7 +38,7 @@ pub(crate) struct Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let until = Instant::now() + WRITTEN_WITHIN;
+        let until = Instant::now() + FLUSH_WITHIN;
         for queue in &self.queues {
             queue.flush(until.saturating_duration_since(Instant::now()));
         }
@@ -55,7 +55,7 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
     let mut writer = |output: Box<dyn io::Write + Send>| {
         let queue = Queue::new(output);
         queues.push(queue.clone());
-        Tame(queue)
+        OneLine(queue)
     };
     let to_stderr = layer()
         .with_writer(writer(Box::new(io::stderr())))
@@ -84,9 +84,9 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
 
 /// Makes one line of each event, which arrives in one piece.
 #[derive(Clone)]
-struct Tame(Queue);
+struct OneLine(Queue);
 
-impl Write for Tame {
+impl Write for OneLine {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -101,7 +101,7 @@ impl Write for Tame {
     }
 }
 
-impl<'a> MakeWriter<'a> for Tame {
+impl<'a> MakeWriter<'a> for OneLine {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
