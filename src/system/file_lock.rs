@@ -47,6 +47,19 @@ impl FileLock {
     pub(crate) fn lock_within(path: &Path, bound: Duration) -> Result<Self, LockError> {
         Self::lock_file_within(open(path)?, bound)
     }
+
+    /// The same, but also stops waiting once `is_over` says so. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileLock::try_lock`].
+    pub(crate) fn lock_within_unless(
+        path: &Path,
+        bound: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Self, LockError> {
+        acquire(open(path)?, pauses(bound, is_over))
+    }
 }
 
 impl<F: Borrow<File>> FileLock<F> {
@@ -65,14 +78,7 @@ impl<F: Borrow<File>> FileLock<F> {
     ///
     /// As [`FileLock::try_lock_file`].
     pub(crate) fn lock_file_within(file: F, bound: Duration) -> Result<Self, LockError> {
-        let deadline = Instant::now() + bound;
-        acquire(file, || {
-            let waits = Instant::now() < deadline;
-            if waits {
-                std::thread::sleep(RETRY_EVERY);
-            }
-            waits
-        })
+        acquire(file, pauses(bound, &|| false))
     }
 
     /// The same for a lock that is never held for longer than microseconds: yields to the holder a few
@@ -133,6 +139,18 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = private::open_options();
     options.write(true).create(true).truncate(false);
     open_regular(options, path)
+}
+
+/// Sleeps between attempts, up to `bound` in all and until `is_over`.
+fn pauses(bound: Duration, is_over: &dyn Fn() -> bool) -> impl FnMut() -> bool {
+    let deadline = Instant::now() + bound;
+    move || {
+        let waits = Instant::now() < deadline && !is_over();
+        if waits {
+            std::thread::sleep(RETRY_EVERY);
+        }
+        waits
+    }
 }
 
 /// Tries until the lock is free, or `pause` ends the wait by returning `false`.

@@ -1,10 +1,11 @@
 //! The state folder: whether it can be written, by whom else, and whether locks hold there.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::check::Check;
+use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 
 /// File systems that are another machine's: locks may hold on one machine only, or not at all.
@@ -75,9 +76,10 @@ struct Tried {
 fn try_out(dir: &Path) -> io::Result<Tried> {
     let path = dir.join(format!("doctor-{}", std::process::id()));
     let file = private::open_options().write(true).create_new(true).open(&path)?;
-    let locks_hold = file.try_lock().is_ok()
-        && File::open(&path)
-            .is_ok_and(|other| matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+    let locks_hold = FileLock::try_lock_file(&file).is_ok_and(|_lock| {
+        let other = File::open(&path).map(FileLock::try_lock_file);
+        matches!(other, Ok(Err(LockError::Held)))
+    });
     let tried = Tried {
         locks_hold,
         #[cfg(unix)]

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
@@ -134,9 +135,15 @@ impl Place {
         self.folder.join(format!("sessions-1-{hash:016x}.jsonl"))
     }
 
-    pub(super) fn try_lock(&self) -> io::Result<Option<Lock>> {
+    /// Waits up to `bound` for the lock, and no longer once `is_over`. `None` if somebody else keeps it.
+    pub(super) fn lock_within(
+        &self,
+        bound: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> io::Result<Option<Lock>> {
         private::create_folder(&self.folder)?;
-        let lock = FileLock::try_lock(&self.path().with_extension("lock"));
+        let path = self.path().with_extension("lock");
+        let lock = FileLock::lock_within_unless(&path, bound, is_over);
         LockError::none_if_held(lock.map(Lock))
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::index::{Entry, Lock, Place, Reader, Writer};
 use super::lines::{Lines, is_line_start};
@@ -18,7 +18,6 @@ const UNSAVED_BYTES: u64 = 4 << 20;
 
 /// How long to wait for another who reads the same records.
 const LOCK_WITHIN: Duration = Duration::from_secs(2);
-const LOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many folders the walk is ahead of the reading.
 const FOLDERS_AHEAD: usize = 16;
@@ -34,16 +33,7 @@ pub(crate) struct Missed {
 
 /// The right to remember what is read, if nobody else has it for long.
 pub(super) fn lock(place: &Place, is_over: &dyn Fn() -> bool) -> Option<Lock> {
-    let until = Instant::now() + LOCK_WITHIN;
-    loop {
-        if let Some(lock) = place.try_lock().ok()? {
-            return Some(lock);
-        }
-        if Instant::now() >= until || is_over() {
-            return None;
-        }
-        thread::sleep(LOCK_EVERY);
-    }
+    place.lock_within(LOCK_WITHIN, is_over).ok().flatten()
 }
 
 /// One look at all records.
