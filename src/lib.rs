@@ -18,6 +18,7 @@ mod job;
 mod model;
 mod server;
 mod session;
+mod settings;
 mod system;
 #[cfg(test)]
 mod testing;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::Said;
 use super::error::{Error, finish};
+use super::flags::OnCommandLine;
 use super::follow::EXIT_STATUS;
 use super::report;
 use super::runtime::listening;
@@ -68,9 +68,9 @@ pub(super) struct Arguments {
 }
 
 /// Asks Codex, and returns the exit status.
-pub(super) fn run(arguments: Arguments, settings: Settings, said: Said) -> u8 {
+pub(super) fn run(arguments: Arguments, settings: Settings, given: OnCommandLine) -> u8 {
     let Arguments { detach, json, .. } = arguments;
-    let text = match prompt_text(&arguments.prompt) {
+    let text = match prompt(&arguments.prompt) {
         Ok(text) => text,
         Err(problem) => return refused(problem, json),
     };
@@ -82,13 +82,13 @@ pub(super) fn run(arguments: Arguments, settings: Settings, said: Said) -> u8 {
     let sandbox = arguments.sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
     let request = TurnRequest::new(prompt)
         .resume(arguments.session)
-        .working_dir(said.cwd.then(|| settings.working_dir.clone()))
+        .working_dir(given.cwd.then(|| settings.working_dir.clone()))
         .sandbox(sandbox)
         .model(arguments.model)
         .reasoning_effort(arguments.reasoning_effort)
         // A job has limits of its own, unless these are meant for it.
-        .total_limit(said.timeout.then_some(settings.limits.total))
-        .idle_limit(said.idle_timeout.then_some(settings.limits.idle));
+        .total_limit(given.timeout.then_some(settings.limits.total))
+        .idle_limit(given.idle_timeout.then_some(settings.limits.idle));
     if detach {
         listening(|_| async move { finish(start_job(settings, request, &text, json).await) })
     } else {
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: Arguments, settings: Settings, said: Said) -> u8 {
     }
 }
 
-fn prompt_text(argument: &str) -> Result<String, InvalidValue> {
+fn prompt(argument: &str) -> Result<String, InvalidValue> {
     if argument != "-" {
         return Ok(argument.to_owned());
     }

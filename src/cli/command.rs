@@ -3,11 +3,12 @@
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
-use super::doctor::{self, settings::Setting};
+use super::flags::Flags;
 use super::runtime::listening;
-use super::{Said, chat, jobs, serve, sessions};
+use super::{chat, doctor, jobs, serve, sessions};
 use crate::job::{JobId, runner};
-use crate::model::settings::{RUN_JOB, Settings};
+use crate::model::settings::Settings;
+use crate::settings::RUN_JOB;
 
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
@@ -41,19 +42,20 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
 }
 
 /// Does it, and returns the exit status.
-pub(super) fn run(
-    command: Option<Command>,
-    settings: Settings,
-    said: Said,
-    table: Vec<Setting>,
-) -> u8 {
+pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -> u8 {
+    let on_command_line = flags.on_command_line();
     match command {
         None => serve::run(settings),
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
-        Some(Command::Chat(arguments)) => chat::run(arguments, settings, said),
-        Some(Command::Doctor(arguments)) => doctor::run(arguments, settings, table),
-        // Without a runtime and without listening: signals end this process, and nothing else.
+        Some(Command::Chat(arguments)) => chat::run(arguments, settings, on_command_line),
+        Some(Command::Doctor(arguments)) => {
+            let in_force = doctor::settings::in_force(&settings, flags);
+            doctor::run(arguments, settings, in_force)
+        }
+        // Without a runtime and without handlers: a signal ends this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
-        Some(Command::Sessions(arguments)) => sessions::run(arguments, &settings, said.cwd),
+        Some(Command::Sessions(arguments)) => {
+            sessions::run(arguments, &settings, on_command_line.cwd)
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::{LOCK_WITHIN, MAX_UNFINISHED, PROMPT_CHARS, TITLE_CHARS};
 use crate::codex::home::codex_home;
 use crate::model::job_id::JobId;
 use crate::model::text::head;
+use crate::settings::runner_arguments;
 use crate::turn::vet::Vetted;
 
 impl Jobs {
@@ -97,7 +98,7 @@ impl Jobs {
 
     pub(super) fn runner(&self) -> Result<Runner> {
         let program = this_program().map_err(Problem::NotStarted)?;
-        Ok(Runner { program, arguments: self.0.settings.runner_arguments() })
+        Ok(Runner { program, arguments: runner_arguments(&self.0.settings) })
     }
 
     /// Starts the process that runs a job, and records which one that is.

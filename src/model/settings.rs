@@ -1,4 +1,4 @@
-//! Settings, checked.
+//! Settings, checked. What sets them is in [`crate::settings`].
 
 use std::ffi::OsString;
 use std::fmt;
@@ -74,50 +74,6 @@ impl Default for Retention {
         Self { age: Duration::from_secs(14 * 24 * 60 * 60), bytes: 1 << 30 }
     }
 }
-
-impl Settings {
-    /// The command line by which this program runs a job as these settings say, but for the job.
-    pub(crate) fn runner_arguments(&self) -> Vec<OsString> {
-        let millis = |limit: Duration| limit.as_millis().to_string().into();
-        let mut arguments: Vec<OsString> = vec![RUN_JOB.into()];
-        let mut set = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
-        set("--codex-bin", self.codex_bin.clone());
-        set("--origin", self.origin.to_string().into());
-        set("--debug", self.logging.debug.to_string().into());
-        if let Some(file) = &self.logging.file {
-            set("--log-file", file.into());
-        }
-        set("--cwd", self.working_dir.as_path().into());
-        set("--timeout-ms", millis(self.job_limits.total));
-        set("--idle-timeout-ms", millis(self.job_limits.idle));
-        set("--busy-wait-ms", millis(self.busy_wait));
-        set("--max-concurrent", self.max_concurrent.to_string().into());
-        set("--job-keep-hours", (self.retention.age.as_secs() / 3600).to_string().into());
-        set("--job-keep-mb", (self.retention.bytes >> 20).to_string().into());
-        set("--max-sandbox", self.policy.max_sandbox.as_str().into());
-        let dirs = self.policy.allowed_dirs.iter().map(WorkingDir::as_path);
-        // One with the separator in its name cannot be said. Then nothing must run, not everything.
-        let nowhere = |_| "/dev/null/no-such-directory".into();
-        set("--allowed-dirs", std::env::join_paths(dirs).unwrap_or_else(nowhere));
-        for model in &self.policy.allowed_models {
-            set("--allowed-models", model.as_str().into());
-        }
-        let yes_or_no = |yes: bool| yes.to_string().into();
-        set("--allow-config", yes_or_no(self.policy.allow_config));
-        set("--allow-extra-arguments", yes_or_no(self.policy.allow_extra_arguments));
-        set("--max-depth", self.policy.max_depth.to_string().into());
-        set("--list-sessions", yes_or_no(self.list_sessions));
-        set("--nested-mcp", self.policy.nested_mcp.to_string().into());
-        set("--command-environment", self.policy.command_environment.as_str().into());
-        if let Some(state_dir) = &self.state_dir {
-            set("--state-dir", state_dir.into());
-        }
-        arguments
-    }
-}
-
-/// The program's command that runs one job.
-pub(crate) const RUN_JOB: &str = "run-job";
 
 /// Who the prompts come from, in one short line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use crate::model::outcome::duration;
+use crate::settings::{self, Former, Kind, Setting};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
@@ -52,19 +53,42 @@ impl Entry {
         format!("{} in {}", self.name, self.file.display())
     }
 
-    /// The limit for a call of the server that is started so.
+    /// The timeout of a call of the server that is started so.
     pub(super) fn call_limit(&self, default: Duration) -> Duration {
-        let behind = |at: usize| self.arguments.get(at + 1).cloned();
-        let flag = self.arguments.iter().enumerate().find_map(|(at, word)| {
-            let rest = word.strip_prefix("--timeout-ms")?;
-            rest.strip_prefix('=').map(str::to_owned).or_else(|| behind(at))
-        });
-        let by_variable = || {
-            let set = |(name, _): &&(String, String)| name == "CODEX_PERSISTENT_MCP_TIMEOUT_MS";
-            self.variables.iter().find(set).map(|(_, value)| value.clone())
+        let settings = |name| settings::all().find(|setting| setting.flag == name);
+        let Some(Setting { flag, variable, kind: Kind::Duration { range, .. }, former, .. }) =
+            settings("timeout")
+        else {
+            return default;
         };
-        let millis = flag.or_else(by_variable).and_then(|millis| millis.parse().ok());
-        millis.map_or(default, Duration::from_millis)
+        let present = |text: &str| range.read(text).ok();
+        let before = |text: &str, former: &Former| range.read_number(text, former.unit).ok();
+        let former = former.as_ref();
+        let by_flag = || self.flag(flag).as_deref().and_then(present);
+        let by_former_flag = || former.and_then(|former| before(&self.flag(former.flag)?, former));
+        let by_variable = || self.variable(variable).and_then(present);
+        let by_former_variable =
+            || former.and_then(|former| before(self.variable(former.variable)?, former));
+        by_flag()
+            .or_else(by_former_flag)
+            .or_else(by_variable)
+            .or_else(by_former_variable)
+            .unwrap_or(default)
+    }
+
+    /// The value of a flag among the arguments.
+    fn flag(&self, flag: &str) -> Option<String> {
+        self.arguments.iter().enumerate().find_map(|(at, argument)| {
+            match argument.strip_prefix("--")?.strip_prefix(flag)? {
+                "" => self.arguments.get(at + 1).cloned(),
+                rest => rest.strip_prefix('=').map(str::to_owned),
+            }
+        })
+    }
+
+    fn variable(&self, variable: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(name, _)| name == variable);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Whether the client will find the program.
@@ -149,5 +173,8 @@ mod tests {
         let flags = ["--debug", "--timeout-ms", "4000"];
         assert_eq!(limit(entry("codex-persistent-mcp.exe", &flags, "5000")), 4_000);
         assert_eq!(limit(entry("codex-persistent-mcp", &["--timeout-ms=3000"], "")), 3_000);
+        assert_eq!(limit(entry("codex-persistent-mcp", &["--timeout=2s"], "5000")), 2_000);
+        let flags = ["--timeout-ms", "4000", "--timeout", "1m"];
+        assert_eq!(limit(entry("codex-persistent-mcp", &flags, "")), 60_000);
     }
 }

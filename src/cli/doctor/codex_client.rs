@@ -44,7 +44,7 @@ pub(super) fn examine(
     limit: Duration,
 ) -> Vec<Check> {
     let ours = settings.iter().filter(|setting| setting.is_from_variable());
-    let set: Vec<&str> = ours.map(|setting| setting.variable.as_str()).chain(WANTED).collect();
+    let set: Vec<&str> = ours.map(|setting| setting.variable).chain(WANTED).collect();
     let set: Vec<&str> = set.into_iter().filter(|name| super::is_set(name)).collect();
     let mut checks = Vec::new();
     let own = home.config_file();

@@ -1,13 +1,13 @@
-//! The settings in force, and where each comes from. Made from the command line's own definition, so
-//! that no setting can be forgotten.
+//! The settings in force, and where each comes from.
 
 use std::ffi::OsString;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
 use serde_json::json;
 
 use super::check::{Check, listed};
+use crate::cli::flags::{By, Flags};
+use crate::model::settings::Settings;
+use crate::settings;
 
 /// All variables that begin so are meant for this program.
 const PREFIX: &str = "CODEX_PERSISTENT_MCP_";
@@ -16,7 +16,8 @@ const PREFIX: &str = "CODEX_PERSISTENT_MCP_";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Setting {
     flag: String,
-    pub(super) variable: String,
+    /// The variable that sets it, or could.
+    pub(super) variable: &'static str,
     value: String,
     source: &'static str,
 }
@@ -28,35 +29,18 @@ impl Setting {
     }
 }
 
-/// All settings of a command that was built.
-pub(in crate::cli) fn in_force(command: &Command, matches: &ArgMatches) -> Vec<Setting> {
-    let settings = command.get_arguments().filter_map(|argument| {
-        let variable = argument.get_env()?.to_string_lossy().into_owned();
-        let id = argument.get_id().as_str();
-        let values = matches.get_raw(id).map(|values| {
-            let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
-            values.join(",")
-        });
-        let source = match matches.value_source(id) {
-            Some(ValueSource::CommandLine) => "flag",
-            Some(ValueSource::EnvVariable) => "variable",
-            _ => "default",
+/// All settings, as the flags and variables set them.
+pub(in crate::cli) fn in_force(settings: &Settings, flags: &Flags) -> Vec<Setting> {
+    let defaults = Settings::default();
+    let row = |setting: &settings::Setting| {
+        let (value, source, variable) = match flags.given_by(setting) {
+            None => (setting.default_text(&defaults), "default", setting.variable),
+            Some(By::Flag) => (setting.value(settings), "flag", setting.variable),
+            Some(By::Variable(variable)) => (setting.value(settings), "variable", variable),
         };
-        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        Some(Setting {
-            flag: format!("--{}", argument.get_long()?),
-            variable,
-            value: values.unwrap_or_else(|| unset(&help)),
-            source,
-        })
-    });
-    settings.collect()
-}
-
-/// What holds if nothing is set, as the help says.
-fn unset(help: &str) -> String {
-    let said = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']'));
-    said.map_or("none", |(default, _)| default).to_owned()
+        Setting { flag: format!("--{}", setting.flag), variable, value, source }
+    };
+    settings::all().map(row).collect()
 }
 
 /// What is in force, and what was meant to be and is not.
@@ -72,7 +56,7 @@ pub(super) fn examine(settings: &[Setting]) -> Vec<Check> {
         let detail = json!({"value": value, "source": source, "variable": variable});
         check = check.with(flag, detail);
     }
-    let unknown = unknown(settings, std::env::vars_os().map(|(name, _)| name));
+    let unknown = unknown(std::env::vars_os().map(|(name, _)| name));
     let unknown = (!unknown.is_empty()).then(|| {
         let names = listed(&unknown);
         let fix = format!(
@@ -85,8 +69,13 @@ pub(super) fn examine(settings: &[Setting]) -> Vec<Check> {
     [check].into_iter().chain(unknown).collect()
 }
 
-fn unknown(settings: &[Setting], names: impl Iterator<Item = OsString>) -> Vec<String> {
-    let is_known = |name: &String| settings.iter().any(|setting| setting.variable == *name);
+fn unknown(names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let is_known = |name: &str| {
+        settings::all().any(|setting| {
+            let former = setting.former.as_ref().map(|former| former.variable);
+            setting.variable == name || former == Some(name)
+        })
+    };
     names
         .filter_map(|name| name.into_string().ok())
         .filter(|name| name.starts_with(PREFIX) && !is_known(name))

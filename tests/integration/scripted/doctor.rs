@@ -167,16 +167,23 @@ fn settings_are_shown_with_their_source() {
     let mut command =
         program(&stage, &scripted_codex(), &["--json", "--max-queued", "7", "--debug=false"]);
     command.env("CODEX_PERSISTENT_MCP_MAX_QUEUED", "8").env("CODEX_PERSISTENT_MCP_TYPO", "secret");
+    command.env("CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", "90000");
     let (_, report) = report(command);
     let settings = &check(&report, "settings")["details"];
     let queued = json!(
         {"value": "7", "source": "flag", "variable": "CODEX_PERSISTENT_MCP_MAX_QUEUED"});
     assert_eq!(settings["--max-queued"], queued);
     assert_eq!(settings["--codex-bin"]["source"], "variable");
-    assert_eq!(settings["--timeout-ms"]["source"], "default");
-    assert_eq!(settings["--timeout-ms"]["value"], "1800000");
+    assert_eq!(settings["--timeout"]["source"], "default");
+    assert_eq!(settings["--timeout"]["value"], "30m");
+    // A former name is shown as what it sets.
+    let idle = json!(
+        {"value": "90s", "source": "variable", "variable": "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS"});
+    assert_eq!(settings["--idle-timeout"], idle);
     assert_eq!(settings["--cwd"]["value"], "the current directory");
-    assert!(text(check(&report, MARK), "summary").contains("CODEX_PERSISTENT_MCP_TYPO"));
+    let unknown = text(check(&report, MARK), "summary");
+    assert!(unknown.contains("CODEX_PERSISTENT_MCP_TYPO"), "{unknown}");
+    assert!(!unknown.contains("TIMEOUT"), "a former variable is known: {unknown}");
     assert!(!report.to_string().contains("secret"), "{report:#}");
 }
 

@@ -22,18 +22,14 @@ const SETTINGS: [(&str, &str, &[&str]); 25] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
-    ("--timeout-ms", "CODEX_PERSISTENT_MCP_TIMEOUT_MS", &["0", "-1", "1.5", "ten", "86400001"]),
-    (
-        "--idle-timeout-ms",
-        "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS",
-        &["0", "", "99999999999999999999"],
-    ),
-    ("--busy-wait-ms", "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", &["-1", "soon", "86400001"]),
+    ("--timeout", "CODEX_PERSISTENT_MCP_TIMEOUT", &["0s", "-1s", "30", "ten", "25h"]),
+    ("--idle-timeout", "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT", &["0s", "", "99999999999999999999h"]),
+    ("--busy-wait", "CODEX_PERSISTENT_MCP_BUSY_WAIT", &["-1s", "soon", "25h"]),
     ("--max-concurrent", "CODEX_PERSISTENT_MCP_MAX_CONCURRENT", &["0", "1001", "many"]),
     ("--max-queued", "CODEX_PERSISTENT_MCP_MAX_QUEUED", &["-1", "10001", "many"]),
-    ("--job-timeout-ms", "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", &["0", "ten", "86400001"]),
-    ("--job-idle-timeout-ms", "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", &["0", "", "-1"]),
-    ("--job-keep-hours", "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS", &["-1", "1.5", "for ever"]),
+    ("--job-timeout", "CODEX_PERSISTENT_MCP_JOB_TIMEOUT", &["0s", "ten", "25h"]),
+    ("--job-idle-timeout", "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT", &["0s", "", "-1s"]),
+    ("--job-keep", "CODEX_PERSISTENT_MCP_JOB_KEEP", &["-1h", "336", "for ever"]),
     ("--job-keep-mb", "CODEX_PERSISTENT_MCP_JOB_KEEP_MB", &["-1", "much"]),
     ("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", &[""]),
     ("--tasks", "CODEX_PERSISTENT_MCP_TASKS", &["maybe"]),
@@ -48,6 +44,20 @@ const SETTINGS: [(&str, &str, &[&str]); 25] = [
     ("--command-environment", "CODEX_PERSISTENT_MCP_COMMAND_ENVIRONMENT", &["", "none"]),
     ("--debug", "CODEX_PERSISTENT_MCP_DEBUG", &["maybe"]),
     ("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", &["/never/heard/of/it.log", "/"]),
+];
+
+/// Former names of settings, which the help does not show, and values that cannot be used.
+const FORMER: [(&str, &str, &[&str]); 6] = [
+    ("--timeout-ms", "CODEX_PERSISTENT_MCP_TIMEOUT_MS", &["0", "-1", "1.5", "ten", "86400001"]),
+    (
+        "--idle-timeout-ms",
+        "CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS",
+        &["0", "", "99999999999999999999"],
+    ),
+    ("--busy-wait-ms", "CODEX_PERSISTENT_MCP_BUSY_WAIT_MS", &["-1", "soon", "86400001"]),
+    ("--job-timeout-ms", "CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", &["0", "ten", "86400001"]),
+    ("--job-idle-timeout-ms", "CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", &["0", "", "-1"]),
+    ("--job-keep-hours", "CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS", &["-1", "1.5", "for ever"]),
 ];
 
 /// No test here reaches a model.
@@ -118,7 +128,7 @@ fn the_help_has_each_setting_as_a_flag_and_as_a_variable() {
     }
     let flags = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
     assert_eq!(flags, SETTINGS.len(), "the help has a flag that is not tested here: {help}");
-    for default in ["[default: codex]", "[default: codex-persistent-mcp]", "[default: 1800000]"] {
+    for default in ["[default: codex]", "[default: codex-persistent-mcp]", "[default: 30m]"] {
         assert!(help.contains(default), "{default} is not in {help}");
     }
     assert_untouched(&directory);
@@ -127,7 +137,7 @@ fn the_help_has_each_setting_as_a_flag_and_as_a_variable() {
 #[test]
 fn a_wrong_setting_ends_the_program_with_a_message_that_names_it() {
     let directory = empty("wrong");
-    for (flag, variable, values) in SETTINGS {
+    for (flag, variable, values) in SETTINGS.into_iter().chain(FORMER) {
         for value in values {
             let by_flag = run(&directory, &[&format!("{flag}={value}")], &[]);
             let by_variable = run(&directory, &[], &[(variable, value)]);
@@ -147,9 +157,24 @@ fn a_wrong_setting_ends_the_program_with_a_message_that_names_it() {
 }
 
 #[test]
+fn a_value_outside_its_range_is_refused_with_the_range() {
+    let directory = empty("ranges");
+    for (argument, range) in [
+        ("--timeout=25h", "from 1ms to 1d"),
+        ("--timeout-ms=0", "from 1 to 86400000"),
+        ("--max-concurrent=1001", "1..=1000"),
+        ("--max-queued=10001", "0..=10000"),
+    ] {
+        let ran = run(&directory, &[argument], &[]);
+        assert!(ran.stderr.contains(range), "{range} is not in {}", ran.stderr);
+    }
+    assert_untouched(&directory);
+}
+
+#[test]
 fn unknown_arguments_are_refused() {
     let directory = empty("unknown");
-    for argument in ["--timeout", "serve", "-x", "--version=2"] {
+    for argument in ["--time-out", "serve", "-x", "--version=2"] {
         let ran = run(&directory, &[argument], &[]);
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(2), ""), "{argument}: {}", ran.stderr);
         assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
@@ -161,6 +186,10 @@ fn unknown_arguments_are_refused() {
 fn each_limit_that_can_be_used_is_accepted_at_its_edges() {
     let directory = empty("edges");
     for argument in [
+        "--timeout=1ms",
+        "--timeout=24h",
+        "--busy-wait=0s",
+        "--job-keep=1000d",
         "--timeout-ms=1",
         "--timeout-ms=86400000",
         "--idle-timeout-ms=86400000",
