@@ -8,6 +8,7 @@ pub(crate) mod depth;
 pub(crate) mod file_lock;
 pub(crate) mod line_splitter;
 pub(crate) mod links;
+#[cfg(feature = "program")]
 pub(crate) mod log;
 pub(crate) mod private;
 pub(crate) mod reverse_lines;
