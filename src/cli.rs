@@ -7,13 +7,15 @@ mod doctor;
 mod error;
 mod flags;
 mod follow;
+mod format;
 mod jobs;
+mod output;
 mod report;
 mod runtime;
 mod serve;
 mod sessions;
+mod style;
 mod table;
-mod words;
 
 use std::process::ExitCode;
 

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::error::{Error, finish};
 use super::flags::OnCommandLine;
-use super::follow::EXIT_STATUS;
+use super::follow::{EXIT_STATUS, HOLD};
+use super::output::note_in;
 use super::report;
 use super::runtime::listening;
-use super::words::{DIM, HOLD, tell};
+use super::style::DIM;
 use crate::admission::scope::Scope;
 use crate::codex::progress_text::progress_text;
 use crate::job::snapshot::snapshot;
@@ -173,7 +174,7 @@ async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, jso
 
 /// Tells what Codex does until it has ended or a signal comes, which is returned.
 async fn tell_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Option<Signal> {
-    let tell = |step: String| tell(DIM, &step);
+    let print = |step: String| note_in(DIM, &step);
     // What may be the reply, which is told in full later.
     let mut held = None;
     loop {
@@ -183,13 +184,13 @@ async fn tell_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Op
             event = turn.next_event() => {
                 let event = event?;
                 let Some(step) = progress_text(&event, resumed) else { continue };
-                held.take().into_iter().for_each(tell);
+                held.take().into_iter().for_each(print);
                 match event {
                     Event::Item { item: Item::AgentMessage { .. }, .. } => held = Some(step),
-                    _ => tell(step),
+                    _ => print(step),
                 }
             }
-            () = tokio::time::sleep(HOLD), if held.is_some() => held.take().into_iter().for_each(tell),
+            () = tokio::time::sleep(HOLD), if held.is_some() => held.take().into_iter().for_each(print),
         }
     }
 }

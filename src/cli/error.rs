@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::words::{complain, nobody_reads};
+use super::output::{is_broken_pipe, note};
 use crate::job::Problem;
 use crate::model::outcome::Sort;
 
@@ -24,10 +24,10 @@ pub(super) fn finish(done: Result<u8>) -> u8 {
     let error = match done {
         Ok(status) => return status,
         // Who reads the head of the output alone has what they wanted.
-        Err(Error::Output(error)) if nobody_reads(&error) => return 0,
+        Err(Error::Output(error)) if is_broken_pipe(&error) => return 0,
         Err(error) => error,
     };
-    complain(&format!("error: {error}"));
+    note(&format!("error: {error}"));
     match error {
         Error::Jobs(Problem::Refused(kind)) if kind.sort() != Sort::Refused => 1,
         Error::BadInput(_)

@@ -10,16 +10,20 @@ use serde_json::Value;
 
 use super::advice::advice;
 use super::error::Error;
-use super::words::{
-    BOLD, CYAN, DIM, HOLD, RED, YELLOW, complain, head, one_line, print_reply, status_line, tell,
-};
+use super::format::{head, one_line, status_line};
+use super::output::{note, note_in, print_reply};
+use super::style::{BOLD, CYAN, DIM, RED, YELLOW};
 use crate::job::display::{Description, describe};
 use crate::job::snapshot::snapshot;
 use crate::job::view::Query;
 use crate::job::{JobId, Jobs, State, Status, Time};
 use crate::transport::hung_up;
 
-/// How often it is looked for more.
+/// How long a message of Codex is held, because it may be the reply, which is printed differently. A turn ends
+/// right after its reply; if it goes on, the user wants to see the message.
+pub(super) const HOLD: Duration = Duration::from_secs(1);
+
+/// How often new events are read.
 const POLL: Duration = Duration::from_millis(100);
 
 /// How many events are read at a time.
@@ -120,7 +124,7 @@ impl Watch {
     fn release(&mut self) {
         if let Some((message, _)) = self.held.take() {
             self.running = None;
-            complain(&message);
+            note(&message);
         }
     }
 
@@ -135,11 +139,11 @@ impl Watch {
         self.told_error = !event["error"].is_null();
         let text = &told.text;
         if event["told"] == false {
-            tell(DIM, "stopped for the next prompt");
+            note_in(DIM, "stopped for the next prompt");
         } else if self.told_error {
-            tell(RED, &format!("error: {text}"));
+            note_in(RED, &format!("error: {text}"));
         } else {
-            tell(DIM, text);
+            note_in(DIM, text);
         }
         Ok(())
     }
@@ -149,27 +153,27 @@ impl Watch {
         let before = self.running.take();
         match told.kind.as_str() {
             "running" => {
-                tell(CYAN, text);
+                note_in(CYAN, text);
                 self.running = Some(told.text.clone());
             }
-            "job.prompt" => tell(BOLD, &format!("prompt: {}", head(&told.text, 400))),
+            "job.prompt" => note_in(BOLD, &format!("prompt: {}", head(&told.text, 400))),
             "command_execution" => self.command_ended(told, before.as_deref()),
             "file_change" if told.is_failed => {
-                tell(RED, &format!("could not edit {}", one_line(&text.replace('\n', ", "))));
+                note_in(RED, &format!("could not edit {}", one_line(&text.replace('\n', ", "))));
                 self.output(&told.output);
             }
-            "file_change" => tell("", &format!("edited {}", one_line(&text.replace('\n', ", ")))),
-            "todo_list" => tell("", &format!("to do:\n{text}")),
-            "mcp_tool_call" | "collab_tool_call" => tell("", &format!("called {}", one_line(text))),
-            "web_search" => tell("", &format!("searched: {}", one_line(text))),
-            "error" => tell(RED, &format!("Codex reports: {text}")),
+            "file_change" => note(&format!("edited {}", one_line(&text.replace('\n', ", ")))),
+            "todo_list" => note(&format!("to do:\n{text}")),
+            "mcp_tool_call" | "collab_tool_call" => note(&format!("called {}", one_line(text))),
+            "web_search" => note(&format!("searched: {}", one_line(text))),
+            "error" => note_in(RED, &format!("Codex reports: {text}")),
             "job.interrupted" => {
                 self.told_error = true;
-                tell(RED, &format!("error: interrupted: {text}"));
+                note_in(RED, &format!("error: interrupted: {text}"));
             }
-            "job.skipped" => tell(DIM, &format!("skipped: {}", one_line(text))),
-            "reasoning" | "thread.started" | "turn.running" => tell(DIM, text),
-            kind => tell(DIM, &head(&format!("{kind} {text}"), 160)),
+            "job.skipped" => note_in(DIM, &format!("skipped: {}", one_line(text))),
+            "reasoning" | "thread.started" | "turn.running" => note_in(DIM, text),
+            kind => note_in(DIM, &head(&format!("{kind} {text}"), 160)),
         }
     }
 
@@ -180,9 +184,9 @@ impl Watch {
         let is_named = before == Some(&format!("running: {command}"));
         let name = if is_named { String::new() } else { format!(": {command}") };
         match told.exit_code {
-            Some(0) => tell(DIM, &format!("done{name}")),
-            Some(code) => tell(RED, &format!("failed with {code}{name}")),
-            None => tell(DIM, &format!("ended{name}")),
+            Some(0) => note_in(DIM, &format!("done{name}")),
+            Some(code) => note_in(RED, &format!("failed with {code}{name}")),
+            None => note_in(DIM, &format!("ended{name}")),
         }
         self.output(&told.output);
     }
@@ -193,10 +197,10 @@ impl Watch {
         let count = output.lines().count();
         let left_out = count.saturating_sub(OUTPUT_LINES);
         if left_out > 0 {
-            tell(DIM, &format!("  … {left_out} lines"));
+            note_in(DIM, &format!("  … {left_out} lines"));
         }
         for line in output.lines().skip(left_out) {
-            tell(DIM, &format!("  {line}"));
+            note_in(DIM, &format!("  {line}"));
         }
     }
 
@@ -208,7 +212,7 @@ impl Watch {
         let stuck = state.activity.stuck(Time::now());
         if let (Some(why), false) = (&stuck, self.told_stuck) {
             self.running = None;
-            tell(YELLOW, &format!("looks stuck: {why}"));
+            note_in(YELLOW, &format!("looks stuck: {why}"));
         }
         self.told_stuck = stuck.is_some();
     }
@@ -218,16 +222,16 @@ impl Watch {
         if let Some(error) = &state.error {
             // The log has no end if there was no room for it.
             if !self.told_error {
-                tell(RED, &format!("error: {}: {}", error.kind, error.message));
+                note_in(RED, &format!("error: {}: {}", error.kind, error.message));
             }
-            complain(&format!("next: {}", advice(&error.kind, state.session_id)));
+            note(&format!("next: {}", advice(&error.kind, state.session_id)));
         }
         for warning in &state.warnings {
-            tell(YELLOW, &format!("warning: {warning}"));
+            note_in(YELLOW, &format!("warning: {warning}"));
         }
         if let (Some(session), Some(resume)) = (state.session_id, state.resume_command()) {
-            complain(&format!("session: {session}\nresume: {resume}"));
+            note(&format!("session: {session}\nresume: {resume}"));
         }
-        tell(DIM, &status_line(state));
+        note_in(DIM, &status_line(state));
     }
 }

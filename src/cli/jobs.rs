@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::advice::advice;
 use super::error::{Error, Result, finish};
-use super::words::{BOLD, Paint, age, clean, complain, context_percent, head, status_line};
+use super::format::{age, clean, context_percent, head, status_line};
+use super::output::{note, stdout};
+use super::style::{BOLD, PLAIN, of_status, styled};
 use super::{follow, table};
 use crate::admission::scope::Scope;
 use crate::job::snapshot::snapshot;
@@ -143,7 +145,7 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
         return Ok(out.flush()?);
     }
     if states.is_empty() {
-        complain("There are no such jobs.");
+        note("There are no such jobs.");
         return Ok(());
     }
     let row = |state: &State| {
@@ -158,9 +160,9 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
     };
     let rows: Vec<[String; 6]> = states.iter().map(row).collect();
     let names = ["ID", "STATUS", "AGE", "TURNS", "WHAT", "LAST ACTIVITY"];
-    Ok(table::print(names, &rows, |paint, row, column, cell| match column {
-        1 => paint.status_cell(states[row].status, cell),
-        _ => cell.to_owned(),
+    Ok(table::print(names, &rows, |row, column, _| match column {
+        1 => of_status(states[row].status),
+        _ => PLAIN,
     })?)
 }
 
@@ -183,7 +185,7 @@ fn last(state: &State) -> String {
 }
 
 fn show(state: &State, json: bool) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout(json);
     if json {
         let mut fields = snapshot(state);
         if let Some(percent) = context_percent(state) {
@@ -192,14 +194,13 @@ fn show(state: &State, json: bool) -> Result<()> {
         writeln!(out, "{}", Value::Object(fields))?;
         return Ok(out.flush()?);
     }
-    let paint = Paint::for_stdout();
     let time = |time: crate::job::Time| format!("{time} ({} ago)", age(time));
     let session = state.session_id;
     let error = state.error.as_ref();
     let fields = [
         ("job", Some(state.job_id.to_string())),
         ("label", state.label.clone()),
-        ("status", Some(paint.status(state.status))),
+        ("status", Some(styled(of_status(state.status), state.status.as_str()))),
         ("session", session.map(|session| session.to_string())),
         ("resume", state.resume_command()),
         ("directory", state.cwd.as_ref().map(|cwd| cwd.display().to_string())),
@@ -219,17 +220,12 @@ fn show(state: &State, json: bool) -> Result<()> {
             "error" => sanitize(value, LineBreaks::Keep),
             _ => sanitize(value, LineBreaks::Escape),
         };
-        writeln!(out, "{}{value}", paint.paint(BOLD, &format!("{name:<11}")))?;
+        writeln!(out, "{}{value}", styled(BOLD, &format!("{name:<11}")))?;
     }
     for warning in &state.warnings {
-        writeln!(
-            out,
-            "{}{}",
-            paint.paint(BOLD, "warning    "),
-            sanitize(warning, LineBreaks::Escape)
-        )?;
+        writeln!(out, "{}{}", styled(BOLD, "warning    "), sanitize(warning, LineBreaks::Escape))?;
     }
-    writeln!(out, "{}{}", paint.paint(BOLD, "summary    "), status_line(state))?;
+    writeln!(out, "{}{}", styled(BOLD, "summary    "), status_line(state))?;
     let partial = error.and_then(|error| error.partial_reply.as_deref());
     // That of an earlier turn, if the last one failed.
     let result = state.result.as_deref().filter(|_| error.is_none());
@@ -237,7 +233,7 @@ fn show(state: &State, json: bool) -> Result<()> {
     let texts = [("said before it ended", partial), (result_name, result)];
     for (name, text) in texts {
         let Some(text) = text else { continue };
-        writeln!(out, "\n{}\n{}", paint.paint(BOLD, &format!("{name}:")), clean(text))?;
+        writeln!(out, "\n{}\n{}", styled(BOLD, &format!("{name}:")), clean(text))?;
     }
     Ok(out.flush()?)
 }

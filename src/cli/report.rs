@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::advice::of_failure;
-use super::words::{DIM, RED, YELLOW, complain, nobody_reads, print_reply, tell};
+use super::output::{is_broken_pipe, note, note_in, print_reply};
+use super::style::{DIM, RED, YELLOW};
 use crate::model::outcome::{Answer, Failure, FailureKind, Sort};
 use crate::model::session_id::SessionId;
 use crate::system::signals::Signal;
@@ -35,13 +36,13 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
     };
     if !json {
         for warning in &answer.warnings {
-            tell(YELLOW, &format!("warning: {warning}"));
+            note_in(YELLOW, &format!("warning: {warning}"));
         }
         tell_session(session);
     }
     match printed {
-        Err(error) if !nobody_reads(&error) => {
-            complain(&format!("error: the reply cannot be written: {error}"));
+        Err(error) if !is_broken_pipe(&error) => {
+            note(&format!("error: the reply cannot be written: {error}"));
             1
         }
         Ok(()) | Err(_) => 0,
@@ -73,13 +74,13 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         drop(print(&Value::Object(object)));
     } else {
         if let Some(partial) = partial_reply {
-            complain(&format!("Codex had said before: {partial}"));
+            note(&format!("Codex had said before: {partial}"));
         }
         for warning in warnings {
-            tell(YELLOW, &format!("warning: {warning}"));
+            note_in(YELLOW, &format!("warning: {warning}"));
         }
-        tell(RED, &format!("error: {}: {message}", kind.code()));
-        complain(&format!("next: {}", of_failure(failure)));
+        note_in(RED, &format!("error: {}: {message}", kind.code()));
+        note(&format!("next: {}", of_failure(failure)));
         if let Some(session) = session_id {
             tell_session(*session);
         }
@@ -94,7 +95,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
 
 fn tell_session(session: SessionId) {
     let resume = session.resume_command();
-    tell(DIM, &format!("session: {session}\nresume: {resume}"));
+    note_in(DIM, &format!("session: {session}\nresume: {resume}"));
 }
 
 fn print(value: &Value) -> io::Result<()> {

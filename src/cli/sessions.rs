@@ -9,8 +9,10 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::error::{Error, finish};
+use super::format::{age, clean, count, head, one_line};
+use super::output::{note, stdout};
+use super::style::{BOLD, CYAN, DIM, PLAIN, styled};
 use super::table;
-use super::words::{BOLD, CYAN, DIM, Paint, age, clean, complain, count, head, one_line};
 use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
 use crate::codex::sessions::view::listed;
 use crate::codex::sessions::{Query, Session, Store};
@@ -118,10 +120,10 @@ fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
         if listing.missed.unread == 0 {
             break listing;
         }
-        complain(&format!("reading records for the first time: {} to go", listing.missed.unread));
+        note(&format!("reading records for the first time: {} to go", listing.missed.unread));
     };
     for warning in listing.warnings(store.home()) {
-        complain(&format!("warning: {warning}"));
+        note(&format!("warning: {warning}"));
     }
     let mut out = io::stdout().lock();
     let sessions = listing.sessions;
@@ -130,15 +132,15 @@ fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
             writeln!(out, "{}", Value::Object(listed(session, busy(store, session.id))))?;
         }
     } else if sessions.is_empty() {
-        complain("There are no such sessions.");
+        note("There are no such sessions.");
     } else {
         let names = ["ID", "UPDATED", "TURNS", "SOURCE", "DIRECTORY", "FIRST PROMPT"];
         let rows: Vec<[String; 6]> =
             sessions.iter().map(|session| cells(session, busy(store, session.id))).collect();
         drop(out);
-        table::print(names, &rows, |paint, _, column, cell| match column {
-            1 if cell.starts_with("now") => paint.paint(CYAN, cell),
-            _ => cell.to_owned(),
+        table::print(names, &rows, |_, column, cell| match column {
+            1 if cell.starts_with("now") => CYAN,
+            _ => PLAIN,
         })?;
         return Ok(0);
     }
@@ -214,13 +216,12 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
     let (id, path) = find(store, id)?;
     let unreadable = || Error::BadInput(format!("the record of session {id} cannot be read"));
     let session = store.session(&path).ok().flatten().ok_or_else(unreadable)?;
-    let mut out = io::stdout().lock();
-    let paint = Paint::for_stdout();
+    let mut out = stdout(json);
     let busy = busy(store, id);
     if json {
         writeln!(out, "{}", Value::Object(listed(&session, busy)))?;
     } else {
-        write_about(&mut out, paint, &session, busy)?;
+        write_about(&mut out, &session, busy)?;
     }
     let include = if all { Include::all() } else { Include::default() };
     let from = if all { From::After(0) } else { From::End };
@@ -230,13 +231,13 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
         let Page { entries, cursor, more, before, .. } =
             transcript::page(&path, &wanted).map_err(|_| unreadable())?;
         if !all && before.is_some() && !json {
-            writeln!(out, "\n{}", paint.paint(DIM, "… --all shows what was before"))?;
+            writeln!(out, "\n{}", styled(DIM, "… --all shows what was before"))?;
         }
         for entry in entries {
             if json {
                 writeln!(out, "{entry}")?;
             } else {
-                write_entry(&mut out, paint, &entry)?;
+                write_entry(&mut out, &entry)?;
             }
         }
         if !all || !more {
@@ -248,12 +249,7 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn write_about(
-    out: &mut impl Write,
-    paint: Paint,
-    session: &Session,
-    busy: Option<bool>,
-) -> io::Result<()> {
+fn write_about(out: &mut impl Write, session: &Session, busy: Option<bool>) -> io::Result<()> {
     let summary = &session.summary;
     let time = |time: Time| format!("{time} ({} ago)", age(time));
     let busy = if busy == Some(true) { ", somebody writes to it now" } else { "" };
@@ -285,18 +281,18 @@ fn write_about(
         writeln!(
             out,
             "{}{}",
-            paint.paint(BOLD, &format!("{name:<12}")),
+            styled(BOLD, &format!("{name:<12}")),
             sanitize(value, LineBreaks::Escape)
         )?;
     }
     Ok(())
 }
 
-fn write_entry(out: &mut impl Write, paint: Paint, entry: &Value) -> io::Result<()> {
+fn write_entry(out: &mut impl Write, entry: &Value) -> io::Result<()> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let exit = entry["exit_code"].as_i64().map(|code| format!(" → {code}")).unwrap_or_default();
     let title = one_line(text("type")).into_owned() + &exit;
-    writeln!(out, "\n{} {}", paint.paint(BOLD, &title), paint.paint(DIM, &one_line(text("at"))))?;
+    writeln!(out, "\n{} {}", styled(BOLD, &title), styled(DIM, &one_line(text("at"))))?;
     for name in ["text", "output", "diff"] {
         let text = text(name).trim_end();
         if !text.is_empty() {

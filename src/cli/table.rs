@@ -1,68 +1,74 @@
-//! A table for a person. The last two columns are texts: on a terminal they share what the others
-//! leave, elsewhere they are cut to a bound.
+//! A table. The last two columns are texts: on a terminal they share the room that the others leave,
+//! elsewhere they are cut to a bound. Widths are those of the terminal's cells, of which some characters take
+//! two.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use super::words::{BOLD, Paint, one_line};
+use anstyle::Style;
+use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
 
-/// How wide a text may be where there is no end of the line, in characters.
+use super::format::one_line;
+use super::output::stdout;
+use super::style::{BOLD, styled};
+
+/// The width of a text where the output is no terminal.
 pub(super) const WIDE: usize = 40;
 
-/// How wide a terminal is that does not say.
-const TERMINAL: usize = 80;
+/// The width of a terminal that does not report it.
+const DEFAULT_COLUMNS: usize = 80;
 
-/// The least width of a text, also if the table is then wider than the terminal.
+/// The least width of a text, even if the table is then wider than the terminal.
 const NARROW: usize = 12;
 
-/// How much of an id a terminal shows: enough to name it. Its beginning is the time, which those that
-/// were made together have in common.
+/// How many characters of an id a terminal shows: enough to name it. Ids start with a time, so those made
+/// together start alike.
 const ID_END: usize = 8;
 
-/// An id as it stands in a table: whole, but on a terminal its end.
+/// An id in a table: whole, but on a terminal only its end.
 pub(super) fn id(id: impl Display) -> String {
     let id = id.to_string();
     if io::stdout().is_terminal() { id[id.len().saturating_sub(ID_END)..].to_owned() } else { id }
 }
 
-/// Prints a table. `painted` puts colour on the cell in this row and column, which is padded already:
-/// the colour must not count as width.
+/// Prints a table. `style` is that of the cell in this row and column.
 pub(super) fn print<const N: usize>(
     names: [&str; N],
     rows: &[[String; N]],
-    painted: impl Fn(Paint, usize, usize, &str) -> String,
+    style: impl Fn(usize, usize, &str) -> Style,
 ) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let paint = Paint::for_stdout();
+    let mut out = stdout(false);
     let names = names.map(str::to_owned);
-    // Before their widths are known, of which an escape takes more.
+    // An escape that is made visible is wider.
     let visible = |row: &[String; N]| row.each_ref().map(|cell| one_line(cell).into_owned());
     let rows: Vec<[String; N]> = rows.iter().map(visible).collect();
     let mut widths: [usize; N] = std::array::from_fn(|column| {
         let all = rows.iter().chain([&names]);
-        all.map(|row| row[column].chars().count()).max().unwrap_or_default()
+        all.map(|row| row[column].width()).max().unwrap_or_default()
     });
-    share(&mut widths, out.is_terminal().then(columns));
-    let cut = |row: &[String; N]| -> [String; N] {
+    share(&mut widths, io::stdout().is_terminal().then(columns));
+    let fitted = |row: &[String; N]| -> [String; N] {
         std::array::from_fn(|column| fitted(&row[column], widths[column]))
     };
-    writeln!(out, "{}", paint.paint(BOLD, cut(&names).join("  ").trim_end()))?;
+    writeln!(out, "{}", styled(BOLD, fitted(&names).join("  ").trim_end()))?;
     for (number, row) in rows.iter().enumerate() {
-        let cells = cut(row).into_iter().enumerate();
+        let cells = fitted(row).into_iter().enumerate();
         let cells: Vec<String> =
-            cells.map(|(column, cell)| painted(paint, number, column, &cell)).collect();
+            cells.map(|(column, cell)| styled(style(number, column, &cell), &cell)).collect();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     out.flush()
 }
 
-/// What the terminal says of its width, where its shell passes that on.
+/// The width of the terminal: what `COLUMNS` says, or what the terminal itself says.
 fn columns() -> usize {
-    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    said.filter(|columns| *columns > 0).unwrap_or(TERMINAL)
+    let variable = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns.into());
+    variable.filter(|columns| *columns > 0).or_else(terminal).unwrap_or(DEFAULT_COLUMNS)
 }
 
-/// Gives the two texts what the others leave, or what they need if that is less.
+/// Gives the two texts the room that the others leave, or what they need if that is less.
 fn share<const N: usize>(widths: &mut [usize; N], columns: Option<usize>) {
     let (others, texts) = widths.split_at_mut(N - 2);
     let (needs_one, needs_other) = (texts[0], texts[1]);
@@ -79,11 +85,12 @@ fn share<const N: usize>(widths: &mut [usize; N], columns: Option<usize>) {
 
 /// A cell of exactly this width.
 fn fitted(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return format!("{text:width$}");
+    if text.width() <= width {
+        return format!("{text}{}", " ".repeat(width - text.width()));
     }
-    let text: String = text.chars().take(width - 1).collect();
-    format!("{text}…")
+    let ends = text.char_indices().map(|(at, _)| &text[..at]);
+    let cut = ends.take_while(|head| head.width() < width).last().unwrap_or_default();
+    format!("{cut}…{}", " ".repeat(width - 1 - cut.width()))
 }
 
 #[cfg(test)]
@@ -103,6 +110,20 @@ mod tests {
         assert_eq!(shared([8, 9, 3, 5, 10, 100], Some(80)), (10, 35));
         assert_eq!(shared([8, 9, 3, 5, 100, 100], Some(20)), (12, 12));
         assert_eq!(shared([36, 9, 3, 5, 100, 20], None), (40, 20));
-        assert_eq!((fitted("abcdef", 4), fitted("é", 3)), ("abc…".into(), "é  ".into()));
+    }
+
+    #[test]
+    fn a_cell_is_as_wide_as_its_column_in_cells_of_the_terminal() {
+        for (text, cell) in [
+            ("abcd", "abcd"),
+            ("abcdef", "abc…"),
+            ("é", "é   "),
+            ("e\u{301}", "e\u{301}   "),
+            ("名", "名  "),
+            ("名前", "名前"),
+            ("名前の", "名… "),
+        ] {
+            assert_eq!(fitted(text, 4), cell);
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::check::{Check, Status, count, worst};
-use crate::cli::words::{BOLD, DIM, GREEN, Paint, RED, YELLOW, tell};
+use crate::cli::output::{note_in, stdout};
+use crate::cli::style::{BOLD, DIM, GREEN, RED, YELLOW, styled};
 use crate::model::text::{LineBreaks, sanitize};
 
 /// The width of the longest mark.
@@ -13,13 +14,12 @@ const MARK: usize = 7;
 
 pub(super) struct Report {
     json: bool,
-    paint: Paint,
     checks: Vec<Check>,
 }
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, paint: Paint::for_stdout(), checks: Vec::new() }
+        Self { json, checks: Vec::new() }
     }
 
     pub(super) fn add(&mut self, checks: impl IntoIterator<Item = Check>) -> io::Result<()> {
@@ -35,21 +35,21 @@ impl Report {
     /// Tells a person what takes time now.
     pub(super) fn announce(&self, what: &str) {
         if !self.json {
-            tell(DIM, what);
+            note_in(DIM, what);
         }
     }
 
     /// Tells what it comes to, and returns the exit status.
     pub(super) fn end(&self) -> io::Result<u8> {
         let status = worst(&self.checks);
-        let mut out = io::stdout().lock();
+        let mut out = stdout(self.json);
         if self.json {
             writeln!(out, "{}", json!({"status": status, "checks": self.checks}))?;
         } else {
             let number = |status| self.checks.iter().filter(|check| check.status == status).count();
             let problems = count(number(Status::Problem), "problem");
             let warnings = count(number(Status::Warning), "warning");
-            writeln!(out, "{}", self.paint.paint(BOLD, &format!("{problems}, {warnings}")))?;
+            writeln!(out, "{}", styled(BOLD, &format!("{problems}, {warnings}")))?;
         }
         out.flush()?;
         Ok(u8::from(status == Status::Problem))
@@ -61,8 +61,8 @@ impl Report {
             Status::Warning => ("warning", YELLOW),
             Status::Problem => ("problem", RED),
         };
-        let mark = self.paint.paint(style, word) + &" ".repeat(MARK - word.len());
-        let mut out = io::stdout().lock();
+        let mark = styled(style, word) + &" ".repeat(MARK - word.len());
+        let mut out = stdout(false);
         let Check { id, summary, .. } = check;
         writeln!(out, "{mark}  {}", sanitize(format_args!("{id}: {summary}"), LineBreaks::Escape))?;
         for (name, value) in &check.details {
@@ -72,12 +72,7 @@ impl Report {
                 continue;
             }
             let line = format!("{name}: {value}");
-            writeln!(
-                out,
-                "{:MARK$}    {}",
-                "",
-                self.paint.paint(DIM, &sanitize(line, LineBreaks::Escape))
-            )?;
+            writeln!(out, "{:MARK$}    {}", "", styled(DIM, &sanitize(line, LineBreaks::Escape)))?;
         }
         if let Some(fix) = &check.fix {
             writeln!(out, "{:MARK$}    fix: {}", "", sanitize(fix, LineBreaks::Escape))?;

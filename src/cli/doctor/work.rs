@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::check::{Check, count};
 use super::home::Home;
 use crate::admission::scope::Scope;
-use crate::cli::words::head;
+use crate::cli::format::head;
 use crate::job::{Jobs, Problem, State, Status, Time};
 use crate::model::settings::Settings;
 use crate::session::holder::open_sessions;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -97,9 +97,23 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
-/// Runs a command on a terminal, and returns the screen and the exit status.
-pub fn on_terminal(mut command: Command) -> (String, Option<i32>) {
-    let terminal = openpty(None, None).expect("the system has terminals");
+/// Runs a command on a terminal that does not report its size, and returns what it showed and its exit status.
+pub fn on_terminal(command: Command) -> (String, Option<i32>) {
+    on_sized_terminal(command, None)
+}
+
+/// The same on a terminal of this many columns.
+pub fn on_terminal_of(columns: u16, command: Command) -> (String, Option<i32>) {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    on_sized_terminal(command, Some(size))
+}
+
+fn on_sized_terminal(mut command: Command, size: Option<Winsize>) -> (String, Option<i32>) {
+    let terminal = openpty(&size, None).expect("the system has terminals");
+    // Every terminal says what it is.
+    if command.get_envs().all(|(name, _)| name != "TERM") {
+        command.env("TERM", "xterm");
+    }
     let to = terminal.slave.try_clone().expect("it can be shared");
     let child = start(command.stdout(terminal.slave).stderr(to));
     // It holds copies of the terminal, and reading the screen ends only when all are closed.

@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::kit::cli::{
-    self, Ran, command, ended, give, kill_what_is_left, on_terminal, parsed, session, signal,
-    wait_nothing_left,
+    self, Ran, command, ended, give, kill_what_is_left, on_terminal, on_terminal_of, parsed,
+    session, signal, wait_nothing_left,
 };
 use crate::kit::real::record;
 use crate::kit::setup::{PROGRAM, home, resume_command};
@@ -451,6 +451,10 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
         assert!(job.ends_with(id), "{row}");
         assert!(person.show(id).contains(&job));
     }
+    let (table, _) = on_terminal_of(100, person.program(&["jobs"]));
+    let row = table.lines().nth(1).expect("there is a job");
+    let escapes = "\u{1b}[32m\u{1b}[0m".chars().count();
+    assert_eq!(row.chars().count(), 100 + escapes, "{table}");
     let (chat, _) = on_terminal(person.program(&["chat", "hello"]));
     assert_eq!(chat.matches("Did hello").count(), 1, "{chat}");
     assert!(chat.contains("\u{1b}[2mthinking\u{1b}[0m\nDid hello\n"), "{chat}");

@@ -1,0 +1,48 @@
+//! Standard output and standard error, with colours only where the user wants them: `NO_COLOR`, `CLICOLOR`,
+//! `CLICOLOR_FORCE` and `TERM` count, and whether it is a terminal.
+
+use std::io::{self, IsTerminal, StdoutLock, Write};
+
+use anstream::AutoStream;
+use anstyle::Style;
+
+use super::format::clean;
+use super::style::{PLAIN, styled};
+use crate::model::text::shortened;
+
+/// The longest message on standard error, in characters.
+const MAX_MESSAGE: usize = 10_000;
+
+/// Standard output. JSON goes through it unchanged.
+pub(super) fn stdout(json: bool) -> AutoStream<StdoutLock<'static>> {
+    let stdout = io::stdout().lock();
+    if json { AutoStream::always_ansi(stdout) } else { AutoStream::auto(stdout) }
+}
+
+/// Prints what Codex replied: on a terminal with escapes made visible, elsewhere unchanged.
+pub(super) fn print_reply(reply: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        writeln!(out, "{}", clean(reply))?;
+    } else {
+        writeln!(out, "{reply}")?;
+    }
+    out.flush()
+}
+
+/// Prints a message on standard error.
+pub(super) fn note(message: &str) {
+    note_in(PLAIN, message);
+}
+
+/// Prints a message on standard error in this style. Nothing can be done if standard error cannot be written.
+pub(super) fn note_in(style: Style, message: &str) {
+    let shortened = shortened(message, MAX_MESSAGE);
+    let message = styled(style, shortened.as_deref().unwrap_or(message));
+    drop(writeln!(anstream::stderr(), "{message}"));
+}
+
+/// Whether the reader of the output has gone, which is no error of this program.
+pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
