@@ -1,4 +1,4 @@
-//! `chat`: a turn of Codex's from the command line, with the reply on standard output.
+//! `chat`: one turn of Codex from the command line, with the reply on standard output.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -29,21 +29,21 @@ use crate::model::value::InvalidValue;
 use crate::system::signals::{Signal, Signals};
 use crate::turn::{Codex, Turn};
 
-/// How long Codex may take to stop: longer than its ladder of signals.
+/// How long Codex may take to stop: longer than the sequence of signals that stops it.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
-/// The longest prompt that is read from standard input, in bytes: more than Codex takes.
+/// The longest prompt read from standard input, in bytes: more than Codex accepts.
 const MAX_STDIN: u64 = 8 << 20;
 
-/// What Codex is asked.
+/// The prompt, and how to run it.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct Arguments {
-    /// The prompt, or - to read it from standard input. Others on this machine can see arguments in
-    /// the list of processes: what they must not see belongs on standard input.
+    /// The prompt, or - to read it from standard input. Other users of this machine can see arguments in the
+    /// list of processes, so pass a secret on standard input.
     prompt: String,
 
-    /// The session to go on in [default: a new one]
+    /// The session to resume [default: a new one]
     #[arg(long, value_name = "ID", value_parser = str::parse::<SessionId>)]
     session: Option<SessionId>,
 
@@ -51,11 +51,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SANDBOX", value_parser = str::parse::<Sandbox>)]
     sandbox: Option<Sandbox>,
 
-    /// The model to ask
+    /// The model to use
     #[arg(long, value_name = "MODEL", value_parser = Model::parse)]
     model: Option<Model>,
 
-    /// How hard the model thinks: low, medium, high and the like
+    /// The reasoning effort: low, medium, high, or what else the model offers
     #[arg(long, value_name = "EFFORT", value_parser = ReasoningEffort::parse)]
     reasoning_effort: Option<ReasoningEffort>,
 
@@ -68,14 +68,14 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Asks Codex, and returns the exit status.
+/// Runs the turn, and returns the exit status.
 pub(super) fn run(arguments: Arguments, settings: Settings, given: OnCommandLine) -> u8 {
     let Arguments { detach, json, .. } = arguments;
     let text = match prompt(&arguments.prompt) {
         Ok(text) => text,
         Err(problem) => return refused(problem, json),
     };
-    // A person typed it, or says that they did: so there is no header that says an agent sent it.
+    // The user typed it, so it gets no header that says an agent sent it.
     let prompt = match Prompt::new(text.as_str()) {
         Ok(prompt) => prompt,
         Err(problem) => return refused(problem, json),
@@ -87,13 +87,13 @@ pub(super) fn run(arguments: Arguments, settings: Settings, given: OnCommandLine
         .sandbox(sandbox)
         .model(arguments.model)
         .reasoning_effort(arguments.reasoning_effort)
-        // A job has limits of its own, unless these are meant for it.
+        // Without these flags a job has the timeouts of jobs.
         .total_limit(given.timeout.then_some(settings.limits.total))
         .idle_limit(given.idle_timeout.then_some(settings.limits.idle));
     if detach {
         listening(|_| async move { finish(start_job(settings, request, &text, json).await) })
     } else {
-        listening(|signals| ask(settings, request, signals, json))
+        listening(|signals| run_turn(settings, request, signals, json))
     }
 }
 
@@ -134,34 +134,39 @@ async fn start_job(
     Ok(0)
 }
 
-async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, json: bool) -> u8 {
+async fn run_turn(
+    settings: Settings,
+    request: TurnRequest,
+    mut signals: Signals,
+    json: bool,
+) -> u8 {
     let resumed = request.continued_session().is_some();
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
-    let told = tell_steps(&mut turn, &mut signals, resumed).await;
-    let mut told = told.inspect(|_| codex.shutdown());
+    let stopped_by = print_steps(&mut turn, &mut signals, resumed).await;
+    let mut stopped_by = stopped_by.inspect(|_| codex.shutdown());
     let mut ended = std::pin::pin!(turn.outcome());
     let outcome = loop {
         tokio::select! {
             biased;
             outcome = &mut ended => break Some(outcome),
             signal = signals.next() => {
-                // Who asks twice means at once; the watchdog sees to Codex.
-                if told.is_some() {
+                // A second signal means at once. The watchdog stops Codex.
+                if stopped_by.is_some() {
                     break None;
                 }
                 codex.shutdown();
-                told = Some(signal);
+                stopped_by = Some(signal);
             }
         }
     };
     let status = match &outcome {
         Some(Ok(answer)) => report::answer(answer, json),
-        Some(Err(failure)) => report::failure(failure, told.as_ref(), json),
-        None => told.map_or(1, |signal| signal.exit_status),
+        Some(Err(failure)) => report::failure(failure, stopped_by.as_ref(), json),
+        None => stopped_by.map_or(1, |signal| signal.exit_status),
     };
     if outcome.is_some() {
-        // Nothing of Codex is left when this program is gone, unless somebody presses.
+        // Codex is gone before this program exits, unless another signal comes.
         tokio::select! {
             _ = signals.next() => {}
             finished = codex.finished(STOP_WITHIN) => if !finished {
@@ -172,10 +177,10 @@ async fn ask(settings: Settings, request: TurnRequest, mut signals: Signals, jso
     status
 }
 
-/// Tells what Codex does until it has ended or a signal comes, which is returned.
-async fn tell_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Option<Signal> {
+/// Prints what Codex does until the turn has ended or a signal comes, which is returned.
+async fn print_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Option<Signal> {
     let print = |step: String| note_in(DIM, &step);
-    // What may be the reply, which is told in full later.
+    // A message that may be the reply, which is printed in full later.
     let mut held = None;
     loop {
         tokio::select! {

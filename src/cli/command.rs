@@ -1,4 +1,4 @@
-//! What the program does: serving, or one of the commands beside it.
+//! The commands. Without one, the program is the MCP server.
 
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
@@ -10,27 +10,27 @@ use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
 use crate::settings::RUN_JOB;
 
-/// What to do instead of serving.
+/// What to do instead of serving MCP.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Asks Codex, as the tool codex_chat does
+    /// Runs one turn of Codex, as the tool codex_chat does
     Chat(chat::Arguments),
     /// Lists, shows, follows and cancels jobs
     Jobs(jobs::Arguments),
-    /// Lists and shows the sessions in Codex's store, also those of your own terminal
+    /// Lists and shows all sessions in Codex's store
     Sessions(sessions::Arguments),
-    /// Looks for what is wrong here, and says what to do about it
+    /// Finds problems with the installation, and says how to fix them
     #[command(after_help = doctor::EXIT_STATUS)]
     Doctor(doctor::Arguments),
-    /// Runs one job. The server starts this; it is nothing for people.
+    /// Runs one job. Only this program itself starts it.
     #[command(name = RUN_JOB, hide = true)]
     RunJob {
-        /// The job's name
+        /// The job's id
         job: JobId,
     },
 }
 
-/// What is logged on standard error. A person who asked for something else wants no log between.
+/// The level of the log on standard error. Commands for the user log only warnings there.
 pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     match command {
         _ if debug => LevelFilter::DEBUG,
@@ -41,7 +41,7 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     }
 }
 
-/// Does it, and returns the exit status.
+/// Runs the command, and returns the exit status.
 pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -> u8 {
     let on_command_line = flags.on_command_line();
     match command {

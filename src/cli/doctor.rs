@@ -1,7 +1,6 @@
-//! `doctor`: what may be wrong here, and what to do about it. A file for each topic: each finds out
-//! what is, and judges that apart.
+//! `doctor`: finds problems, and says how to fix them. Each topic has a file, with one function that gathers
+//! facts (`examine`) and a pure one that judges them (`judge`).
 
-mod ask;
 mod check;
 mod claude;
 mod clients;
@@ -11,6 +10,7 @@ mod file;
 mod home;
 mod live;
 mod login;
+mod probe;
 mod report;
 mod sandbox;
 pub(super) mod settings;
@@ -34,17 +34,17 @@ use home::Home;
 use report::Report;
 use settings::Setting;
 
-/// How long Codex may take to end that is stopped: longer than its ladder of signals.
+/// How long Codex may take to stop: longer than the sequence of signals that stops it.
 const STOP_WITHIN: Duration = Duration::from_secs(7);
 
-/// What the help says of the exit status.
+/// What the help says about the exit status.
 pub(super) const EXIT_STATUS: &str = "Exits with 0 if there is no problem (a warning is none), 1 if there is one, 2 if the input was \
      wrong.";
 
-/// What is looked at.
+/// What to check, and how to print it.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Also ask Codex, with one short turn in a new session, and let it look at the network
+    /// Also run one short turn in a new session, and Codex's own doctor, which checks the network
     #[arg(long)]
     live: bool,
 
@@ -53,26 +53,26 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Looks at everything, and returns the exit status.
-pub(super) fn run(arguments: Arguments, settings: Settings, table: Vec<Setting>) -> u8 {
-    listening(|signals| look(arguments, settings, table, signals))
+/// Runs all checks, and returns the exit status.
+pub(super) fn run(arguments: Arguments, settings: Settings, in_force: Vec<Setting>) -> u8 {
+    listening(|signals| run_checks(arguments, settings, in_force, signals))
 }
 
-async fn look(
+async fn run_checks(
     arguments: Arguments,
     settings: Settings,
-    table: Vec<Setting>,
+    in_force: Vec<Setting>,
     mut signals: Signals,
 ) -> u8 {
     let codex = Codex::new(settings);
     let mut report = Report::new(arguments.json);
-    let looked = tokio::select! {
+    let checked = tokio::select! {
         biased;
         signal = signals.next() => Err(signal),
-        told = examine(&codex, table, arguments.live, &mut report) => Ok(told),
+        done = examine(&codex, in_force, arguments.live, &mut report) => Ok(done),
     };
-    match looked {
-        Ok(told) => finish(told.and_then(|()| report.end()).map_err(Error::from)),
+    match checked {
+        Ok(done) => finish(done.and_then(|()| report.end()).map_err(Error::from)),
         Err(signal) => {
             codex.shutdown();
             codex.finished(STOP_WITHIN).await;
@@ -81,15 +81,15 @@ async fn look(
     }
 }
 
-/// Tells each thing as soon as it is known.
+/// Reports each check as soon as it is done.
 async fn examine(
     codex: &Codex,
-    table: Vec<Setting>,
+    in_force: Vec<Setting>,
     live: bool,
     report: &mut Report,
 ) -> io::Result<()> {
     let settings = codex.settings().clone();
-    let (home_check, home) = apart(home::examine).await;
+    let (home_check, home) = blocking(home::examine).await;
     let (codex_check, found) = codex::examine(&settings.codex_bin).await;
     report.add([codex_check])?;
     if let Some(found) = &found {
@@ -97,9 +97,12 @@ async fn examine(
         report.add([sandbox::examine(found, settings.policy.max_sandbox).await])?;
     }
     report.add([home_check])?;
-    report.add(apart(move || at_rest(&settings, &table, &home)).await)?;
+    report.add(blocking(move || check_disk(&settings, &in_force, &home)).await)?;
     if live && let Some(found) = &found {
-        report.announce(&format!("asking Codex, for {} at most", duration(live::TURN_WITHIN)));
+        report.announce(&format!(
+            "running a turn of Codex, for at most {}",
+            duration(live::TURN_WITHIN)
+        ));
         let turn = live::turn(codex).await;
         let works = turn.iter().all(|check| check.status != Status::Problem);
         report.add(turn)?;
@@ -108,33 +111,33 @@ async fn examine(
     Ok(())
 }
 
-/// What lies on the disk.
-fn at_rest(settings: &Settings, table: &[Setting], home: &Home) -> Vec<Check> {
+/// The checks that read only the disk.
+fn check_disk(settings: &Settings, in_force: &[Setting], home: &Home) -> Vec<Check> {
     let limit = settings.limits.total;
     let dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let mut checks = settings::examine(table);
+    let mut checks = settings::examine(in_force);
     checks.extend(state::examine(settings.state_dir.as_deref()));
     checks.extend(work::jobs(settings));
     checks.extend(work::calls(settings));
     checks.extend(work::sessions(home));
     let mut clients = claude::examine(&dir, limit);
-    clients.extend(codex_client::examine(&dir, home, table, limit));
+    clients.extend(codex_client::examine(&dir, home, in_force, limit));
     if clients.is_empty() {
-        clients.push(clients::nobody());
+        clients.push(clients::no_client());
     }
     checks.extend(clients);
     checks
 }
 
-/// Does something that blocks so that signals are still heard.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs blocking work on its own thread, so that signals are still handled.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
-/// Whether a variable is set to anything.
+/// Whether a variable is set, and not empty.
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Why a command came to nothing, and the exit status that says so.
+//! Why a command failed, and its exit status.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use super::output::{is_broken_pipe, note};
 use crate::job::Problem;
 use crate::model::outcome::Sort;
 
-/// Why a command came to nothing.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error("{0}")]
@@ -19,11 +19,11 @@ pub(super) enum Error {
 
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The exit status of a command, whose problem is told.
+/// The exit status of a command. Its error is printed.
 pub(super) fn finish(done: Result<u8>) -> u8 {
     let error = match done {
         Ok(status) => return status,
-        // Who reads the head of the output alone has what they wanted.
+        // A reader such as `head` has what it wanted.
         Err(Error::Output(error)) if is_broken_pipe(&error) => return 0,
         Err(error) => error,
     };

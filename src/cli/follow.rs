@@ -1,6 +1,6 @@
-//! `jobs follow`: what a job does, as it happens. Ending this does nothing to the job.
+//! `jobs follow`: prints what a job does as it happens. Interrupting it does not stop the job.
 //!
-//! As with `chat`, standard output has the replies alone, and standard error the way there.
+//! As with `chat`, only the replies go to standard output. Everything else goes to standard error.
 
 use std::io::{self, Write};
 use std::thread::sleep;
@@ -32,19 +32,19 @@ const PAGE: usize = 500;
 /// How many lines of a command's output are shown.
 const OUTPUT_LINES: usize = 10;
 
-/// What the help says of the exit status, which is that of `chat` too.
+/// What the help of `jobs follow` and of `chat` says about the exit status.
 pub(super) const EXIT_STATUS: &str = "Exits with 0 if it was completed, 1 if it failed or was \
-     interrupted, 124 if a limit was reached, 130 if it was cancelled, 2 if the input was wrong.";
+     interrupted, 124 if it timed out, 130 if it was cancelled, 2 if the input was wrong.";
 
 /// Prints all events from the first to the job's end. Returns the exit status.
 pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
-    // A job can be silent for long, and only who writes is told otherwise that nobody reads.
-    let unread = hung_up();
+    // A job can be idle for long, and only a write fails when the reader is gone.
+    let hang_up = hung_up();
     let mut watch = Watch::new();
     let mut query =
         Query { cursor: 0, limit: PAGE, types: Vec::new(), truncate: usize::MAX, raw: true };
     let state = loop {
-        // The state is older than the page, so nothing of an ended job is missing.
+        // The state was read before the page, so the page has all events of a job that has ended.
         let (page, state) = jobs.events(job, &query)?;
         query.cursor = page.cursor;
         for entry in &page.events {
@@ -60,7 +60,7 @@ pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
         if state.status.has_ended() {
             break state;
         }
-        if unread.is_cancelled() {
+        if hang_up.is_cancelled() {
             return Ok(0);
         }
         if !json {
@@ -81,46 +81,46 @@ fn exit_status(status: Status) -> u8 {
         Status::Completed => 0,
         Status::TimedOut => 124,
         Status::Cancelled => 130,
-        // The first two are never the end.
+        // The first two are never final.
         Status::Queued | Status::Running | Status::Failed | Status::Interrupted => 1,
     }
 }
 
-/// What was told so far, as far as it matters for what is told next.
+/// What was printed so far, as far as it matters for what is printed next.
 struct Watch {
     /// A message that may turn out to be the reply, and when it was read.
     held: Option<(String, Instant)>,
-    /// The command that was told last, if nothing was told since.
+    /// The command whose start was the last thing printed.
     running: Option<String>,
-    /// Whether it was told why the last turn failed, and that the job looks stuck.
-    told_error: bool,
-    told_stuck: bool,
+    /// Whether the error of the last turn, and that the job looks stuck, were printed.
+    printed_error: bool,
+    printed_stuck: bool,
 }
 
 impl Watch {
     fn new() -> Self {
-        Self { held: None, running: None, told_error: false, told_stuck: false }
+        Self { held: None, running: None, printed_error: false, printed_stuck: false }
     }
 
     fn entry(&mut self, entry: &Value) -> io::Result<()> {
-        let Some(told) = describe(entry) else { return Ok(()) };
-        match told.kind.as_str() {
+        let Some(description) = describe(entry) else { return Ok(()) };
+        match description.kind.as_str() {
             "agent_message" => {
                 self.release();
-                self.held = Some((told.text, Instant::now()));
+                self.held = Some((description.text, Instant::now()));
             }
-            "turn.ended" => self.turn_ended(&entry["event"], &told)?,
-            // The message before it may be the reply all the same.
-            _ if told.is_late => self.step(&told),
+            "turn.ended" => self.turn_ended(&entry["event"], &description)?,
+            // A late event says nothing about whether the message before it is the reply.
+            _ if description.is_late => self.step(&description),
             _ => {
                 self.release();
-                self.step(&told);
+                self.step(&description);
             }
         }
         Ok(())
     }
 
-    /// Tells a message that was no reply.
+    /// Prints the held message, which was not the reply.
     fn release(&mut self) {
         if let Some((message, _)) = self.held.take() {
             self.running = None;
@@ -128,7 +128,7 @@ impl Watch {
         }
     }
 
-    fn turn_ended(&mut self, event: &Value, told: &Description) -> io::Result<()> {
+    fn turn_ended(&mut self, event: &Value, description: &Description) -> io::Result<()> {
         let reply = event["result"].as_str().filter(|_| event["error"].is_null());
         if let Some(reply) = reply {
             self.held = None;
@@ -136,11 +136,11 @@ impl Watch {
         }
         self.release();
         self.running = None;
-        self.told_error = !event["error"].is_null();
-        let text = &told.text;
+        self.printed_error = !event["error"].is_null();
+        let text = &description.text;
         if event["told"] == false {
             note_in(DIM, "stopped for the next prompt");
-        } else if self.told_error {
+        } else if self.printed_error {
             note_in(RED, &format!("error: {text}"));
         } else {
             note_in(DIM, text);
@@ -148,19 +148,19 @@ impl Watch {
         Ok(())
     }
 
-    fn step(&mut self, told: &Description) {
-        let text = &told.text;
+    fn step(&mut self, description: &Description) {
+        let text = &description.text;
         let before = self.running.take();
-        match told.kind.as_str() {
+        match description.kind.as_str() {
             "running" => {
                 note_in(CYAN, text);
-                self.running = Some(told.text.clone());
+                self.running = Some(description.text.clone());
             }
-            "job.prompt" => note_in(BOLD, &format!("prompt: {}", head(&told.text, 400))),
-            "command_execution" => self.command_ended(told, before.as_deref()),
-            "file_change" if told.is_failed => {
+            "job.prompt" => note_in(BOLD, &format!("prompt: {}", head(&description.text, 400))),
+            "command_execution" => self.command_ended(description, before.as_deref()),
+            "file_change" if description.is_failed => {
                 note_in(RED, &format!("could not edit {}", one_line(&text.replace('\n', ", "))));
-                self.output(&told.output);
+                self.output(&description.output);
             }
             "file_change" => note(&format!("edited {}", one_line(&text.replace('\n', ", ")))),
             "todo_list" => note(&format!("to do:\n{text}")),
@@ -168,7 +168,7 @@ impl Watch {
             "web_search" => note(&format!("searched: {}", one_line(text))),
             "error" => note_in(RED, &format!("Codex reports: {text}")),
             "job.interrupted" => {
-                self.told_error = true;
+                self.printed_error = true;
                 note_in(RED, &format!("error: interrupted: {text}"));
             }
             "job.skipped" => note_in(DIM, &format!("skipped: {}", one_line(text))),
@@ -177,21 +177,20 @@ impl Watch {
         }
     }
 
-    /// `before` is what was told last, if that was the beginning of a command: it need not be
-    /// repeated if it is this one's.
-    fn command_ended(&self, told: &Description, before: Option<&str>) {
-        let command = head(&told.text, 160);
+    /// `before` is the command whose start was printed last. It is not named again if it is this one.
+    fn command_ended(&self, description: &Description, before: Option<&str>) {
+        let command = head(&description.text, 160);
         let is_named = before == Some(&format!("running: {command}"));
         let name = if is_named { String::new() } else { format!(": {command}") };
-        match told.exit_code {
+        match description.exit_code {
             Some(0) => note_in(DIM, &format!("done{name}")),
             Some(code) => note_in(RED, &format!("failed with {code}{name}")),
             None => note_in(DIM, &format!("ended{name}")),
         }
-        self.output(&told.output);
+        self.output(&description.output);
     }
 
-    /// The last lines of what a command wrote: there the outcome is.
+    /// Prints the last lines of a command's output, where its outcome is.
     fn output(&self, output: &str) {
         let output = output.trim_end();
         let count = output.lines().count();
@@ -204,24 +203,24 @@ impl Watch {
         }
     }
 
-    /// Nothing happened for a moment.
+    /// Called while nothing new happens.
     fn pass(&mut self, state: &State) {
         if self.held.as_ref().is_some_and(|(_, since)| since.elapsed() >= HOLD) {
             self.release();
         }
         let stuck = state.activity.stuck(Time::now());
-        if let (Some(why), false) = (&stuck, self.told_stuck) {
+        if let (Some(why), false) = (&stuck, self.printed_stuck) {
             self.running = None;
             note_in(YELLOW, &format!("looks stuck: {why}"));
         }
-        self.told_stuck = stuck.is_some();
+        self.printed_stuck = stuck.is_some();
     }
 
     fn end(&mut self, state: &State) {
         self.release();
         if let Some(error) = &state.error {
-            // The log has no end if there was no room for it.
-            if !self.told_error {
+            // The log has no final event if the disk was full.
+            if !self.printed_error {
                 note_in(RED, &format!("error: {}: {}", error.kind, error.message));
             }
             note(&format!("next: {}", advice(&error.kind, state.session_id)));

@@ -1,4 +1,4 @@
-//! `jobs`: what a person can see of jobs and do with them.
+//! `jobs`: lists, shows, follows, cancels and removes jobs.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ use crate::model::settings::Retention;
 use crate::model::settings::Settings;
 use crate::model::text::{LineBreaks, sanitize};
 
-/// How much of a job's name tells it from others at the least, in characters.
+/// The shortest part of an id that names a job, in characters.
 const MIN_ID: usize = 4;
 
-/// How long a job may take to end that was cancelled: longer than Codex's ladder of signals.
+/// How long a cancelled job may take to end: longer than the sequence of signals that stops Codex.
 const CANCEL_WITHIN: Duration = Duration::from_secs(20);
 
-/// What is asked about jobs.
+/// What to do with jobs. Without a command they are listed.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     list: List,
 
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long, global = true)]
     json: bool,
 }
@@ -45,52 +45,53 @@ struct List {
     #[arg(long, value_name = "STATUS", value_parser = str::parse::<Status>)]
     status: Option<Status>,
 
-    /// How many jobs at most [default: 50]
+    /// The maximum number of jobs [default: 50]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
 
-/// What is done with jobs.
+/// A command on jobs.
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Lists jobs, the newest first
     List(List),
-    /// Shows all about a job
+    /// Shows the details of a job
     Show {
-        /// The job's id, or at least 4 characters of its beginning or end
+        /// The job's id, or at least 4 characters of its start or end
         id: String,
     },
-    /// Prints what a job does as it happens, and at its end the result
+    /// Prints what a job does as it happens, and finally the result
     #[command(after_help = follow::EXIT_STATUS)]
     Follow {
-        /// The job's id, or at least 4 characters of its beginning or end
+        /// The job's id, or at least 4 characters of its start or end
         id: String,
     },
-    /// Stops a job, and waits until it has ended
+    /// Cancels a job, and waits until it has ended
     Cancel {
-        /// The job's id, or at least 4 characters of its beginning or end
+        /// The job's id, or at least 4 characters of its start or end
         id: String,
     },
-    /// Removes ended jobs that need not be kept
+    /// Removes ended jobs that are too old or too large
     Prune {
-        /// All ended jobs
+        /// Remove all ended jobs
         #[arg(long)]
         all: bool,
     },
 }
 
-/// Does what is asked, and returns the exit status.
+/// Runs the command, and returns the exit status.
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> u8 {
-    // What lies on their own disk is no secret to the person at the terminal.
-    finish(act(arguments, &Jobs::new(settings, Scope::unrestricted())))
+    // The policy limits callers over MCP, not the user at the terminal.
+    finish(dispatch(arguments, &Jobs::new(settings, Scope::unrestricted())))
 }
 
-fn act(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
+fn dispatch(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
     let Arguments { command, list: outer, json } = arguments;
     let outer_is_set = outer.status.is_some() || outer.limit.is_some();
     match command {
         Some(_) if outer_is_set => {
-            let problem = "--status and --limit belong behind `jobs list`, or to `jobs` alone";
+            let problem =
+                "--status and --limit must follow `jobs list`, or `jobs` without a command";
             return Err(Error::BadInput(problem.into()));
         }
         None => list(jobs, &outer, json)?,
@@ -103,7 +104,7 @@ fn act(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
     Ok(0)
 }
 
-/// The job that a person means.
+/// The job with this id, or the only one whose id starts or ends with this text.
 fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
     let text = text.trim().to_lowercase();
     if let Ok(job) = text.parse() {
@@ -155,7 +156,7 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
             age(state.created_at),
             state.turns.to_string(),
             head(title(state), table::WIDE * 4),
-            head(&last(state), table::WIDE * 4),
+            head(&last_activity_of(state), table::WIDE * 4),
         ]
     };
     let rows: Vec<[String; 6]> = states.iter().map(row).collect();
@@ -166,13 +167,13 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
     })?)
 }
 
-/// What a person calls the job.
+/// The job's label, or its prompt.
 fn title(state: &State) -> &str {
     state.label.as_deref().unwrap_or(&state.prompt)
 }
 
-/// What the job is at, and after its end what came of it.
-fn last(state: &State) -> String {
+/// The last activity of a job; after its end, the result or the error.
+fn last_activity_of(state: &State) -> String {
     if let Some(why) = state.activity.stuck(Time::now()) {
         return format!("looks stuck: {why}");
     }
@@ -214,7 +215,7 @@ fn show(state: &State, json: bool) -> Result<()> {
     ];
     for (name, value) in fields {
         let Some(value) = value else { continue };
-        // Only the status has a colour, and it is a word of this program's.
+        // The status has its colour already, and is this program's own word.
         let value = match name {
             "status" => value,
             "error" => sanitize(value, LineBreaks::Keep),
@@ -227,7 +228,7 @@ fn show(state: &State, json: bool) -> Result<()> {
     }
     writeln!(out, "{}{}", styled(BOLD, "summary    "), status_line(state))?;
     let partial = error.and_then(|error| error.partial_reply.as_deref());
-    // That of an earlier turn, if the last one failed.
+    // If the last turn failed, the result is that of an earlier one.
     let result = state.result.as_deref().filter(|_| error.is_none());
     let result_name = if state.status.has_ended() { "result" } else { "result so far" };
     let texts = [("said before it ended", partial), (result_name, result)];
@@ -253,7 +254,7 @@ fn cancel(jobs: &Jobs, job: JobId, json: bool) -> Result<u8> {
     } else if before.status.has_ended() {
         writeln!(out, "job {job} had already ended: {}", status.as_str())?;
     } else {
-        let still = if status.has_ended() { "" } else { "is told to stop, and still " };
+        let still = if status.has_ended() { "" } else { "was told to stop, and is still " };
         writeln!(out, "job {job} {still}{}", status.as_str())?;
     }
     out.flush()?;

@@ -1,4 +1,4 @@
-//! How the turn of `chat` ended: the reply on standard output, everything else on standard error.
+//! The outcome of a `chat` turn: the reply on standard output, everything else on standard error.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::model::outcome::{Answer, Failure, FailureKind, Sort};
 use crate::model::session_id::SessionId;
 use crate::system::signals::Signal;
 
-/// Tells the reply, and returns the exit status.
+/// Prints the reply, and returns the exit status.
 pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
     let session = answer.session_id;
     let printed = if json {
@@ -38,7 +38,7 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
         for warning in &answer.warnings {
             note_in(YELLOW, &format!("warning: {warning}"));
         }
-        tell_session(session);
+        print_session(session);
     }
     match printed {
         Err(error) if !is_broken_pipe(&error) => {
@@ -49,8 +49,7 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
     }
 }
 
-/// Tells why the turn was not completed, and returns the exit status. `signal` is the one that
-/// stopped it.
+/// Prints why the turn was not completed, and returns the exit status. `signal` is the one that stopped it.
 pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) -> u8 {
     let Failure { kind, session_id, partial_reply, working_dir, warnings } = failure;
     let cancelled = matches!(kind, FailureKind::Cancelled { .. });
@@ -70,7 +69,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         if !warnings.is_empty() {
             object.insert("warnings".into(), json!(warnings));
         }
-        // The exit status tells of the failure also if this cannot be written.
+        // The exit status reports the failure even if this cannot be written.
         drop(print(&Value::Object(object)));
     } else {
         if let Some(partial) = partial_reply {
@@ -82,7 +81,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         note_in(RED, &format!("error: {}: {message}", kind.code()));
         note(&format!("next: {}", of_failure(failure)));
         if let Some(session) = session_id {
-            tell_session(*session);
+            print_session(*session);
         }
     }
     match kind.sort() {
@@ -93,7 +92,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
     }
 }
 
-fn tell_session(session: SessionId) {
+fn print_session(session: SessionId) {
     let resume = session.resume_command();
     note_in(DIM, &format!("session: {session}\nresume: {resume}"));
 }

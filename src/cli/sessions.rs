@@ -1,4 +1,4 @@
-//! `sessions`: what a person can find and read in Codex's store.
+//! `sessions`: lists and shows the sessions in Codex's store.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,25 +22,25 @@ use crate::model::settings::Settings;
 use crate::model::text::{LineBreaks, sanitize};
 use crate::session::holder::is_written;
 
-/// How much of a session's id tells it from others at the least, in characters.
+/// The shortest part of an id that names a session, in characters.
 const MIN_ID: usize = 4;
 
-/// How wide a text in the table may be, in characters.
+/// The longest text in the table, in characters.
 const COLUMN: usize = 40;
 
-/// How many sessions with alike ids are named.
-const MAX_ALIKE: usize = 20;
+/// How many sessions an error about an ambiguous id lists.
+const MAX_MATCHES: usize = 20;
 
-/// How long a look at the records takes before it is told that it goes on.
-const LOOK: Duration = Duration::from_secs(5);
+/// How long records are read before the progress is printed.
+const SCAN_TIME: Duration = Duration::from_secs(5);
 
-/// How many entries are shown if not all are.
+/// How many entries are shown without `--all`.
 const LAST: usize = 20;
 
-/// What is asked about sessions.
+/// What to do with sessions. Without a command they are listed.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "--cwd DIR lists only the sessions that work in this directory.")]
+#[command(after_help = "--cwd DIR lists only the sessions of this directory.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Action>,
@@ -51,56 +51,56 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 struct List {
-    /// Only those with this in the beginning of the first prompt, in any case
+    /// Only those with this text at the start of the first prompt, ignoring case
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
-    /// Only those begun like this: cli, exec, vscode, …; tools: by this server; subagent: by a session
+    /// Only those started by: cli, exec, vscode, …; tools (this server); subagent (another session)
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
 
-    /// Only those last written since: a time, a day, or how long ago, such as 2h or 3d
+    /// Only those last written after: a time, a day, or an age such as 2h or 3d
     #[arg(long, value_name = "TIME", value_parser = str::parse::<Time>)]
     since: Option<Time>,
 
-    /// Only those last written until
+    /// Only those last written before
     #[arg(long, value_name = "TIME", value_parser = str::parse::<Time>)]
     until: Option<Time>,
 
-    /// How many at most
+    /// The maximum number of sessions
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
 
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
 }
 
-/// What is done with sessions.
+/// A command on sessions.
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Shows a session, and what was said in it last
+    /// Shows a session and its last messages
     Show {
-        /// The session's id, or at least 4 characters of its beginning or end
+        /// The session's id, or at least 4 characters of its start or end
         id: String,
 
-        /// All that was said, and what was done
+        /// Show all messages, commands and changes
         #[arg(long)]
         all: bool,
 
-        /// Print JSON, one object a line: the session, then what was said
+        /// Print JSON, one object per line: the session, then its entries
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Does what is asked, and returns the exit status. `cwd_is_said` tells whether the command line says
-/// which directory is meant.
-pub(super) fn run(arguments: Arguments, settings: &Settings, cwd_is_said: bool) -> u8 {
+/// Runs the command, and returns the exit status. `cwd_is_given`: `--cwd` stands on the command line, and
+/// limits the list.
+pub(super) fn run(arguments: Arguments, settings: &Settings, cwd_is_given: bool) -> u8 {
     let store = Store::new(settings.state_dir.as_deref());
     finish(match arguments.command {
         None => {
-            let cwd = cwd_is_said.then(|| settings.working_dir.as_path().to_owned());
+            let cwd = cwd_is_given.then(|| settings.working_dir.as_path().to_owned());
             list(&store, arguments.list, cwd)
         }
         Some(Action::Show { id, all, json }) => show(&store, &id, all, json),
@@ -116,7 +116,7 @@ fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
     let query =
         Query { cwd, text, source, since, until, cursor: None, limit, access: Arc::new(()) };
     let listing = loop {
-        let listing = store.list(&query, LOOK, &|| false);
+        let listing = store.list(&query, SCAN_TIME, &|| false);
         if listing.missed.unread == 0 {
             break listing;
         }
@@ -168,7 +168,7 @@ fn source(session: &Session) -> String {
     head(&format!("{source}{tool}{archived}"), COLUMN)
 }
 
-/// The end of a path, which tells more than its beginning.
+/// The end of a path, which says more than its start.
 fn tail(path: &str, chars: usize) -> String {
     let length = path.chars().count();
     if length <= chars {
@@ -177,7 +177,7 @@ fn tail(path: &str, chars: usize) -> String {
     format!("…{}", path.chars().skip(length - chars + 1).collect::<String>())
 }
 
-/// The session that a person means, and its record.
+/// The session whose id starts or ends with this text, and the path of its record.
 fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
     let text = text.trim().to_lowercase();
     if text.chars().count() < MIN_ID {
@@ -191,7 +191,7 @@ fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
         if id.starts_with(&text) || id.ends_with(&text) {
             found.push((session, path.to_owned()));
         }
-        found.len() <= MAX_ALIKE
+        found.len() <= MAX_MATCHES
     });
     let home = store.home().unwrap_or(Path::new(""));
     match &found[..] {
@@ -252,7 +252,7 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
 fn write_about(out: &mut impl Write, session: &Session, busy: Option<bool>) -> io::Result<()> {
     let summary = &session.summary;
     let time = |time: Time| format!("{time} ({} ago)", age(time));
-    let busy = if busy == Some(true) { ", somebody writes to it now" } else { "" };
+    let busy = if busy == Some(true) { ", in use now" } else { "" };
     let tokens = summary
         .usage
         .map(|usage| format!("{} tokens in, {} out", usage.input_tokens, usage.output_tokens));

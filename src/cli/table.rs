@@ -104,7 +104,7 @@ mod tests {
             share(&mut widths, columns);
             (widths[4], widths[5])
         };
-        // 8 + 9 + 3 + 5, and two blanks between all.
+        // 8 + 9 + 3 + 5, and two spaces between columns.
         assert_eq!(shared([8, 9, 3, 5, 100, 100], Some(80)), (22, 23));
         assert_eq!(shared([8, 9, 3, 5, 100, 13], Some(80)), (32, 13));
         assert_eq!(shared([8, 9, 3, 5, 10, 100], Some(80)), (10, 35));

@@ -126,18 +126,21 @@ fn start_of(_pid: u32) -> Option<String> {
     None
 }
 
-/// How the program is started again to run a job.
+/// How this program is started to run a job.
 #[derive(Debug, Clone)]
 pub(crate) struct Runner {
     pub(crate) program: PathBuf,
-    /// What it is told in front of the job's name.
+    /// All arguments except the last one, the job's id.
     pub(crate) arguments: Vec<OsString>,
 }
 
 impl Runner {
-    /// Starts the process that runs a job, in a session of its own: no signal to this process or to
-    /// its terminal reaches it. What it logs goes to `log`. Must be called on a Tokio runtime, which
-    /// also sees to it that the process is reaped.
+    /// Starts the process that runs a job, in a session of its own, so that no signal to this process or to its
+    /// terminal reaches it. It logs to `log`. Must be called on a Tokio runtime, which also reaps the process.
+    ///
+    /// # Errors
+    ///
+    /// If the process cannot be started.
     pub(crate) fn start(
         &self,
         job: &str,
@@ -154,7 +157,7 @@ impl Runner {
             if let Some(home) = codex_home {
                 command.env("CODEX_HOME", home);
             }
-            // The link to the running program, by which it is started, is no name for a person.
+            // The list of processes should show the program's name, not the link by which it is started.
             #[cfg(unix)]
             command.arg0(env!("CARGO_PKG_NAME"));
         });
@@ -166,7 +169,7 @@ impl Runner {
     }
 }
 
-/// The running program, also when its file was replaced by a newer one meanwhile.
+/// The path of the running program, valid even if its file was replaced by a newer one.
 pub(crate) fn this_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }

@@ -13,43 +13,41 @@ use super::working_dir::WorkingDir;
 /// The longest origin, in characters.
 const MAX_ORIGIN_CHARS: usize = 100;
 
-/// How Codex is run. [`Settings::default`] is what the server uses without any flag or variable.
+/// How Codex is run. [`Settings::default`] is what the server uses without flags and variables.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
     /// The program: a name on the PATH, or a path. Default `codex`.
     pub codex_bin: OsString,
-    /// Where a new session works, if the call does not say. Default: the current directory.
+    /// Where a new session works if the call names no directory. Default: the current directory.
     pub working_dir: WorkingDir,
-    /// Who Codex is told the prompts come from.
+    /// The sender that the header of each prompt names.
     pub origin: Origin,
-    /// The limits of a call that sets none of its own.
+    /// The timeouts of a call that sets none of its own. Default: 30 minutes, and 10 minutes idle.
     pub limits: Limits,
-    /// The limits of a job's turn that sets none of its own. They count from when it runs. Default 4
-    /// hours in all and 15 minutes of silence.
+    /// The timeouts of a job's turn that sets none of its own, from the start of the turn. Default: 4 hours, and
+    /// 15 minutes idle.
     pub job_limits: Limits,
-    /// How long ended jobs are kept.
+    /// Which ended jobs are kept. Default: those of 14 days, up to 1 GiB.
     pub retention: Retention,
-    /// How long to wait for a session that a person has open. Default 30 s.
+    /// How long to wait for a session that the user has open. Default 30 s.
     pub busy_wait: Duration,
     /// How many calls run at a time, in all processes with the same `state_dir`. Default 8.
     pub max_concurrent: usize,
     /// How many calls wait beyond that, in this process. Default 64.
     pub max_queued: usize,
-    /// Where jobs and the line of calls are kept, in common with all servers of the user that have
-    /// the same. Default: `codex-persistent-mcp` in the user's state folder. Without one each process
-    /// is for itself, and has no jobs.
+    /// The folder for jobs and for the queue, which all processes of the user with the same folder share.
+    /// Default: `codex-persistent-mcp` in the user's state folder. Without a folder each process has a queue
+    /// of its own, and no jobs.
     pub state_dir: Option<PathBuf>,
-    /// Whether a call of `codex_chat` is answered with a task to a client that takes one (MCP's tasks
-    /// extension). Default yes.
+    /// Whether `codex_chat` answers with a task if the client supports tasks (MCP's tasks extension). Default yes.
     pub tasks: bool,
-    /// Whether sessions that turns begin are put into the list of plain `codex resume`, by a change of
-    /// one word in Codex's record of them. Default no: there they are with
-    /// `--include-non-interactive`.
+    /// Whether new sessions are in the list of plain `codex resume`, by changing one word in Codex's record of
+    /// them. Default no: only `codex resume --include-non-interactive` lists them.
     pub list_sessions: bool,
-    /// What calls may ask for.
+    /// What calls may request.
     pub policy: Policy,
-    /// What is logged where by a process that this one starts to run a job.
+    /// The log of the processes that run jobs.
     pub(crate) logging: Logging,
 }
 
@@ -60,12 +58,12 @@ pub(crate) struct Logging {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// How long, and how many, ended jobs are kept.
+/// Which ended jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// How long after its end.
+    /// For how long after its end a job is kept.
     pub age: Duration,
-    /// How large all of them together may be, in bytes.
+    /// The size of all ended jobs together, in bytes. If they are larger, the oldest are removed.
     pub bytes: u64,
 }
 
@@ -75,16 +73,16 @@ impl Default for Retention {
     }
 }
 
-/// Who the prompts come from, in one short line.
+/// The sender of prompts, on one short line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
 impl Origin {
-    /// Checks that `text` fits into the header of a prompt.
+    /// Checks that `text` fits in the header of a prompt.
     ///
     /// # Errors
     ///
-    /// If it is empty, too long, or has characters that would break the header's line.
+    /// If it is empty, longer than 100 characters, or has characters that would break the header's line.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         let breaks = |char: char| char.is_control() || matches!(char, '|' | '[' | ']');
         let text = text.trim();

@@ -1,4 +1,5 @@
-//! The settings of whoever says nothing: where this process is, and where the user's state lies.
+//! The default settings, of which two depend on the process: its current directory, and the user's state
+//! folder.
 
 use std::time::Duration;
 

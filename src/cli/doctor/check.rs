@@ -1,27 +1,27 @@
-//! What was looked at, how it is, and what to do about it.
+//! One check: what was checked, its status, and how to fix it.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// How something is. The later, the worse.
+/// The status of a check, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
     Ok,
-    /// It works, or may work, and could be better.
+    /// It works or may work, but could be better.
     Warning,
     /// It does not work.
     Problem,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Check {
     pub(super) id: String,
     pub(super) status: Status,
-    /// What was found, in one line.
+    /// What was found, on one line.
     pub(super) summary: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(super) details: Map<String, Value>,
@@ -64,12 +64,12 @@ impl Check {
     }
 }
 
-/// How all of it is.
+/// The worst status of all.
 pub(super) fn worst(checks: &[Check]) -> Status {
     checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok)
 }
 
-/// Words in a row, as people read them: each once, in their order.
+/// Names separated by commas, sorted, without duplicates.
 pub(super) fn listed<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
     let words: BTreeSet<String> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
     words.into_iter().collect::<Vec<_>>().join(", ")

@@ -1,5 +1,5 @@
-//! Whether Claude Code has this server, as its files say. What is read here is what `claude mcp add`
-//! writes (2.1.330): `.claude.json`, and there also what is for one project alone, and `.mcp.json`.
+//! Whether Claude Code has this server in its files. These are the ones that `claude mcp add` writes
+//! (2.1.330): `.claude.json`, with a part for each project, and `.mcp.json`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::model::outcome::duration;
 
 const CLIENT: &str = "Claude Code";
 
-/// How long it waits if nothing says otherwise (2.1.197 and 2.1.329).
+/// Its default timeout (2.1.197 and 2.1.329).
 const DEFAULT: Duration = Duration::from_secs(28 * 60 * 60);
 
-/// Less than this it takes for no limit at all.
+/// It ignores a timeout below this, in milliseconds.
 const LEAST: u64 = 1_000;
 
-/// What its files say.
+/// The content of its files.
 #[derive(Debug, Default)]
 struct Files {
     /// `.claude.json`.
     own: Option<(PathBuf, Value)>,
-    /// What that calls the directory in which the program was started.
+    /// The keys of this directory in `.claude.json`.
     projects: Vec<String>,
-    /// `.mcp.json`, of this directory and those above.
+    /// The `.mcp.json` of this directory and of those above it.
     shared: Vec<(PathBuf, Value)>,
-    /// Settings, what outdoes the others first.
+    /// Settings, the strongest first.
     settings: Vec<Value>,
 }
 
-/// Each server that is this program.
+/// Checks each entry that is this program.
 pub(super) fn examine(dir: &Path, limit: Duration) -> Vec<Check> {
     let mut checks = Vec::new();
     let files = read(dir, &mut checks);
@@ -105,14 +105,14 @@ fn entry(name: &str, file: &Path, server: &Value) -> Option<Entry> {
     Entry::new(name, file, command, arguments.filter_map(text).collect(), variables.collect())
 }
 
-/// How long it waits for a call, if something says: progress does not extend it.
+/// Its timeout for a call, if one is set. Progress does not extend it.
 fn waits(server: &Value, files: &Files, variable: Option<&str>) -> Option<Duration> {
     let set = |settings: &Value| match settings.get("env")?.get("MCP_TOOL_TIMEOUT")? {
         Value::String(text) => text.parse().ok(),
         number => number.as_u64(),
     };
     let own = server.get("timeout").and_then(Value::as_u64).filter(|millis| *millis >= LEAST);
-    // What settings say of the environment outdoes the environment.
+    // The environment in its settings wins over its own environment.
     let millis = own
         .or_else(|| files.settings.iter().find_map(set))
         .or_else(|| variable?.parse().ok())
@@ -121,7 +121,7 @@ fn waits(server: &Value, files: &Files, variable: Option<&str>) -> Option<Durati
 }
 
 impl Files {
-    /// What is for this directory alone.
+    /// The parts for this directory alone.
     fn own_projects(&self) -> impl Iterator<Item = &Value> {
         let all = self.own.as_ref().and_then(|(_, own)| own.get("projects"));
         self.projects.iter().filter_map(move |project| all?.get(project))
@@ -134,7 +134,7 @@ impl Files {
         })
     }
 
-    /// Whether the person lets Claude Code have the server, and use it.
+    /// A warning if the user has not approved the server, or has denied it.
     fn consent(&self, id: &str, entry: &Entry, is_shared: bool) -> Option<Check> {
         let name = &entry.name;
         let refused = self.names("disabledMcpServers", name)

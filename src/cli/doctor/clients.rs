@@ -1,4 +1,4 @@
-//! What clients have in common: which of their servers is this program, and how long it may take.
+//! What all clients have in common: which of their servers is this program, and how long they wait.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,23 +9,22 @@ use crate::settings::{self, Former, Kind, Setting};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-/// How long a client should wait at least, as the README says.
+/// The shortest timeout that a client should have, as the README says.
 const ENOUGH: Duration = Duration::from_secs(60 * 60);
 
-/// A server that a client has, and that is this program.
+/// A server in a client's configuration that is this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) file: PathBuf,
     command: String,
     arguments: Vec<String>,
-    /// The names of the variables that the client sets, and the values for this program alone.
+    /// The variables that the client sets for the server.
     variables: Vec<(String, String)>,
 }
 
 impl Entry {
-    /// Of the servers of a client one that is this program, started directly or by another that has
-    /// it among its arguments.
+    /// `None` if the server is not this program: neither its command nor one of its arguments names it.
     pub(super) fn new(
         name: &str,
         file: &Path,
@@ -48,12 +47,12 @@ impl Entry {
         self.variables.iter().any(|(name, _)| name == variable)
     }
 
-    /// Where it stands.
+    /// Its name and its file.
     pub(super) fn place(&self) -> String {
         format!("{} in {}", self.name, self.file.display())
     }
 
-    /// The timeout of a call of the server that is started so.
+    /// The timeout of a call, as the entry's flags and variables set it.
     pub(super) fn call_limit(&self, default: Duration) -> Duration {
         let settings = |name| settings::all().find(|setting| setting.flag == name);
         let Some(Setting { flag, variable, kind: Kind::Duration { range, .. }, former, .. }) =
@@ -91,10 +90,10 @@ impl Entry {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether the client will find the program.
+    /// A warning if the client will not find the program.
     pub(super) fn command_check(&self, id: &str) -> Option<Check> {
-        let is_there = which::which(&self.command).is_ok();
-        (!is_there).then(|| {
+        let is_found = which::which(&self.command).is_ok();
+        (!is_found).then(|| {
             let summary = format!("{}: the command {} is not found", self.place(), self.command);
             let fix = match std::env::current_exe() {
                 Ok(program) => format!("write the whole path there: {}", program.display()),
@@ -104,7 +103,7 @@ impl Entry {
         })
     }
 
-    /// Whether the client waits as long as a call may take. `fix` says what to do for a time.
+    /// A warning if the client does not wait as long as a call may take. `fix` says how to set a timeout.
     pub(super) fn time_check(
         &self,
         id: &str,
@@ -116,7 +115,7 @@ impl Entry {
         let limit = self.call_limit(limit);
         (waits < limit).then(|| {
             let summary = format!(
-                "{client} gives up on a call after {}, and one may take {}: {}",
+                "{client} abandons a call after {}, but one may take {}: {}",
                 duration(waits),
                 duration(limit),
                 self.place()
@@ -125,7 +124,7 @@ impl Entry {
         })
     }
 
-    /// What is said of an entry in any case.
+    /// The check that every entry has.
     pub(super) fn check(&self, id: &str, client: &str, waits: &str) -> Check {
         let names: Vec<&str> = self.variables.iter().map(|(name, _)| name.as_str()).collect();
         let flags = self.arguments.iter().filter(|word| word.starts_with("--"));
@@ -140,13 +139,13 @@ impl Entry {
     }
 }
 
-/// What both take for the project of a directory: the repository that it is in.
+/// The project of a directory, as both clients see it: the repository around it.
 pub(super) fn project_of(dir: &Path) -> &Path {
     dir.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(dir)
 }
 
-/// Without any client that has it the server is of no use.
-pub(super) fn nobody() -> Check {
+/// The warning if no client has the server.
+pub(super) fn no_client() -> Check {
     let fix = format!(
         "type: claude mcp add codex-persistent -- {NAME}; or: codex mcp add codex-persistent -- {NAME}"
     );

@@ -1,39 +1,39 @@
-//! Which Codex there is, and whether it answers.
+//! Which Codex is installed, and whether it runs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::ask::{Answer, Silence, ask};
 use super::check::Check;
+use super::probe::{Output, ProbeError, probe};
 use crate::admission::protected_folders::ProtectedFolders;
 use crate::cli::advice::advice;
 use crate::codex::locate::{Program, locate};
 use crate::codex::process::is_of_program;
 use crate::codex::version::Version;
 
-/// Some 10 ms, and through the npm package's script 100 ms, on a machine that is not busy.
+/// It usually takes 10 ms, and 100 ms through the script of the npm package.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 const ID: &str = "codex";
 
-/// A Codex that answers.
+/// A Codex that runs.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) program: Program,
     pub(super) version: Version,
-    /// The folders on the PATH that programs may be taken from for what runs outside of a sandbox.
+    /// The folders of the PATH whose programs may run outside of a sandbox.
     pub(super) folders: Vec<PathBuf>,
 }
 
-/// Looks for Codex and asks for its version.
+/// Finds Codex, and has it print its version.
 pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
     let mut protected = ProtectedFolders::new(std::env::home_dir().as_deref());
     let (_, folders) = protected.add_program_folders();
     let Some(program) = locate(codex_bin, Some(&folders)) else {
         return (missing(codex_bin), None);
     };
-    let answer = ask(&program, &["--version"], ANSWER_WITHIN).await;
+    let answer = probe(&program, &["--version"], ANSWER_WITHIN).await;
     let (check, version) = judge(&program.found_at, &program.path, answer);
     (check, version.map(|version| Found { program, version, folders }))
 }
@@ -41,7 +41,7 @@ pub(super) async fn examine(codex_bin: &OsStr) -> (Check, Option<Found>) {
 fn missing(codex_bin: &OsStr) -> Check {
     let path = PathBuf::from(codex_bin);
     let name = codex_bin.to_string_lossy();
-    // A name is looked for on the PATH, anything else is a path.
+    // A name is searched on the PATH. Anything else is a path.
     if path.components().count() > 1 && path.exists() {
         let fix = format!("make it executable (chmod +x {name}), or name another by --codex-bin");
         return Check::problem(ID, format!("{name} is not a program that can be run"), fix);
@@ -62,7 +62,7 @@ fn missing(codex_bin: &OsStr) -> Check {
 fn judge(
     named: &Path,
     started: &Path,
-    answer: Result<Answer, Silence>,
+    answer: Result<Output, ProbeError>,
 ) -> (Check, Option<Version>) {
     let by_hand = format!("{} --version", named.display());
     let broken = |what: String| {
@@ -74,15 +74,15 @@ fn judge(
     };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(Silence::NotStarted(error)) if !is_of_program(&error) => {
+        Err(ProbeError::NotStarted(error)) if !is_of_program(&error) => {
             let summary = format!("{} cannot be started: {error}", named.display());
             return (Check::problem(ID, summary, advice("cannot_start", None)), None);
         }
-        Err(silence) => return broken(silence.to_string()),
+        Err(error) => return broken(error.to_string()),
     };
     let said = answer.stdout.trim();
     let Some(version) = Version::parse(said).filter(|_| answer.status.success()) else {
-        return broken(answer.in_short());
+        return broken(answer.summary());
     };
     let number = said.split_whitespace().last().unwrap_or_default();
     let how = if named == started { "" } else { ", an npm script, started natively" };
@@ -110,7 +110,7 @@ mod tests {
     use crate::cli::doctor::check::Status;
 
     fn status_of(stdout: &str) -> (Status, Option<Version>) {
-        let answer = Answer {
+        let answer = Output {
             status: std::process::ExitStatus::default(),
             stdout: stdout.into(),
             stderr: String::new(),

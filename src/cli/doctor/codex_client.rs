@@ -1,5 +1,5 @@
-//! Whether Codex has this server, as its `config.toml` says. `codex mcp list --json` would tell the
-//! same, and print what is secret.
+//! Whether Codex has this server in its `config.toml`. `codex mcp list --json` would say the same, but prints
+//! secrets.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::model::outcome::duration;
 
 const CLIENT: &str = "Codex";
 
-/// How long it waits if nothing says otherwise (0.169).
+/// Its default timeout (0.169).
 const DEFAULT: Duration = Duration::from_secs(300);
 
-/// Variables that Codex passes on only if it is told to, and without which the server, or the Codex
-/// that it starts, finds something else than the person does.
+/// Variables that Codex passes on only if they are listed, and without which the server, or the Codex that it
+/// starts, works with something else than the user does.
 const WANTED: [&str; 13] = [
     "CODEX_HOME",
     "OPENAI_API_KEY",
@@ -36,7 +36,7 @@ const WANTED: [&str; 13] = [
     "no_proxy",
 ];
 
-/// Each server that is this program, in Codex's own configuration and that of the project.
+/// Checks each entry that is this program, in Codex's own configuration and in that of the project.
 pub(super) fn examine(
     dir: &Path,
     home: &Home,
@@ -54,7 +54,7 @@ pub(super) fn examine(
     let root = project_of(dir);
     let folders = dir.ancestors().take_while(|folder| folder.starts_with(root));
     for path in folders.map(|folder| folder.join(".codex/config.toml")) {
-        // The home's own may be on the way, and was told.
+        // Codex's own file may be among them, and is checked above.
         if own.as_ref() == Some(&path) {
             continue;
         }
@@ -100,7 +100,7 @@ fn entry(name: &str, file: &Path, server: &Value) -> Option<Entry> {
     Entry::new(name, file, command, arguments.filter_map(text).collect(), variables.collect())
 }
 
-/// How long it waits for a call: progress does not extend it.
+/// Its timeout for a call, which progress does not extend.
 fn waits(server: &Value) -> Duration {
     let seconds = match server.get("tool_timeout_sec") {
         Some(Value::Integer(seconds)) => u32::try_from(*seconds).ok().map(f64::from),
@@ -110,7 +110,7 @@ fn waits(server: &Value) -> Duration {
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(DEFAULT)
 }
 
-/// `codex exec` asks nobody, and so refuses a tool that may change files unless it is approved before.
+/// `codex exec` cannot ask for approval, so it refuses a tool that may change files unless it is pre-approved.
 fn approval(id: &str, entry: &Entry, server: &Value, table: &str) -> Option<Check> {
     let id = format!("{id}.approval");
     if server.get("enabled").and_then(Value::as_bool) == Some(false) {
@@ -126,7 +126,7 @@ fn approval(id: &str, entry: &Entry, server: &Value, table: &str) -> Option<Chec
     })
 }
 
-/// What is set here and does not reach a server that Codex starts.
+/// A warning about variables that are set here and that Codex does not pass on.
 fn passed_on(id: &str, entry: &Entry, server: &Value, table: &str, set: &[&str]) -> Option<Check> {
     let passed = server.get("env_vars").and_then(Value::as_array).into_iter().flatten();
     let name = |value: &Value| -> Option<String> {

@@ -1,5 +1,5 @@
-//! Configuration files of others: read whole, if they are files and not too large. Nothing that is in
-//! them is in a message of this.
+//! Reads the configuration files of other programs, if they are regular files and not too large. An error
+//! message quotes nothing of their content.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use toml::Table;
 
 use crate::system::bounded::read_bytes;
 
-/// The largest file that is read. Claude Code keeps much beside its settings.
+/// The largest file that is read, in bytes. Claude Code keeps more than settings in its file.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// The content of a file, `None` if there is none.
@@ -38,7 +38,7 @@ pub(super) fn json(path: &Path) -> Result<Option<Value>, String> {
 /// A file with TOML, `None` if there is none.
 pub(super) fn toml(path: &Path) -> Result<Option<Table>, String> {
     let Some(text) = text(path)? else { return Ok(None) };
-    // The whole message quotes the line, which may have a key in it.
+    // The parser's message quotes the line, which may contain a key.
     let wrong = |error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;

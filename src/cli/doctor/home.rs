@@ -1,4 +1,4 @@
-//! Codex's own folder and its configuration.
+//! Codex's home and its configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::codex::home::codex_home;
 
 const ID: &str = "codex_home";
 
-/// What Codex is configured for, as far as that can be read.
+/// Codex's home, with its configuration as far as that can be read.
 #[derive(Debug, Default)]
 pub(super) struct Home {
     pub(super) path: Option<PathBuf>,
@@ -43,7 +43,7 @@ fn judge(
 ) -> Check {
     let place = path.display();
     if !is_dir && (is_set || path.exists()) {
-        // Measured on 0.171: Codex makes ~/.codex, and nothing that CODEX_HOME names.
+        // Measured on 0.171: Codex creates ~/.codex, but not a directory that CODEX_HOME names.
         let fix = format!("make the directory (mkdir -p {place}), or correct CODEX_HOME");
         return Check::problem(ID, format!("Codex's home {place} is no directory"), fix);
     }

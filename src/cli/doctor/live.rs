@@ -1,12 +1,12 @@
-//! What only a real use of Codex tells: a turn, and what its own doctor finds.
+//! The checks that use Codex: one turn, and Codex's own doctor.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::ask::ask;
 use super::check::{Check, Status};
 use super::codex::Found;
+use super::probe::probe;
 use crate::cli::advice::of_failure;
 use crate::codex::item_warning;
 use crate::codex::version::Version;
@@ -19,21 +19,21 @@ use crate::model::text::head_on_one_line;
 use crate::model::value::InvalidValue;
 use crate::turn::Codex;
 
-/// How long the turn may take, waiting for other calls included.
+/// The timeout of the turn, waiting for other calls included.
 pub(super) const TURN_WITHIN: Duration = Duration::from_secs(2 * 60);
 
-/// How long Codex may take to leave after its turn.
+/// How long Codex may take to exit after its turn.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// It takes some 0.3 s, and longer where an address does not answer.
+/// It usually takes 0.3 s, and longer if a host does not answer.
 const DOCTOR_WITHIN: Duration = Duration::from_secs(60);
 
-/// How much is shown of what Codex said, in characters.
+/// How much of a message of Codex is shown, in characters.
 const SHOWN: usize = 300;
 
 const ID: &str = "live";
 
-/// One turn in a new session, as a call would have it. The first check says whether it was completed.
+/// Runs one turn in a new session, like a call. The first check says whether it was completed.
 pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
     let began = Instant::now();
     let request = match request() {
@@ -41,12 +41,12 @@ pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
         Err(problem) => return vec![Check::problem(ID, problem.to_string(), "report this")],
     };
     let mut turn = codex.start(request);
-    // That it tries again, say, and why: it does so for longer than it is waited for.
-    let mut trouble = None;
+    // Codex may retry for longer than the timeout. Its last error says why.
+    let mut last_error = None;
     let mut fell_back = false;
     while let Some(event) = turn.next_event().await {
         match event {
-            Event::Error { message } => trouble = Some(head_on_one_line(&message, SHOWN)),
+            Event::Error { message } => last_error = Some(head_on_one_line(&message, SHOWN)),
             Event::Item { item, .. } => fell_back |= item_warning::is_websocket_fallback(&item),
             _ => {}
         }
@@ -63,7 +63,7 @@ pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
                 .with("resume_command", session.resume_command())
                 .with("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
         }
-        Err(failure) => judge_failure(&failure, trouble),
+        Err(failure) => judge_failure(&failure, last_error),
     };
     [turn].into_iter().chain(fell_back.then(without_websocket)).collect()
 }
@@ -78,7 +78,7 @@ fn without_websocket() -> Check {
     Check::warning("live.websocket", summary, fix)
 }
 
-fn judge_failure(failure: &Failure, trouble: Option<String>) -> Check {
+fn judge_failure(failure: &Failure, last_error: Option<String>) -> Check {
     let summary = format!("{}: {}", failure.kind.code(), failure.kind);
     let fix = match failure.kind {
         FailureKind::TimedOut { started: true, .. } => {
@@ -86,10 +86,10 @@ fn judge_failure(failure: &Failure, trouble: Option<String>) -> Check {
         }
         _ => of_failure(failure),
     };
-    let trouble = trouble.filter(|trouble| !summary.contains(trouble));
+    let last_error = last_error.filter(|last_error| !summary.contains(last_error));
     let mut check = Check::problem(ID, summary, fix);
-    if let Some(trouble) = trouble {
-        check = check.with("codex_said", trouble);
+    if let Some(last_error) = last_error {
+        check = check.with("codex_said", last_error);
     }
     match failure.session_id {
         Some(session) => check.with("session_id", session.to_string()),
@@ -105,13 +105,13 @@ fn request() -> Result<TurnRequest, InvalidValue> {
         .idle_limit(TURN_WITHIN))
 }
 
-/// What Codex's own doctor is not content with. It looks at the network, so it is not asked unless
-/// Codex is to be used. `works` says that a turn was completed.
+/// What Codex's own doctor reports. It uses the network, so it runs only with `--live`. `works` says that a
+/// turn was completed.
 pub(super) async fn own_doctor(found: &Found, works: bool) -> Vec<Check> {
     if found.version < Version::DOCTOR {
         return Vec::new();
     }
-    let answer = ask(&found.program, &["doctor", "--json"], DOCTOR_WITHIN).await;
+    let answer = probe(&found.program, &["doctor", "--json"], DOCTOR_WITHIN).await;
     let report = match &answer {
         Ok(answer) => serde_json::from_str(&answer.stdout).ok(),
         Err(_) => None,
@@ -119,26 +119,25 @@ pub(super) async fn own_doctor(found: &Found, works: bool) -> Vec<Check> {
     match report {
         Some(report) => judge(&report, works),
         None => {
-            let what =
-                answer.map_or_else(|silence| silence.to_string(), |answer| answer.in_short());
+            let what = answer.map_or_else(|error| error.to_string(), |answer| answer.summary());
             let summary = format!("`codex doctor --json` said nothing of use: {what}");
             vec![Check::warning("codex_doctor", summary, "see what `codex doctor` says")]
         }
     }
 }
 
-/// A failure there is none here if Codex works all the same, with a provider that it does not know.
+/// A failure is only a warning if Codex works all the same, with a provider that its doctor does not know.
 fn judge(report: &Value, works: bool) -> Vec<Check> {
     let checks = report["checks"].as_object().into_iter().flatten();
-    let told: Vec<Check> = checks.filter_map(|(id, check)| told(id, check, works)).collect();
-    if told.is_empty() {
+    let findings: Vec<Check> = checks.filter_map(|(id, check)| finding(id, check, works)).collect();
+    if findings.is_empty() {
         return vec![Check::ok("codex_doctor", "Codex's own doctor is content")];
     }
-    told
+    findings
 }
 
-fn told(id: &str, check: &Value, works: bool) -> Option<Check> {
-    // Here Codex runs without a terminal.
+fn finding(id: &str, check: &Value, works: bool) -> Option<Check> {
+    // Codex runs without a terminal here.
     if check["category"] == "terminal" || id.starts_with("terminal.") {
         return None;
     }
@@ -148,7 +147,7 @@ fn told(id: &str, check: &Value, works: bool) -> Option<Check> {
         _ => Status::Warning,
     };
     let remedy = check["remediation"].as_str();
-    // One without a remedy may be no more than a remark.
+    // A warning without a remedy may be no more than a remark.
     if remedy.is_none() && check["status"] != "fail" {
         return None;
     }

@@ -1,14 +1,14 @@
-//! Whether Codex is logged in, as far as it says without being used.
+//! Whether Codex is logged in, as far as it says so without a turn.
 
 use std::time::Duration;
 
 use toml::Table;
 
-use super::ask::{Answer, Silence, ask};
 use super::check::{Check, listed};
 use super::codex::Found;
+use super::probe::{Output, ProbeError, probe};
 
-/// Some 20 ms: it looks at a file.
+/// It usually takes 20 ms: Codex reads a file.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Keys in the environment, which `codex login status` does not count (0.77 to 0.171).
@@ -16,29 +16,33 @@ const KEYS: [&str; 3] = ["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN"
 
 const ID: &str = "login";
 
-/// Asks Codex, and looks at what may do instead of a login.
+/// Runs `codex login status`, and checks what may replace a login.
 pub(super) async fn examine(found: &Found, config: &Table) -> Check {
-    let answer = ask(&found.program, &["login", "status"], ANSWER_WITHIN).await;
+    let answer = probe(&found.program, &["login", "status"], ANSWER_WITHIN).await;
     judge(answer, config, super::is_set)
 }
 
-fn judge(answer: Result<Answer, Silence>, config: &Table, is_set: impl Fn(&str) -> bool) -> Check {
+fn judge(
+    answer: Result<Output, ProbeError>,
+    config: &Table,
+    is_set: impl Fn(&str) -> bool,
+) -> Check {
     let live = format!("{} doctor --live", env!("CARGO_PKG_NAME"));
     let answer = match answer {
         Ok(answer) => answer,
-        Err(silence) => {
-            let summary = format!("whether Codex is logged in is not known: {silence}");
+        Err(error) => {
+            let summary = format!("whether Codex is logged in is not known: {error}");
             return Check::warning(ID, summary, format!("run `{live}`"));
         }
     };
     if answer.status.success() {
-        // What comes behind it is a part of the key.
+        // A part of the key follows.
         let said = answer.stderr.lines().next().unwrap_or_default();
         let said = said.split(" - ").next().unwrap_or_default().trim();
         return Check::ok(ID, if said.is_empty() { "Codex is logged in" } else { said });
     }
     if !answer.stderr.contains("Not logged in") {
-        let summary = format!("`codex login status` failed: {}", answer.in_short());
+        let summary = format!("`codex login status` failed: {}", answer.summary());
         return Check::warning(ID, summary, format!("run `{live}`"));
     }
     if let Some(check) = of_provider(config, &is_set) {
@@ -53,7 +57,7 @@ fn judge(answer: Result<Answer, Silence>, config: &Table, is_set: impl Fn(&str) 
     Check::warning(ID, summary, format!("see by `{live}` whether it does, or run `codex login`"))
 }
 
-/// How it is with a provider that wants no login of OpenAI's.
+/// The check for a provider that needs no login at OpenAI.
 fn of_provider(config: &Table, is_set: impl Fn(&str) -> bool) -> Option<Check> {
     let name = config.get("model_provider")?.as_str()?;
     let provider = config.get("model_providers")?.get(name)?.as_table()?;
@@ -79,7 +83,7 @@ mod tests {
     fn said(success: bool, stderr: &str, config: &str, set: &str) -> (Status, String) {
         let status = std::process::Command::new(if success { "true" } else { "false" });
         let status = { status }.status().expect("every system has these");
-        let answer = Answer { status, stdout: String::new(), stderr: stderr.into() };
+        let answer = Output { status, stdout: String::new(), stderr: stderr.into() };
         let config = config.parse().expect("it is TOML");
         let check = judge(Ok(answer), &config, |name| name == set);
         (check.status, check.summary)

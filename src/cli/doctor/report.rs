@@ -1,4 +1,4 @@
-//! How checks are told: to a person each as soon as it is known, as JSON all at the end.
+//! How checks are printed: as text each as soon as it is done, as JSON all at the end.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::cli::output::{note_in, stdout};
 use crate::cli::style::{BOLD, DIM, GREEN, RED, YELLOW, styled};
 use crate::model::text::{LineBreaks, sanitize};
 
-/// The width of the longest mark.
+/// The width of the longest status.
 const MARK: usize = 7;
 
 pub(super) struct Report {
@@ -32,14 +32,14 @@ impl Report {
         Ok(())
     }
 
-    /// Tells a person what takes time now.
+    /// Says what takes a while now.
     pub(super) fn announce(&self, what: &str) {
         if !self.json {
             note_in(DIM, what);
         }
     }
 
-    /// Tells what it comes to, and returns the exit status.
+    /// Prints the summary, and returns the exit status.
     pub(super) fn end(&self) -> io::Result<u8> {
         let status = worst(&self.checks);
         let mut out = stdout(self.json);
@@ -67,7 +67,7 @@ impl Report {
         writeln!(out, "{mark}  {}", sanitize(format_args!("{id}: {summary}"), LineBreaks::Escape))?;
         for (name, value) in &check.details {
             let value = shown(value);
-            // What stands above already is for programs.
+            // A value that the summary has is in the details for programs alone.
             if check.summary.contains(&value) {
                 continue;
             }
@@ -81,7 +81,7 @@ impl Report {
     }
 }
 
-/// A detail on one line. A setting has its source behind it.
+/// A detail on one line. A setting is followed by its source.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,53 +1,53 @@
-//! Whether a sandbox can be made on this machine, as Codex makes one for the commands of its turns.
+//! Whether Codex can create a sandbox on this machine for the commands of its turns.
 
 use std::time::Duration;
 
-use super::ask::{Answer, Silence, ask};
 use super::check::Check;
 use super::codex::Found;
+use super::probe::{Output, ProbeError, probe};
 use crate::codex::sandbox_failure;
 use crate::codex::version::Version;
 use crate::model::policy;
 use crate::model::sandbox::Sandbox;
 use crate::turn::advice;
 
-/// Some 100 ms, on a machine that is not busy.
+/// It usually takes 100 ms.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Has nothing done in the sandbox of a turn that may change nothing, in a directory in which nobody leaves
-/// configuration. It is the same from 0.153 to 0.171; versions before want the name of the system too.
+/// Runs a command that does nothing in a read-only sandbox, in a directory without configuration. The syntax
+/// is the same from 0.153 to 0.171; earlier versions also need the name of the system.
 const NOTHING: [&str; 9] = ["sandbox", "-P", ":read-only", "-C", "/", "--", "/bin/sh", "-c", ":"];
 
 const ID: &str = "sandbox";
 
-/// Has Codex make one, and do nothing in it.
+/// Has Codex create a sandbox, and do nothing in it.
 pub(super) async fn examine(found: &Found, most: Sandbox) -> Check {
     if !cfg!(unix) || found.version < Version::SANDBOX_COMMAND {
         return Check::ok(ID, "not tried: this Codex cannot be asked to make a sandbox");
     }
     let mut program = found.program.clone();
-    // Codex takes the program that makes the sandbox from the PATH, and runs it outside.
+    // Codex takes the program that creates the sandbox from the PATH, and runs it outside of one.
     if let Ok(path) = std::env::join_paths(&found.folders) {
         program.environment.push(("PATH".into(), Some(path)));
     }
-    judge(ask(&program, &NOTHING, ANSWER_WITHIN).await, most)
+    judge(probe(&program, &NOTHING, ANSWER_WITHIN).await, most)
 }
 
-fn judge(answer: Result<Answer, Silence>, most: Sandbox) -> Check {
+fn judge(answer: Result<Output, ProbeError>, most: Sandbox) -> Check {
     let unknown = |what: String| {
         let by_hand = format!("see what `codex {}` says", NOTHING.join(" "));
         Check::warning(ID, format!("whether a sandbox can be made is not known: {what}"), by_hand)
     };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(silence) => return unknown(silence.to_string()),
+        Err(error) => return unknown(error.to_string()),
     };
     if answer.status.success() {
         return Check::ok(ID, "commands of Codex's can be put into a sandbox");
     }
     let code = answer.status.code().map(i64::from);
     let Some(said) = sandbox_failure::message("", &answer.stderr, code) else {
-        return unknown(answer.in_short());
+        return unknown(answer.summary());
     };
     let summary = format!("no sandbox can be made, so Codex's commands will not run: {said}");
     let fix = format!(
@@ -57,7 +57,7 @@ fn judge(answer: Result<Answer, Silence>, most: Sandbox) -> Check {
         policy::MAX_SANDBOX
     );
     match most {
-        // There are calls whose commands run.
+        // Commands of calls with full access still run.
         Sandbox::DangerFullAccess => Check::warning(ID, summary, fix),
         Sandbox::ReadOnly | Sandbox::WorkspaceWrite => Check::problem(ID, summary, fix),
     }
@@ -72,7 +72,7 @@ mod tests {
 
     fn judged(code: i32, stderr: &str, most: Sandbox) -> Check {
         let status = ExitStatus::from_raw(code << 8);
-        judge(Ok(Answer { status, stdout: String::new(), stderr: stderr.into() }), most)
+        judge(Ok(Output { status, stdout: String::new(), stderr: stderr.into() }), most)
     }
 
     #[test]

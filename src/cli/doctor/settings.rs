@@ -9,7 +9,7 @@ use crate::cli::flags::{By, Flags};
 use crate::model::settings::Settings;
 use crate::settings;
 
-/// All variables that begin so are meant for this program.
+/// Every variable with this prefix is meant for this program.
 const PREFIX: &str = "CODEX_PERSISTENT_MCP_";
 
 /// One setting.
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Setting {
 }
 
 impl Setting {
-    /// Whether its variable decides.
+    /// Whether it comes from its variable.
     pub(super) fn is_from_variable(&self) -> bool {
         self.source == "variable"
     }
@@ -43,7 +43,7 @@ pub(in crate::cli) fn in_force(settings: &Settings, flags: &Flags) -> Vec<Settin
     settings::all().map(row).collect()
 }
 
-/// What is in force, and what was meant to be and is not.
+/// The settings in force, and variables that are no settings.
 pub(super) fn examine(settings: &[Setting]) -> Vec<Check> {
     let changed = settings.iter().filter(|setting| setting.source != "default").count();
     let summary = match changed {

@@ -1,4 +1,4 @@
-//! The state folder: whether it can be written, by whom else, and whether locks hold there.
+//! The state folder: whether it can be written, who else can access it, and whether locks work there.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,7 +8,7 @@ use super::check::Check;
 use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 
-/// File systems that are another machine's: locks may hold on one machine only, or not at all.
+/// File systems of other machines, where locks may work on one machine only, or not at all.
 #[cfg(target_os = "linux")]
 const REMOTE: [&str; 12] = [
     "nfs",
@@ -28,13 +28,13 @@ const REMOTE: [&str; 12] = [
 const ID: &str = "state";
 const RIGHTS: &str = "state.rights";
 
-/// What was found of a folder that was there.
+/// What was found out about an existing folder.
 #[derive(Debug, Default)]
 struct Found {
-    /// The permission bits, where there are such.
+    /// The permission bits, on systems that have them.
     mode: Option<u32>,
     is_own: bool,
-    /// The name of its file system if that is another machine's.
+    /// The name of its file system, if that is on another machine.
     remote: Option<String>,
 }
 
@@ -46,14 +46,14 @@ pub(super) fn examine(state_dir: Option<&Path>) -> Vec<Check> {
         return vec![Check::problem(ID, summary, fix)];
     };
     let was_there = dir.exists();
-    let made = missing(dir);
-    let tried = private::create_folder(dir).and_then(|()| try_out(dir));
-    let found = if was_there { look(dir, tried.as_ref().ok()) } else { Found::default() };
-    for folder in &made {
-        // One in which somebody has put something meanwhile stays.
+    let created = missing(dir);
+    let probed = private::create_folder(dir).and_then(|()| probe(dir));
+    let found = if was_there { inspect(dir, probed.as_ref().ok()) } else { Found::default() };
+    for folder in &created {
+        // A folder that somebody uses by now is not empty, and stays.
         drop(fs::remove_dir(folder));
     }
-    let written = tried.map(|tried| tried.locks_hold);
+    let written = probed.map(|probed| probed.locks_hold);
     let mut checks = vec![judge_use(dir, was_there, written)];
     if was_there {
         checks.extend(judge_rights(dir, &found));
@@ -61,53 +61,53 @@ pub(super) fn examine(state_dir: Option<&Path>) -> Vec<Check> {
     checks
 }
 
-/// The folders on the way that are not there, the innermost first.
+/// The missing folders of the path, the innermost first.
 fn missing(dir: &Path) -> Vec<PathBuf> {
     dir.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
 }
 
-/// What came of a file that was made for trying.
-struct Tried {
+/// What a test file showed.
+struct Probe {
     locks_hold: bool,
     #[cfg(unix)]
     owner: u32,
 }
 
-fn try_out(dir: &Path) -> io::Result<Tried> {
+fn probe(dir: &Path) -> io::Result<Probe> {
     let path = dir.join(format!("doctor-{}", std::process::id()));
     let file = private::open_options().write(true).create_new(true).open(&path)?;
     let locks_hold = FileLock::try_lock_file(&file).is_ok_and(|_lock| {
         let other = File::open(&path).map(FileLock::try_lock_file);
         matches!(other, Ok(Err(LockError::Held)))
     });
-    let tried = Tried {
+    let probed = Probe {
         locks_hold,
         #[cfg(unix)]
         owner: std::os::unix::fs::MetadataExt::uid(&file.metadata()?),
     };
     drop(file);
     fs::remove_file(path)?;
-    Ok(tried)
+    Ok(probed)
 }
 
 #[cfg(unix)]
-fn look(dir: &Path, tried: Option<&Tried>) -> Found {
+fn inspect(dir: &Path, probed: Option<&Probe>) -> Found {
     use std::os::unix::fs::MetadataExt;
 
     let Ok(metadata) = fs::metadata(dir) else { return Found::default() };
     Found {
         mode: Some(metadata.mode() & 0o777),
-        is_own: tried.is_none_or(|tried| tried.owner == metadata.uid()),
+        is_own: probed.is_none_or(|probed| probed.owner == metadata.uid()),
         remote: remote(dir),
     }
 }
 
 #[cfg(not(unix))]
-fn look(_dir: &Path, _tried: Option<&Tried>) -> Found {
+fn inspect(_dir: &Path, _probed: Option<&Probe>) -> Found {
     Found { is_own: true, ..Found::default() }
 }
 
-/// The file system of a folder if it is another machine's, from the list of what is mounted where:
+/// The file system of a folder if it is on another machine, from the list of mounts:
 /// `36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw`.
 #[cfg(target_os = "linux")]
 fn remote(dir: &Path) -> Option<String> {
@@ -118,7 +118,7 @@ fn remote(dir: &Path) -> Option<String> {
         let point = front.split(' ').nth(4)?.replace("\\040", " ");
         dir.starts_with(&point).then(|| (point.len(), back.split(' ').next().unwrap_or_default()))
     });
-    // Of two at one place the later one is on top.
+    // Of two mounts at one path, the later one hides the other.
     let (_, kind) = kinds.max_by_key(|(length, _)| *length)?;
     REMOTE.contains(&kind).then(|| kind.to_owned())
 }
@@ -141,7 +141,7 @@ fn judge_use(dir: &Path, was_there: bool, locks_hold: io::Result<bool>) -> Check
             Check::problem(ID, format!("in {place} no file can be locked"), fix)
         }
         Ok(true) if was_there => Check::ok(ID, format!("{place} can be written")),
-        Ok(true) => Check::ok(ID, format!("{place} will be made when it is needed")),
+        Ok(true) => Check::ok(ID, format!("{place} will be created when it is needed")),
     };
     check.with("path", dir.to_string_lossy())
 }

@@ -1,4 +1,4 @@
-//! What is going on: jobs, calls, and sessions that somebody has open.
+//! Current work: jobs, calls, and open sessions.
 
 use serde_json::Value;
 
@@ -14,10 +14,10 @@ use crate::session::survey::{Survey, survey};
 const JOBS: &str = "jobs";
 const CALLS: &str = "calls";
 
-/// Jobs by their status, and those that look stuck.
+/// Counts jobs by status, and warns about those that look stuck.
 pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
     if settings.state_dir.is_none() {
-        // Told with the state folder.
+        // The check of the state folder reports this.
         return Vec::new();
     }
     let jobs = Jobs::new(settings, Scope::unrestricted());
@@ -66,13 +66,13 @@ fn judge_jobs(states: &[State], folders: usize, bytes: u64) -> Vec<Check> {
     [check].into_iter().chain(unreadable).chain(stuck).collect()
 }
 
-/// The servers that are alive, and the calls that run and wait.
+/// The running servers, and the calls that run and wait.
 pub(super) fn calls(settings: &Settings) -> Vec<Check> {
     let Some(state_dir) = &settings.state_dir else { return Vec::new() };
     vec![match survey(state_dir) {
         Ok(survey) => judge_calls(&survey, settings.max_concurrent),
         Err(problem) => {
-            let summary = format!("the line of calls cannot be read: {problem}");
+            let summary = format!("the queue of calls cannot be read: {problem}");
             let fix = format!(
                 "see who uses {}, such as a server that was stopped by Ctrl-Z, and end it",
                 state_dir.join("line").display()
@@ -85,7 +85,7 @@ pub(super) fn calls(settings: &Settings) -> Vec<Check> {
 fn judge_calls(survey: &Survey, limit: usize) -> Check {
     let Survey { servers, running, waiting } = survey;
     let summary = format!(
-        "{} in line, {} of at most {limit} running, {waiting} waiting",
+        "{} in the queue, {} of at most {limit} running, {waiting} waiting",
         count(servers.len(), "server"),
         count(*running, "call"),
     );
@@ -102,7 +102,7 @@ fn judge_calls(survey: &Survey, limit: usize) -> Check {
     if names.is_empty() { check } else { check.with("servers", names) }
 }
 
-/// Sessions that some Codex has open: nobody else can go on in them.
+/// Sessions that a Codex has open, so that nobody else can resume them.
 pub(super) fn sessions(home: &Home) -> Option<Check> {
     let open = open_sessions(home.path.as_deref()?);
     let mut check = match open.len() {

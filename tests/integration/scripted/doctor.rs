@@ -188,6 +188,25 @@ fn settings_are_shown_with_their_source() {
 }
 
 #[test]
+fn a_flag_wins_over_a_variable_and_a_present_name_over_a_former_one() {
+    let stage = Stage::new();
+    let mut command =
+        program(&stage, &scripted_codex(), &["--json", "--busy-wait-ms", "1500", "--job-keep=2d"]);
+    command
+        .env("CODEX_PERSISTENT_MCP_TIMEOUT", "2h")
+        .env("CODEX_PERSISTENT_MCP_TIMEOUT_MS", "1000")
+        .env("CODEX_PERSISTENT_MCP_BUSY_WAIT", "1h")
+        .env("CODEX_PERSISTENT_MCP_JOB_KEEP_HOURS", "1");
+    let (_, report) = report(command);
+    let settings = &check(&report, "settings")["details"];
+    let shown = |flag: &str| (settings[flag]["value"].clone(), settings[flag]["source"].clone());
+    assert_eq!(shown("--timeout"), (json!("2h"), json!("variable")));
+    assert_eq!(settings["--timeout"]["variable"], "CODEX_PERSISTENT_MCP_TIMEOUT");
+    assert_eq!(shown("--busy-wait"), (json!("1500ms"), json!("flag")));
+    assert_eq!(shown("--job-keep"), (json!("2d"), json!("flag")));
+}
+
+#[test]
 fn wrong_input_is_not_a_diagnosis() {
     let stage = Stage::new();
     for arguments in [&["--nonsense"][..], &["--max-queued", "many"], &["extra"]] {
@@ -256,7 +275,7 @@ fn jobs_and_calls_are_counted() {
     let (_, report) = examined(&stage, &codex);
     assert_eq!(check(&report, "jobs")["details"]["running"], 1, "{report:#}");
     let calls = text(check(&report, "calls"), "summary");
-    assert!(calls.contains("1 server in line, 1 call of at most 8 running"), "{calls}");
+    assert!(calls.contains("1 server in the queue, 1 call of at most 8 running"), "{calls}");
     stage.release("go");
     let job = started.stdout.trim();
     let followed = run(cli::program(&stage.home, &codex, &["jobs", "follow", job]));

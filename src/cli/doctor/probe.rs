@@ -1,4 +1,4 @@
-//! Asking another program, for a bounded time and for a bounded answer.
+//! Runs another program for a bounded time, and keeps a bounded part of its output.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,51 +15,50 @@ use crate::codex::watchdog::Watchdog;
 use crate::model::outcome::duration;
 use crate::model::text::head_on_one_line;
 
-/// How much of an answer is kept, in bytes.
+/// How much of the output is kept, in bytes.
 const KEPT: usize = 4 << 20;
 
-/// How long the output is waited for of a program that has ended: what it started may hold it open.
+/// How long to wait for the end of the output after the exit: a child of the program may hold it open.
 const AFTER_EXIT: Duration = Duration::from_secs(1);
 
-/// How much of an answer is shown that makes no sense, in characters.
+/// How much of an unexpected output is shown, in characters.
 const SHOWN: usize = 200;
 
-/// What a program answered.
+/// How a program ended, and its output.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Output {
     pub(super) status: ExitStatus,
     pub(super) stdout: String,
     pub(super) stderr: String,
 }
 
-/// Why there is no answer.
+/// Why there is no output.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Silence {
+pub(super) enum ProbeError {
     #[error("it cannot be started: {0}")]
     NotStarted(#[from] io::Error),
     #[error("it gave no answer within {}", duration(*.0))]
     TooLate(Duration),
 }
 
-impl Answer {
-    /// How it ended and what it said, in one line: standard error if there is any.
-    pub(super) fn in_short(&self) -> String {
+impl Output {
+    /// Its exit status and its output on one line: standard error if there is any.
+    pub(super) fn summary(&self) -> String {
         let said = [&self.stderr, &self.stdout].map(|text| head_on_one_line(text, SHOWN));
         let said = said.iter().find(|said| !said.is_empty());
         match said {
             Some(said) => format!("{}: {said}", self.status),
-            None => format!("{}, and it said nothing", self.status),
+            None => format!("{}, without any output", self.status),
         }
     }
 }
 
-/// Runs a program with nothing on its standard input. Nothing of it is left afterwards, also if this
-/// is dropped before its end.
-pub(super) async fn ask(
+/// Runs a program with an empty standard input. It leaves no process behind, even if the future is dropped.
+pub(super) async fn probe(
     program: &Program,
     arguments: &[&str],
     within: Duration,
-) -> Result<Answer, Silence> {
+) -> Result<Output, ProbeError> {
     let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
     let (mut process, streams) = Process::spawn(program, &arguments, &Watchdog::default())?;
     drop(streams.stdin);
@@ -75,13 +74,13 @@ pub(super) async fn ask(
             }
         }
     });
-    let status = ended.await.map_err(|_| Silence::TooLate(within))??;
+    let status = ended.await.map_err(|_| ProbeError::TooLate(within))??;
     drop(timeout(AFTER_EXIT, stderr.ended()).await);
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
-    Ok(Answer { status, stdout, stderr: stderr.text() })
+    Ok(Output { status, stdout, stderr: stderr.text() })
 }
 
-/// Reads to the end, so that nobody waits for a reader, and keeps the beginning.
+/// Reads to the end, so that the writer never blocks, and keeps the start.
 async fn read(mut source: impl AsyncRead + Unpin, kept: &mut Vec<u8>) {
     let mut chunk = vec![0; 16 << 10];
     while let Ok(length @ 1..) = source.read(&mut chunk).await {
