@@ -254,7 +254,7 @@ fn cancel(jobs: &Jobs, job: JobId, json: bool) -> Result<u8> {
     } else if before.status.has_ended() {
         writeln!(out, "job {job} had already ended: {}", status.as_str())?;
     } else {
-        let still = if status.has_ended() { "" } else { "was told to stop, and is still " };
+        let still = if status.has_ended() { "" } else { "is being cancelled, and is still " };
         writeln!(out, "job {job} {still}{}", status.as_str())?;
     }
     out.flush()?;

@@ -48,7 +48,11 @@ fn read(dir: &Path, checks: &mut Vec<Check>) -> Files {
     let mut json = |path: PathBuf| match file::json(&path) {
         Ok(value) => value.map(|value| (path, value)),
         Err(problem) => {
-            checks.push(Check::warning("claude.file", problem, "mend the file or its rights"));
+            checks.push(Check::warning(
+                "claude.file",
+                problem,
+                "correct the file or its permissions",
+            ));
             None
         }
     };
@@ -146,7 +150,7 @@ impl Files {
         }
         let all = self.settings.iter().any(|place| place["enableAllProjectMcpServers"] == true);
         if is_shared && !all && !self.names("enabledMcpjsonServers", name) {
-            let summary = format!("{CLIENT} waits for your word on {}", entry.place());
+            let summary = format!("{CLIENT} waits for your approval of {}", entry.place());
             let fix = "run `claude` in this directory, and approve the server";
             return Some(Check::warning(format!("{id}.approval"), summary, fix));
         }
@@ -158,7 +162,7 @@ impl Files {
         });
         denied.then(|| {
             let summary = format!("{CLIENT}'s settings forbid tools of {name}");
-            let fix = format!("take {tool} out of permissions.deny in Claude Code's settings");
+            let fix = format!("remove {tool} from permissions.deny in Claude Code's settings");
             Check::warning(format!("{id}.approval"), summary, fix)
         })
     }

@@ -49,11 +49,7 @@ fn missing(codex_bin: &OsStr) -> Check {
     if let Some(found) = locate(codex_bin, None) {
         let found = found.found_at.display();
         let summary = format!("{found} is in a folder in which turns may write, so it is not run");
-        return Check::problem(
-            ID,
-            summary,
-            format!("name it, if it is to be run: CODEX_BIN={found}"),
-        );
+        return Check::problem(ID, summary, format!("to run it, name it: CODEX_BIN={found}"));
     }
     let summary = format!("there is no program {name}");
     Check::problem(ID, summary, advice("codex_not_found", None))

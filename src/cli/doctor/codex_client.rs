@@ -64,7 +64,7 @@ pub(super) fn examine(
                 checks.extend(judge(&path, &config, &set, limit));
             }
             Err(problem) => {
-                let fix = "mend the file or its rights";
+                let fix = "correct the file or its permissions";
                 checks.push(Check::warning("codex_client.file", problem, fix));
             }
         }

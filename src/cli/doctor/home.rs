@@ -45,14 +45,14 @@ fn judge(
     if !is_dir && (is_set || path.exists()) {
         // Measured on 0.171: Codex creates ~/.codex, but not a directory that CODEX_HOME names.
         let fix = format!("make the directory (mkdir -p {place}), or correct CODEX_HOME");
-        return Check::problem(ID, format!("Codex's home {place} is no directory"), fix);
+        return Check::problem(ID, format!("Codex's home {place} is not a directory"), fix);
     }
     let check = match config {
         Err(problem) => {
-            let fix = "mend the file: Codex does not start with it";
+            let fix = "correct the file: Codex does not start with it";
             return Check::problem(ID, problem, fix);
         }
-        Ok(_) if !is_dir => Check::ok(ID, format!("{place}, which Codex will make")),
+        Ok(_) if !is_dir => Check::ok(ID, format!("{place}, which Codex will create")),
         Ok(None) => Check::ok(ID, format!("{place}, without a config.toml")),
         Ok(Some(_)) => Check::ok(ID, format!("{place}, with a config.toml that can be read")),
     };

@@ -120,7 +120,7 @@ pub(super) async fn own_doctor(found: &Found, works: bool) -> Vec<Check> {
         Some(report) => judge(&report, works),
         None => {
             let what = answer.map_or_else(|error| error.to_string(), |answer| answer.summary());
-            let summary = format!("`codex doctor --json` said nothing of use: {what}");
+            let summary = format!("`codex doctor --json` printed no report: {what}");
             vec![Check::warning("codex_doctor", summary, "see what `codex doctor` says")]
         }
     }
@@ -131,7 +131,7 @@ fn judge(report: &Value, works: bool) -> Vec<Check> {
     let checks = report["checks"].as_object().into_iter().flatten();
     let findings: Vec<Check> = checks.filter_map(|(id, check)| finding(id, check, works)).collect();
     if findings.is_empty() {
-        return vec![Check::ok("codex_doctor", "Codex's own doctor is content")];
+        return vec![Check::ok("codex_doctor", "Codex's own doctor found no problem")];
     }
     findings
 }

@@ -31,7 +31,7 @@ fn judge(
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            let summary = format!("whether Codex is logged in is not known: {error}");
+            let summary = format!("it is unknown whether Codex is logged in: {error}");
             return Check::warning(ID, summary, format!("run `{live}`"));
         }
     };
@@ -53,8 +53,8 @@ fn judge(
         let fix = "run `codex login`; or give Codex an API key in the environment";
         return Check::warning(ID, "Codex is not logged in", fix);
     }
-    let summary = format!("Codex is not logged in; {} may do instead", listed(keys));
-    Check::warning(ID, summary, format!("see by `{live}` whether it does, or run `codex login`"))
+    let summary = format!("Codex is not logged in; {} may replace the login", listed(keys));
+    Check::warning(ID, summary, format!("check with `{live}`, or run `codex login`"))
 }
 
 /// The check for a provider that needs no login at OpenAI.
@@ -67,9 +67,9 @@ fn of_provider(config: &Table, is_set: impl Fn(&str) -> bool) -> Option<Check> {
     let key = provider.get("env_key").and_then(toml::Value::as_str);
     let missing = key.filter(|key| !is_set(key));
     Some(match missing {
-        None => Check::ok(ID, format!("the provider {name} of config.toml wants no login")),
+        None => Check::ok(ID, format!("the provider {name} of config.toml needs no login")),
         Some(key) => {
-            let summary = format!("the provider {name} of config.toml wants a key in {key}");
+            let summary = format!("the provider {name} of config.toml needs a key in {key}");
             Check::warning(ID, summary, format!("set {key}, also for the server"))
         }
     })

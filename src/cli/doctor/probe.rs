@@ -37,7 +37,7 @@ pub(super) struct Output {
 pub(super) enum ProbeError {
     #[error("it cannot be started: {0}")]
     NotStarted(#[from] io::Error),
-    #[error("it gave no answer within {}", duration(*.0))]
+    #[error("it did not answer within {}", duration(*.0))]
     TooLate(Duration),
 }
 

@@ -23,7 +23,7 @@ const ID: &str = "sandbox";
 /// Has Codex create a sandbox, and do nothing in it.
 pub(super) async fn examine(found: &Found, most: Sandbox) -> Check {
     if !cfg!(unix) || found.version < Version::SANDBOX_COMMAND {
-        return Check::ok(ID, "not tried: this Codex cannot be asked to make a sandbox");
+        return Check::ok(ID, "not tried: this Codex has no command that creates a sandbox");
     }
     let mut program = found.program.clone();
     // Codex takes the program that creates the sandbox from the PATH, and runs it outside of one.
@@ -36,23 +36,27 @@ pub(super) async fn examine(found: &Found, most: Sandbox) -> Check {
 fn judge(answer: Result<Output, ProbeError>, most: Sandbox) -> Check {
     let unknown = |what: String| {
         let by_hand = format!("see what `codex {}` says", NOTHING.join(" "));
-        Check::warning(ID, format!("whether a sandbox can be made is not known: {what}"), by_hand)
+        Check::warning(
+            ID,
+            format!("it is unknown whether a sandbox can be created: {what}"),
+            by_hand,
+        )
     };
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return unknown(error.to_string()),
     };
     if answer.status.success() {
-        return Check::ok(ID, "commands of Codex's can be put into a sandbox");
+        return Check::ok(ID, "Codex can run commands in a sandbox");
     }
     let code = answer.status.code().map(i64::from);
     let Some(said) = sandbox_failure::message("", &answer.stderr, code) else {
         return unknown(answer.summary());
     };
-    let summary = format!("no sandbox can be made, so Codex's commands will not run: {said}");
+    let summary = format!("no sandbox can be created, so Codex's commands will not run: {said}");
     let fix = format!(
         "{}; or, where this machine is a container that is sandbox enough, set \
-         {}=danger-full-access, and have calls ask for it",
+         {}=danger-full-access, and have calls request it",
         advice::sandbox(&said),
         policy::MAX_SANDBOX
     );

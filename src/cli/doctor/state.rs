@@ -150,7 +150,7 @@ fn judge_rights(dir: &Path, found: &Found) -> Option<Check> {
     let place = dir.display();
     if let Some(kind) = &found.remote {
         let fix = "name a folder on a local disk by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
-        let summary = format!("{place} is on another machine ({kind}): locks may not hold there");
+        let summary = format!("{place} is on another machine ({kind}): locks may not work there");
         return Some(Check::warning(RIGHTS, summary, fix));
     }
     if !found.is_own {
@@ -160,7 +160,7 @@ fn judge_rights(dir: &Path, found: &Found) -> Option<Check> {
     }
     let mode = found.mode?;
     if mode & 0o077 != 0 {
-        let summary = format!("others can get into {place}: its mode is {mode:04o}");
+        let summary = format!("other users can access {place}: its mode is {mode:04o}");
         return Some(Check::warning(RIGHTS, summary, format!("type: chmod 700 {place}")));
     }
     Some(Check::ok(RIGHTS, format!("yours alone: its mode is {mode:04o}")))

@@ -106,7 +106,7 @@ fn judge_calls(survey: &Survey, limit: usize) -> Check {
 pub(super) fn sessions(home: &Home) -> Option<Check> {
     let open = open_sessions(home.path.as_deref()?);
     let mut check = match open.len() {
-        0 => Check::ok("sessions", "no session of Codex's is known to be open"),
+        0 => Check::ok("sessions", "no session is known to be open"),
         number => Check::ok("sessions", format!("{} open", count(number, "session"))),
     };
     for (session, who) in open {

@@ -57,7 +57,7 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
     command.env("CODEX_API_KEY", "hush");
     let ran = run(command);
     let login = check(&parsed(&ran.stdout)[0], "login").clone();
-    assert!(text(&login, "summary").contains("CODEX_API_KEY may do instead"), "{login}");
+    assert!(text(&login, "summary").contains("CODEX_API_KEY may replace the login"), "{login}");
     assert!(!ran.stdout.contains("hush"), "{}", ran.stdout);
 
     fs::write(home.path().join("auth.json"), r#"{"OPENAI_API_KEY": "sk-hush-hush-hush-hush"}"#)

@@ -108,7 +108,7 @@ fn a_hanging_codex_does_not_block_and_is_not_left_behind() {
     let (status, report) = examined(&stage, &shell(&stage, "sleep 1000; exit 1"));
     assert_eq!(status, Some(1));
     let codex = check(&report, "codex");
-    assert!(text(codex, "summary").contains("no answer within"), "{codex}");
+    assert!(text(codex, "summary").contains("did not answer within"), "{codex}");
     wait_nothing_left(&stage.home);
 }
 
