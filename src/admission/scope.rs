@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::codex::sessions::history::Histories;
-use crate::codex::sessions::list::Access;
+use crate::codex::sessions::query::Access;
 use crate::model::outcome::FailureKind;
 use crate::model::policy;
 use crate::model::policy::Policy;

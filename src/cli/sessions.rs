@@ -13,8 +13,8 @@ use super::format::{age, clean, count, head, one_line};
 use super::output::{note, stdout};
 use super::style::{BOLD, CYAN, DIM, PLAIN, styled};
 use super::table;
-use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
-use crate::codex::sessions::view::listed;
+use crate::codex::sessions::transcript::{self, Include, Page, PageRequest, Position};
+use crate::codex::sessions::view::session_fields;
 use crate::codex::sessions::{Query, Session, Store};
 use crate::job::Time;
 use crate::model::session_id::SessionId;
@@ -129,7 +129,7 @@ fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
     let sessions = listing.sessions;
     if json {
         for session in &sessions {
-            writeln!(out, "{}", Value::Object(listed(session, busy(store, session.id))))?;
+            writeln!(out, "{}", Value::Object(session_fields(session, busy(store, session.id))))?;
         }
     } else if sessions.is_empty() {
         note("There are no such sessions.");
@@ -186,7 +186,7 @@ fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
         return Err(Error::BadInput(problem));
     }
     let mut found = Vec::new();
-    store.names(|path, session| {
+    store.visit_names(|path, session| {
         let id = session.to_string();
         if id.starts_with(&text) || id.ends_with(&text) {
             found.push((session, path.to_owned()));
@@ -219,14 +219,14 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
     let mut out = stdout(json);
     let busy = busy(store, id);
     if json {
-        writeln!(out, "{}", Value::Object(listed(&session, busy)))?;
+        writeln!(out, "{}", Value::Object(session_fields(&session, busy)))?;
     } else {
         write_about(&mut out, &session, busy)?;
     }
     let include = if all { Include::all() } else { Include::default() };
-    let from = if all { From::After(0) } else { From::End };
+    let from = if all { Position::After(0) } else { Position::End };
     let mut wanted =
-        Wanted { from, limit: if all { usize::MAX } else { LAST }, truncate: 0, include };
+        PageRequest { from, limit: if all { usize::MAX } else { LAST }, truncate: 0, include };
     loop {
         let Page { entries, cursor, more, before, .. } =
             transcript::page(&path, &wanted).map_err(|_| unreadable())?;
@@ -243,7 +243,7 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
         if !all || !more {
             break;
         }
-        wanted.from = From::After(cursor);
+        wanted.from = Position::After(cursor);
     }
     out.flush()?;
     Ok(0)

@@ -1,40 +1,40 @@
-//! A line of a record as a person would read it. Pure, but for the look back that the output of a call
-//! needs.
+//! Turns a line of a record into entries of a transcript. Pure, except that the output of a call may require
+//! reading earlier lines.
 
 use std::io;
 
 use serde_json::{Map, Value};
 
+use super::call_lookup::CallLookup;
 use super::include::Include;
 use super::line::{Kind, decoded, message, time};
 use super::lines::RawLine;
-use super::omitted::Calls;
 use crate::model::prompt_envelope;
 
 type Fields = Map<String, Value>;
 
-/// What a line says that is to be shown: `at`, `type`, `text`, and what else there is.
+/// The entries of a line that are included, each with `at`, `type`, `text` and further fields.
 pub(super) fn entries(
     line: &RawLine<'_>,
     include: Include,
-    calls: &mut Calls,
+    calls: &mut CallLookup,
 ) -> io::Result<Vec<Fields>> {
     let kind = Kind::of(line);
-    let said = match kind {
-        Kind::Result if include.commands || include.changes => calls.untold(line, include)?,
-        _ => said(line, kind, include).into_iter().collect(),
+    let found = match kind {
+        Kind::Result if include.commands || include.changes => calls.actions(line, include)?,
+        _ => entry(line, kind, include).into_iter().collect(),
     };
-    let entry = |(kind, said): (&str, Fields)| {
+    let with_time = |(kind, other): (&str, Fields)| {
         let mut fields = Fields::new();
         fields.extend(time(line).map(|time| ("at".into(), time.to_string().into())));
         fields.insert("type".into(), kind.into());
-        fields.extend(said);
+        fields.extend(other);
         fields
     };
-    Ok(said.into_iter().map(entry).collect())
+    Ok(found.into_iter().map(with_time).collect())
 }
 
-fn said(line: &RawLine<'_>, kind: Kind, include: Include) -> Option<(&'static str, Fields)> {
+fn entry(line: &RawLine<'_>, kind: Kind, include: Include) -> Option<(&'static str, Fields)> {
     Some(match kind {
         Kind::User => ("user", user(line)?),
         Kind::Agent => ("agent", text(message(line)?)),
@@ -43,7 +43,7 @@ fn said(line: &RawLine<'_>, kind: Kind, include: Include) -> Option<(&'static st
         Kind::FileChange if include.changes => ("change", change(&decoded(line)?)?),
         Kind::ToolCall if include.tools => ("tool", tool(&decoded(line)?)?),
         Kind::Call => call(&decoded(line)?, include)?,
-        // Whose output it is stands in a line before, which may be in another page.
+        // The call is in an earlier line, which may be on another page.
         Kind::Output if include.commands || include.tools => ("output", output(&decoded(line)?)?),
         Kind::Aborted => ("interrupted", text(string(&decoded(line)?["payload"]["reason"])?)),
         Kind::Error => ("error", text(message(line)?)),
@@ -59,8 +59,8 @@ fn string(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// The parts of a text in a value that may be a list of texts.
-fn words(value: &Value) -> Vec<&str> {
+/// The strings in a value that is a string or a list of strings.
+fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::String(word) => vec![word],
         Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
@@ -76,9 +76,9 @@ fn user(line: &RawLine<'_>) -> Option<Fields> {
     Some(fields)
 }
 
-/// A command without the shell that Codex puts around it.
+/// A command without the shell invocation that Codex wraps around it.
 fn without_shell(value: &Value) -> Option<String> {
-    match &words(value)[..] {
+    match &strings(value)[..] {
         [] => None,
         [_, flag, command] if flag.starts_with('-') && flag.ends_with('c') => {
             Some((*command).into())
@@ -129,14 +129,14 @@ fn tool(line: &Value) -> Option<Fields> {
     Some(fields)
 }
 
-/// A call of the model's, as it is recorded up to 0.120.
+/// A call of the model in the format up to 0.120.
 fn call(line: &Value, include: Include) -> Option<(&'static str, Fields)> {
     let payload = &line["payload"];
     let name = payload["name"].as_str().unwrap_or("local_shell");
     let input = payload["arguments"].as_str().or_else(|| payload["input"].as_str());
     if name == "apply_patch" {
         let patch = input.filter(|_| include.changes)?;
-        // One that is called as a function has its patch in a field.
+        // If called as a function, the patch is in a field.
         let decoded: Option<Value> = serde_json::from_str(patch).ok();
         let patch = decoded.as_ref().and_then(|decoded| decoded["input"].as_str()).unwrap_or(patch);
         let headers = patch.lines().filter_map(|line| line.strip_prefix("*** "));
@@ -160,7 +160,7 @@ fn call(line: &Value, include: Include) -> Option<(&'static str, Fields)> {
     }
 }
 
-/// What came of a call, as it is recorded up to 0.120: a text, which may hold JSON.
+/// The output of a call in the format up to 0.120: text that may contain JSON.
 fn output(line: &Value) -> Option<Fields> {
     let output = &line["payload"]["output"];
     let plain = string(output).or_else(|| string(&output["content"]))?;

@@ -1,6 +1,6 @@
-//! What of a session's record is wanted beside its messages.
+//! Which parts of a record a transcript includes.
 
-/// What is shown beyond the messages.
+/// What a transcript includes in addition to messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Include {
     pub(crate) commands: bool,
@@ -10,13 +10,14 @@ pub(crate) struct Include {
 }
 
 impl Include {
+    /// The values that [`Include::with`] accepts.
     pub(crate) const WORDS: [&str; 4] = ["commands", "changes", "reasoning", "tools"];
 
     pub(crate) fn all() -> Self {
         Self { commands: true, changes: true, reasoning: true, tools: true }
     }
 
-    /// Includes what the word says. `None` if it is none of [`Include::WORDS`].
+    /// Also includes what `word` names. `None` if it is not one of [`Include::WORDS`].
     pub(crate) fn with(mut self, word: &str) -> Option<Self> {
         match word {
             "commands" => self.commands = true,

@@ -1,8 +1,8 @@
-//! What was read of the records, kept in the state folder so that a record is read once: one line for
-//! each, in the order in which they are found, so that it is read and written as a stream.
+//! Caches the summaries of records in the state folder, so that each record is read only once. The file has
+//! one line for each record, in the order of the walk, so that it can be read and written as a stream.
 //!
-//! It is written whole by whoever has its lock, and takes the place of the one before at once. One that
-//! is lost, broken or not to be written costs time and nothing else.
+//! Only the holder of the lock writes it, as a new file that atomically replaces the old one. An index that
+//! is lost, corrupt or not writable only costs time.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -21,45 +21,45 @@ use crate::system::bounded::open_file;
 use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 
-/// The longest line that is read, in bytes: more than any that is written.
+/// Maximum length of a line, in bytes. No written line is longer.
 const MAX_LINE: u64 = 64 << 10;
 
-/// Where the index of a Codex home is.
+/// The location of the index for a Codex home.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct IndexFile {
     folder: PathBuf,
     home: PathBuf,
 }
 
-/// The first line: whose records these are.
+/// The first line, which says whose records these are.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Title {
     home: PathBuf,
 }
 
-/// What is known of one record.
+/// The index entry of one record.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) head: Head,
     summary: Stored,
 }
 
-/// What is needed of every record for every list: the first part of its line.
+/// The first part of an entry's line: what every list needs of every record.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Head {
-    /// Below Codex's home.
+    /// Relative to Codex's home.
     pub(super) path: PathBuf,
-    /// The file as it was when all of it was read; another one if it was not.
+    /// The state of the file when it was read completely. Does not match the file if it was not.
     pub(super) stamp: Stamp,
-    /// How much was read, in bytes.
+    /// How much of the file has been read, in bytes.
     pub(super) read: u64,
     pub(super) id: Option<SessionId>,
     pub(super) updated: Time,
-    /// How long the other part is, in bytes.
+    /// Length of the second part, in bytes.
     length: usize,
 }
 
-/// The other part, which is decoded only if it is needed: most are not.
+/// The second part of an entry's line. It is decoded only when needed.
 #[derive(Debug)]
 enum Stored {
     Line(Vec<u8>),
@@ -67,12 +67,12 @@ enum Stored {
 }
 
 impl Entry {
-    /// A record of which nothing was read yet.
+    /// The entry of a record that has not been read yet.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { head: Head { path, ..Head::default() }, summary: Stored::Decoded(Box::default()) }
     }
 
-    /// `None` if the index is broken there.
+    /// The summary, or `None` if the index is corrupt here.
     pub(super) fn summary(&self) -> Option<Cow<'_, Summary>> {
         match &self.summary {
             Stored::Line(line) => serde_json::from_slice(line).ok().map(Cow::Owned),
@@ -80,7 +80,7 @@ impl Entry {
         }
     }
 
-    /// Puts what was read up to a byte of the record in the place of what was known.
+    /// Replaces the summary with one of the first `read` bytes of the record.
     pub(super) fn set(&mut self, read: u64, summary: Summary) {
         self.head.read = read;
         self.head.id = summary.id;
@@ -89,7 +89,7 @@ impl Entry {
     }
 
     fn decode(line: &[u8]) -> Option<Self> {
-        // A tab is in neither part: JSON writes it otherwise.
+        // Neither part contains a tab, because JSON escapes it.
         let (head, summary) = line.split_at(memchr::memchr(b'\t', line)?);
         let head: Head = serde_json::from_slice(head).ok()?;
         let summary = summary[1..].strip_suffix(b"\n")?;
@@ -107,7 +107,7 @@ impl Entry {
             }
         };
         self.head.length = summary.len();
-        // A path that is no text cannot be written, and is read anew each time.
+        // A path that is not UTF-8 cannot be stored, so its record is read each time.
         let Ok(head) = serde_json::to_vec(&self.head) else { return Ok(()) };
         for part in [&head[..], b"\t", summary, b"\n"] {
             file.write_all(part)?;
@@ -116,19 +116,19 @@ impl Entry {
     }
 }
 
-/// The right to write the index. Given back when dropped.
+/// The lock for writing the index. Released on drop.
 pub(super) struct Lock(#[expect(dead_code, reason = "locked until it is dropped")] FileLock);
 
-impl Place {
+impl IndexFile {
     pub(super) fn new(state_dir: &Path, home: &Path) -> Self {
         Self { folder: state_dir.to_owned(), home: home.to_owned() }
     }
 
-    /// The name says the form and the home, so that neither another version nor another home is in the
-    /// way.
+    /// The name contains the format version and a hash of the home, so that different versions and homes do
+    /// not interfere.
     fn path(&self) -> PathBuf {
         let bytes = self.home.as_os_str().as_encoded_bytes();
-        // FNV-1a: short, and the same in every release.
+        // FNV-1a: short and stable across releases.
         let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
@@ -161,7 +161,7 @@ impl Place {
         reader
     }
 
-    /// Begins a new index. The caller has the lock.
+    /// Starts a new index. The caller must hold the lock.
     pub(super) fn write(&self) -> io::Result<Writer> {
         private::remove_unfinished(&self.folder);
         let path = self.path();
@@ -172,7 +172,7 @@ impl Place {
     }
 }
 
-/// Reads the index along with the walk.
+/// Reads the index in parallel with the walk.
 pub(super) struct Reader {
     lines: Option<BufReader<File>>,
     line: Vec<u8>,
@@ -180,10 +180,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// What is known of the record at `path`. Paths must come in the order of the walk.
+    /// The entry for the record at `path`. Must be called with paths in the order of the walk.
     pub(super) fn find(&mut self, path: &Path) -> Option<Entry> {
         let is_it = |next: &Entry| next.head.path.as_os_str() == path.as_os_str();
-        // What comes before it in the order of the walk is gone.
+        // Skip entries that come earlier in the walk: their records no longer exist.
         while self.next.as_ref().is_some_and(|next| !is_it(next) && next.head.path.as_path() > path)
         {
             self.advance();
@@ -224,7 +224,7 @@ impl Writer {
         entry.write(&mut self.file)
     }
 
-    /// Puts it in the place of the one before.
+    /// Replaces the old index.
     pub(super) fn finish(self) -> io::Result<()> {
         private::replace(self.file.into_inner()?, &self.path)
     }

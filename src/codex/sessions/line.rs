@@ -1,8 +1,8 @@
-//! What a line of a record is about. Pure.
+//! Classifies the lines of a record. Pure.
 //!
-//! Most lines are long and of no interest, so what a line is about is taken from its head, as all
-//! versions from 0.77 to 0.171 write it: `{"timestamp":"…","type":"event_msg","payload":{"type":"…"`, from
-//! 0.153 on with an `"ordinal"` before the type. A line in another form is decoded in full.
+//! Most lines are long and irrelevant, so the kind of a line is read from its start, which has the same form
+//! in all versions from 0.77 to 0.171: `{"timestamp":"…","type":"event_msg","payload":{"type":"…"`, from
+//! 0.153 on with an `"ordinal"` before the type. A line in any other form is decoded completely.
 
 use memchr::memmem;
 use serde_json::Value;
@@ -10,20 +10,20 @@ use serde_json::Value;
 use super::lines::RawLine;
 use crate::model::time::Time;
 
-/// How much of a line is looked at.
-const HEAD: usize = 1_024;
+/// How much of a line is searched for its kind, in bytes.
+const HEAD_BYTES: usize = 1_024;
 
-/// How much of a text is taken from a line that is not kept whole, in bytes.
-const TEXT_OF_A_PART: usize = 256 << 10;
+/// Maximum length of a text taken from a truncated line, in bytes.
+const MAX_PARTIAL_TEXT_BYTES: usize = 256 << 10;
 
-/// What a line is about.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What the session is. The first line.
+    /// The first line, which describes the session.
     Meta,
-    /// What a turn runs with.
+    /// The settings of a turn.
     TurnContext,
-    /// A turn begins (from 0.100 on).
+    /// The start of a turn (from 0.100 on).
     TurnHead,
     User,
     Agent,
@@ -31,41 +31,42 @@ pub(super) enum Kind {
     TokenCount,
     Aborted,
     Error,
-    /// Something that the model did, as an item with its result (from 0.153 on).
+    /// Something that the model did, as an item that includes the result (from 0.153 on).
     Command,
     FileChange,
     ToolCall,
-    /// A call of the model's and what came of it, each in a line of its own (up to 0.120).
+    /// A call of the model, and its output in a separate line (up to 0.120).
     Call,
     Output,
-    /// What came of a call where there are items (from 0.153 on). It may have none.
+    /// The output of a call in a version that also records items (from 0.153 on), although not for every
+    /// call.
     Result,
     Other,
 }
 
 impl Kind {
     pub(super) fn of(line: &RawLine<'_>) -> Self {
-        let head = &line.bytes[..line.bytes.len().min(HEAD)];
-        if let Some((outer, before, rest)) = word(head, b"\"type\":\"") {
-            let inner = word(rest, b"\"type\":\"").map_or("", |(inner, ..)| inner);
-            let item = word(rest, b"\"item\":{\"type\":\"").map_or("", |(item, ..)| item);
-            let is_numbered = memmem::find(before, b"\"ordinal\":").is_some();
-            return Self::named(outer, inner, item, is_numbered);
+        let head = &line.bytes[..line.bytes.len().min(HEAD_BYTES)];
+        if let Some((outer, before, rest)) = string_after(head, b"\"type\":\"") {
+            let inner = string_after(rest, b"\"type\":\"").map_or("", |(inner, ..)| inner);
+            let item = string_after(rest, b"\"item\":{\"type\":\"").map_or("", |(item, ..)| item);
+            let has_ordinal = memmem::find(before, b"\"ordinal\":").is_some();
+            return Self::from_types(outer, inner, item, has_ordinal);
         }
         let Some(value) = decoded(line) else { return Self::Other };
         let payload = &value["payload"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (outer, inner) = (text(&value["type"]), text(&payload["type"]));
         let item = text(&payload["item"]["type"]);
-        Self::named(&outer, &inner, &item, value.get("ordinal").is_some())
+        Self::from_types(&outer, &inner, &item, value.get("ordinal").is_some())
     }
 
-    fn named(outer: &str, inner: &str, item: &str, is_numbered: bool) -> Self {
+    fn from_types(outer: &str, inner: &str, item: &str, has_ordinal: bool) -> Self {
         match outer {
             "session_meta" => Self::Meta,
             "turn_context" => Self::TurnContext,
-            // Where lines are numbered, what the model did is told by items too.
-            "response_item" if !is_numbered => match inner {
+            // Versions that number their lines also record the model's actions as items.
+            "response_item" if !has_ordinal => match inner {
                 "function_call" | "custom_tool_call" | "local_shell_call" => Self::Call,
                 "function_call_output" | "custom_tool_call_output" => Self::Output,
                 _ => Self::Other,
@@ -98,8 +99,8 @@ impl Kind {
     }
 }
 
-/// The text that follows `key`, what stands before the key, and what follows the text.
-fn word<'a>(bytes: &'a [u8], key: &[u8]) -> Option<(&'a str, &'a [u8], &'a [u8])> {
+/// The string after `key`, the bytes before the key, and the bytes after the string.
+fn string_after<'a>(bytes: &'a [u8], key: &[u8]) -> Option<(&'a str, &'a [u8], &'a [u8])> {
     let at = memmem::find(bytes, key)?;
     let rest = &bytes[at + key.len()..];
     let end = memchr::memchr(b'"', rest)?;
@@ -108,18 +109,18 @@ fn word<'a>(bytes: &'a [u8], key: &[u8]) -> Option<(&'a str, &'a [u8], &'a [u8])
 
 /// When the line was written.
 pub(super) fn time(line: &RawLine<'_>) -> Option<Time> {
-    let head = &line.bytes[..line.bytes.len().min(HEAD)];
-    Time::parse(word(head, b"\"timestamp\":\"")?.0)
+    let head = &line.bytes[..line.bytes.len().min(HEAD_BYTES)];
+    Time::parse(string_after(head, b"\"timestamp\":\"")?.0)
 }
 
-/// The line as JSON, if it is all there.
+/// The line as JSON, unless it is truncated.
 pub(super) fn decoded(line: &RawLine<'_>) -> Option<Value> {
     if line.is_whole { serde_json::from_slice(line.bytes).ok() } else { None }
 }
 
-/// The text of a message or a thought; the beginning of one that is too long to be kept.
+/// The text of a message or of reasoning; only its start if the line is truncated.
 pub(super) fn message(line: &RawLine<'_>) -> Option<String> {
-    let Some(value) = decoded(line) else { return beginning(line.bytes) };
+    let Some(value) = decoded(line) else { return start_of_text(line.bytes) };
     let payload = &value["payload"];
     let item = &payload["item"];
     let plain = [&payload["message"], &payload["text"]].into_iter().find_map(Value::as_str);
@@ -131,13 +132,13 @@ pub(super) fn message(line: &RawLine<'_>) -> Option<String> {
     Some(texts.collect::<Vec<_>>().join("\n"))
 }
 
-/// The beginning of the first text in the beginning of a line.
-fn beginning(bytes: &[u8]) -> Option<String> {
+/// The start of the first text in a truncated line.
+fn start_of_text(bytes: &[u8]) -> Option<String> {
     let keys = [&b"\"message\":\""[..], b"\"text\":\""];
     let at = keys.into_iter().find_map(|key| Some(memmem::find(bytes, key)? + key.len()))?;
-    let rest = &bytes[at..bytes.len().min(at + TEXT_OF_A_PART)];
-    // The end of the text, or where the part of it that is there can be cut: not inside of an escape,
-    // and not between the halves of a pair, which are twelve bytes at most.
+    let rest = &bytes[at..bytes.len().min(at + MAX_PARTIAL_TEXT_BYTES)];
+    // Find the end of the text, or a position at which the partial text can be cut: not inside an escape
+    // sequence or a surrogate pair, which has at most twelve bytes.
     let mut end = 0;
     while end < rest.len() && rest[end] != b'"' {
         end += if rest[end] == b'\\' { 2 } else { 1 };
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_in_another_form_is_known_too() {
+    fn a_line_in_another_form_is_recognized() {
         let compact = br#"{"timestamp":"x","type":"event_msg","payload":{"type":"task_started"}}"#;
         let spaced = br#"{"payload": {"type": "task_started"}, "type": "event_msg"}"#;
         for bytes in [&compact[..], spaced] {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_count_only_where_there_are_no_items() {
+    fn calls_count_only_if_there_are_no_items() {
         let call = r#""type":"response_item","payload":{"type":"function_call"}}"#;
         let old = format!("{{\"timestamp\":\"x\",{call}");
         let new = format!("{{\"timestamp\":\"x\",\"ordinal\":3,{call}");
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_line_that_is_cut_the_text_begins_and_no_escape_is_split() {
+    fn the_text_of_a_truncated_line_splits_no_escape() {
         let whole = r#"{"payload":{"item":{"content":[{"type":"text","text":"a\"b\ud83d\ude00é\n"#;
         let from = whole.len() - r#"\"b\ud83d\ude00é\n"#.len();
         for end in (from..=whole.len()).filter(|end| whole.is_char_boundary(*end)) {

@@ -1,5 +1,5 @@
-//! What was said and done in a session, a page at a time. A cursor is a place in the record, in bytes:
-//! the record only grows, so it means the same for ever.
+//! The transcript of a session, one page at a time. A cursor is a byte offset in the record, which stays
+//! valid because records only grow.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -7,60 +7,62 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::call_lookup::CallLookup;
 use super::entry::entries;
 pub(crate) use super::include::Include;
 use super::lines::{Lines, RawLine, is_line_start};
-use super::omitted::Calls;
 use crate::model::text::shorten_strings;
 use crate::model::value::InvalidValue;
 use crate::system::bounded::open_file;
 use crate::system::reverse_lines::ReverseLines;
 
-/// How much of a record one page looks at, in lines and in bytes.
+/// Maximum part of a record that is read for one page, in lines and in bytes.
 const MAX_LINES: usize = 20_000;
 const MAX_BYTES: u64 = 64 << 20;
 
-/// How large a page gets, in bytes, unless one entry alone is larger.
+/// Maximum size of a page in bytes, unless a single entry is larger.
 const PAGE_BYTES: usize = 200_000;
 
-/// The longest text that is shown although nothing is to be cut off, in characters.
+/// Maximum length of a text even if nothing is to be truncated, in characters.
 const MAX_TEXT: usize = 100_000;
 
-/// What is wanted of a session.
+/// Which page of a transcript to read.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) from: From,
+pub(crate) struct PageRequest {
+    pub(crate) from: Position,
+    /// Maximum number of entries.
     pub(crate) limit: usize,
-    /// How long a text may be, in characters; 0 for as long as it is.
+    /// Maximum length of a text in characters; 0 for no truncation.
     pub(crate) truncate: usize,
     pub(crate) include: Include,
 }
 
-/// Where a page begins or ends.
+/// Where a page starts or ends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum From {
-    /// The entries from this place on.
+pub(crate) enum Position {
+    /// The first entries from this offset on.
     After(u64),
-    /// The last entries before this place.
+    /// The last entries before this offset.
     Before(u64),
-    /// The last entries of all.
+    /// The last entries of the record.
     End,
 }
 
-/// Some entries, in the order in which they came.
+/// A page of entries in chronological order.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<Value>,
-    /// Where to read on.
+    /// Where the next page starts.
     pub(crate) cursor: u64,
-    /// Whether there is more to read there now.
+    /// Whether more entries are already available there.
     pub(crate) more: bool,
-    /// What stands before the page ends here, if anything does and the page was read from its end.
+    /// Where the previous page ends, if there is one and this page was read backwards.
     pub(crate) before: Option<u64>,
-    shown: usize,
+    /// Size of the entries as JSON, in bytes.
+    size: usize,
 }
 
-/// Why there is no page.
+/// Why a page cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("{field} {problem}")]
@@ -70,22 +72,22 @@ pub(crate) enum Problem {
 }
 
 /// Reads a page of the record at `path`.
-pub(crate) fn page(path: &Path, wanted: &Wanted) -> Result<Page, Problem> {
+pub(crate) fn page(path: &Path, request: &PageRequest) -> Result<Page, Problem> {
     let mut file = open_file(path)?;
-    // It has a place of its own, so that looking back does not disturb who reads on.
-    let mut calls = Calls::new(open_file(path)?);
-    match wanted.from {
-        From::After(cursor) => {
+    // A separate file handle, so that looking up calls does not move the position of the reader.
+    let mut calls = CallLookup::new(open_file(path)?);
+    match request.from {
+        Position::After(cursor) => {
             check(&mut file, "cursor", cursor)?;
-            Ok(forwards(file, &mut calls, cursor, wanted)?)
+            Ok(forwards(file, &mut calls, cursor, request)?)
         }
-        From::Before(before) => {
+        Position::Before(before) => {
             check(&mut file, "before", before)?;
-            Ok(backwards(file, &mut calls, before, wanted)?)
+            Ok(backwards(file, &mut calls, before, request)?)
         }
-        From::End => {
+        Position::End => {
             let end = file.seek(SeekFrom::End(0))?;
-            Ok(backwards(file, &mut calls, end, wanted)?)
+            Ok(backwards(file, &mut calls, end, request)?)
         }
     }
 }
@@ -100,45 +102,55 @@ fn check(file: &mut File, field: &'static str, place: u64) -> Result<(), Problem
     Err(Problem::BadInput { field, problem })
 }
 
-fn forwards(file: File, calls: &mut Calls, cursor: u64, wanted: &Wanted) -> io::Result<Page> {
+fn forwards(
+    file: File,
+    calls: &mut CallLookup,
+    cursor: u64,
+    request: &PageRequest,
+) -> io::Result<Page> {
     let mut page = Page { cursor, ..Page::default() };
     let mut lines = Lines::new(file, cursor)?;
-    let mut looked_at = 0;
+    let mut lines_read = 0;
     while let Some(line) = lines.next_line(&|| false)? {
-        let is_enough = looked_at == MAX_LINES || line.start - cursor >= MAX_BYTES;
-        if is_enough || !page.add(&line, calls, wanted)? {
+        let is_enough = lines_read == MAX_LINES || line.start - cursor >= MAX_BYTES;
+        if is_enough || !page.add(&line, calls, request)? {
             page.more = true;
             break;
         }
-        looked_at += 1;
+        lines_read += 1;
         page.cursor = line.end;
     }
     Ok(page)
 }
 
-fn backwards(file: File, calls: &mut Calls, end: u64, wanted: &Wanted) -> io::Result<Page> {
+fn backwards(
+    file: File,
+    calls: &mut CallLookup,
+    end: u64,
+    request: &PageRequest,
+) -> io::Result<Page> {
     let mut page = Page { cursor: end, ..Page::default() };
     let size = file.metadata()?.len();
     let mut lines = ReverseLines::before(file, end);
     let mut first = end;
-    let mut looked_at = 0;
+    let mut lines_read = 0;
     while let Some(bytes) = lines.next_line()?.map(<[u8]>::to_vec) {
         let start = lines.start();
         let line =
             RawLine { start, end: start + bytes.len() as u64 + 1, bytes: &bytes, is_whole: true };
         if line.end > end {
-            // It is still being written.
+            // The line is still being written.
             (page.cursor, first) = (start, start);
             continue;
         }
-        let is_enough = looked_at == MAX_LINES || end - start >= MAX_BYTES;
-        if is_enough || !page.add(&line, calls, wanted)? {
+        let is_enough = lines_read == MAX_LINES || end - start >= MAX_BYTES;
+        if is_enough || !page.add(&line, calls, request)? {
             break;
         }
-        looked_at += 1;
+        lines_read += 1;
         first = start;
     }
-    // Those of one line are in order already, and stay so.
+    // The sort is stable, so entries of the same line stay in order.
     page.entries.sort_by_key(|entry| entry["cursor"].as_u64());
     page.more = page.cursor < size && end < size;
     page.before = Some(first).filter(|first| *first > 0);
@@ -146,24 +158,30 @@ fn backwards(file: File, calls: &mut Calls, end: u64, wanted: &Wanted) -> io::Re
 }
 
 impl Page {
-    /// Adds what a line of the record says, if that is to be shown. False if there is no room for it.
-    fn add(&mut self, line: &RawLine<'_>, calls: &mut Calls, wanted: &Wanted) -> io::Result<bool> {
-        let truncate = if wanted.truncate == 0 { MAX_TEXT } else { wanted.truncate.min(MAX_TEXT) };
+    /// Adds the entries of a line. Returns false if they do not fit.
+    fn add(
+        &mut self,
+        line: &RawLine<'_>,
+        calls: &mut CallLookup,
+        request: &PageRequest,
+    ) -> io::Result<bool> {
+        let truncate =
+            if request.truncate == 0 { MAX_TEXT } else { request.truncate.min(MAX_TEXT) };
         let mut all = Vec::new();
-        for fields in entries(line, wanted.include, calls)? {
-            let mut shown = Value::Object(fields);
-            shorten_strings(&mut shown, truncate);
-            shown["cursor"] = line.end.into();
-            all.push(shown);
+        for fields in entries(line, request.include, calls)? {
+            let mut entry = Value::Object(fields);
+            shorten_strings(&mut entry, truncate);
+            entry["cursor"] = line.end.into();
+            all.push(entry);
         }
-        let size: usize = all.iter().map(|shown| shown.to_string().len()).sum();
-        // A line that alone is more than a page has is shown all the same.
+        let size: usize = all.iter().map(|entry| entry.to_string().len()).sum();
+        // A line that exceeds the page on its own is still added to an empty page.
         let is_room =
-            self.entries.len() + all.len() <= wanted.limit && self.shown + size <= PAGE_BYTES;
+            self.entries.len() + all.len() <= request.limit && self.size + size <= PAGE_BYTES;
         if !all.is_empty() && !self.entries.is_empty() && !is_room {
             return Ok(false);
         }
-        self.shown += size;
+        self.size += size;
         self.entries.extend(all);
         Ok(true)
     }

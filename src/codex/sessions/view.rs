@@ -1,15 +1,15 @@
-//! A session as a program sees it. Pure.
+//! A listed session as JSON. Pure.
 
 use serde_json::{Map, Value, json};
 
 use super::Session;
 use crate::model::text::head;
 
-/// How much of the first prompt is shown, in characters.
+/// Maximum length of the first prompt, in characters.
 const PROMPT_CHARS: usize = 300;
 
-/// What is known of a session. `busy` is whether somebody writes to it now, if that is known.
-pub(crate) fn listed(session: &Session, busy: Option<bool>) -> Map<String, Value> {
+/// The fields of a session. `busy`: whether a process is writing to it now, if known.
+pub(crate) fn session_fields(session: &Session, busy: Option<bool>) -> Map<String, Value> {
     let Session { id, is_archived, summary } = session;
     let fields = [
         ("session_id", json!(id)),

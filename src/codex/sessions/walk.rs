@@ -1,4 +1,4 @@
-//! Where the records are: names, sizes and times of all files, the newest first, a folder at a time.
+//! Finds all records: their names, sizes and times, newest first, one folder at a time.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::session_id::SessionId;
 
-/// Where Codex puts sessions, below its home: by day, and all in one when they are archived.
+/// Where Codex stores sessions, relative to its home: by day, and in one folder if archived.
 const SESSIONS: &str = "sessions";
 pub(super) const ARCHIVED: &str = "archived_sessions";
 
-/// By what a file is known again as unchanged.
+/// Identifies the state of a file, to detect whether it has changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     pub(super) size: u64,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since the Unix epoch.
     pub(super) modified: u64,
-    /// Its number in the file system, where there are numbers: another file may have taken the name.
+    /// The inode number on Unix, to detect that another file has taken the name; else 0.
     pub(super) number: u64,
 }
 
@@ -38,37 +38,37 @@ impl Stamp {
     }
 }
 
-/// A record's file.
+/// The file of a record.
 #[derive(Debug)]
-pub(super) struct Found {
-    /// Below Codex's home.
+pub(super) struct RecordFile {
+    /// Relative to Codex's home.
     pub(super) path: PathBuf,
     pub(super) stamp: Stamp,
 }
 
-/// What is in a folder.
+/// The records in one folder.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
-    /// The one with the greatest name first.
-    pub(super) records: Vec<Found>,
-    /// How many records Codex has compressed.
+    /// Sorted by name, descending.
+    pub(super) records: Vec<RecordFile>,
+    /// Number of records that Codex has compressed.
     pub(super) compressed: usize,
 }
 
-/// Calls `visit` for each folder with records: that of the newest day first, that of the archived ones
-/// last. Ends when it returns false.
+/// Calls `visit` for each folder with records, the newest day first and the archive last, until it returns
+/// false.
 pub(super) fn walk(home: &Path, mut visit: impl FnMut(Folder) -> bool) {
     let in_days = subfolders(home, PathBuf::from(SESSIONS)).into_iter();
     let in_days = in_days.flat_map(|year| subfolders(home, year));
     let in_days = in_days.flat_map(|month| subfolders(home, month));
     for folder in in_days.chain([PathBuf::from(ARCHIVED)]) {
-        if !visit(look_into(home, &folder)) {
+        if !visit(read_folder(home, &folder)) {
             return;
         }
     }
 }
 
-fn look_into(home: &Path, folder: &Path) -> Folder {
+fn read_folder(home: &Path, folder: &Path) -> Folder {
     let mut found = Folder::default();
     for entry in fs::read_dir(home.join(folder)).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -76,15 +76,15 @@ fn look_into(home: &Path, folder: &Path) -> Folder {
             Some(Kind::Plain) => {
                 let metadata = entry.metadata().ok().filter(Metadata::is_file);
                 let path = folder.join(name);
-                found
-                    .records
-                    .extend(metadata.map(|metadata| Found { path, stamp: Stamp::of(&metadata) }));
+                found.records.extend(
+                    metadata.map(|metadata| RecordFile { path, stamp: Stamp::of(&metadata) }),
+                );
             }
             Some(Kind::Compressed) => found.compressed += 1,
             None => {}
         }
     }
-    // All in one folder, so the names decide, and need not be taken apart.
+    // All paths are in the same folder, so comparing them as strings is enough.
     found.records.sort_unstable_by(|one, two| two.path.as_os_str().cmp(one.path.as_os_str()));
     found
 }
@@ -105,8 +105,8 @@ impl Kind {
     }
 }
 
-/// The session that a record's name tells.
-pub(super) fn session_in(path: &Path) -> Option<SessionId> {
+/// The session id in the name of a record.
+pub(super) fn session_id_in(path: &Path) -> Option<SessionId> {
     let name = path.file_stem()?.to_str()?;
     name.get(name.len().checked_sub(36)?..)?.parse().ok()
 }

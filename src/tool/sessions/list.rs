@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{MAX_ENTRIES, blocking, number, unless_cancelled};
-use crate::codex::sessions::view::listed;
+use crate::codex::sessions::view::session_fields;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
 use crate::model::outcome::FailureKind;
@@ -86,7 +86,10 @@ async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
         let listing = store.list(&query, READ_TIMEOUT, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {
-            Value::Object(listed(session, home.and_then(|home| is_written(home, session.id))))
+            Value::Object(session_fields(
+                session,
+                home.and_then(|home| is_written(home, session.id)),
+            ))
         });
         let mut content = Map::new();
         content.insert("sessions".into(), shown.collect());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{MAX_ENTRIES, blocking, number, unless_cancelled};
 use crate::codex::sessions::Store;
-use crate::codex::sessions::transcript::{self, From, Include, Page, Wanted};
+use crate::codex::sessions::transcript::{self, Include, Page, PageRequest, Position};
 use crate::model::outcome::FailureKind;
 use crate::model::session_id::SessionId;
 use crate::model::value::InvalidValue;
@@ -59,7 +59,7 @@ async fn read(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let session = arguments.required("session_id", str::parse::<SessionId>)?;
     let cursor = arguments.whole("cursor", 0, u64::MAX)?;
     let before = arguments.whole("before", 0, u64::MAX)?;
-    let wanted = Wanted {
+    let wanted = PageRequest {
         from: from(cursor, before, arguments.flag("from_end")?)?,
         limit: number(arguments.whole("limit", 1, MAX_ENTRIES)?, 20),
         truncate: number(arguments.whole("truncate", 0, 1_000_000)?, 4_096),
@@ -80,7 +80,7 @@ async fn read(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     Ok(blocking(store, read).await??)
 }
 
-fn from(cursor: Option<u64>, before: Option<u64>, from_end: bool) -> Result<From> {
+fn from(cursor: Option<u64>, before: Option<u64>, from_end: bool) -> Result<Position> {
     match (cursor, before) {
         (Some(_), Some(_)) => {
             Err(invalid("before", InvalidValue("cannot be given together with cursor".into())))
@@ -88,9 +88,9 @@ fn from(cursor: Option<u64>, before: Option<u64>, from_end: bool) -> Result<From
         (Some(_), None) if from_end => {
             Err(invalid("from_end", InvalidValue("cannot be given together with cursor".into())))
         }
-        (None, Some(before)) => Ok(From::Before(before)),
-        (None, None) if from_end => Ok(From::End),
-        (cursor, None) => Ok(From::After(cursor.unwrap_or(0))),
+        (None, Some(before)) => Ok(Position::Before(before)),
+        (None, None) if from_end => Ok(Position::End),
+        (cursor, None) => Ok(Position::After(cursor.unwrap_or(0))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a call of the model's came to, where the record has no item for it: a command that failed at
-//! once, a patch that was rejected.
+//! Looks up the result of a model's call for which the record has no item, such as a command that failed
+//! immediately or a rejected patch.
 
 use std::fs::File;
 use std::io;
@@ -13,28 +13,28 @@ use super::lines::RawLine;
 use crate::codex::turn_record::{RecordedAction, actions_of_call};
 use crate::system::reverse_lines::ReverseLines;
 
-/// How far before its output a call is looked for, in lines and in bytes.
+/// Maximum distance between a call and its output, in lines and in bytes.
 const MAX_LINES: usize = 2_000;
 const MAX_BYTES: u64 = 8 << 20;
 
-/// How much is read for one page in all, in bytes.
+/// Maximum amount read for one page, in bytes.
 const MAX_PAGE_BYTES: u64 = 64 << 20;
 
-/// Looks for calls in a record.
-pub(super) struct Calls {
+/// Searches a record for calls.
+pub(super) struct CallLookup {
     file: File,
-    /// How much may still be read.
-    left: u64,
+    /// How many more bytes may be read.
+    remaining: u64,
 }
 
-impl Calls {
-    /// In a file that nobody else reads from.
+impl CallLookup {
+    /// `file` must not be shared with another reader, because the position changes.
     pub(super) fn new(file: File) -> Self {
-        Self { file, left: MAX_PAGE_BYTES }
+        Self { file, remaining: MAX_PAGE_BYTES }
     }
 
-    /// What is to be shown of the call whose output `line` is: the `type` and the other fields.
-    pub(super) fn untold(
+    /// The actions of the call whose output is in `line`: for each the `type` and the other fields.
+    pub(super) fn actions(
         &mut self,
         line: &RawLine<'_>,
         include: Include,
@@ -44,23 +44,23 @@ impl Calls {
         let Some(lines) = self.since_call(line.start, id)? else { return Ok(Vec::new()) };
         let call = &lines[0]["payload"];
         let patch = call["input"].as_str().filter(|_| call["name"] == "apply_patch");
-        let done = actions_of_call(lines.iter().chain([&output]), id);
-        Ok(done.iter().filter_map(|done| shown(done, patch, include)).collect())
+        let actions = actions_of_call(lines.iter().chain([&output]), id);
+        Ok(actions.iter().filter_map(|action| fields(action, patch, include)).collect())
     }
 
-    /// The lines from the call of this id to `end` that may say what came of it. `None` if it has an
-    /// item, which says that, or is not found.
+    /// The relevant lines from the call with this id up to `end`. `None` if the call has an item, which shows
+    /// the result, or is not found.
     fn since_call(&mut self, end: u64, id: &str) -> io::Result<Option<Vec<Value>>> {
         let mut back = ReverseLines::before(self.file.try_clone()?, end);
-        let most = self.left.min(MAX_BYTES);
+        let max_bytes = self.remaining.min(MAX_BYTES);
         let mut lines = Vec::new();
         let mut found = None;
         for _ in 0..MAX_LINES {
-            if end - back.start() > most {
+            if end - back.start() > max_bytes {
                 break;
             }
             let Some(bytes) = back.next_line()? else { break };
-            let has = |words: &[u8]| memmem::find(bytes, words).is_some();
+            let has = |text: &[u8]| memmem::find(bytes, text).is_some();
             if !has(b"\"call_id\"") && !has(b"\"item_completed\"") {
                 continue;
             }
@@ -76,22 +76,22 @@ impl Calls {
                 break;
             }
         }
-        self.left = self.left.saturating_sub(end - back.start());
+        self.remaining = self.remaining.saturating_sub(end - back.start());
         Ok(found)
     }
 }
 
-fn shown(
-    done: &RecordedAction,
+fn fields(
+    action: &RecordedAction,
     patch: Option<&str>,
     include: Include,
 ) -> Option<(&'static str, Map<String, Value>)> {
-    let (kind, is_included) = match done.is_patch() {
+    let (kind, is_included) = match action.is_patch() {
         true => ("change", include.changes),
         false => ("command", include.commands),
     };
-    let mut fields = done.fields();
-    if let (true, Some(patch)) = (done.is_patch(), patch) {
+    let mut fields = action.fields();
+    if let (true, Some(patch)) = (action.is_patch(), patch) {
         fields.insert("diff".into(), patch.into());
     }
     is_included.then_some((kind, fields))
