@@ -4,7 +4,7 @@ use codex_persistent_mcp::{Codex, Event, Prompt, Settings, TurnRequest};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let codex = Codex::new(Settings::default());
 
-    // Ask, and follow the events.
+    // Start a turn and follow its events.
     let mut turn = codex.start(TurnRequest::new(Prompt::new("What is in this directory?")?));
     while let Some(event) = turn.next_event().await {
         if let Event::ThreadStarted { thread_id } = event {
@@ -14,13 +14,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let first = turn.outcome().await?;
     println!("{}", first.reply);
 
-    // Go on in the same session.
+    // Continue in the same session.
     let again = TurnRequest::new(Prompt::new("And what is it for?")?).resume(first.session_id);
     let second = codex.start(again).outcome().await?;
     println!("{}", second.reply);
     println!("{}", second.session_id.resume_command());
 
-    // Codex leaves a moment after its answer.
+    // Codex exits shortly after its answer.
     codex.finished(std::time::Duration::from_secs(10)).await;
     Ok(())
 }

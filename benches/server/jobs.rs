@@ -1,5 +1,5 @@
-//! Jobs: what one costs against a call, and whether long ones and many are read as fast as short ones
-//! and few.
+//! Jobs: their cost compared with a call, and whether reading depends on the length of a log or the number of
+//! jobs.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -16,11 +16,11 @@ const PAIRS: usize = 40;
 const PAGES: u64 = 200;
 const LISTS: usize = 50;
 
-/// Events in a short log, and in a long one.
+/// Number of events in a short and in a long log.
 const SHORT: u64 = 1_000;
 const LONG: u64 = 1_000_000;
 
-/// Jobs in a long list.
+/// Number of jobs in a long list.
 const MANY: usize = 100;
 
 /// Measures and prints.
@@ -40,14 +40,14 @@ fn server(home: &Path) -> Server {
     server
 }
 
-/// Calls a tool and says how long that took.
+/// Calls a tool and returns how long that took.
 fn timed(server: &mut Server, tool: &str, arguments: &Value) -> (Value, Duration) {
     let began = Instant::now();
     let content = server.call(tool, arguments);
     (content, began.elapsed())
 }
 
-/// Runs a job to its end, and says how long its start took and how long all of it.
+/// Runs a job to its end and returns how long its start and the whole job took.
 fn run_job(server: &mut Server) -> (String, Duration, Duration) {
     let (job, started) = timed(server, "job_start", &json!({"prompt": "A question."}));
     let wait = json!({"job_ids": [job["job_id"]], "cursor": job["notification_cursor"]});
@@ -85,7 +85,7 @@ fn folder(home: &Path, job: &str) -> PathBuf {
     home.join("state/jobs").join(job)
 }
 
-/// A job with a log of so many events.
+/// Creates a job whose log has the given number of events.
 fn job_of(server: &mut Server, home: &Path, events: u64) -> String {
     let (id, ..) = run_job(server);
     let log = folder(home, &id).join("events.jsonl");
@@ -128,7 +128,7 @@ fn events(home: &Path) {
         .print();
 }
 
-/// Makes copies of a job, until there are so many.
+/// Copies a job until there are the given number.
 fn copy_jobs(home: &Path, job: &str, count: usize) {
     let state = fs::read(folder(home, job).join("state.json")).expect("a job has a state");
     let mut state: Value = serde_json::from_slice(&state).expect("it is JSON");

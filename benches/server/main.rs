@@ -1,4 +1,4 @@
-//! `cargo bench`: what the server costs, against the least that would do the same.
+//! `cargo bench`: the cost of the server compared with the minimum that would do the same.
 //!
 //! One run prints all figures, or those of the sections that are named (`cargo bench -- jobs`), each
 //! beside what it is compared with and what is aimed at. Nothing is asserted of the timings: machines
@@ -32,7 +32,7 @@ use roles::Role;
 use server::{Server, Setup};
 use table::{Samples, Table};
 
-/// Where this may write. Not in the system's temporary directory, which Codex warns about.
+/// A folder for temporary files. Not the system's temporary directory, because Codex warns about that.
 pub const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
 const INITIALIZE_PAIRS: usize = 150;
@@ -40,17 +40,17 @@ const INITIALIZE_PAIRS: usize = 150;
 /// How many calls run at once, and how often each number is tried.
 const CALLS: [(usize, usize); 3] = [(1, 200), (8, 50), (64, 12)];
 
-/// Lets what a call leaves behind come to its end outside of what is measured.
+/// Waits for the cleanup after a call, outside of the measured time.
 const SETTLE: Duration = Duration::from_millis(3);
 
-/// A name, and what measures and prints.
+/// The name of a section and the function that measures and prints it.
 type Section<'a> = (&'a str, &'a dyn Fn(&Path));
 
 fn main() {
     if let Some(role) = Role::of_this_process() {
         return role.play();
     }
-    // `cargo test --all-targets` starts this too, and wants no benchmark.
+    // `cargo test --all-targets` also starts this program and must not run benchmarks.
     if !std::env::args().any(|argument| argument == "--bench") {
         println!("run this by `cargo bench`");
         return;
@@ -178,7 +178,7 @@ fn memory(home: &Path) {
         .print();
 }
 
-/// A folder that goes when this does.
+/// A folder that is removed on drop.
 struct Scratch(std::path::PathBuf);
 
 impl Scratch {

@@ -1,9 +1,9 @@
-//! The real Codex: what starting its native program saves against the npm package's script.
+//! The real Codex: what starting the native program saves compared with the script of the npm package.
 
 #[cfg(unix)]
 pub use unix::run;
 
-/// The wrapper that hides the script from the server is one for a Unix shell.
+/// The wrapper that hides the script from the server requires a Unix shell.
 #[cfg(not(unix))]
 pub fn run() {}
 
@@ -22,7 +22,7 @@ mod unix {
 
     const PAIRS: usize = 8;
 
-    /// Measures and prints, if the pinned Codex can be had.
+    /// Measures and prints, if the pinned Codex is available.
     pub fn run() {
         let installed = match real_codex::try_install() {
             Ok(installed) => installed,
@@ -63,7 +63,7 @@ mod unix {
         began.elapsed()
     }
 
-    /// A program behind which the server does not find the package, and so starts the script.
+    /// Creates a wrapper that hides the package from the server, so that it starts the script.
     fn wrapper(home: &Home, script: &Path) -> PathBuf {
         let path = home.path().join("codex-by-script");
         let text = format!("#!/bin/sh\nexec '{}' \"$@\"\n", script.display());

@@ -1,4 +1,4 @@
-//! The other sides, played by this program itself when it is started with a role.
+//! The processes to compare with, which are this program itself started with a role.
 
 use std::env;
 use std::io::{self, BufRead, Read, Write};
@@ -10,13 +10,13 @@ use uuid::Uuid;
 use crate::SCRATCH;
 use crate::environment::clean;
 
-/// The variable that gives a process its role.
+/// The variable that selects the role of a process.
 pub const ROLE: &str = "CODEX_PERSISTENT_MCP_BENCH_ROLE";
 
-/// The length of the lines of a flood; without it there is none.
+/// The variable with the line length of a flood of events. Without it there is no flood.
 pub const FLOOD_LINE: &str = "CODEX_PERSISTENT_MCP_BENCH_LINE";
 
-/// How many bytes a flood has.
+/// The size of a flood, in bytes.
 pub const FLOOD_BYTES: usize = 1_000_000_000;
 
 const CHUNK: usize = 128 << 10;
@@ -30,7 +30,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role of this process; the benchmark itself has none.
+    /// The role of this process, or `None` for the benchmark itself.
     pub fn of_this_process() -> Option<Self> {
         match env::var(ROLE).ok()?.as_str() {
             "echo" => Some(Self::Echo),
@@ -39,7 +39,7 @@ impl Role {
         }
     }
 
-    /// Plays it to its end.
+    /// Runs the role to its end.
     pub fn play(self) {
         match self {
             Self::Echo => echo(),
@@ -49,12 +49,12 @@ impl Role {
     }
 }
 
-/// This program, to be started with a role.
+/// The command that starts this program with a role.
 pub fn program() -> PathBuf {
     env::current_exe().expect("a running program has a path")
 }
 
-/// The scripted Codex with the arguments that the server would give it.
+/// The scripted Codex with the arguments that the server would pass.
 pub fn codex_command() -> Command {
     let mut command = Command::new(program());
     clean(&mut command, Path::new(SCRATCH))
@@ -66,7 +66,7 @@ pub fn codex_command() -> Command {
     command
 }
 
-/// Starts the scripted Codex, gives it a prompt, and reads all it prints.
+/// Starts the scripted Codex, sends it a prompt and reads its output to the end.
 pub fn run_codex_bare() {
     let mut child = codex_command().spawn().expect("this program can be started");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
@@ -80,7 +80,7 @@ fn echo() -> io::Result<()> {
     let mut line = Vec::new();
     io::stdin().lock().read_until(b'\n', &mut line)?;
     io::stdout().lock().write_all(&line)?;
-    // A server stays until its input ends, and so does this.
+    // Like a server, this runs until its input ends.
     io::stdin().lock().read_to_end(&mut line)?;
     Ok(())
 }
@@ -102,7 +102,7 @@ fn codex() -> io::Result<()> {
     writeln!(out, r#"{{"type":"turn.completed","usage":{usage}}}"#)
 }
 
-/// Writes the same lines again and again, so that what is measured is their reader.
+/// Writes the same lines repeatedly, so that the reader is what is measured.
 fn flood(out: &mut impl Write, line_length: usize) -> io::Result<()> {
     let line = command_event(line_length);
     let lines = (CHUNK / line.len()).max(1);
@@ -113,7 +113,7 @@ fn flood(out: &mut impl Write, line_length: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// The event of a command that has printed lines of text, about so long.
+/// The event of a command with output, about `length` bytes long.
 fn command_event(length: usize) -> String {
     let event = |output: &str| {
         let item = format!(

@@ -1,5 +1,4 @@
-//! What it costs to keep a turn in its sandbox, against a turn that has full access and is kept from
-//! nothing.
+//! The cost of confining a turn to its sandbox, compared with a turn that has full access.
 
 use std::path::Path;
 use std::thread;
@@ -16,9 +15,9 @@ use crate::{SCRATCH, SETTLE};
 const SCRIPTED_PAIRS: usize = 200;
 const REAL_PAIRS: usize = 12;
 
-/// Measures and prints, with the scripted Codex and, if it can be had, the real one.
+/// Measures and prints, with the scripted Codex and, if available, the real one.
 pub fn run(home: &Path) {
-    // Codex's home must not be what is written in.
+    // The working directory must not be Codex's home.
     let setup = |codex_home: &Path| Setup::scripted(codex_home).open();
     let work = home.join("work");
     let codex_home = home.join("codex");

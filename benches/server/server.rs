@@ -1,4 +1,4 @@
-//! The server as a child process, and a client of it that does nothing but wait.
+//! The server as a child process, with a minimal client.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::environment::clean;
 use crate::{SCRATCH, roles};
 
-/// What is to be started.
+/// The command to start.
 pub struct Setup(Command);
 
 impl Setup {
@@ -38,7 +38,7 @@ impl Setup {
         Self(command)
     }
 
-    /// Lets so many calls run at once.
+    /// Sets how many calls may run at once.
     pub fn at_once(mut self, calls: usize) -> Self {
         let calls = calls.to_string();
         self.0
@@ -47,20 +47,20 @@ impl Setup {
         self
     }
 
-    /// Lets calls ask for every sandbox.
+    /// Allows calls to request any sandbox.
     pub fn open(mut self) -> Self {
         self.0.env("CODEX_PERSISTENT_MCP_MAX_SANDBOX", "danger-full-access");
         self
     }
 
-    /// Has the scripted Codex print a flood of lines of this length.
+    /// Makes the scripted Codex print a flood of lines of this length.
     pub fn flood(mut self, line_length: usize) -> Self {
         self.0.env(roles::FLOOD_LINE, line_length.to_string());
         self
     }
 }
 
-/// A server, or what is compared with it.
+/// A running server, or the process that it is compared with.
 pub struct Server {
     child: Child,
     input: ChildStdin,
@@ -83,7 +83,7 @@ impl Server {
         Self { child, input, output, line: String::new() }
     }
 
-    /// Sends the request to initialize, and waits for a line.
+    /// Sends the `initialize` request and waits for a line.
     pub fn initialize(&mut self) {
         let client = json!({"name": "bench", "version": "0"});
         let params =
@@ -114,7 +114,7 @@ impl Server {
         }
     }
 
-    /// Calls a tool, and returns the structured content of its answer.
+    /// Calls a tool and returns the structured content of its answer.
     pub fn call(&mut self, tool: &str, arguments: &Value) -> Value {
         self.send(&[request(1, "tools/call", &json!({"name": tool, "arguments": arguments}))]);
         loop {
@@ -127,17 +127,17 @@ impl Server {
         }
     }
 
-    /// The memory that it has resident now, in KiB.
+    /// Its current resident memory, in KiB.
     pub fn resident(&self) -> Option<u64> {
         self.status("VmRSS:")
     }
 
-    /// The most memory that it ever had resident, in KiB.
+    /// Its peak resident memory, in KiB.
     pub fn peak(&self) -> Option<u64> {
         self.status("VmHWM:")
     }
 
-    /// Ends its input and waits until it is gone.
+    /// Closes its input and waits until it has exited.
     pub fn leave(self) {
         let Self { mut child, input, .. } = self;
         drop(input);
@@ -156,7 +156,7 @@ impl Server {
         serde_json::from_str(&self.line).expect("the server writes JSON")
     }
 
-    /// A line of what Linux tells of a process.
+    /// A field of the process status in `/proc`.
     fn status(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -1,4 +1,4 @@
-//! A gigabyte of events: how fast it is read, and what that costs in memory.
+//! A gigabyte of events: how fast it is read, and how much memory that takes.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::roles::{FLOOD_LINE, codex_command};
 use crate::server::{Server, Setup};
 use crate::table::{Table, kib, rate};
 
-/// Lengths of lines, in bytes: a short command's, and one that has printed more.
+/// Lengths of lines, in bytes: for a command with little output, and for one with more.
 const LINES: [usize; 2] = [1 << 10, 8 << 10];
 
 const CHUNK: usize = 64 << 10;
@@ -19,7 +19,7 @@ const CHUNK: usize = 64 << 10;
 /// much of the system's scheduler as of the reader.
 const ROUNDS: usize = 5;
 
-/// What was read, and in which time.
+/// How much was read, and in which time.
 #[derive(Clone, Copy)]
 struct Flow {
     bytes: u64,
@@ -70,7 +70,7 @@ impl Flow {
     }
 }
 
-/// Reads the same stream from the same process and counts its lines.
+/// Reads the same stream directly and only counts its lines.
 fn read_bare(length: usize) -> Flow {
     let began = Instant::now();
     let mut child = codex_command()

@@ -1,22 +1,22 @@
-//! Figures, and how they are printed.
+//! Collects measurements and prints tables.
 
 use std::time::Duration;
 
 const NAME: usize = 42;
 const CELL: usize = 11;
 
-/// Times of the same thing, done again and again.
+/// Repeated measurements of the same operation.
 #[derive(Default)]
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    /// Adds one.
+    /// Adds a measurement.
     pub fn push(&mut self, time: Duration) {
         self.0.push(time);
         self.0.sort();
     }
 
-    /// The one in the middle.
+    /// The median.
     pub fn median(&self) -> Duration {
         self.0[self.0.len() / 2]
     }
@@ -38,7 +38,7 @@ impl Table {
         Self { text: format!("\n{heading}\n") }
     }
 
-    /// A row of figures, and what is aimed at.
+    /// Adds a row of figures, with the target.
     #[must_use]
     pub fn row(mut self, name: &str, cells: &[String], aim: &str) -> Self {
         let cells: String = cells.iter().map(|cell| format!("{cell:>CELL$}")).collect();
@@ -47,7 +47,7 @@ impl Table {
         self
     }
 
-    /// A row with the median and the shortest of some times.
+    /// Adds a row with the median and the shortest of some times.
     #[must_use]
     pub fn times(mut self, name: &str, samples: &Samples) -> Self {
         if self.text.lines().count() == 2 {
@@ -89,7 +89,7 @@ pub fn rate(value: f64, unit: &str) -> String {
     format!("{value:.0} {unit}")
 }
 
-/// A size as a cell; not every system tells it.
+/// A size as a cell. Not available on every system.
 pub fn kib(size: Option<u64>) -> String {
     size.map_or_else(|| "not known".into(), |kib| format!("{:.1} MB", kib as f64 * 1024.0 / 1e6))
 }

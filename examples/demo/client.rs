@@ -1,4 +1,4 @@
-//! A small client of an MCP server: JSON-RPC messages, one a line, over the pipes of a child process.
+//! A minimal MCP client: one JSON-RPC message per line over the pipes of a child process.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A server that was started. It leaves when this is dropped.
+/// A running server. It is stopped on drop.
 pub struct Client {
     server: Child,
-    /// Both are there until the server is to leave.
+    /// Standard input and output. `None` once the server is being stopped.
     pipes: Option<(ChildStdin, Lines<BufReader<ChildStdout>>)>,
     last_id: u64,
 }
@@ -27,7 +27,7 @@ impl Client {
         Ok(Self { server, pipes, last_id: 0 })
     }
 
-    /// Agrees on the protocol. Returns what the server says of itself.
+    /// Initializes the protocol. Returns the server's description of itself.
     pub fn initialize(&mut self) -> Result<Value> {
         let params = json!({
             "protocolVersion": "2025-11-25",
@@ -39,20 +39,20 @@ impl Client {
         Ok(answer)
     }
 
-    /// The tools that the server has.
+    /// Lists the server's tools.
     pub fn tools(&mut self) -> Result<Vec<Value>> {
         let answer = self.request("tools/list", json!({}), |_| {})?;
         Ok(answer["tools"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Calls a tool. Its progress is told as it comes; its answer is the structured content.
+    /// Calls a tool and returns the structured content of its answer. Reports progress as it arrives.
     pub fn call(
         &mut self,
         tool: &str,
         arguments: Value,
         mut on_progress: impl FnMut(&str),
     ) -> Result<Value> {
-        // The token asks the server to tell how the call gets on.
+        // The token requests progress notifications for the call.
         let meta = json!({"progressToken": tool});
         let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
         let answer = self.request("tools/call", params, |notification| {
@@ -66,7 +66,8 @@ impl Client {
         Ok(answer["structuredContent"].clone())
     }
 
-    /// Sends a request and waits for its answer; what comes in between is for `on_notification`.
+    /// Sends a request and waits for its answer. Notifications received meanwhile are passed to
+    /// `on_notification`.
     fn request(
         &mut self,
         method: &str,
@@ -100,7 +101,7 @@ impl Client {
         }
     }
 
-    /// The server has left: with which status, and what it had logged.
+    /// The error for a server that has exited, with its status and log.
     fn gone(&mut self) -> Box<dyn Error> {
         self.pipes = None;
         let mut log = String::new();
@@ -113,7 +114,7 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// A server leaves when its input ends, and has stopped its Codex when it is gone.
+    /// The server exits when its input ends, after stopping its Codex.
     fn drop(&mut self) {
         self.pipes = None;
         if let Err(error) = self.server.wait() {

@@ -1,7 +1,7 @@
-//! The server at work, as a client sees it: `cargo run --release --example demo`.
+//! Demonstrates the server from a client's point of view: `cargo run --release --example demo`.
 //!
-//! Brings the pinned Codex, plays the model for it, starts the server, asks a question, asks again in
-//! the same session, and has a plan reviewed. With `--live`: your own Codex, model and login.
+//! Installs the pinned Codex, simulates the model, starts the server, asks a question, asks another in the
+//! same session, and requests the review of a plan. With `--live` it uses your own Codex, model and login.
 
 mod client;
 mod screen;
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the calls brought, for the summary.
+/// The results of the calls, for the summary.
 #[derive(Default)]
 struct Seen {
     sessions: Vec<String>,
@@ -119,7 +119,7 @@ fn run(screen: &Screen, live: bool) -> Result<()> {
     let arguments = json!({"prompt": story.again, "session_id": first["session_id"]});
     let second = call(screen, &mut client, &mut seen, "codex_chat", arguments)?;
     show(screen, &second, "reply");
-    // The stand-in quotes what Codex has sent it, so this shows that the session went on.
+    // The simulated model quotes what Codex sent, so this proves that the session was continued.
     if !live && !text(&second, "reply").contains(story.question) {
         return Err("the model was not sent the first question in the second call".into());
     }
@@ -135,14 +135,14 @@ fn run(screen: &Screen, live: bool) -> Result<()> {
     }
 
     let server = stage.server.display().to_string();
-    // The processes leave first, then what they worked on.
+    // Stop the processes before removing their folders.
     drop(client);
     stage.clear()?;
     summary(screen, &seen, live, &server);
     Ok(())
 }
 
-/// Calls a tool and shows the progress as it comes.
+/// Calls a tool and shows its progress.
 fn call(
     screen: &Screen,
     client: &mut Client,
@@ -218,8 +218,8 @@ fn text<'a>(object: &'a Value, field: &str) -> &'a str {
     object[field].as_str().unwrap_or_default()
 }
 
-/// Ctrl-C goes to the server too, which stops Codex and leaves. This program then ends by that, and
-/// in order: what it has made is removed.
+/// Ctrl-C also reaches the server, which stops Codex and exits. That makes this program end in an orderly way
+/// and remove what it created.
 fn survive_interrupt() {
     thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

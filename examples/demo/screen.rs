@@ -1,4 +1,4 @@
-//! How things look on the terminal, and without colour where there is none.
+//! Formats the output, with color if the terminal supports it.
 
 use std::env;
 use std::io::{IsTerminal, Write};
@@ -22,7 +22,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Uses colour only where a person looks who has not said no to it.
+    /// Uses color only on a terminal whose user has not disabled it.
     pub fn new() -> Self {
         let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { colour: std::io::stdout().is_terminal() && !unwanted }
@@ -37,22 +37,22 @@ impl Screen {
         self.line(&self.styled(Style::Cyan, &format!("== {text}")));
     }
 
-    /// Text of ours.
+    /// Explanatory text.
     pub fn say(&self, text: &str) {
         self.block("  ", "  ", Style::Plain, text);
     }
 
-    /// Something that went well.
+    /// A completed step.
     pub fn done(&self, text: &str) {
         self.block(&format!("  {} ", self.styled(Style::Green, "ok")), "     ", Style::Plain, text);
     }
 
-    /// What is asked.
+    /// A question for Codex.
     pub fn ask(&self, text: &str) {
         self.block("  > ", "    ", Style::Bold, text);
     }
 
-    /// A line of progress, with the time since the call began.
+    /// A line of progress, with the time since the start of the call.
     pub fn progress(&self, elapsed: Duration, text: &str) {
         let line = format!("  {:5.1} s  {text}", elapsed.as_secs_f64());
         let mut cut: String = line.chars().take(WIDTH - 3).collect();
@@ -62,18 +62,18 @@ impl Screen {
         self.line(&self.styled(Style::Dim, &cut));
     }
 
-    /// What was replied.
+    /// A reply from Codex.
     pub fn reply(&self, text: &str) {
         let bar = self.styled(Style::Green, if self.colour { "  ┃ " } else { "  | " });
         self.block(&bar, &bar, Style::Plain, text);
     }
 
-    /// A name and its value. The value is never broken, so that it can be copied.
+    /// A name and its value. The value is never wrapped, so that it can be copied.
     pub fn field(&self, name: &str, value: &str) {
         self.line(&format!("  {} {value}", self.styled(Style::Dim, &format!("{name:<9}"))));
     }
 
-    /// What went wrong.
+    /// An error.
     pub fn failure(&self, text: &str) {
         let text = format!("\n{} {text}", self.styled(Style::Red, "The demonstration failed:"));
         eprintln!("{text}");
@@ -103,13 +103,13 @@ impl Screen {
         }
     }
 
-    /// Whoever has stopped to read is no reason to leave things behind.
+    /// Ignores write errors, so that a closed output does not prevent the cleanup.
     fn line(&self, text: &str) {
         drop(writeln!(std::io::stdout(), "{}", text.trim_end()));
     }
 }
 
-/// The lines of a text, broken between words. What a list item goes on with is indented as it is.
+/// Wraps a text at word boundaries. Continuation lines of list items are indented like the item.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {

@@ -1,4 +1,4 @@
-//! What the demonstration stands on: the server's program, a Codex, and a model or a login.
+//! Sets up the demonstration: the server's program, a Codex, and a simulated model or a login.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::story::{self, Story};
 
 const SERVER: &str = "codex-persistent-mcp";
 
-/// All of it. What was made for the demonstration is removed when this is dropped.
+/// The environment of the demonstration. Everything created for it is removed on drop.
 pub struct Stage {
     pub story: &'static Story,
     pub server: PathBuf,
@@ -22,7 +22,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The real Codex, on a model that is played here.
+    /// The real Codex with a simulated model.
     pub fn stand_in(screen: &Screen) -> Result<Self> {
         if !real_codex::is_installed() {
             screen.say("Getting the pinned Codex by npm, once: about 100 MB to download ...");
@@ -32,7 +32,7 @@ impl Stage {
 
         let model = Model::start(story::play);
         let home = Home::new(&target_directory()?.join("tmp"), &model.url());
-        // The user's own shell files have no place in this.
+        // The user's shell startup files must not affect this.
         home.append_config("features.shell_snapshot = false");
         story::write_project(home.project())?;
         screen.done(&format!("a stand-in for the model, at {}", model.url()));
@@ -55,14 +55,14 @@ impl Stage {
         Ok(Self { story: &story::LIVE, server, codex: None, made: None })
     }
 
-    /// The command that starts the server, as it would stand in a client's configuration.
+    /// The command that starts the server, as in a client's configuration.
     pub fn server_command(&self) -> Command {
         let mut command = Command::new(&self.server);
-        // Sessions begin in the current directory.
+        // Sessions start in the current directory.
         command.env_remove("CODEX_MCP_CWD");
         if let (Some(codex), Some((_, home))) = (&self.codex, &self.made) {
-            // Settings that the user has made for the server's daily work, and what their shell files
-            // say, are not for this.
+            // Neither the user's regular settings for the server nor their shell startup files must affect
+            // this.
             clean(&mut command, home.user())
                 .env("CODEX_BIN", codex)
                 .env("CODEX_HOME", home.path())
@@ -72,7 +72,7 @@ impl Stage {
         command
     }
 
-    /// Removes what was made, and makes sure of it. After an error the drop of it all has to do.
+    /// Removes everything that was created and reports errors, which dropping does not.
     pub fn clear(self) -> Result<()> {
         let Some((_model, home)) = self.made else { return Ok(()) };
         let path = home.path().to_owned();
@@ -96,12 +96,12 @@ fn version(codex: &Path) -> Result<String> {
     }
 }
 
-/// The server's program, built with the profile that this one was built with.
+/// Builds the server's program with the same profile as this one.
 fn server(screen: &Screen) -> Result<PathBuf> {
     let directory = profile_directory()?;
     let program = directory.join(format!("{SERVER}{}", env::consts::EXE_SUFFIX));
-    // `cargo run` builds examples without the package's programs, or leaves old ones. Where cargo is
-    // not at work, what is there has to do.
+    // `cargo run --example` does not build the package's programs, or leaves outdated ones. If cargo is not
+    // available, the existing program is used.
     let cargo = env::var_os("CARGO");
     if cargo.is_none() && program.is_file() {
         return Ok(program);
@@ -115,8 +115,7 @@ fn server(screen: &Screen) -> Result<PathBuf> {
     }
     let status = Command::new(cargo.unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--profile", profile, "--bin", SERVER])
-        // With this the server shares its dependencies with the demonstration, instead of having
-        // them built once more.
+        // Makes the server share its built dependencies with the demonstration.
         .args(["--example", "demo"])
         .arg("--target-dir")
         .arg(target_directory()?)
@@ -129,7 +128,7 @@ fn server(screen: &Screen) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// `target/release` or `target/debug`: this program is in a folder of examples there.
+/// `target/release` or `target/debug`, which contains the folder of examples that this program is in.
 fn profile_directory() -> Result<PathBuf> {
     let this = env::current_exe()?;
     let directory = this.parent().and_then(Path::parent);

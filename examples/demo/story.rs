@@ -1,4 +1,4 @@
-//! What is asked, and what the stand-in for the model does about it.
+//! The prompts of the demonstration and the simulated model that answers them.
 
 use std::path::Path;
 use std::thread;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::model::{Item, Request, Response};
 
-/// How long the stand-in seems to think, so that there is something to watch.
+/// How long the simulated model pretends to think, so that there is something to watch.
 const THINKING: Duration = Duration::from_millis(1_100);
 
 const FILES: [(&str, &str); 3] = [
@@ -22,7 +22,7 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-/// The texts of the three calls.
+/// The prompts of the three calls.
 pub struct Story {
     pub question: &'static str,
     pub again: &'static str,
@@ -30,7 +30,7 @@ pub struct Story {
     pub plan: &'static str,
 }
 
-/// About the small project that [`write_project`] makes.
+/// Prompts about the small project created by [`write_project`].
 pub const STAND_IN: Story = Story {
     question: "What does this project do, and what would you fix first? Look before you answer.",
     again: "What was my first question, and what was your main point?",
@@ -39,7 +39,7 @@ pub const STAND_IN: Story = Story {
            3. Run it once and look at the result.",
 };
 
-/// About whatever is in the current directory.
+/// Prompts about the current directory.
 pub const LIVE: Story = Story {
     question: "What is in this directory? Look around briefly, change nothing, and answer in three \
                sentences.",
@@ -50,12 +50,12 @@ pub const LIVE: Story = Story {
            Keep the review to ten lines.",
 };
 
-/// Makes the project that the stand-in's story is about.
+/// Creates the project for [`STAND_IN`].
 pub fn write_project(directory: &Path) -> io::Result<()> {
     FILES.iter().try_for_each(|(name, text)| fs::write(directory.join(name), text))
 }
 
-/// Plays the model: looks at what Codex sends, and says what comes next.
+/// Simulates the model: determines the response to a request from Codex.
 pub fn play(request: &Request) -> Response {
     thread::sleep(THINKING);
     let prompt = request.last_user_text();
@@ -98,7 +98,7 @@ fn question(request: &Request) -> Response {
     .with_usage(2_900, 2_400, 140, 30)
 }
 
-/// Shows that Codex has sent what went before: nothing of it is known here otherwise.
+/// Proves that Codex sent the earlier conversation, because this function keeps no state.
 fn again(request: &Request) -> Response {
     let texts = request.user_texts();
     let first = texts.iter().find(|text| text.contains("tool: codex_chat"));
@@ -139,7 +139,7 @@ fn guard(request: &Request) -> Response {
     Response::message(review.to_string()).with_usage(3_100, 2_500, 190, 60)
 }
 
-/// The to-do list when so many of its steps are done.
+/// The to-do list with the first `done` steps completed.
 fn to_do(steps: &[&str], done: usize) -> Item {
     let status = |at: usize| match at {
         at if at < done => "completed",
@@ -154,7 +154,7 @@ fn to_do(steps: &[&str], done: usize) -> Item {
     Item::call("update_plan", json!({"plan": plan}))
 }
 
-/// The caller's own text in a prompt: it stands between two lines of dashes.
+/// The caller's text in a prompt, between its two fences.
 fn fenced(prompt: &str) -> &str {
     let text = prompt.split_once(" request ---\n").map_or(prompt, |(_, rest)| rest);
     text.split("\n--- ").next().unwrap_or(text)
