@@ -1,9 +1,9 @@
-//! What Codex is configured for, as far as a sandbox of our own must not take it away: read from
-//! `config.toml`, and never written.
+//! The parts of Codex's configuration that this program must know in order not to override them. Read from
+//! `config.toml`, never written.
 //!
-//! Up to 0.120 a profile is a table `profiles.NAME` there, from 0.134 on a file `NAME.config.toml`
-//! beside it. Where nothing names a sandbox, `codex exec` takes `workspace-write` in a directory that
-//! the person trusts, and `read-only` elsewhere (measured on 0.77, 0.153, 0.169 and 0.171).
+//! Up to 0.120 a profile is a table `profiles.NAME` in that file, from 0.134 on a separate file
+//! `NAME.config.toml`. If no sandbox is configured, `codex exec` uses `workspace-write` in a directory that
+//! the user trusts, and `read-only` elsewhere (seen on 0.77, 0.153, 0.169 and 0.171).
 
 use std::path::{Path, PathBuf};
 
@@ -13,20 +13,20 @@ use super::setting::Setting;
 use crate::model::sandbox::Sandbox;
 use crate::system::bounded::{MAX_CONFIG_BYTES, read_text};
 
-/// The machine's configuration, below that of the person.
+/// The machine-wide configuration, which the user's configuration overrides.
 const SYSTEM: &str = "/etc/codex/config.toml";
 
-/// What the machine's administrator requires. With permission profiles in it, Codex takes no notice
-/// of some settings, see [`Requirements`].
+/// The requirements set by the machine's administrator. If they contain permission profiles, Codex ignores
+/// some settings, see [`Requirements`].
 const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
 
-/// Settings of a project that can do no harm whoever wrote them, and hold no text that must not stand
-/// on a command line.
+/// Settings of a project that are harmless even if an attacker wrote them, and contain no text that must not
+/// appear on a command line.
 ///
-/// This is not `policy::HARMLESS_SETTINGS`, which lists what a caller may set: these come from a file that
-/// an earlier turn may have written, and the others are left out with a warning. `model` is one of them,
-/// because the policy checks the model by itself; the text `compact_prompt` is not. A test keeps all
-/// others a subset.
+/// This is not `policy::HARMLESS_SETTINGS`, which lists what a caller may set: these come from a file that an
+/// earlier turn may have written, and the others are dropped with a warning. `model` is one of them, because
+/// the policy checks the model separately; the text `compact_prompt` is not. A test checks that all others are
+/// a subset.
 const PROJECT_SETTINGS: &[&str] = &[
     "hide_agent_reasoning",
     "model",
@@ -43,41 +43,40 @@ const PROJECT_SETTINGS: &[&str] = &[
     "web_search",
 ];
 
-/// The longest value of a project's setting that is passed on, in bytes.
+/// Maximum length of a project's setting that is passed on, in bytes.
 const MAX_SETTING: usize = 200;
 
-/// What the person has configured, as far as it matters for a turn in one directory.
+/// The configuration for a turn in one directory.
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
     config: Table,
     system: Table,
-    /// The profile that is asked for: its file, and its table in the old form.
+    /// The requested profile: its file, and its table in the old format.
     layered: Option<Table>,
     legacy: Option<Table>,
-    /// The project's own settings, the nearest first, if the person trusts it.
+    /// The project's settings, nearest folder first. Empty unless the user trusts the project.
     project: Vec<Table>,
     trusted: bool,
     requirements: Requirements,
 }
 
-/// What the machine's administrator requires, as far as it changes what a command line can say.
+/// The requirements set by the machine's administrator, as far as they affect the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Requirements {
-    /// Nothing that matters here.
+    /// Nothing relevant.
     #[default]
     None,
-    /// Permission profiles: a sandbox's name alone is ignored, and so is `sandbox_workspace_write`
-    /// (measured on 0.153, 0.169 and 0.171).
+    /// Permission profiles: Codex then ignores a mere sandbox name and `sandbox_workspace_write` (seen on
+    /// 0.153, 0.169 and 0.171).
     Profiles,
 }
 
-/// What commands get of the environment, as the person has configured it
-/// (`shell_environment_policy`).
+/// Which environment variables commands receive according to `shell_environment_policy`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EnvironmentPolicy {
-    /// The names, with wildcards, of variables that they do not get.
+    /// Names of variables that commands do not receive, with wildcards.
     pub(crate) exclude: Vec<String>,
-    /// The names of variables that are set for them.
+    /// Names of variables that are set for commands.
     pub(crate) set: Vec<String>,
 }
 
@@ -105,15 +104,14 @@ impl Configured {
         Self { config, system, layered, legacy, project, trusted, requirements }
     }
 
-    /// The tables in force, the strongest first. A project's stand between the profile's and the
-    /// person's.
+    /// The tables in force, highest precedence first. A project's settings rank between those of the profile
+    /// and of the user.
     fn tables(&self, with_project: bool) -> impl Iterator<Item = &Table> {
         let project = self.project.iter().filter(move |_| with_project);
         self.profile().chain(project).chain([&self.config, &self.system])
     }
 
-    /// The sandbox in which Codex runs a new session if nothing else is said; where that cannot be
-    /// told for sure, the lesser one.
+    /// The default sandbox of a new session. If it is ambiguous, the stricter one.
     pub(crate) fn sandbox(&self) -> Sandbox {
         let text = |key: &str| {
             self.tables(true).find_map(|table| table.get(key)?.as_str().map(str::to_owned))
@@ -128,25 +126,25 @@ impl Configured {
         [named, permissions].into_iter().flatten().min().unwrap_or(default)
     }
 
-    /// Whether a permission profile of the person's own is in force, which is no sandbox by name.
+    /// Whether a custom permission profile of the user is in force, which no sandbox name can express.
     pub(crate) fn has_own_permissions(&self) -> bool {
         let profile =
             self.tables(false).find_map(|table| table.get("default_permissions")?.as_str());
         profile.is_some_and(|profile| !profile.starts_with(':'))
     }
 
-    /// The model that Codex asks if nothing else is said, if anything says which.
+    /// The configured default model, if there is one.
     pub(crate) fn model(&self) -> Option<&str> {
         self.tables(true).find_map(|table| table.get("model")?.as_str())
     }
 
-    /// Whether there are rules by which Codex would run commands outside of the sandbox.
+    /// Whether there are rules files, which can make Codex run commands outside the sandbox.
     pub(crate) fn has_rules(&self, home: &Path, dir: &Path) -> bool {
         let around = dir.ancestors().map(|dir| dir.join(".codex/rules"));
         around.chain([home.join("rules")]).any(|rules| rules.is_dir())
     }
 
-    /// The names of the MCP servers that Codex would start, but for those of plugins.
+    /// The names of the configured MCP servers, except those of plugins.
     pub(crate) fn mcp_servers(&self) -> Vec<String> {
         let tables = self.tables(false);
         let servers = tables.filter_map(|table| table.get("mcp_servers")?.as_table());
@@ -156,7 +154,7 @@ impl Configured {
         names
     }
 
-    /// The names of those among them that are programs and would start in the directory of the turn.
+    /// The names of the configured MCP servers that are programs and would start in the turn's directory.
     pub(crate) fn mcp_servers_there(&self) -> Vec<String> {
         let has = |name: &str, key: &str| {
             let mut servers =
@@ -168,16 +166,16 @@ impl Configured {
         names
     }
 
-    /// The settings of the profile that is asked for.
+    /// The settings of the requested profile.
     pub(crate) fn profile(&self) -> impl Iterator<Item = &Table> {
         self.layered.iter().chain(&self.legacy)
     }
 
-    /// The settings of the project, if the person trusts it, that can do no harm whoever wrote them,
-    /// and the names of the others. Those that the profile sets are not among them.
+    /// The harmless settings of the project, if the user trusts it, and the names of its other settings.
+    /// Settings that the profile overrides are left out.
     pub(crate) fn project_settings(&self) -> (Vec<Setting>, Vec<String>) {
         let (mut harmless, mut others) = (Table::new(), Vec::new());
-        // The farthest first, so that the nearest wins.
+        // Outermost folder first, so that the nearest wins.
         for (key, value) in self.project.iter().rev().flatten() {
             let short = value.as_str().is_none_or(|text| text.len() <= MAX_SETTING);
             let plain = short && !value.is_table() && !value.is_array();
@@ -191,7 +189,7 @@ impl Configured {
         (harmless.into_iter().collect(), others)
     }
 
-    /// What commands get of the environment.
+    /// Which environment variables commands receive.
     pub(crate) fn environment_policy(&self) -> EnvironmentPolicy {
         let of =
             |table: &Table, key: &str| table.get("shell_environment_policy")?.get(key).cloned();
@@ -207,7 +205,7 @@ impl Configured {
         }
     }
 
-    /// Folders that the person lets all commands write in (`writable_roots`).
+    /// Folders that the user makes writable for all commands (`writable_roots`).
     pub(crate) fn writable_roots(&self) -> Vec<PathBuf> {
         let roots = self.tables(false).find_map(|table| {
             table.get("sandbox_workspace_write")?.get("writable_roots")?.as_array()
@@ -216,21 +214,21 @@ impl Configured {
         roots.filter_map(Value::as_str).map(PathBuf::from).collect()
     }
 
-    /// Whether a setting, by its dotted key, is true.
+    /// Whether the setting with this dotted key is true.
     pub(crate) fn is_set(&self, key: &str) -> bool {
         let (table, key) = key.split_once('.').unwrap_or((key, ""));
         let value = self.tables(false).find_map(|tables| tables.get(table)?.get(key)?.as_bool());
         value == Some(true)
     }
 
-    /// What the machine's administrator requires.
+    /// The requirements set by the machine's administrator.
     pub(crate) fn requirements(&self) -> Requirements {
         self.requirements
     }
 }
 
-/// The root of the project that `dir` is in, as Codex finds it: the nearest folder with one of the
-/// `project_root_markers`, itself where there is none.
+/// The project root of `dir` as determined by Codex: the nearest ancestor that contains one of the
+/// `project_root_markers`, or `dir` itself if there is none.
 fn project_root<'a>(configs: &[&Table], dir: &'a Path) -> &'a Path {
     let markers = configs.iter().find_map(|config| config.get("project_root_markers")?.as_array());
     let markers: Vec<&str> = markers
@@ -239,9 +237,8 @@ fn project_root<'a>(configs: &[&Table], dir: &'a Path) -> &'a Path {
     dir.ancestors().find(is_root).unwrap_or(dir)
 }
 
-/// Whether the person trusts the directory, as Codex finds that out: by the directory itself, by its
-/// project's root, and for a linked worktree by the main repository. What lies above does not count.
-/// The first of which anything was said decides.
+/// Whether the user trusts the directory as determined by Codex: by the first entry for the directory itself,
+/// its project root or, in a linked worktree, the main repository. Other ancestors do not count.
 fn is_trusted(configs: &[&Table], dir: &Path, root: &Path) -> bool {
     let main = main_repository(dir);
     let level = |dir: &Path| {
@@ -253,7 +250,7 @@ fn is_trusted(configs: &[&Table], dir: &Path, root: &Path) -> bool {
     level == Some("trusted")
 }
 
-/// The main repository of a linked worktree, whose `.git` is a file that says where it belongs.
+/// The main repository of a linked worktree, whose `.git` is a file that names the repository.
 fn main_repository(dir: &Path) -> Option<PathBuf> {
     let link = dir.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists())?;
     let text = read_text(&link, MAX_CONFIG_BYTES).ok()?;

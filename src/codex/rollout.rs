@@ -1,12 +1,11 @@
-//! Codex's own record of a session, the "rollout" file, read tolerantly and never written but in one
-//! place ([`super::resume_list`]).
+//! Reads Codex's own record of a session, the "rollout" file. Reading is tolerant; only
+//! [`super::resume_list`] ever writes to a record.
 //!
-//! The file is `sessions/YYYY/MM/DD/rollout-<local time>-<session id>.jsonl` under Codex's home, one
-//! JSON object a line. What is read here holds from Codex 0.77 to 0.171: a `turn_context` for each
-//! turn with `cwd` and `sandbox_policy.type`, `token_count` events with the session's total,
-//! `task_started` at the head of a turn (from 0.100 on), and the user's message, whose place in the
-//! turn differs between versions. The file is read from its end, so that the cost does not grow with
-//! the session.
+//! The file is `sessions/YYYY/MM/DD/rollout-<local time>-<session id>.jsonl` in Codex's home, with one JSON
+//! object per line. The format read here is that of Codex 0.77 to 0.171: each turn has a `turn_context` with
+//! `cwd` and `sandbox_policy.type`, `token_count` events with the session's total, from 0.100 on a
+//! `task_started` at its start, and the user's message, whose position in the turn differs between versions.
+//! The file is read from its end, so that the cost does not grow with the session.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,21 +20,21 @@ use crate::model::usage::Usage;
 use crate::system::bounded::open_file;
 use crate::system::reverse_lines::ReverseLines;
 
-/// What the record says of a session.
+/// The state of a session according to its record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// The directory of its last turn that was not a one-off; of its last turn if all were.
+    /// The directory of the last turn that was not a one-off, or of the last turn if all were.
     pub(crate) working_dir: Option<PathBuf>,
-    /// The sandbox of its last turn that was not a one-off.
+    /// The sandbox of the last turn that was not a one-off.
     pub(crate) sandbox: Option<Sandbox>,
-    /// Whether directory and sandbox are all there is to know: there may be no sandbox because no
-    /// turn has set one, or because what is written there cannot be read.
+    /// Whether directory and sandbox are complete. If so, a missing sandbox means that no turn has set one;
+    /// else it may be recorded in an unknown form.
     pub(crate) settled: bool,
     /// Tokens of the whole session.
     pub(crate) usage: Option<Usage>,
 }
 
-/// Finds the record of `session`, looking at the newest days first.
+/// Finds the record of `session`. Searches the newest days first.
 pub(crate) fn find(codex_home: &Path, session: SessionId) -> Option<PathBuf> {
     let ending = format!("-{session}.jsonl");
     newest_first(&codex_home.join("sessions"))
@@ -53,8 +52,8 @@ fn newest_first(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     entries.into_iter()
 }
 
-/// Reads the record at `path`. `is_one_off` tells from a user's message whether its turn leaves the
-/// session's directory and sandbox as they were.
+/// Reads the record at `path`. `is_one_off` says, given the user's message, whether its turn leaves the
+/// session's directory and sandbox unchanged.
 pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Record> {
     let mut lines = ReverseLines::new(open_file(path)?)?;
     let mut fold = Fold::default();
@@ -69,37 +68,36 @@ pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Reco
     Ok(fold.finish())
 }
 
-/// What was in force in the last turn of the record at `path`, if that is not among its first `before`
-/// bytes.
+/// The settings in force in the last turn of the record at `path`. Ignores the first `before` bytes.
 pub(crate) fn effective(path: &Path, before: u64) -> io::Result<Option<Effective>> {
     last(path, before, b"\"turn_context\"", |line| {
         (line["type"] == "turn_context").then(|| Effective::read(&line["payload"]))
     })
 }
 
-/// How full a session's context was when the model last answered.
+/// How full a session's context window was after the model's last answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ContextFill {
-    /// Tokens in the context.
+    /// Number of tokens in the context.
     pub(crate) used: u64,
-    /// How many the model takes.
+    /// Size of the model's context window, in tokens.
     pub(crate) window: u64,
 }
 
 impl ContextFill {
-    /// In percent.
+    /// The fill level in percent.
     pub(crate) fn percent(self) -> u64 {
         self.used.saturating_mul(100) / self.window
     }
 }
 
-/// Reads from the record at `path` how full the context is, if it says so.
+/// Reads from the record at `path` how full the context is, if that is recorded.
 pub(crate) fn context_fill(path: &Path) -> io::Result<Option<ContextFill>> {
     last(path, 0, b"\"token_count\"", fill_in)
 }
 
-/// The last line of the record at `path`, after its first `before` bytes, of which `read` makes
-/// something. All such lines have `mark` in them.
+/// The value of the last line of the record at `path`, after its first `before` bytes, for which `read`
+/// returns one. Lines that do not contain `mark` are skipped.
 fn last<T>(
     path: &Path,
     before: u64,
@@ -108,7 +106,7 @@ fn last<T>(
 ) -> io::Result<Option<T>> {
     let mut lines = ReverseLines::after(open_file(path)?, before)?;
     while let Some(line) = lines.next_line()? {
-        // Most lines are long and are something else, and are not worth being read as JSON.
+        // Most lines are long, irrelevant and not worth parsing as JSON.
         if memchr::memmem::find(line, mark).is_none() {
             continue;
         }
@@ -133,15 +131,14 @@ fn fill_in(line: &Value) -> Option<ContextFill> {
     Some(ContextFill { used, window })
 }
 
-/// A line that matters here.
+/// A relevant line.
 #[derive(Debug)]
 enum Line {
     TurnContext(Context),
     Total(Usage),
-    /// The user's message as an event of its own (up to 0.120), which stands before the turn's context
-    /// up to 0.100.
+    /// The user's message as a separate event (up to 0.120), which precedes the turn's context up to 0.100.
     MessageFirst(String),
-    /// The user's message as an item (from 0.153 on), which stands after the turn's context.
+    /// The user's message as an item (from 0.153 on), which follows the turn's context.
     Message(String),
     TurnHead,
 }
@@ -159,7 +156,7 @@ impl Line {
             #[serde(borrow, rename = "type")]
             kind: &'a str,
         }
-        // Most of a record is of no interest, and its kind stands at its head.
+        // Most lines are irrelevant, and their type is at the start.
         match serde_json::from_slice::<Kind<'_>>(line).ok()?.kind {
             "turn_context" | "session_meta" | "event_msg" => {}
             _ => return None,
@@ -188,15 +185,15 @@ impl Line {
     }
 }
 
-/// Folds the lines of a record, the last one first.
+/// Folds the lines of a record, last to first.
 #[derive(Default)]
 struct Fold {
     record: Record,
-    /// Whether the turn that they are taken from is found.
+    /// Whether the turn that determines directory and sandbox has been found.
     settled: bool,
-    /// Whether its sandbox cannot be read.
+    /// Whether the sandbox of that turn cannot be read.
     unreadable: bool,
-    /// What is known of the turn being read.
+    /// The context of the turn being read.
     context: Option<Context>,
     one_off: bool,
 }
@@ -251,7 +248,7 @@ mod tests {
     const OLD_ORDER: [&str; 4] = ["user", "context", "count", ""];
     const NEW_ORDER: [&str; 4] = ["head", "context", "user", "count"];
 
-    /// A turn as Codex records it, with the lines in the given order.
+    /// The record of one turn, with the lines in the given order.
     fn turn(order: [&str; 4], prompt: &str, cwd: &str, sandbox: &str, total: u64) -> String {
         let newer = order == NEW_ORDER;
         order

@@ -1,4 +1,4 @@
-//! A session as a list shows it: the fold of its record, line by line, so that it can go on when the
+//! Folds a record, line by line, into what a list shows of the session. The fold can be continued when the
 //! record has grown. Pure.
 
 use std::path::PathBuf;
@@ -14,30 +14,30 @@ use crate::model::text::head;
 use crate::model::time::Time;
 use crate::model::usage::Usage;
 
-/// How much of the first prompt is kept, in characters. In this is searched.
+/// Maximum length of the stored start of the first prompt, in characters. Searches cover only this part.
 pub(crate) const PROMPT_CHARS: usize = 1_000;
 
-/// How long a word in a record may be that is kept, in characters.
+/// Maximum length of other stored strings, in characters.
 const WORD_CHARS: usize = 200;
 
-/// What a record says so far.
+/// The summary of a record so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Summary {
-    /// Without one it is no record that can be read.
+    /// `None` if the file is not a readable record.
     pub(crate) id: Option<SessionId>,
     pub(crate) created: Time,
     pub(crate) updated: Time,
-    /// Who began it, in Codex's words: `exec`, `cli`, `vscode`, … , `subagent`.
+    /// What started the session, as named by Codex: `exec`, `cli`, `vscode`, …, `subagent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
-    /// The session that it goes on from. From 0.153 on what was said there is not repeated here.
+    /// The session that this one is a copy of. From 0.153 on, the copy does not repeat its contents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) forked_from: Option<SessionId>,
-    /// The tool of this program that began it.
+    /// The tool of this program that started the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tool: Option<String>,
-    /// The beginning of the first prompt, without this program's header.
+    /// The start of the first prompt, without this program's header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prompt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,27 +45,28 @@ pub(crate) struct Summary {
     pub(crate) turns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) usage: Option<Usage>,
-    /// Where it began.
+    /// The directory in which the session started.
     #[serde(skip_serializing_if = "Option::is_none")]
     started_in: Option<PathBuf>,
-    /// Where its last turn was that was not a one-off.
+    /// The directory of its last turn that was not a one-off.
     #[serde(skip_serializing_if = "Option::is_none")]
     works_in: Option<PathBuf>,
     #[serde(skip_serializing_if = "Turn::is_unknown")]
     turn: Turn,
 }
 
-/// What is known of the turn being read.
+/// The state of the turn being read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Turn {
-    /// Whether turns have heads here (from 0.100 on).
+    /// Whether the record marks the start of turns (from 0.100 on).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     headed: bool,
-    /// Where it is, until its message is known: up to 0.100 that comes first, later it does not.
+    /// The turn's directory, until its message has been read. Up to 0.100 the message comes first, later it
+    /// does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<PathBuf>,
-    /// Whether it leaves the session's directory as it was, once its message is known.
+    /// Whether the turn leaves the session's directory unchanged. `None` until its message has been read.
     #[serde(skip_serializing_if = "Option::is_none")]
     one_off: Option<bool>,
 }
@@ -81,7 +82,7 @@ struct MetaLine {
     payload: Meta,
 }
 
-/// The first line, without the instructions that make it long.
+/// The relevant part of the first line, without the long instructions.
 #[derive(Deserialize)]
 struct Meta {
     id: Option<SessionId>,
@@ -94,28 +95,28 @@ struct Meta {
 }
 
 impl Summary {
-    /// Where the session works: as it does for whoever goes on in it.
+    /// The directory that a resumed turn works in by default.
     pub(crate) fn cwd(&self) -> Option<&PathBuf> {
         self.works_in.as_ref().or(self.started_in.as_ref())
     }
 
-    /// Some of the directories in which it was.
+    /// Some of the directories that the session has worked in.
     pub(crate) fn dirs(&self) -> impl Iterator<Item = &PathBuf> {
         self.works_in.iter().chain(&self.started_in)
     }
 
-    /// Whether another session made it for work of its own.
+    /// Whether another session created it, for example for a sub-agent.
     pub(crate) fn is_inner(&self) -> bool {
         matches!(self.source.as_deref(), Some("subagent" | "internal"))
     }
 
-    /// Takes in the next line.
+    /// Adds the next line.
     pub(super) fn take(&mut self, line: &RawLine<'_>) {
         if let Some(time) = time(line) {
             self.updated = time;
         }
         match Kind::of(line) {
-            // A fork up to 0.120 repeats the record of the session that it comes from.
+            // Up to 0.120 a copy repeats the record of its original, including this line.
             Kind::Meta if self.id.is_none() => self.take_meta(line),
             Kind::TurnHead => {
                 self.turn = Turn { headed: true, ..Turn::default() };
@@ -138,8 +139,8 @@ impl Summary {
         self.created = payload.timestamp.as_deref().and_then(Time::parse).unwrap_or(self.updated);
         self.started_in = payload.cwd;
         self.source = match (source(&payload.source), payload.originator.as_deref()) {
-            // Changed for Codex's own list (see [`crate::codex::resume_list`]). What is remembered of it may
-            // have been read before that.
+            // This program changed the source for Codex's own list, see [`crate::codex::resume_list`]. A
+            // cached summary may be from before that.
             (Some(word), Some("codex_exec")) if word == "cli" => Some("exec".into()),
             (source, _) => source,
         };
@@ -170,7 +171,7 @@ impl Summary {
         }
     }
 
-    /// Once message and directory of a turn are known.
+    /// Applies the directory of a turn once its message is known too.
     fn settle(&mut self) {
         if let Some(one_off) = self.turn.one_off
             && let Some(context) = self.turn.context.take()
@@ -181,7 +182,7 @@ impl Summary {
     }
 }
 
-/// A word for who began a session: some are told by an object, such as `{"subagent": …}`.
+/// The name of what started a session. Some sources are an object, such as `{"subagent": …}`.
 fn source(value: &Value) -> Option<String> {
     let word = match value {
         Value::String(word) => word,
@@ -204,7 +205,7 @@ mod tests {
                 json!({"timestamp": "2026-01-01T00:00:00Z", "type": kind, "payload": payload});
             let bytes = line.to_string().into_bytes();
             summary.take(&RawLine { start: 0, end: 0, bytes: &bytes, is_whole: true });
-            // As if it was remembered after each line.
+            // As if the summary were cached after each line.
             let kept = serde_json::to_vec(&summary).expect("it can be written");
             assert_eq!(serde_json::from_slice::<Summary>(&kept).expect("and read"), summary);
         }
