@@ -1,6 +1,7 @@
 //! The options that a call can set besides its prompt. The types cannot hold an invalid value; they can be
 //! stored, as jobs do, and are validated again when deserialized.
 
+mod bounds;
 mod choices;
 mod config_override;
 mod output_schema;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use bounds::{MAX_OPTION_BYTES, MAX_OPTION_ENTRIES, MAX_OPTIONS_BYTES};
 pub use choices::{ApprovalPolicy, WebSearch};
 pub use config_override::Override;
 pub use output_schema::OutputSchema;
@@ -21,16 +23,6 @@ use super::outcome::FailureKind;
 use super::text::excerpt;
 use super::value::{InvalidValue, name, string_conversions};
 use super::working_dir::WorkingDir;
-
-/// Maximum number of directories, images, overrides or arguments.
-pub const MAX_OPTION_ENTRIES: usize = 50;
-
-/// Maximum size of one override, argument or JSON Schema, in bytes as passed to Codex.
-pub const MAX_OPTION_BYTES: usize = 64 << 10;
-
-/// Maximum total size of all overrides, and of all arguments, in bytes. The operating system limits the
-/// command line and environment combined: Linux usually to 2 MiB, macOS to 1 MiB.
-pub const MAX_OPTIONS_BYTES: usize = 256 << 10;
 
 /// The options of a turn. Anything left unset is taken from Codex's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

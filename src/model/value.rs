@@ -20,14 +20,15 @@ pub(crate) fn name(text: &str, also: &str) -> Option<String> {
     (starts_well && fits).then(|| text.to_owned())
 }
 
-/// Implements the conversions that serde needs to store a type as a checked string.
+/// Implements the conversions that serde needs to store a type as a checked string. `InvalidValue` must be in
+/// scope.
 macro_rules! string_conversions {
     ($($type:ident: $parse:expr, $show:expr;)*) => {$(
         impl TryFrom<String> for $type {
-            type Error = $crate::model::value::InvalidValue;
+            type Error = InvalidValue;
 
-            fn try_from(text: String) -> Result<Self, $crate::model::value::InvalidValue> {
-                let parse: fn(&str) -> Result<$type, $crate::model::value::InvalidValue> = $parse;
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
+                let parse: fn(&str) -> Result<$type, InvalidValue> = $parse;
                 parse(&text)
             }
         }

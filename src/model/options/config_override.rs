@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::MAX_OPTION_BYTES;
+use super::bounds::MAX_OPTION_BYTES;
 use crate::model::command_line::{check_setting, is_plain_value};
 use crate::model::text::excerpt;
 use crate::model::value::InvalidValue;

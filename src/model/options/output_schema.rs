@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{MAX_OPTION_BYTES, strict_schema};
+use super::bounds::MAX_OPTION_BYTES;
+use super::strict_schema;
 use crate::model::value::InvalidValue;
 
 /// A strict JSON Schema for the final message, at most [`MAX_OPTION_BYTES`] bytes as JSON.
