@@ -146,11 +146,11 @@ impl Fold {
     /// Merges each call with its item. The item's output may lack parts that the call's output has.
     fn merge_calls(&mut self) {
         let of_calls = self.entries.iter().filter(|(source, _)| *source == Source::Call);
-        let refused: HashMap<String, bool> =
+        let denied: HashMap<String, bool> =
             of_calls.map(|(_, action)| (action.id.clone(), action.is_denied)).collect();
         let mut items = HashSet::new();
         for (_, item) in self.entries.iter_mut().filter(|(source, _)| *source == Source::Item) {
-            item.is_denied |= refused.get(&item.id).copied().unwrap_or_default();
+            item.is_denied |= denied.get(&item.id).copied().unwrap_or_default();
             items.insert(item.id.clone());
         }
         self.entries
