@@ -36,16 +36,7 @@ const MAX_REFUSALS: usize = 4 << 20;
 
 /// Connects to the client on standard input and output.
 pub(crate) fn stdio() -> Connection<LineTransport> {
-    let closed = hung_up();
-    let refusals = watch::Sender::new(0);
-    let output = Output { closed: closed.clone(), refusals: refusals.subscribe() };
-    let transport = LineTransport {
-        lines: lines::read(io::stdin()),
-        decoded: VecDeque::new(),
-        writer: Writer::start(io::stdout()),
-        refusals,
-        closed,
-    };
+    let (transport, output) = LineTransport::start(io::stdin(), io::stdout(), hung_up());
     Connection::new(transport, output)
 }
 
@@ -61,6 +52,20 @@ pub(crate) struct LineTransport {
 }
 
 impl LineTransport {
+    /// Reads `input` and writes `output`, each in a thread of its own. `closed` is cancelled when nobody
+    /// can read `output`.
+    fn start(
+        input: impl io::Read + Send + 'static,
+        output: impl io::Write + Send + 'static,
+        closed: CancellationToken,
+    ) -> (Self, Output) {
+        let refusals = watch::Sender::new(0);
+        let report = Output { closed: closed.clone(), refusals: refusals.subscribe() };
+        let lines = lines::read(input);
+        let writer = Writer::start(output);
+        (Self { lines, decoded: VecDeque::new(), writer, refusals, closed }, report)
+    }
+
     fn decode(&mut self, line: Line) {
         let decoded = match line {
             Line::Whole(line) => message::decode(&line),
@@ -145,4 +150,63 @@ fn to_line(message: &impl Serialize) -> Option<Vec<u8>> {
 /// The id of a message exactly as the client wrote it, even if no request can have such an id.
 fn id_from(value: &serde_json::Value) -> Option<serde_json::Value> {
     (value.is_string() || value.is_number()).then(|| value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// An output that writes when the test lets it.
+    struct Gated {
+        gate: Receiver<()>,
+        written: Sender<Vec<u8>>,
+    }
+
+    impl io::Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.gate.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.written.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_refusal_is_written_before_the_transport_closes() {
+        let (open, gate) = channel();
+        let (written, output) = channel();
+        let input = io::Cursor::new(r#"{"id":7,"method":"#);
+        let closed = CancellationToken::new();
+        let (mut transport, report) =
+            LineTransport::start(input, Gated { gate, written }, closed.clone());
+        assert!(transport.receive().await.is_none(), "the line holds no message");
+        assert!(*report.refusals.borrow() > 0);
+        tokio::select! {
+            biased;
+            _ = transport.close() => panic!("nothing is written yet"),
+            () = tokio::task::yield_now() => {}
+        }
+        open.send(()).expect("the writer waits for it");
+        transport.close().await.expect("the output works");
+        let line = output.recv().expect("it was written");
+        let answer: serde_json::Value = serde_json::from_slice(&line).expect("it is a message");
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&7.into(), &(-32_700).into()));
+        assert!(!closed.is_cancelled());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_refusal_that_cannot_be_written_shows_that_nobody_reads() {
+        let (_, gate) = channel();
+        let (written, _) = channel();
+        let input = io::Cursor::new(r#"{"id":7,"method":"#);
+        let closed = CancellationToken::new();
+        let (mut transport, _) =
+            LineTransport::start(input, Gated { gate, written }, closed.clone());
+        assert!(transport.receive().await.is_none(), "the line holds no message");
+        closed.cancelled().await;
+    }
 }
