@@ -6,18 +6,18 @@ use crate::system::signals::Signals;
 
 /// Exits the process this long after a signal, whatever blocks its runtime. A disk that never answers can
 /// block everything else.
-pub(super) fn leave_at_last(after: Duration) {
+pub(super) fn exit_after_signal(within: Duration) {
     let wait = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let signal = Signals::listen()?.next().await;
-            tokio::time::sleep(after).await;
+            tokio::time::sleep(within).await;
             std::process::exit(i32::from(signal.exit_status))
         })
     };
     let started = std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let waited: std::io::Result<()> = wait();
-        if let Err(error) = waited {
+        let result: std::io::Result<()> = wait();
+        if let Err(error) = result {
             tracing::warn!(%error, "signals are not received in a thread of their own");
         }
     });

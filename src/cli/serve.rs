@@ -1,19 +1,23 @@
 //! Serves MCP on standard input and output.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::runtime::{leave_at_last, listening};
+use super::runtime::{exit_after_signal, listening};
 use crate::model::settings::Settings;
 use crate::server::{Server, life};
 use crate::system::signals::Signals;
 use crate::transport::stdio;
 use crate::turn::Codex;
 
+/// How long after a signal the process exits even if something blocks the service.
+const EXIT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Serves the client until it is gone or a signal comes. Returns the exit status.
 pub(super) fn run(settings: Settings) -> u8 {
-    leave_at_last(life::AT_LAST);
+    exit_after_signal(EXIT_WITHIN);
     listening(|signals| serve(settings, signals))
 }
 

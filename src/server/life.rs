@@ -20,9 +20,6 @@ use crate::turn::Codex;
 /// 400 ms after the first signal.
 const LEAVE_WITHIN: Duration = Duration::from_millis(300);
 
-/// When the process ends after a signal even if the service could not react to it.
-pub(crate) const AT_LAST: Duration = Duration::from_secs(2);
-
 /// How long Codex may take to stop when nothing else ends the server: longer than its ladder of signals.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
