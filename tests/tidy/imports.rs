@@ -14,7 +14,7 @@ pub struct Source {
     pub imports: Vec<String>,
 }
 
-/// All of a folder, but for what is for tests alone.
+/// All sources of a folder, except those that only tests use.
 pub fn sources(folder: &Path) -> Vec<Source> {
     let mut all = Vec::new();
     let mut folders = vec![folder.to_owned()];

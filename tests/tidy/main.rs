@@ -1,8 +1,10 @@
-//! What the pages say of the source, held against the source: imports go down only and never in a circle, by
-//! the layers in ARCHITECTURE.md; and each defence in SECURITY.md has a test.
+//! Checks the documentation against the source: imports go down only and never in a circle, by the layers in
+//! ARCHITECTURE.md; the files, entry points and dependencies that the pages name exist; and each defence in
+//! SECURITY.md has a test.
 
 mod imports;
 mod layers;
+mod pages;
 mod security;
 
 use std::collections::BTreeMap;
@@ -16,14 +18,16 @@ fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+fn read(name: &str) -> String {
+    fs::read_to_string(checkout().join(name)).expect("it is in the checkout")
+}
+
 fn layers() -> Layers {
-    let page =
-        fs::read_to_string(checkout().join("ARCHITECTURE.md")).expect("it is in the checkout");
-    Layers::read(&page)
+    Layers::read(&read("ARCHITECTURE.md"))
 }
 
 #[test]
-fn each_room_has_its_place_in_the_map_and_the_map_has_no_other() {
+fn the_map_has_exactly_the_rooms_of_the_source() {
     let mut in_map = layers().rooms();
     let mut in_source: Vec<String> =
         sources(&checkout().join("src")).into_iter().map(|source| source.room()).collect();
@@ -57,7 +61,7 @@ fn no_imports_go_in_a_circle() {
         .iter()
         .map(|source| {
             let to = source.imports.iter().filter_map(|import| module_of(import, &modules));
-            // A module and those within it are one: it is their door.
+            // A module and those within it count as one.
             let apart =
                 to.filter(|to| !is_within(to, &source.module) && !is_within(&source.module, to));
             (source.module.as_str(), apart.collect())
@@ -68,7 +72,7 @@ fn no_imports_go_in_a_circle() {
     }
 }
 
-/// The module of what is imported: the longest beginning of its path that is one.
+/// The module of an import: the longest prefix of its path that is a module.
 fn module_of<'a>(import: &str, modules: &[&'a str]) -> Option<&'a str> {
     let fits = modules.iter().filter(|module| import == **module || is_within(import, module));
     fits.max_by_key(|module| module.len()).copied()
@@ -104,7 +108,7 @@ fn walk<'a>(
 }
 
 #[test]
-fn what_goes_wrong_is_found() {
+fn imports_and_circles_are_found() {
     let page = "## Layers\n\n| layer | rooms |\n|---|---|\n| top | `a`, `b` |\n| ground | `c` |\n\n## Next\n| `d` |";
     let layers = Layers::read(page);
     assert_eq!(layers.rooms(), ["a", "b", "c"]);
@@ -127,10 +131,36 @@ fn what_goes_wrong_is_found() {
 
 #[test]
 fn each_defence_has_a_test() {
-    let page = fs::read_to_string(checkout().join("SECURITY.md")).expect("it is in the checkout");
+    let page = read("SECURITY.md");
     let untested = security::untested(&page, &checkout().join("tests/integration"));
     assert!(untested.is_empty(), "{}", untested.join("\n"));
     let renamed = page.replace("real/swap.rs", "real/gone.rs");
     let tests = checkout().join("tests/integration");
     assert!(!security::untested(&renamed, &tests).is_empty(), "a missing test goes unnoticed");
+}
+
+#[test]
+fn the_files_that_the_pages_name_exist() {
+    for name in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let missing = pages::missing_paths(&read(name), checkout());
+        assert!(missing.is_empty(), "{name} names {}", missing.join(", "));
+    }
+    let page = "| `src/job/`: `store.rs`, `gone.rs` | `events.jsonl`\n`src/gone.rs` `other.rs`";
+    assert_eq!(pages::missing_paths(page, checkout()), ["gone.rs", "src/gone.rs", "other.rs"]);
+}
+
+#[test]
+fn the_entry_points_of_the_map_exist() {
+    let missing = pages::missing_entry_points(&read("ARCHITECTURE.md"), checkout());
+    assert!(missing.is_empty(), "{}", missing.join(", "));
+    let page = "```text\n  cli ──┐   it starts: cli::run\n   │   there: turn::Codex::gone\n```\n";
+    assert_eq!(pages::missing_entry_points(page, checkout()), ["turn::Codex::gone"]);
+}
+
+#[test]
+fn each_direct_dependency_has_a_row_and_no_other_crate_has_one() {
+    let (manifest, page) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+    assert_eq!(pages::dependencies_of_page(&page), pages::dependencies(&manifest));
+    let more = manifest.replace("[dependencies]", "[dependencies]\nunexplained = \"1\"");
+    assert_ne!(pages::dependencies_of_page(&page), pages::dependencies(&more));
 }
