@@ -1,18 +1,18 @@
 //! Runs turns of OpenAI's Codex CLI in sessions that are never lost, as an MCP server or from Rust.
 //!
 //! Each turn is one `codex exec` of the user's own Codex. Its session is a real one, in Codex's own
-//! store: any later turn can resume it, from this process or another, and a person can take it over
+//! store: any later turn can resume it, from this process or another, and a user can take it over
 //! with `codex resume <session id>`. The program `codex-persistent-mcp` offers this as tools over
 //! MCP; [`Codex`] offers it to Rust. The program is the default feature `program`. A crate that needs only the
-//! library leaves it out with `default-features = false`, and clap, rmcp and the log with it.
+//! library leaves it out with `default-features = false`, and with it clap, rmcp and the log.
 //!
 //! ```no_run
 #![doc = include_str!("../examples/ask.rs")]
 //! ```
 
 #![warn(missing_docs)]
-// Much of the lower layers serves the program alone. Gating each of these functions would cost more than it
-// tells: what is not used is not compiled into the user's binary either.
+// Much of the lower layers serves only the program. Gating each of these functions would gain nothing: unused
+// code is not compiled into the user's binary anyway.
 #![cfg_attr(
     not(feature = "program"),
     expect(dead_code, unused_imports, reason = "only the program uses it")

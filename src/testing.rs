@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// A folder for files of tests: beside the programs that were built, since the system's folder for
-/// temporary files may be missing, full or somebody else's.
+/// temporary files may be missing, full or another user's.
 pub(crate) fn scratch() -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
     // It is target/PROFILE/deps/PROGRAM.

@@ -227,7 +227,7 @@ impl Turn {
             let message = "the turn's task broke off; the log says where".into();
             Err(Failure::of(FailureKind::Internal { message }, None))
         });
-        // Codex may not be gone yet, and must leave by itself.
+        // Codex may still run, and must exit by itself.
         drop(cancel.disarm());
         outcome
     }

@@ -33,7 +33,7 @@ pub(super) enum By {
     Variable(&'static str),
 }
 
-/// Which settings stand on the command line. There they are meant for what the command does.
+/// Which settings are on the command line, where they apply to the command itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OnCommandLine {
     pub(super) cwd: bool,

@@ -215,7 +215,7 @@ fn show(state: &State, json: bool) -> Result<()> {
     ];
     for (name, value) in fields {
         let Some(value) = value else { continue };
-        // The status has its colour already, and is this program's own word.
+        // The status has its colour already, and is a fixed text of this program.
         let value = match name {
             "status" => value,
             "error" => sanitize(value, LineBreaks::Keep),

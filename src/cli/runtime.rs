@@ -45,7 +45,7 @@ pub(super) fn listening<F: Future<Output = u8>>(work: impl FnOnce(Signals) -> F)
             }
         }
     });
-    // Does not wait for its threads: one blocks in a read of standard input for ever.
+    // Does not wait for its threads: one blocks in a read of standard input forever.
     runtime.shutdown_background();
     status
 }

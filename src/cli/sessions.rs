@@ -94,7 +94,7 @@ enum Action {
     },
 }
 
-/// Runs the command, and returns the exit status. `cwd_is_given`: `--cwd` stands on the command line, and
+/// Runs the command, and returns the exit status. `cwd_is_given`: `--cwd` is on the command line, and
 /// limits the list.
 pub(super) fn run(arguments: Arguments, settings: &Settings, cwd_is_given: bool) -> u8 {
     let store = Store::new(settings.state_dir.as_deref());

@@ -1,6 +1,6 @@
 //! Runs a turn as one process of `codex exec --json`: prompt in, events out, exit at the end.
 //!
-//! Whoever owns an [`Exec`] owns the process. All output is read throughout, also while Codex is being
+//! The owner of an [`Exec`] owns the process. All output is read throughout, also while Codex is being
 //! stopped, so that nothing it still says is lost and it never waits for a reader.
 
 mod state;

@@ -50,7 +50,7 @@ impl Scratch {
                 remove_abandoned(&all);
                 folder
             }
-            // Anything else in the system's folder may belong to somebody else.
+            // Anything else in the system's folder may belong to another user.
             None => private_folder(temporary, concat!(env!("CARGO_PKG_NAME"), "-"))?,
         };
         let mut scratch = Self { folder: Some(folder), files: Files::default() };

@@ -51,7 +51,7 @@ impl StderrTail {
         Self { tail, reader }
     }
 
-    /// Waits for the end of the stream, which a grandchild may hold open for ever. Cancel-safe.
+    /// Waits for the end of the stream, which a grandchild may hold open forever. Cancel-safe.
     pub(crate) async fn ended(&mut self) {
         if !self.reader.is_finished() {
             drop((&mut self.reader).await);

@@ -44,7 +44,7 @@ impl Bell {
 
     /// Waits until the bell rings or the next check is due. Cancel-safe.
     pub(super) async fn rung(&self) {
-        let look = if self.works { POLL_EVERY } else { POLL_WITHOUT_BELL_EVERY };
-        let _whichever = tokio::time::timeout(look, self.rung.notified()).await;
+        let interval = if self.works { POLL_EVERY } else { POLL_WITHOUT_BELL_EVERY };
+        let _whichever = tokio::time::timeout(interval, self.rung.notified()).await;
     }
 }

@@ -24,7 +24,7 @@ impl Jobs {
                 return Err(storage(store, error));
             }
         }
-        // If it has ended in the meantime, nobody else clears the request.
+        // If it has ended in the meantime, no other process clears the request.
         store.clear_cancel_of_ended(&folder);
         Ok(state)
     }

@@ -177,8 +177,8 @@ impl Folder {
         self.inbox().join(format!("{id}.json"))
     }
 
-    /// Keeps others from putting prompts into the inbox. `None` if somebody else does so for too
-    /// long.
+    /// Keeps others from putting prompts into the inbox. `None` if another process holds this lock
+    /// for too long.
     pub(crate) fn lock_inbox(&self) -> io::Result<Option<FileLock>> {
         let lock = FileLock::lock_within(&self.path.join("inbox.lock"), LOCK_WITHIN);
         LockError::none_if_held(lock)

@@ -29,7 +29,7 @@ const STOP_LADDER: &[(Option<Signal>, Duration)] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessId {
     pub(crate) pid: u32,
-    /// The start time in the system's own format. Empty where the system does not tell.
+    /// The start time in the system's own format. Empty where the system does not report it.
     start: String,
 }
 

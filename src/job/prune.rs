@@ -50,7 +50,7 @@ pub(crate) fn prune(
             continue;
         }
         let Ok(Some(_lock)) = folder.try_lock() else { continue };
-        // Since it was read, somebody may have replied, and that process waits for this lock.
+        // Since it was read, a caller may have replied, and that process waits for this lock.
         if is_over(&folder) && remove(folder.path()).is_ok() {
             pruned.jobs += 1;
             pruned.bytes += bytes;

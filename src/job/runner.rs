@@ -77,7 +77,7 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
     status
 }
 
-/// Removes jobs that need not be kept. Spares this one, which has just ended and is still to be
+/// Removes jobs that need not be kept. Spares this one, which has just ended and is yet to be
 /// read.
 async fn tidy(store: Store, retention: Retention, job: JobId) {
     let pruned = tokio::task::spawn_blocking(move || prune(&store, retention, Some(job))).await;

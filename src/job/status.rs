@@ -70,7 +70,7 @@ impl std::str::FromStr for Status {
 /// Why a job's turn was not completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobError {
-    /// An error code of [`FailureKind::word`](crate::FailureKind::word), or `interrupted`.
+    /// An error code, such as those of [`FailureKind::code`](crate::FailureKind::code).
     pub kind: String,
     /// What happened.
     pub message: String,

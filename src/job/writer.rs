@@ -287,7 +287,7 @@ impl TurnRecorder {
 impl Tap for TurnRecorder {
     fn starting(&mut self, working_dir: &Path) -> io::Result<()> {
         let mut writer = self.writer.lock();
-        // Codex may be started anew in a session that somebody else had open.
+        // Codex may be started again in a session that another process had open.
         if self.turn == 0 {
             self.turn = writer.state.turns + 1;
             self.number.store(self.turn, Ordering::Relaxed);

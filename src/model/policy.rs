@@ -243,7 +243,7 @@ impl Policy {
         Err(not_allowed("model", problem, ALLOWED_MODELS))
     }
 
-    /// Lowers the sandbox that a session or configuration asks for to the allowed maximum. Also returns
+    /// Lowers the sandbox that a session or configuration requests to the allowed maximum. Also returns
     /// whether that changed it.
     pub(crate) fn cap_sandbox(&self, wanted: Sandbox) -> (Sandbox, bool) {
         (wanted.min(self.max_sandbox), wanted > self.max_sandbox)

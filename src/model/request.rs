@@ -104,7 +104,7 @@ impl TurnRequest {
         self
     }
 
-    /// Sets the change under review. Git is asked whether it exists before Codex starts.
+    /// Sets the change under review. Git checks that it exists before Codex starts.
     pub(crate) fn diff(mut self, diff: Option<Diff>) -> Self {
         self.diff = diff;
         self

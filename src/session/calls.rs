@@ -217,7 +217,7 @@ impl Calls {
         let mut own = vec![false; text.len() / SLOT];
         for mine in &mut self.own {
             let there = |slot: &mut (usize, _)| text.get(slot.0 * SLOT..(slot.0 + 1) * SLOT);
-            // Somebody may have edited the table by hand.
+            // The table may have been edited by hand.
             mine.slot.take_if(|slot| there(slot) != Some(&slot.1));
             mine.slot.iter().for_each(|(slot, _)| own[*slot] = true);
         }
@@ -304,8 +304,8 @@ impl Calls {
         starts.len() < before
     }
 
-    /// The changes to write. A call without a slot gets a free one: nobody else has written to the
-    /// table since `text` was read.
+    /// The changes to write. A call without a slot gets a free one: no other server has written to
+    /// the table since `text` was read.
     pub(crate) fn take_changes(
         &mut self,
         text: &[u8],

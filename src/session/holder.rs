@@ -1,4 +1,4 @@
-//! Which process has a session open, as far as the system tells.
+//! Which process has a session open, as far as the system reports it.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(crate) fn is_written(codex_home: &Path, session: SessionId) -> Option<bool> 
 }
 
 /// A phrase about the process that holds Codex's own lock of the session, empty if the system does
-/// not tell. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.171) and
+/// not report it. Codex locks `thread-writer-locks/<session>.lock` in its home (0.153 to 0.171) and
 /// writes nothing into the file.
 #[cfg(target_os = "linux")]
 pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {

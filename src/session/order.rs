@@ -219,7 +219,7 @@ mod tests {
         let calls: Vec<&Entry> = queue.iter().collect();
         let without = writer(3, "/b", &[]).roots;
         assert_eq!(next(&calls), [Start { at: 2, roots: without.clone() }]);
-        // Once nobody else writes there, the calls inside run side by side.
+        // Once no other turn writes there, the calls inside run side by side.
         let beside = [queue[1].clone(), running(Entry { roots: without, ..queue[2].clone() })];
         assert_eq!(starts(&[&beside[..], &queue[3..]].concat()), [2, 4]);
     }

@@ -20,8 +20,8 @@ use crate::model::session_id::SessionId;
 const WITH_BELL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 const WITHOUT_BELL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often a server whose calls all run checks that its entries are still in the table: somebody
-/// may have deleted it.
+/// How often a server whose calls all run checks that its entries are still in the table, which
+/// may have been deleted.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// How many places further back add one step to the delay.

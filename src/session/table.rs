@@ -110,8 +110,8 @@ impl Table {
         self.on_ring = OnRing(Arc::new(on_ring));
     }
 
-    /// Locks the table, after a few immediate retries at most. Reopens it if somebody has deleted
-    /// the folder, so that it is the table that others find.
+    /// Locks the table, after a few immediate retries at most. Reopens it if the folder was
+    /// deleted, so that it is the table that others find.
     pub(crate) fn lock(&mut self) -> Result<Locked<'_>, Unavailable> {
         let folder = self.folder.as_deref().ok_or(Unavailable::NoFolder)?;
         let mut lock = None;

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-/// Rings, if somebody listens.
+/// Rings, if a process listens.
 #[cfg(unix)]
 pub(crate) fn ring(path: &Path) {
     use std::fs::OpenOptions;
@@ -16,7 +16,7 @@ pub(crate) fn ring(path: &Path) {
     let Ok(mut pipe) = OpenOptions::new().write(true).custom_flags(flags).open(path) else {
         return;
     };
-    // Somebody may have put something else in its place, which must not be written to.
+    // Something else may have been put in its place, which must not be written to.
     if pipe.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         let _full = pipe.write(b".");
     }

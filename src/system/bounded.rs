@@ -1,4 +1,4 @@
-//! Reads files that somebody else may have planted: only regular files, without blocking, and only
+//! Reads files that others may have planted: only regular files, without blocking, and only
 //! up to a limit. And waits for a disk that may not answer, for a bounded time.
 
 use std::fs::{File, OpenOptions};

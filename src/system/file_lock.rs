@@ -29,11 +29,11 @@ pub(crate) enum LockError {
 }
 
 impl FileLock {
-    /// Locks the file at `path` unless somebody else holds the lock. Creates the file if needed.
+    /// Locks the file at `path` unless it is locked already. Creates the file if needed.
     ///
     /// # Errors
     ///
-    /// [`LockError::Held`] if somebody else holds the lock, [`LockError::Failed`] if the file cannot be
+    /// [`LockError::Held`] if it is locked already, [`LockError::Failed`] if the file cannot be
     /// opened, is not a regular file, or cannot be locked.
     pub(crate) fn try_lock(path: &Path) -> Result<Self, LockError> {
         Self::try_lock_file(open(path)?)
@@ -63,11 +63,11 @@ impl FileLock {
 }
 
 impl<F: Borrow<File>> FileLock<F> {
-    /// Locks an open file unless somebody else holds the lock.
+    /// Locks an open file unless it is locked already.
     ///
     /// # Errors
     ///
-    /// [`LockError::Held`] if somebody else holds the lock, [`LockError::Failed`] if the system refuses.
+    /// [`LockError::Held`] if it is locked already, [`LockError::Failed`] if the system refuses.
     pub(crate) fn try_lock_file(file: F) -> Result<Self, LockError> {
         acquire(file, || false)
     }
@@ -111,7 +111,7 @@ impl<F: Borrow<File>> Drop for FileLock<F> {
 }
 
 impl LockError {
-    /// Makes a lock that somebody else holds a `None`, for callers that can do without.
+    /// Turns [`LockError::Held`] into `None`, for callers that can do without the lock.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl LockError {
 }
 
 impl From<LockError> for io::Error {
-    /// A lock that somebody else holds becomes [`io::ErrorKind::WouldBlock`].
+    /// [`LockError::Held`] becomes [`io::ErrorKind::WouldBlock`].
     fn from(error: LockError) -> Self {
         match error {
             LockError::Held => Self::from(io::ErrorKind::WouldBlock),

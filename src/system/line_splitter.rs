@@ -43,7 +43,7 @@ impl LineSplitter {
         Self { max, chunk, buffer: Vec::new(), end: 0, start: 0, searched: 0, dropped: 0 }
     }
 
-    /// Room for a chunk behind what was read. Gives back memory that only a long line needed.
+    /// Room for a chunk behind what was read. Frees memory that only a long line needed.
     pub(crate) fn spare(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);

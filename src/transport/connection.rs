@@ -26,7 +26,7 @@ pub(crate) struct Connection<T: Transport<RoleServer>> {
     inbox: Inbox,
     unanswered: Unanswered,
     input_ended: bool,
-    /// Set anew for each message that is received, queued or sent.
+    /// Set again for each message that is received, queued or sent.
     state: watch::Sender<State>,
 }
 
@@ -80,7 +80,7 @@ impl<T: Transport<RoleServer>> Connection<T> {
         Monitor { state: self.state.subscribe(), output: self.output.clone() }
     }
 
-    /// Hands a message to the transport, or lets it wait for those before it.
+    /// Hands a message to the transport, or queues it behind earlier ones.
     fn push(&mut self, message: TxJsonRpcMessage<RoleServer>, progress_of: Option<ProgressToken>) {
         if self.output.closed.is_cancelled() {
             return;

@@ -1,6 +1,6 @@
 //! MCP over standard input and output, hardened against what clients really send.
 //!
-//! rmcp's own stdio transport drops lines that it cannot read, so the caller waits for ever, and it blocks
+//! rmcp's own stdio transport drops lines that it cannot read, so the caller waits forever, and it blocks
 //! when nobody reads standard output. This one answers every line in which it finds the id of a request.
 //!
 //! Two threads do the blocking reads and writes. A read of standard input can be neither polled

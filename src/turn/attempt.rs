@@ -24,10 +24,10 @@ use crate::model::session_id::SessionId;
 /// How long Codex may take to leave after its last event, before it is stopped.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often the time is checked at least, to notice that this process stood still, and how late such a
-/// check then is: the machine was suspended, or all processes were stopped.
-const CHECK_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
-const STOOD_STILL: Duration = Duration::from_secs(2);
+/// The longest time between two checks of the clock, and how late a check must be to show that this
+/// process did not run in between: the machine was suspended, or all processes were stopped.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const SUSPENDED_IF_LATE_BY: Duration = Duration::from_secs(2);
 
 /// How a run ended, as far as an answer is concerned.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) enum Why {
     },
 }
 
-/// What a run goes by.
+/// What a run depends on.
 pub(crate) struct Watched<'a> {
     pub(crate) clock: &'a mut Clock,
     pub(crate) cancel: &'a CancellationToken,
@@ -125,14 +125,14 @@ impl<B: Backend> Attempt<B> {
                 () = &mut cancelled, if !is_stopping => self.stop(Why::Cancelled),
                 () = &mut timer => {
                     let late = Instant::now().saturating_duration_since(timer.deadline());
-                    if late >= STOOD_STILL {
-                        watched.clock.stood_still(Instant::now(), late);
+                    if late >= SUSPENDED_IF_LATE_BY {
+                        watched.clock.was_suspended(Instant::now(), late);
                     }
                     self.check_time(watched.clock);
                 }
-                // Cancel-safe, as it says.
+                // Cancel-safe, see there.
                 () = self.phase.deliver(watched.events), if holds_back => {}
-                // Cancel-safe, as it says.
+                // Cancel-safe, see there.
                 output = self.backend.next(), if !holds_back => {
                     if let Some(end) = self.take(output, &mut watched) {
                         return end;
@@ -185,7 +185,7 @@ impl<B: Backend> Attempt<B> {
     }
 
     fn next_check(&self, clock: &Clock) -> Instant {
-        let at_least = Instant::now() + CHECK_AT_LEAST_EVERY;
+        let at_least = Instant::now() + CHECK_EVERY;
         if self.is_limited() { clock.next_check().min(at_least) } else { at_least }
     }
 

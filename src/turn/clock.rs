@@ -34,9 +34,9 @@ impl Clock {
         self.working = working;
     }
 
-    /// This process woke up later than planned: it stood still for at least that long, and Codex with
+    /// This process woke up later than planned: it was suspended for at least that long, and Codex with
     /// it. That time does not count.
-    pub(crate) fn stood_still(&mut self, now: Instant, late: Duration) {
+    pub(crate) fn was_suspended(&mut self, now: Instant, late: Duration) {
         self.started += late;
         self.last_event = now;
     }

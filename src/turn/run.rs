@@ -50,7 +50,7 @@ pub(super) struct Run {
 
 impl Call {
     /// Runs the call. The outcome goes to `answer` as soon as there is one; this continues until the
-    /// process is gone, and only then gives the place back.
+    /// process is gone, and only then releases the place.
     pub(super) async fn run(
         self,
         mut waiting: Waiting,
@@ -82,7 +82,7 @@ impl Call {
         drop(place);
     }
 
-    /// Waits until the call has its place. Refuses it before it waits, if that is possible.
+    /// Waits until the call has its place. Refuses it before the wait where possible.
     async fn admit(
         &self,
         waiting: &mut Waiting,
@@ -102,7 +102,7 @@ impl Call {
                 tracing::debug!(in_front, "waiting for its turn");
             }
         }
-        // Before it waits, so that nothing is revealed about who else is in the session.
+        // Before it waits, so that the wait reveals nothing about other callers of the session.
         self.wait(clock, self.check_paths()).await.flatten().map_err(unnamed)?;
         self.wait(clock, self.check_session()).await.flatten().map_err(unnamed)?;
         let place = if scheduling.counts_waiting() {
@@ -139,7 +139,7 @@ impl Call {
         let mut pause = BUSY_RETRY.0;
         let mut was_locked = false;
         loop {
-            // Checked and planned anew each time: whoever had the session open may have changed it.
+            // Checked and planned again each time: the process that had the session open may have changed it.
             let checked = self.wait(&run.clock, self.check_session()).await.map_err(failure)?;
             checked.map_err(|kind| Failure::of(kind, None))?;
             let plan =

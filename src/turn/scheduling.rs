@@ -1,19 +1,18 @@
-//! How a turn waits, by who requested it.
+//! How a turn waits, depending on who requested it.
 
 use tokio::sync::oneshot;
 
 use crate::model::session_id::SessionId;
 use crate::session::queue::{Queue, Waiting};
 
-/// How a turn waits for its place in the queue, from when its limits count, and until when it holds its
-/// place.
+/// How a turn waits for its place in the queue, when its timeouts start, and how long it holds its place.
 #[derive(Debug)]
 pub(crate) enum Scheduling {
-    /// Somebody waits for the answer. A full queue refuses the turn, its limits count from the request,
+    /// A caller waits for the answer. A full queue refuses the turn, its timeouts start with the request,
     /// and it holds its place until Codex is gone.
     Call,
     /// A prompt of a job, for which there was room when it was accepted. It waits as long as it takes,
-    /// also beyond the limit of the queue, and its limits count from when it may start.
+    /// also beyond the limit of the queue, and its timeouts start when it may start.
     Job {
         /// Whether it goes before all others that wait for its session.
         in_front: bool,
@@ -32,7 +31,7 @@ impl Scheduling {
         }
     }
 
-    /// Whether time spent waiting counts for the limits of the turn.
+    /// Whether time spent waiting counts towards the timeouts of the turn.
     pub(super) fn counts_waiting(&self) -> bool {
         match self {
             Self::Call => true,
@@ -40,7 +39,7 @@ impl Scheduling {
         }
     }
 
-    /// Waits until the place may be given back, once Codex is gone.
+    /// Waits until the place may be released, once Codex is gone.
     pub(super) async fn end_recorded(self) {
         match self {
             Self::Call => {}

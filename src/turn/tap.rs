@@ -9,10 +9,10 @@ use crate::model::event::Event;
 /// Sees the start and the events of a turn, such as the recorder of a job. An error stops Codex, and ends
 /// the turn as one that could not be recorded.
 pub(crate) trait Tap: Send {
-    /// Codex is about to start, and will work in this directory. Comes again if Codex has to be started
-    /// anew.
+    /// Codex is about to start in this directory. Called again if Codex has to be started
+    /// again.
     fn starting(&mut self, working_dir: &Path) -> io::Result<()>;
-    /// The process is there, and does not have the prompt before this returns.
+    /// The process exists, and gets the prompt only after this returns.
     fn launched(&mut self, pid: u32) -> io::Result<()>;
     /// An event, and its line as Codex wrote it: JSON, but perhaps not all of it UTF-8.
     fn event(&mut self, event: &Event, line: &[u8]) -> io::Result<()>;
@@ -27,7 +27,7 @@ pub(crate) trait Tap: Send {
 pub(crate) struct Taps(Vec<Box<dyn Tap>>);
 
 impl Taps {
-    /// No more than this one.
+    /// Only this one.
     pub(crate) fn one(tap: impl Tap + 'static) -> Self {
         Self(vec![Box::new(tap)])
     }

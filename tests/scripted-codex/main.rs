@@ -29,11 +29,11 @@
 //! | `{"record": VALUE}` | adds the value as a line to the session's record in `CODEX_HOME`; `$ID` in its strings becomes the session id |
 //! | `{"touch": "path"}` | creates a file |
 //! | `{"wait_for": "path"}` | waits until the file exists |
-//! | `{"hang": {}}` | waits for ever |
+//! | `{"hang": {}}` | waits forever |
 //! | `{"ignore": ["TERM", ..]}` | INT, TERM or HUP have no effect from here on (Unix) |
 //! | `{"note_signals": "path"}` | from here on each INT, TERM or HUP that comes, also one that is ignored, adds its name as a line to the file (Unix) |
 //! | `{"on_interrupt": [..]}` | the steps to play when SIGINT comes, before leaving with status 1 (Unix) |
-//! | `{"grandchild": {"seconds": N, "hold_stdout": bool, "own_group": bool}}` | starts a process that sleeps; it keeps stdout and stderr open, and is in a process group of its own, if so told |
+//! | `{"grandchild": {"seconds": N, "hold_stdout": bool, "own_group": bool}}` | starts a process that sleeps; it keeps stdout and stderr open, and is in a process group of its own, if `own_group` |
 //! | `{"close_stdout": {}}` | closes stdout (Unix) |
 //! | `{"exit": STATUS}` | leaves with the status |
 //!

@@ -1,5 +1,5 @@
-//! A disk that stops to answer, as a network's does whose server is gone. It needs no rights: a library
-//! that is loaded into the program has whoever looks there wait until it answers again.
+//! A disk that stops answering, like a network disk whose server is gone. It needs no privileges: a library
+//! that is loaded into the program blocks every access to the disk until it answers again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::client::Builder;
 
-/// A disk that answers until it is told otherwise.
+/// A disk that answers until a test stops it.
 pub struct HungDisk {
     folder: PathBuf,
 }

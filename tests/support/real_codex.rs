@@ -64,7 +64,7 @@ pub fn install_release(release: Release) -> &'static Installed {
         .get_or_init(|| try_install_release(release).unwrap_or_else(|problem| panic!("{problem}")))
 }
 
-/// As [`install`], for a program that tells its user what went wrong.
+/// As [`install`], for a program that reports to its user what went wrong.
 ///
 /// # Errors
 /// What to do, when it cannot be installed.

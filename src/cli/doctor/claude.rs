@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_of_the_project_waits_for_a_word() {
+    fn a_server_of_the_project_waits_for_approval() {
         let shared =
             json!({"mcpServers": {"a": {"command": "sh", "args": ["/codex-persistent-mcp"]}}});
         let approval = |settings: Value| {

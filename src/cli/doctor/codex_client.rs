@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_way_is_told() {
+    fn what_blocks_the_server_is_reported() {
         let command = || "command".to_owned();
         let is_missing = which::which("codex-persistent-mcp").is_err();
         let expect = |rest: &[&str]| -> Vec<String> {

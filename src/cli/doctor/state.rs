@@ -50,7 +50,7 @@ pub(super) fn examine(state_dir: Option<&Path>) -> Vec<Check> {
     let probed = private::create_folder(dir).and_then(|()| probe(dir));
     let found = if was_there { inspect(dir, probed.as_ref().ok()) } else { Found::default() };
     for folder in &created {
-        // A folder that somebody uses by now is not empty, and stays.
+        // A folder that is in use by now is not empty, and stays.
         drop(fs::remove_dir(folder));
     }
     let written = probed.map(|probed| probed.locks_hold);

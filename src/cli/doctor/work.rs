@@ -102,7 +102,7 @@ fn judge_calls(survey: &Survey, limit: usize) -> Check {
     if names.is_empty() { check } else { check.with("servers", names) }
 }
 
-/// Sessions that a Codex has open, so that nobody else can resume them.
+/// Sessions that a Codex has open, so that no other process can resume them.
 pub(super) fn sessions(home: &Home) -> Option<Check> {
     let open = open_sessions(home.path.as_deref()?);
     let mut check = match open.len() {

@@ -59,7 +59,7 @@ fn named(flag: &'static str, variable: &'static str) -> Arg {
     Arg::new(flag).long(flag).env(variable).global(true).action(ArgAction::Set)
 }
 
-/// Checks a value, and makes the change of the settings that it stands for.
+/// Checks a value, and returns the change that it makes to the settings.
 fn parser(kind: &'static Kind) -> ValueParser {
     match kind {
         Kind::Switch(field) => ValueParser::new(

@@ -76,7 +76,7 @@ fn value_of(kind: &Kind) -> Option<String> {
     })
 }
 
-/// Words as they are, values as code.
+/// A phrase as it is, a value as code.
 fn default_of(setting: &Setting, defaults: &Settings) -> String {
     let text = setting.default_text(defaults);
     if setting.default.is_some() { text } else { format!("`{text}`") }

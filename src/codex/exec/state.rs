@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::codex::process::{STOP_LADDER, StopSignal};
 
-/// How long output is awaited after the exit. Another process may hold the pipe open for ever.
+/// How long output is awaited after the exit. Another process may hold the pipe open forever.
 const DRAIN_WITHIN: Duration = Duration::from_millis(1_000);
 
 /// The state of a run.
@@ -32,7 +32,7 @@ pub(super) enum Pipe {
 }
 
 /// What is still awaited of a process that is gone. Standard error matters only for why Codex left by
-/// itself, so nobody awaits that of one that was stopped.
+/// itself, so that of one that was stopped is not awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
     Output,
@@ -77,8 +77,8 @@ impl State {
         }
     }
 
-    /// Begins to stop the process, if that has not begun. Returns the signal to send. A process that is
-    /// gone may have left others behind, which get the first signal alone.
+    /// Starts to stop the process, unless it is being stopped already. Returns the signal to send. A process
+    /// that is gone may have left others behind, which get only the first signal.
     pub(super) fn stop(&mut self, now: Instant) -> Option<StopSignal> {
         let (signal, grace) = STOP_LADDER.first()?;
         match self {
@@ -165,7 +165,7 @@ impl State {
         }
     }
 
-    /// Reading goes on.
+    /// Reading continues.
     pub(super) fn resume(&mut self, now: impl FnOnce() -> Instant) {
         if let Self::Draining { until, paused, .. } = self
             && let Some(since) = paused.take()

@@ -135,7 +135,7 @@ impl IndexFile {
         self.folder.join(format!("sessions-1-{hash:016x}.jsonl"))
     }
 
-    /// Waits up to `bound` for the lock, and no longer once `is_over`. `None` if somebody else keeps it.
+    /// Waits up to `bound` for the lock, and no longer once `is_over`. `None` if another process holds it.
     pub(super) fn lock_within(
         &self,
         bound: Duration,

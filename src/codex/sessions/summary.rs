@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_began_it_may_be_told_by_an_object() {
+    fn the_originator_may_be_an_object() {
         for (source, word, is_inner) in [
             (json!("vscode"), Some("vscode"), false),
             (json!({"subagent": {"other": "guardian"}}), Some("subagent"), true),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_was_put_into_codex_s_list_is_told_from_one_of_the_terminal() {
+    fn a_session_added_to_codex_s_list_is_distinguished_from_one_of_the_terminal() {
         for (originator, word) in [("codex_exec", "exec"), ("codex-tui", "cli"), ("", "cli")] {
             let mut meta = meta(1);
             meta.1["source"] = "cli".into();

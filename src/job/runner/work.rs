@@ -36,7 +36,7 @@ pub(super) struct Work {
     rung: Arc<Notify>,
     active: Vec<Active>,
     outcomes: JoinSet<(Uuid, Outcome)>,
-    /// Whether the process was told to exit.
+    /// Whether a signal ends this process.
     pub(super) leaving: bool,
     /// Why nothing more can be recorded.
     write_error: Option<String>,
@@ -70,10 +70,10 @@ impl Work {
 
     pub(super) async fn run(&mut self, signals: &mut Signals, bell: &Bell) -> io::Result<()> {
         if let Err(error) = self.work(signals, bell).await {
-            let given_up = self.abandon(&error).await;
+            let abandoned = self.abandon(&error).await;
             // Their ends will not be recorded.
             self.active.clear();
-            return given_up.and(Err(error));
+            return abandoned.and(Err(error));
         }
         if self.leaving {
             self.dismiss_queued(|| (Status::Interrupted, JobError::not_started(TERMINATED)))?;

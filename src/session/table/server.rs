@@ -119,7 +119,7 @@ pub(super) fn remove_dead_servers(folder: &Path) {
     }
 }
 
-/// Whether somebody holds the lock of a file. If unsure, it counts as held.
+/// Whether any process holds the lock of a file. If unsure, it counts as held.
 pub(super) fn is_locked(file: File) -> bool {
     FileLock::try_lock_file(file).is_err()
 }

@@ -9,7 +9,7 @@ use crate::session::info::SessionInfo;
 /// The sandbox of a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// The sandbox that Codex is given by name, if it is given one.
+    /// The sandbox to name on Codex's command line, if any.
     pub(super) named: Option<Sandbox>,
     /// The sandbox that will be in force, as far as that can be known.
     pub(super) expected: Sandbox,

@@ -7,7 +7,7 @@ use super::*;
 use crate::model::prompt::Prompt;
 use crate::testing::scratch;
 
-/// A machine with a Codex that only tells its version.
+/// A machine with a Codex that only reports its version.
 struct Machine {
     dir: PathBuf,
     settings: Settings,

@@ -26,7 +26,7 @@ fn listed(server: &Server, query: &Value) -> Vec<String> {
 }
 
 /// Every way into a session is denied, whatever else a call names.
-fn assert_shut(fenced: &Fenced, server: &Server, session: &str) {
+fn assert_denied(fenced: &Fenced, server: &Server, session: &str) {
     let before = record(&fenced.home, session).len();
     let asked = fenced.model.requests().len();
     assert_outside(
@@ -91,7 +91,7 @@ fn sessions_that_were_outside_are_not_listed_read_resumed_or_forked() {
     assert_eq!(content(&rest)["more"], false, "no page is filled by what is outside: {rest}");
     for session in [&away, &through_a_link_out, &came_in, &went_out, &was_out, &copy, &copy_of_copy]
     {
-        assert_shut(&fenced, &server, session);
+        assert_denied(&fenced, &server, session);
     }
     for path in fenced.escapes() {
         assert_outside(&server.call("codex_sessions", &json!({"cwd": path})), "cwd");
@@ -166,7 +166,7 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
     assert_eq!(listed(&server, &json!({})), [session.as_str()]);
     content(&server.call("codex_session_read", &json!({"session_id": session})));
     for session in [&away, &by_link] {
-        assert_shut(&fenced, &server, session);
+        assert_denied(&fenced, &server, session);
     }
     // It can be resumed in another folder, and a job reports at once that it needs one.
     let resume = json!({"prompt": "x", "session_id": session});
@@ -179,7 +179,7 @@ fn a_folder_that_is_gone_is_where_it_was_unless_a_link_took_its_place() {
     // Links that lead out, to existing and to missing folders.
     for target in [fenced.outside.clone(), fenced.outside.join("nothing")] {
         let way = link(&target, fenced.allowed.join("gone"));
-        assert_shut(&fenced, &server, &session);
+        assert_denied(&fenced, &server, &session);
         assert_eq!(listed(&server, &json!({})), [""; 0]);
         fs::remove_file(way).expect("it is a link");
     }
@@ -245,7 +245,7 @@ fn a_session_that_moves_outside_is_out_of_scope_from_then_on() {
     assert_eq!(listed(&server, &json!({})), [session.as_str()]);
     resume_in(&server, &session, &fenced.allowed, false);
     resume_in(&free, &session, &fenced.outside, false);
-    assert_shut(&fenced, &server, &session);
+    assert_denied(&fenced, &server, &session);
     assert_eq!(listed(&server, &json!({})), [""; 0]);
 }
 
@@ -312,6 +312,6 @@ fn a_session_whose_folder_became_a_link_is_where_that_leads() {
     fs::remove_dir(&moved).expect("it is empty");
     link(&fenced.outside, moved);
     assert_refused(&server, &touch, "session_id", DIRS);
-    assert_shut(&fenced, &server, &session);
+    assert_denied(&fenced, &server, &session);
     assert!(!fenced.outside.join("pwned").exists());
 }

@@ -45,7 +45,7 @@ fn about_task(server: &Server, method: &str, task: &str) -> Value {
 }
 
 /// Expects a job to be neither reported nor changed.
-fn assert_shut(server: &Server, job: &str) {
+fn assert_denied(server: &Server, job: &str) {
     assert!(!listed(server).contains(&job.to_owned()));
     for (tool, arguments) in [
         ("job_events", json!({"job_id": job})),
@@ -93,7 +93,7 @@ fn jobs_that_were_outside_are_not_listed_read_answered_or_stopped() {
     assert_eq!(ids, [own.as_str()], "{all}");
     for job in &jobs {
         let before = pages(&free, &json!({"job_id": job, "raw": true}), 0).0.len();
-        assert_shut(&server, job);
+        assert_denied(&server, job);
         let both = json!({"job_ids": [own, job], "timeout_ms": 1});
         assert_outside(&server.call("job_wait", &both), "job_id");
         assert_eq!(pages(&free, &json!({"job_id": job, "raw": true}), 0).0.len(), before);
@@ -125,7 +125,7 @@ fn a_job_outside_continues_without_being_reported() {
     );
     let id = text(&job, "job_id");
     wait_started(&gate);
-    assert_shut(&server, id);
+    assert_denied(&server, id);
     // Nor is the holder of the session reported.
     let session = text(&snapshot(&free, id), "session_id").to_owned();
     let busy = json!({"prompt": "x", "session_id": session, "timeout_ms": 500});
@@ -146,7 +146,7 @@ fn a_job_outside_continues_without_being_reported() {
     let heard = answer["notifications"].as_array().expect("a list");
     assert_eq!(heard.len(), 1, "{answer}");
     assert_eq!(heard[0]["job_id"], own["job_id"], "{answer}");
-    assert_shut(&server, id);
+    assert_denied(&server, id);
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn a_session_that_moves_outside_while_a_job_waits_is_not_resumed() {
     );
     let requests = fenced.model.requests();
     assert!(!requests[asked..].iter().any(|asked| asked.last_user_text().contains("what was")));
-    assert_shut(&server, text(&job, "job_id"));
+    assert_denied(&server, text(&job, "job_id"));
 }
 
 #[test]

@@ -83,18 +83,18 @@ impl Rig {
 
     /// Tries it through all tools, on a server with the default policy and on one that
     /// allows everything. `set` sets the environment of both.
-    pub(crate) fn is_kept(&self, dir: &Path, prompt: &str, set: impl Fn(Builder) -> Builder) {
+    pub(crate) fn is_confined(&self, dir: &Path, prompt: &str, set: impl Fn(Builder) -> Builder) {
         let server = set(self.server()).start();
         let session = self.chat(&server, dir, prompt, "read-only");
         let resumed =
             json!({"prompt": prompt, "session_id": session, "sandbox": "workspace-write"});
         content(&server.call("codex_chat", &resumed));
-        self.assert_kept("a resumed session");
+        self.assert_confined("a resumed session");
         let job = json!({"prompt": prompt, "sandbox": "workspace-write", "cwd": dir});
         let job = content(&server.call("job_start", &job)).clone();
         let id = job["job_id"].as_str().expect("a job has an id");
         crate::kit::jobs::wait(&server, id, &job["notification_cursor"]);
-        self.assert_kept("a job");
+        self.assert_confined("a job");
         self.guard(&server, "codex_guard_final", &json!({"change_summary": prompt, "cwd": dir}));
 
         let open = set(self.server().env(MOST, "danger-full-access")).start();
@@ -107,17 +107,17 @@ impl Rig {
         let arguments = json!({"prompt": prompt, "sandbox": sandbox, "cwd": dir});
         let begun = server.call("codex_chat", &arguments);
         assert_eq!(content(&begun)["effective"]["sandbox"], sandbox, "{begun}");
-        self.assert_kept(sandbox);
+        self.assert_confined(sandbox);
         field(&begun, "session_id").to_owned()
     }
 
     fn guard(&self, server: &Server, tool: &str, arguments: &serde_json::Value) {
         let answer = server.call(tool, arguments);
         assert_eq!(content(&answer)["effective"]["sandbox"], "read-only", "{answer}");
-        self.assert_kept(tool);
+        self.assert_confined(tool);
     }
 
-    fn assert_kept(&self, what: &str) {
+    fn assert_confined(&self, what: &str) {
         assert!(!self.mark().exists(), "{what} on {:?}", self.release);
     }
 }

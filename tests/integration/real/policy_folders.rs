@@ -48,7 +48,7 @@ fn no_turn_writes_in_folders_with_rules() {
     content(&server.call("codex_chat", &json!({"prompt": "hello"})));
     folder(&home.state().join("jobs"));
     let asked = model.requests().len();
-    // Its name is this run's own: should it ever be made in the root, nobody else finds it there.
+    // Its name is this run's own: should it ever be made in the root, no other test finds it there.
     let name = format!("pwned-{}", std::process::id());
     let touch = json!({"prompt": format!("[run touch {name}]"), "sandbox": "workspace-write"});
     for folder in folders_with_power(&home) {

@@ -23,12 +23,12 @@ macro_rules! releases {
 
             #[test]
             fn a_command_that_the_sandbox_refused_is_reported_every_time() {
-                is_told($release);
+                is_reported($release);
             }
 
             #[test]
             fn a_patch_that_the_sandbox_refused_is_reported() {
-                is_patch_told($release);
+                is_patch_reported($release);
             }
 
             #[test]
@@ -43,7 +43,7 @@ macro_rules! releases {
 
             #[test]
             fn refusals_of_the_sandbox_inside_a_script_are_reported() {
-                is_script_told($release);
+                is_script_reported($release);
             }
 
             #[test]
@@ -84,7 +84,7 @@ fn does(items: Vec<Item>) -> impl Fn(&Request) -> Response + Send + Sync + 'stat
     }
 }
 
-fn is_told(release: Release) {
+fn is_reported(release: Release) {
     let model = Model::start(obey);
     let home = home(&model.url());
     let server = quick(&home, release);
@@ -99,7 +99,7 @@ fn is_told(release: Release) {
     }
 }
 
-fn is_patch_told(release: Release) {
+fn is_patch_reported(release: Release) {
     let model = Model::start(does(vec![
         Item::patch("new.txt"),
         Item::patch(outside().1),
@@ -136,7 +136,7 @@ fn is_no_refusal(release: Release) {
 }
 
 /// Newer models run commands and patches from scripts.
-fn is_script_told(release: Release) {
+fn is_script_reported(release: Release) {
     let script = |source: &str| Item::custom("exec", source);
     let model = Model::start(does(vec![
         script("text(await tools.exec_command({cmd: 'touch one'}));"),

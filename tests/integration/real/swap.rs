@@ -115,7 +115,7 @@ impl Scene {
     }
 
     /// Waits until the victim's turn has started.
-    fn victim_begun(&self) {
+    fn wait_for_victim(&self) {
         self.model.wait_for(is_victim);
     }
 
@@ -177,7 +177,7 @@ fn without_this_server_a_turn_redirects_another_one() {
                 ByHand::exec_release(&scene.home, release, &arguments, prompt)
             };
             let victim = codex(&scene.inner, &scene.victim());
-            scene.victim_begun();
+            scene.wait_for_victim();
             let attacker = codex(&scene.outer, &scene.attacker(target));
             scene.release("swap");
             attacker.finish();
@@ -194,7 +194,7 @@ fn a_turn_around_a_folder_waits_for_the_one_that_works_in_it() {
         let scene = Scene::on(release);
         let [first, second] = [scene.server(), scene.server()];
         let victim = begin(&first, &writes(&scene.inner, &scene.victim()));
-        scene.victim_begun();
+        scene.wait_for_victim();
         scene.release("swap");
         let attacker = begin(&second, &writes(&scene.outer, &scene.attacker(target)));
         scene.attacker_settled();
@@ -241,7 +241,7 @@ fn a_job_and_a_call_wait_for_each_other_on(release: Release) {
     let scene = Scene::on(release);
     let server = scene.builder().start();
     let begun = start_with(&server, &writes(&scene.inner, &scene.victim()));
-    scene.victim_begun();
+    scene.wait_for_victim();
     scene.release("swap");
     let prompt = scene.attacker(Target::CodexHome);
     let attacker = begin(&server, &writes(&scene.outer, &prompt));
@@ -415,7 +415,7 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_
     let [one, two] = ["one", "two"].map(InTmp::new);
     let server = scene.builder().start();
     let first = begin(&server, &writes(&one.0, &scene.victim()));
-    scene.victim_begun();
+    scene.wait_for_victim();
     content(&server.call("codex_chat", &writes(&two.0, "beside")));
     let elsewhere = format!("[run mv {0} {0}.moved; touch done]", one.0.display());
     let answer = server.call("codex_chat", &writes(&scene.outer, &elsewhere));
@@ -494,7 +494,7 @@ fn folders_are_compared_by_their_real_paths() {
     symlink(&scene.inner, &link).expect("the folder is writable");
     let server = scene.builder().start();
     let victim = begin(&server, &writes(&link, &scene.victim()));
-    scene.victim_begun();
+    scene.wait_for_victim();
     scene.release("swap");
     let attacker = begin(&server, &writes(&scene.outer, &scene.attacker(Target::CodexHome)));
     scene.attacker_settled();

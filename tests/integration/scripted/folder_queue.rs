@@ -33,7 +33,7 @@ fn writes(stage: &Stage, name: &str, cwd: &str) -> Value {
 }
 
 /// Starts a call, and waits until it runs (`true`) or waits for another one (`false`).
-fn begun(stage: &Stage, server: &Server, arguments: &Value, name: &str) -> (Call, bool) {
+fn start(stage: &Stage, server: &Server, arguments: &Value, name: &str) -> (Call, bool) {
     let before = waiting(stage);
     let call = begin(server, arguments);
     let runs = || stage.file(&format!("began-{name}")).exists();
@@ -69,7 +69,7 @@ fn turns_in_each_other_s_folders_run_one_after_the_other_in_order() {
         .enumerate()
         .map(|(at, (name, cwd))| {
             let arguments = writes(&stage, name, cwd);
-            let (call, runs) = begun(&stage, &servers[at % 2], &arguments, name);
+            let (call, runs) = start(&stage, &servers[at % 2], &arguments, name);
             assert_eq!(runs, at == 0, "{name}");
             call
         })
@@ -100,7 +100,7 @@ fn turns_in_the_same_folder_or_beside_each_other_run_at_the_same_time() {
         .enumerate()
         .map(|(at, (name, cwd))| {
             let arguments = writes(&stage, name, cwd);
-            let (call, runs) = begun(&stage, &servers[at % 2], &arguments, name);
+            let (call, runs) = start(&stage, &servers[at % 2], &arguments, name);
             assert!(runs, "{name}");
             call
         })
@@ -117,9 +117,9 @@ fn added_directories_are_waited_for_too() {
     let [first, second] = two(&stage);
     let added = folder(&stage, "shared/deep");
     let one = with(writes(&stage, "one", "a"), "add_dirs", json!([added]));
-    let (one, runs) = begun(&stage, &first, &one, "one");
+    let (one, runs) = start(&stage, &first, &one, "one");
     assert!(runs);
-    let (two, runs) = begun(&stage, &second, &writes(&stage, "two", "shared"), "two");
+    let (two, runs) = start(&stage, &second, &writes(&stage, "two", "shared"), "two");
     assert!(!runs);
     stage.release("go-one");
     assert_eq!(reply_of(&first, &one), "one");
@@ -131,7 +131,7 @@ fn added_directories_are_waited_for_too() {
 fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
     let stage = Stage::new();
     let [first, second] = two(&stage);
-    let (one, _) = begun(&stage, &first, &writes(&stage, "one", "a"), "one");
+    let (one, _) = start(&stage, &first, &writes(&stage, "one", "a"), "one");
     let late = with(writes(&stage, "two", "a/b"), "timeout_ms", 3_000);
     let text = result_of(&second, &begin(&second, &late));
     let text = error_text(&text);
@@ -143,7 +143,7 @@ fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
     ];
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
     // A cancelled one leaves it too.
-    let (taken_back, _) = begun(&stage, &second, &writes(&stage, "three", "a/b"), "three");
+    let (taken_back, _) = start(&stage, &second, &writes(&stage, "three", "a/b"), "three");
     second.cancel(&taken_back);
     wait_until("the line without it", || calls(&stage).len() == 1);
     assert_eq!(stage.started(&["go-one", "go-two", "go-three"]), ["go-one"]);
@@ -155,8 +155,8 @@ fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
 fn a_turn_whose_server_was_killed_blocks_nobody() {
     let stage = Stage::new();
     let [first, second] = two(&stage);
-    begun(&stage, &first, &writes(&stage, "one", "a"), "one");
-    let (two, runs) = begun(&stage, &second, &writes(&stage, "two", "a/b"), "two");
+    start(&stage, &first, &writes(&stage, "one", "a"), "one");
+    let (two, runs) = start(&stage, &second, &writes(&stage, "two", "a/b"), "two");
     assert!(!runs);
     first.kill();
     stage.release("go-two");
@@ -169,7 +169,7 @@ fn a_turn_that_waits_for_a_folder_takes_no_place() {
     let server = stage.server().env(MAX_CONCURRENT, "2").start();
     let turns = [("one", "a", true), ("two", "a/b", false), ("three", "c", true)];
     let calls = turns.map(|(name, cwd, expected)| {
-        let (call, runs) = begun(&stage, &server, &writes(&stage, name, cwd), name);
+        let (call, runs) = start(&stage, &server, &writes(&stage, name, cwd), name);
         assert_eq!(runs, expected, "{name}");
         (name, call)
     });
@@ -192,12 +192,12 @@ fn a_turn_with_too_many_folders_to_announce_runs_beside_none_that_writes() {
     let folders: Vec<PathBuf> =
         (0..50).map(|number| folder(&stage, &format!("{}/{number}", "x".repeat(100)))).collect();
     let many = with(writes(&stage, "one", "a"), "add_dirs", json!(folders));
-    let (one, runs) = begun(&stage, &first, &many, "one");
+    let (one, runs) = start(&stage, &first, &many, "one");
     assert!(runs);
-    let (two, runs) = begun(&stage, &second, &writes(&stage, "two", "b"), "two");
+    let (two, runs) = start(&stage, &second, &writes(&stage, "two", "b"), "two");
     assert!(!runs, "it cannot know that this is none of them");
     let reads = with(writes(&stage, "three", "b"), "sandbox", "read-only");
-    let (three, runs) = begun(&stage, &second, &reads, "three");
+    let (three, runs) = start(&stage, &second, &reads, "three");
     assert!(runs);
     for (name, server, call) in
         [("one", &first, one), ("two", &second, two), ("three", &second, three)]

@@ -83,16 +83,16 @@ fn notifications_beyond_the_cursor_are_returned_without_waiting() {
         content(&server.call("job_wait", &with(arguments, "timeout_ms", 280_000))).clone()
     };
     let all = wait(json!({}));
-    let ids: Vec<&str> = told_ids(&all);
+    let ids: Vec<&str> = reported_ids(&all);
     assert_eq!(ids, [&jobs[0], &jobs[1]]);
     let second = wait(json!({"cursor": all["notifications"][0]["cursor"]}));
-    assert_eq!(told_ids(&second), [&jobs[1]]);
+    assert_eq!(reported_ids(&second), [&jobs[1]]);
     assert_eq!(second["cursor"], all["cursor"]);
-    assert_eq!(told_ids(&wait(json!({"job_ids": [jobs[1]]}))), [&jobs[1]]);
+    assert_eq!(reported_ids(&wait(json!({"job_ids": [jobs[1]]}))), [&jobs[1]]);
     assert_nothing_left(&stage.home, &server);
 }
 
-fn told_ids(answer: &Value) -> Vec<&str> {
+fn reported_ids(answer: &Value) -> Vec<&str> {
     let reported = answer["notifications"].as_array().expect("a list");
     reported.iter().map(|reported| text(reported, "job_id")).collect()
 }

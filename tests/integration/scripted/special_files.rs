@@ -1,5 +1,5 @@
 //! Special files in place of regular ones: a pipe without a writer, and a device without an end. A call ends
-//! all the same, and gives up its place in the queue.
+//! all the same, and releases its place in the queue.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -57,7 +57,7 @@ pub fn descendants_of(marker: &str) -> Result<Vec<Process>, Unavailable> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // A process that ended meanwhile, or that belongs to somebody else, is none of ours.
+        // A process that ended meanwhile, or that belongs to another user, is none of ours.
         let Ok(environment) = fs::read(entry.path().join("environ")) else {
             continue;
         };

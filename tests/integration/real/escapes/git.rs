@@ -67,7 +67,7 @@ fn filters_and_fetches_of_a_repository() {
             touched();
             rig.escapes(rig.by_hand(&project), "read-only", "hello");
             touched();
-            rig.is_kept(&project, "hello", |server| server);
+            rig.is_confined(&project, "hello", |server| server);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Machine {
     fn through(&self) -> Vec<String> {
         // A copy of /etc is laid over it: the kernel mounts nothing where there is no folder.
         // Who is root there gets their own user back, as Codex has a folder in /tmp for each: that of root
-        // may be somebody else's.
+        // may be another user's.
         let me = fs::metadata("/proc/self").expect("Linux shows processes");
         let script = format!(
             "cp -a /etc/. \"$1/\" 2>/dev/null; mount --bind \"$1\" /etc && shift && \

@@ -26,13 +26,13 @@ fn planted_programs_on_the_path() {
             let mut command = rig.by_hand(rig.project());
             command.env("PATH", &path);
             rig.escapes(command, "read-only", "hello");
-            rig.is_kept(rig.project(), "hello", |server| server.env("PATH", &path));
+            rig.is_confined(rig.project(), "hello", |server| server.env("PATH", &path));
             // Also where the turn works in another folder, and where the folder is a relative path.
             let elsewhere = rig.project().with_file_name("elsewhere");
             fs::create_dir(&elsewhere).expect("it is new");
-            rig.is_kept(&elsewhere, "hello", |server| server.env("PATH", &path));
+            rig.is_confined(&elsewhere, "hello", |server| server.env("PATH", &path));
             let relative = path_with(&[Path::new(folder), Path::new("")]);
-            rig.is_kept(rig.project(), "hello", |server| server.env("PATH", &relative));
+            rig.is_confined(rig.project(), "hello", |server| server.env("PATH", &relative));
         }
     }
 }
@@ -49,7 +49,7 @@ fn a_planted_program_that_makes_the_sandbox() {
         command.env("PATH", &path);
         let prompt = "[run true]";
         rig.escapes(command, "read-only", prompt);
-        rig.is_kept(rig.project(), prompt, |server| server.env("PATH", &path));
+        rig.is_confined(rig.project(), prompt, |server| server.env("PATH", &path));
         // Codex skips a `bwrap` in its own directory, as ours may be.
         for dir in [rig.user.clone(), PathBuf::from("/")] {
             let server = rig
@@ -86,7 +86,7 @@ fn a_planted_program_for_a_server_of_codex_s_own() {
         rig.home.append_config("[mcp_servers.s]\ncommand = \"npx\"\nargs = [\"server\"]\n");
         let wait = "[run sleep 1]";
         rig.escapes(rig.by_hand(rig.project()), "read-only", wait);
-        rig.is_kept(rig.project(), wait, |server| server);
+        rig.is_confined(rig.project(), wait, |server| server);
         // It is started all the same, in the directory of the user's choice if there is one.
         let here = rig.user.join("here");
         let config = rig.home.path().join("config.toml");
@@ -146,7 +146,9 @@ fn a_planted_codex() {
     fs::create_dir_all(&own).expect("writable");
     std::os::unix::fs::symlink(native, own.join("codex")).expect("it is new");
     let path = std::env::join_paths([&planted, &own, &system.to_owned()]).expect("no colon");
-    rig.is_kept(rig.project(), "hello", |server| server.env_remove("CODEX_BIN").env("PATH", &path));
+    rig.is_confined(rig.project(), "hello", |server| {
+        server.env_remove("CODEX_BIN").env("PATH", &path)
+    });
     assert!(!rig.mark().exists());
 }
 
@@ -161,7 +163,7 @@ fn a_planted_file_that_a_variable_names() {
         let mut command = rig.by_hand(rig.project());
         command.env("BASH_ENV", &file).env("SHELL", "/bin/bash");
         rig.escapes(command, "read-only", wait);
-        rig.is_kept(rig.project(), wait, |server| {
+        rig.is_confined(rig.project(), wait, |server| {
             server.env("BASH_ENV", &file).env("SHELL", "/bin/bash")
         });
     }

@@ -30,7 +30,7 @@ fn a_linked_worktree_of_a_trusted_repository() {
         for dir in [worktree.clone(), worktree.join("below")] {
             write(&dir.join(".codex/config.toml"), &servers(&rig));
             rig.escapes(rig.by_hand(&dir), "read-only", "hello");
-            rig.is_kept(&dir, "hello", |server| server);
+            rig.is_confined(&dir, "hello", |server| server);
             fs::remove_dir_all(dir.join(".codex")).expect("it was just made");
         }
     }
@@ -47,7 +47,7 @@ fn a_project_with_another_mark_of_its_root() {
         let dir = rig.project().join("deep/down");
         write(&dir.join(".codex/config.toml"), &servers(&rig));
         rig.escapes(rig.by_hand(&dir), "read-only", "hello");
-        rig.is_kept(&dir, "hello", |server| server);
+        rig.is_confined(&dir, "hello", |server| server);
     }
 }
 
@@ -61,7 +61,7 @@ fn the_rules_of_a_trusted_project() {
         write(&worktree.join(".codex/rules/default.rules"), rule);
         let prompt = format!("[run {}]", rig.touch());
         rig.escapes(rig.by_hand(&worktree), "read-only", &prompt);
-        rig.is_kept(&worktree, &prompt, |server| server);
+        rig.is_confined(&worktree, &prompt, |server| server);
     }
 }
 
