@@ -1,7 +1,8 @@
-//! Advice about a turn that was not completed, as the commands show it.
+//! Errors as the commands show them: what happened, and what to do.
 
 use crate::model::advice::{Cause, Reader, advice_for, advice_for_code};
 use crate::model::error_code::ErrorCode;
+pub(super) use crate::model::error_code::headline;
 use crate::model::outcome::Failure;
 use crate::model::session_id::SessionId;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::advice::advice;
+use super::advice::{advice, headline};
 use super::error::Error;
 use super::format::{head, one_line, status_line};
 use super::output::{note, note_in, print_reply};
@@ -17,6 +17,7 @@ use crate::job::display::{Description, describe};
 use crate::job::snapshot::snapshot;
 use crate::job::view::Query;
 use crate::job::{JobId, Jobs, State, Status, Time};
+use crate::model::error_code::ErrorCode;
 use crate::transport::hung_up;
 
 /// How long a message of Codex is held, because it may be the reply, which is printed differently. A turn ends
@@ -169,7 +170,10 @@ impl Watch {
             "error" => note_in(RED, &format!("Codex reports: {text}")),
             "job.interrupted" => {
                 self.printed_error = true;
-                note_in(RED, &format!("error: interrupted: {text}"));
+                note_in(
+                    RED,
+                    &format!("error: {}", headline(ErrorCode::Interrupted.as_str(), text)),
+                );
             }
             "job.skipped" => note_in(DIM, &format!("skipped: {}", one_line(text))),
             "reasoning" | "thread.started" | "turn.running" => note_in(DIM, text),
@@ -221,7 +225,7 @@ impl Watch {
         if let Some(error) = &state.error {
             // The log has no final event if the disk was full.
             if !self.printed_error {
-                note_in(RED, &format!("error: {}: {}", error.kind, error.message));
+                note_in(RED, &format!("error: {}", headline(&error.kind, &error.message)));
             }
             note(&format!("next: {}", advice(&error.kind, state.session_id)));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::advice::advice;
+use super::advice::{advice, headline};
 use super::error::{Error, Result, finish};
 use super::format::{age, clean, context_percent, head, status_line};
 use super::output::{note, stdout};
@@ -15,8 +15,7 @@ use super::{follow, table};
 use crate::admission::scope::Scope;
 use crate::job::snapshot::snapshot;
 use crate::job::{JobId, Jobs, LOOK_EVERY, State, Status, Time};
-use crate::model::settings::Retention;
-use crate::model::settings::Settings;
+use crate::model::settings::{Retention, Settings};
 use crate::model::text::{LineBreaks, sanitize};
 
 /// The shortest part of an id that names a job, in characters.
@@ -210,7 +209,7 @@ fn show(state: &State, json: bool) -> Result<()> {
         ("ended", state.ended_at.map(time)),
         ("prompt", Some(head(&state.prompt, 160))),
         ("activity", (!state.status.has_ended()).then(|| head(&state.activity.last_activity, 160))),
-        ("error", error.map(|error| format!("{}: {}", error.kind, error.message))),
+        ("error", error.map(|error| headline(&error.kind, &error.message))),
         ("next", error.map(|error| advice(&error.kind, session))),
     ];
     for (name, value) in fields {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::advice::of_failure;
+use super::advice::{headline, of_failure};
 use super::output::{is_broken_pipe, note, note_in, print_reply};
 use super::style::{DIM, RED, YELLOW};
 use crate::model::outcome::{Answer, Failure, FailureKind, Sort};
@@ -78,7 +78,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         for warning in warnings {
             note_in(YELLOW, &format!("warning: {warning}"));
         }
-        note_in(RED, &format!("error: {}: {message}", kind.code()));
+        note_in(RED, &format!("error: {}", headline(kind.code(), message)));
         note(&format!("next: {}", of_failure(failure)));
         if let Some(session) = session_id {
             print_session(*session);

@@ -8,6 +8,7 @@ use super::folder::Folder;
 use super::log::LogReader;
 use super::record::{JobEvent, Line};
 use crate::codex::progress_text::without_shell;
+use crate::model::error_code::headline;
 use crate::model::event::{Event, Item, Phase};
 use crate::model::text::{LineBreaks, excerpt, sanitize, shorten_strings};
 
@@ -137,7 +138,7 @@ fn about_job(line: &Line<'_>, event: &JobEvent) -> Option<Shown> {
         JobEvent::Skipped { reason } => text("job.skipped", reason),
         JobEvent::Ended { status, error, .. } => {
             let how = match error {
-                Some(error) => format!("{}: {}", error.kind, error.message),
+                Some(error) => headline(&error.kind, &error.message),
                 None => format!("turn {} {}", line.turn, status.as_str()),
             };
             let (kind, mut fields) = text("turn.ended", how)?;

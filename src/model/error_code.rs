@@ -1,5 +1,12 @@
 //! The codes of all errors that users and callers see.
 
+use std::fmt::Display;
+
+/// An error as users and logs of jobs show it: its code, and what happened.
+pub(crate) fn headline(code: &str, message: impl Display) -> String {
+    format!("{code}: {message}")
+}
+
 /// Defines the codes, each with its text.
 macro_rules! error_codes {
     ($($code:ident = $text:literal,)*) => {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::check::{Check, Status};
 use super::codex::Found;
 use super::probe::probe;
-use crate::cli::advice::of_failure;
+use crate::cli::advice::{headline, of_failure};
 use crate::codex::item_warning;
 use crate::codex::version::Version;
 use crate::model::event::Event;
@@ -79,7 +79,7 @@ fn without_websocket() -> Check {
 }
 
 fn judge_failure(failure: &Failure, last_error: Option<String>) -> Check {
-    let summary = format!("{}: {}", failure.kind.code(), failure.kind);
+    let summary = headline(failure.kind.code(), &failure.kind);
     let fix = match failure.kind {
         FailureKind::TimedOut { started: true, .. } => {
             "see what `codex exec hello` says; look at the login and the network".into()
