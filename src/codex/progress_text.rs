@@ -91,18 +91,7 @@ pub(crate) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn event(line: &str) -> Event {
-        Event::decode(line.as_bytes()).expect("the test writes events")
-    }
-
-    fn started(kind_and_fields: &str) -> Event {
-        event(&format!(r#"{{"type":"item.started","item":{{"id":"1",{kind_and_fields}}}}}"#))
-    }
-
-    fn completed(kind_and_fields: &str) -> Event {
-        event(&format!(r#"{{"type":"item.completed","item":{{"id":"1",{kind_and_fields}}}}}"#))
-    }
+    use crate::testing::{completed, started};
 
     #[test]
     fn each_event_is_described_for_a_user() {

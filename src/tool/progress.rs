@@ -81,14 +81,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn event(line: &str) -> Event {
-        Event::decode(line.as_bytes()).expect("the test writes events")
-    }
-
-    fn started(kind_and_fields: &str) -> Event {
-        event(&format!(r#"{{"type":"item.started","item":{{"id":"1",{kind_and_fields}}}}}"#))
-    }
+    use crate::testing::{event, started};
 
     #[test]
     fn the_session_is_reported_at_once_and_before_later_steps() {
