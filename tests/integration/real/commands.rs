@@ -383,8 +383,8 @@ fn a_silent_job_looks_stuck_sooner_while_the_model_thinks() {
 }
 
 impl Person {
-    /// Writes down that the last sign of a job that is silent is so old. Its process writes that
-    /// down itself only when there is another one.
+    /// Records that the last sign of a silent job is this old. Its process records that
+    /// itself only when there is another one.
     fn silence_for(&self, job: &str, minutes: u64) {
         let mut state = self.state(job);
         let past = SystemTime::now() - Duration::from_mins(minutes);
