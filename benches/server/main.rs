@@ -2,7 +2,8 @@
 //!
 //! One run prints all figures, or those of the sections that are named (`cargo bench -- jobs`), each
 //! beside what it is compared with and what is aimed at. Nothing is asserted of the timings: machines
-//! differ, and so does what else they do. This program also plays the other sides, started again with
+//! differ, and so does what else they do. Where `CODEX_PERSISTENT_MCP_BENCH_BEFORE` names the program of
+//! another build, its figures stand in the same tables, taken in turns. This program also plays the other sides, started again with
 //! [`roles::ROLE`] in its environment: the process that only echoes, and a Codex that prints its
 //! events and does nothing else.
 
@@ -29,7 +30,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use roles::Role;
-use server::{Server, Setup};
+use server::{Build, Server, Setup};
 use table::{Samples, Table};
 
 /// A folder for temporary files. Not the system's temporary directory, because Codex warns about that.
@@ -38,7 +39,7 @@ pub const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 const INITIALIZE_PAIRS: usize = 150;
 
 /// How many calls run at once, and how often each number is tried.
-const CALLS: [(usize, usize); 3] = [(1, 200), (8, 50), (64, 12)];
+const CALLS: [(usize, usize); 4] = [(1, 200), (8, 50), (64, 12), (512, 3)];
 
 /// Waits for the cleanup after a call, outside of the measured time.
 const SETTLE: Duration = Duration::from_millis(3);
@@ -83,25 +84,32 @@ fn main() {
 
 /// From the start of a process to the first line that it answers.
 fn initialize(home: &Path) {
-    let (mut echo, mut ours) = (Samples::default(), Samples::default());
+    let mut echo = Samples::default();
+    let mut builds = measured();
     for _ in 0..INITIALIZE_PAIRS {
-        let began = Instant::now();
-        let mut process = Server::spawn(Setup::echo());
-        process.initialize();
-        echo.push(began.elapsed());
-        process.leave();
-
-        let began = Instant::now();
-        let mut process = Server::spawn(Setup::scripted(home));
-        process.initialize();
-        ours.push(began.elapsed());
-        process.leave();
+        echo.push(time_to_answer(Setup::echo()));
+        for (build, samples) in &mut builds {
+            samples.push(time_to_answer(Setup::of(*build, &build.home(home))));
+        }
     }
     Table::new(&format!("Spawn to the answer to initialize ({INITIALIZE_PAIRS} pairs)"))
         .times("a process that echoes a line", &echo)
-        .times("codex-persistent-mcp", &ours)
-        .difference(&echo, &ours, "under 2 ms")
+        .builds(&echo, &builds, "at most 1.5 x")
         .print();
+}
+
+fn time_to_answer(setup: Setup) -> Duration {
+    let began = Instant::now();
+    let mut process = Server::spawn(setup);
+    process.initialize();
+    let answered = began.elapsed();
+    process.leave();
+    answered
+}
+
+/// The builds to measure, without any times yet.
+fn measured() -> Vec<(Build, Samples)> {
+    Build::all().into_iter().map(|build| (build, Samples::default())).collect()
 }
 
 fn all_calls(home: &Path) {
@@ -112,31 +120,41 @@ fn all_calls(home: &Path) {
 
 /// Calls, against starting the same Codex and reading what it prints.
 fn calls(home: &Path, at_once: usize, rounds: usize) {
-    let mut server = Server::spawn(Setup::scripted(home).at_once(at_once));
-    server.initialize();
-    let (mut bare, mut ours) = (Samples::default(), Samples::default());
+    let mut bare = Samples::default();
+    let mut builds = measured();
+    let mut servers: Vec<Server> = builds
+        .iter()
+        .map(|(build, _)| {
+            let mut server = Server::spawn(Setup::of(*build, &build.home(home)).at_once(at_once));
+            server.initialize();
+            server
+        })
+        .collect();
     // The first round of each starts the watchdog and warms the caches.
     for round in 0..=rounds {
         let spawned = spawn_at_once(at_once) / at_once as u32;
         thread::sleep(SETTLE);
-        let began = Instant::now();
-        server.calls(at_once);
-        let called = began.elapsed() / at_once as u32;
-        thread::sleep(SETTLE);
         if round > 0 {
             bare.push(spawned);
-            ours.push(called);
+        }
+        for (server, (_, samples)) in servers.iter_mut().zip(&mut builds) {
+            let began = Instant::now();
+            server.calls(at_once);
+            let called = began.elapsed() / at_once as u32;
+            thread::sleep(SETTLE);
+            if round > 0 {
+                samples.push(called);
+            }
         }
     }
-    server.leave();
+    servers.into_iter().for_each(Server::leave);
     let what = match at_once {
         1 => format!("A call, one at a time ({rounds} pairs)"),
         _ => format!("A call, {at_once} at once ({rounds} pairs; time divided by {at_once})"),
     };
     Table::new(&what)
         .times("spawn of the scripted Codex, output read", &bare)
-        .times("call of codex_chat, with progress", &ours)
-        .difference(&bare, &ours, "under 0.3 ms")
+        .builds(&bare, &builds, "at most 0.5 ms")
         .print();
 }
 
@@ -163,19 +181,23 @@ fn spawn_at_once(count: usize) -> Duration {
 }
 
 fn memory(home: &Path) {
-    let mut server = Server::spawn(Setup::scripted(home));
-    server.initialize();
-    let idle = server.resident();
-    for _ in 0..20 {
-        server.calls(1);
+    let mut table = Table::new("Resident memory");
+    for build in Build::all() {
+        let mut server = Server::spawn(Setup::of(build, &build.home(home)));
+        server.initialize();
+        let idle = server.resident();
+        for _ in 0..20 {
+            server.calls(1);
+        }
+        thread::sleep(Duration::from_millis(100));
+        let after = server.resident();
+        server.leave();
+        let aim = if build == Build::Current { "under 6 MB" } else { "" };
+        table = table
+            .row(&format!("{}, after initialize", build.name()), &[table::kib(idle)], aim)
+            .row(&format!("{}, after 20 calls", build.name()), &[table::kib(after)], "");
     }
-    thread::sleep(Duration::from_millis(100));
-    let after = server.resident();
-    server.leave();
-    Table::new("Resident memory")
-        .row("after initialize", &[table::kib(idle)], "under 6 MB")
-        .row("after 20 calls", &[table::kib(after)], "")
-        .print();
+    table.print();
 }
 
 /// A folder that is removed on drop.

@@ -1,13 +1,58 @@
 //! The server as a child process, with a minimal client.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::environment::clean;
 use crate::{SCRATCH, roles};
+
+/// The variable with the path of another build, which is measured beside the current one.
+const OTHER_BUILD: &str = "CODEX_PERSISTENT_MCP_BENCH_BEFORE";
+
+/// A build of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// The one that [`OTHER_BUILD`] names.
+    Before,
+    /// The one that Cargo has just built.
+    Current,
+}
+
+impl Build {
+    /// The builds to measure, the current one last.
+    pub fn all() -> Vec<Self> {
+        let before = std::env::var_os(OTHER_BUILD).map(|_| Self::Before);
+        before.into_iter().chain([Self::Current]).collect()
+    }
+
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Before => "the build before",
+            Self::Current => "codex-persistent-mcp",
+        }
+    }
+
+    /// A folder of its own, so that builds share no queue.
+    pub fn home(self, home: &Path) -> PathBuf {
+        let home = match self {
+            Self::Before => home.join("before"),
+            Self::Current => home.to_owned(),
+        };
+        std::fs::create_dir_all(&home).expect("the target directory can be written");
+        home
+    }
+
+    fn program(self) -> PathBuf {
+        match self {
+            Self::Before => std::env::var_os(OTHER_BUILD).unwrap_or_default().into(),
+            Self::Current => env!("CARGO_BIN_EXE_codex-persistent-mcp").into(),
+        }
+    }
+}
 
 /// The command to start.
 pub struct Setup(Command);
@@ -22,14 +67,23 @@ impl Setup {
 
     /// The server, with the scripted Codex.
     pub fn scripted(home: &Path) -> Self {
-        let mut setup = Self::with_codex(&roles::program(), home);
+        Self::of(Build::Current, home)
+    }
+
+    /// A build of the server, with the scripted Codex.
+    pub fn of(build: Build, home: &Path) -> Self {
+        let mut setup = Self::start(build, &roles::program(), home);
         setup.0.env(roles::ROLE, "codex");
         setup
     }
 
     /// The server, with this Codex and this home for it.
     pub fn with_codex(codex: &Path, home: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_codex-persistent-mcp"));
+        Self::start(Build::Current, codex, home)
+    }
+
+    fn start(build: Build, codex: &Path, home: &Path) -> Self {
+        let mut command = Command::new(build.program());
         clean(&mut command, home)
             .env("CODEX_BIN", codex)
             .env("CODEX_HOME", home)

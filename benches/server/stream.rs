@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use memchr::memchr_iter;
 
 use crate::roles::{FLOOD_LINE, codex_command};
-use crate::server::{Server, Setup};
+use crate::server::{Build, Server, Setup};
 use crate::table::{Table, kib, rate};
 
 /// Lengths of lines, in bytes: for a command with little output, and for one with more.
@@ -29,33 +29,47 @@ struct Flow {
 
 /// Measures and prints.
 pub fn run(home: &Path) {
-    for length in LINES {
-        let mut server = Server::spawn(Setup::scripted(home).flood(length));
-        server.initialize();
-        let idle = server.resident();
-        let (mut bare, mut ours) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            let flow = read_bare(length);
-            bare.push(flow);
+    LINES.into_iter().for_each(|length| measure(home, length));
+}
+
+fn measure(home: &Path, length: usize) {
+    let mut builds: Vec<(Build, Server, Vec<Flow>)> = Build::all()
+        .into_iter()
+        .map(|build| {
+            let mut server = Server::spawn(Setup::of(build, &build.home(home)).flood(length));
+            server.initialize();
+            (build, server, Vec::new())
+        })
+        .collect();
+    let idle: Vec<_> = builds.iter().map(|(_, server, _)| server.resident()).collect();
+    let mut bare = Vec::new();
+    for _ in 0..ROUNDS {
+        let flow = read_bare(length);
+        bare.push(flow);
+        for (_, server, flows) in &mut builds {
             let began = Instant::now();
             server.calls(1);
-            ours.push(Flow { time: began.elapsed(), ..flow });
+            flows.push(Flow { time: began.elapsed(), ..flow });
         }
+    }
+    let bare = median(bare);
+    let mut table = Table::new(&format!(
+        "A stream of 1 GB of events, lines of {} KiB (median of {ROUNDS})",
+        length >> 10
+    ))
+    .row("a reader that counts lines", &bare.cells(), "");
+    for ((build, server, flows), idle) in builds.into_iter().zip(idle) {
         let peak = server.peak();
         server.leave();
-        let (bare, ours) = (median(bare), median(ours));
+        let ours = median(flows);
         let grown = peak.zip(idle).map(|(peak, idle)| peak.saturating_sub(idle));
         let ratio = ours.time.as_secs_f64() / bare.time.as_secs_f64();
-        Table::new(&format!(
-            "A stream of 1 GB of events, lines of {} KiB (median of {ROUNDS})",
-            length >> 10
-        ))
-        .row("a reader that counts lines", &bare.cells(), "")
-        .row("codex-persistent-mcp", &ours.cells(), "over 500 MB/s")
-        .row("time against the reader", &[format!("{ratio:.2} x")], "")
-        .row("memory at most, above idle", &[kib(grown)], "flat: a few MB")
-        .print();
+        table = table
+            .row(build.name(), &ours.cells(), "over 500 MB/s")
+            .row("time against the reader", &[format!("{ratio:.2} x")], "")
+            .row("memory at most, above idle", &[kib(grown)], "flat: a few MB");
     }
+    table.print();
 }
 
 fn median(mut flows: Vec<Flow>) -> Flow {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::server::Build;
+
 const NAME: usize = 42;
 const CELL: usize = 11;
 
@@ -56,20 +58,43 @@ impl Table {
         self.row(name, &[millis(samples.median()), millis(samples.min())], "")
     }
 
+    /// Rows for each build, and for how much longer than `base` each takes and how many times as long;
+    /// at last the current one, which is the last, against the one before, if that was measured.
+    #[must_use]
+    pub fn builds(mut self, base: &Samples, builds: &[(Build, Samples)], aim: &str) -> Self {
+        for (build, samples) in builds {
+            self = self.times(build.name(), samples);
+        }
+        for (build, samples) in builds {
+            let aim = if *build == Build::Current { aim } else { "" };
+            self = self.difference(base, samples, aim);
+        }
+        match builds {
+            [(_, before), (_, current)] => {
+                self.ratio("the current one against the one before", before, current)
+            }
+            _ => self,
+        }
+    }
+
     /// Two rows: how much longer the second takes, and how many times as long.
     #[must_use]
     pub fn difference(self, base: &Samples, ours: &Samples, aim: &str) -> Self {
         let added = |base: Duration, ours: Duration| {
             format!("{:+.3} ms", (ours.as_secs_f64() - base.as_secs_f64()) * 1e3)
         };
+        let medians = added(base.median(), ours.median());
+        let shortest = added(base.min(), ours.min());
+        self.row("difference", &[medians, shortest], aim).ratio("ratio", base, ours)
+    }
+
+    /// A row: how many times as long the second takes.
+    fn ratio(self, name: &str, base: &Samples, ours: &Samples) -> Self {
         let ratio = |base: Duration, ours: Duration| {
             format!("{:.2} x", ours.as_secs_f64() / base.as_secs_f64())
         };
-        let (medians, shortest) = ((base.median(), ours.median()), (base.min(), ours.min()));
-        let both = |figure: &dyn Fn(Duration, Duration) -> String| {
-            [figure(medians.0, medians.1), figure(shortest.0, shortest.1)]
-        };
-        self.row("difference", &both(&added), aim).row("ratio", &both(&ratio), "")
+        let medians = ratio(base.median(), ours.median());
+        self.row(name, &[medians, ratio(base.min(), ours.min())], "")
     }
 
     /// Prints it.
