@@ -45,7 +45,7 @@ use crate::model::settings::Settings;
 use crate::session::info::Sessions;
 use crate::session::queue::Queue;
 use crate::session::table::{Table, Who};
-use crate::system::depth::depth;
+use crate::system::depth::Depth;
 use call::Call;
 use clock::Clock;
 use run::Run;
@@ -81,7 +81,7 @@ pub(crate) struct Shared {
     /// Held while a last session is searched, so that calls stay in order.
     finding_last: tokio::sync::Mutex<()>,
     /// How many Codexes this process runs inside of.
-    pub(crate) depth: u32,
+    pub(crate) depth: Depth,
     /// Whether a prompt is that of a one-off turn, for sessions that only a record knows.
     pub(crate) is_one_off: fn(&str) -> bool,
     shutdown: CancellationToken,
@@ -98,9 +98,9 @@ pub struct Turn {
 }
 
 impl Codex {
-    /// Uses these settings. Starts nothing.
+    /// Uses these settings. Starts no process.
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Shared::new(settings, codex_home())))
+        Self(Arc::new(Shared::new(settings, codex_home(), Depth::start())))
     }
 
     /// The settings in use.
@@ -169,13 +169,13 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest, policy: &Policy) -> Result<(), Box<Failure>> {
-        let checked = policy.check_depth(self.0.depth).and_then(|()| policy.check(request));
+        let checked = policy.check_depth(self.0.depth.get()).and_then(|()| policy.check(request));
         checked.map_err(|kind| Failure::of(kind, request.session))
     }
 }
 
 impl Shared {
-    fn new(settings: Settings, codex_home: Option<PathBuf>) -> Self {
+    fn new(settings: Settings, codex_home: Option<PathBuf>, depth: Depth) -> Self {
         let who = Who { pid: std::process::id(), origin: settings.origin.to_string() };
         let table = Table::new(settings.state_dir.as_deref(), who);
         let queue = Queue::new(settings.max_concurrent, settings.max_queued, table);
@@ -191,7 +191,7 @@ impl Shared {
             planning: Arc::new(tokio::sync::Semaphore::new(planner::PLANNED_AT_ONCE)),
             vetting: tokio::sync::Semaphore::new(vet::VETTED_AT_ONCE),
             finding_last: tokio::sync::Mutex::default(),
-            depth: depth(),
+            depth,
             is_one_off: crate::model::prompt_envelope::is_one_off,
             shutdown: CancellationToken::new(),
             turns: TaskTracker::new(),

@@ -90,7 +90,7 @@ impl Call {
             codex_home: codex_home.as_deref(),
             versions,
             watchdog,
-            depth: *depth,
+            depth: depth.get(),
         }
     }
 

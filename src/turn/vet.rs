@@ -77,7 +77,11 @@ impl Codex {
             Some(home) => Self(Arc::new(Shared {
                 versions: self.0.versions.clone(),
                 histories: self.0.histories.clone(),
-                ..Shared::new(self.0.settings.clone(), Some(home.to_owned()))
+                ..Shared::new(
+                    self.0.settings.clone(),
+                    Some(home.to_owned()),
+                    self.0.depth.clone(),
+                )
             })),
         }
     }

@@ -2,6 +2,7 @@
 //! for them, and not for long.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,30 +15,39 @@ const LINES_AHEAD: usize = 1_000;
 #[derive(Debug, Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     written: Condvar,
 }
 
-#[derive(Debug, Default)]
+type Output = Box<dyn Write + Send>;
+
 struct Waiting {
     lines: VecDeque<Vec<u8>>,
     /// Whether one more is being written.
     is_writing: bool,
+    /// Until the first line comes, and with it the thread.
+    output: Option<Output>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Waiting").field("lines", &self.lines.len()).finish_non_exhaustive()
+    }
 }
 
 impl Queue {
-    /// Starts the thread that writes to `output`. Lines that cannot be written are dropped.
-    pub(super) fn new(output: impl Write + Send + 'static) -> Self {
-        let shared = Arc::<Shared>::default();
-        let queue = Self(Arc::clone(&shared));
-        thread::Builder::new()
-            .name("log".into())
-            .spawn(move || shared.write_all(output))
-            .expect("the system has room for one thread");
-        queue
+    /// The first line starts the thread that writes to `output`. Lines that cannot be written are
+    /// dropped.
+    pub(super) fn new(output: Output) -> Self {
+        let waiting = Waiting { lines: VecDeque::new(), is_writing: false, output: Some(output) };
+        Self(Arc::new(Shared {
+            waiting: Mutex::new(waiting),
+            arrived: Condvar::new(),
+            written: Condvar::new(),
+        }))
     }
 
     /// Adds a line, or drops it if too many are waiting.
@@ -46,6 +56,14 @@ impl Queue {
         if waiting.lines.len() < LINES_AHEAD {
             waiting.lines.push_back(line);
             self.0.arrived.notify_one();
+        }
+        let Some(output) = waiting.output.take() else { return };
+        drop(waiting);
+        let shared = Arc::clone(&self.0);
+        let thread = thread::Builder::new().name("log".into());
+        if thread.spawn(move || shared.write_all(output)).is_err() {
+            // Nobody writes the line, so nobody must wait for it.
+            self.0.lock().lines.clear();
         }
     }
 
@@ -61,7 +79,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_all(&self, mut output: impl Write) {
+    fn write_all(&self, mut output: Output) {
         loop {
             let mut waiting = self.lock();
             let line = loop {
