@@ -38,16 +38,29 @@ struct CommandLine {
     flags: Flags,
 }
 
+impl CommandLine {
+    /// Reads the arguments and the environment of this process. An error is printed, and is the exit status.
+    fn read() -> Result<Self, u8> {
+        // A client that starts the server mostly gives it no arguments, and waits for it.
+        if std::env::args_os().len() < 2
+            && let Some(flags) = Flags::from_variables(|name| std::env::var_os(name))
+        {
+            return Ok(Self { command: None, flags });
+        }
+        let mut command = Self::command();
+        command
+            .try_get_matches_from_mut(std::env::args_os())
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(|error| flags::print(&command, error))
+    }
+}
+
 /// Runs the program with the arguments and the environment of this process, and returns its exit status.
 /// A wrong flag or variable is reported on standard error, with exit status 2.
 pub fn run() -> ExitCode {
-    let mut command = CommandLine::command();
-    let parsed = command
-        .try_get_matches_from_mut(std::env::args_os())
-        .and_then(|matches| CommandLine::from_arg_matches(&matches));
-    let CommandLine { command: action, flags } = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return flags::print(&command, error).into(),
+    let CommandLine { command: action, flags } = match CommandLine::read() {
+        Ok(command_line) => command_line,
+        Err(exit_status) => return exit_status.into(),
     };
     let settings = flags.settings();
     let logging = &settings.logging;
@@ -55,6 +68,7 @@ pub fn run() -> ExitCode {
     let log = match log::start(level, logging.file.as_deref()) {
         Ok(log) => log,
         Err(problem) => {
+            let mut command = CommandLine::command();
             let error = flags::unusable(&mut command, "log-file", &problem);
             return flags::print(&command, error).into();
         }
