@@ -15,7 +15,7 @@ mod unanswered;
 use serde::Serialize;
 
 pub(crate) use connection::{Connection, Monitor};
-pub(crate) use stdio::{hung_up, stdio};
+pub(crate) use stdio::{FIRST_ANSWER_WITHIN, hung_up, stdio};
 
 /// The length of `value` as JSON, in bytes. Measured without keeping the JSON.
 fn json_length(value: &impl Serialize) -> usize {

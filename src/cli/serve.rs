@@ -3,13 +3,14 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::runtime::{exit_after_signal, listening};
 use crate::model::settings::Settings;
 use crate::server::{Server, life};
 use crate::system::signals::Signals;
-use crate::transport::stdio;
+use crate::transport::{FIRST_ANSWER_WITHIN, stdio};
 use crate::turn::Codex;
 
 /// How long after a signal the process exits even if something blocks the service.
@@ -17,8 +18,13 @@ const EXIT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Serves the client until it is gone or a signal comes. Returns the exit status.
 pub(super) fn run(settings: Settings) -> u8 {
-    exit_after_signal(EXIT_WITHIN);
-    listening(|signals| serve(settings, signals))
+    listening(|signals| {
+        tokio::spawn(async {
+            sleep(FIRST_ANSWER_WITHIN).await;
+            exit_after_signal(EXIT_WITHIN);
+        });
+        serve(settings, signals)
+    })
 }
 
 async fn serve(settings: Settings, mut signals: Signals) -> u8 {

@@ -14,6 +14,7 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -34,11 +35,20 @@ const MAX_LINE: usize = 16 << 20;
 /// How many bytes of refusals may wait to be written before no more lines are read.
 const MAX_REFUSALS: usize = 4 << 20;
 
-/// Connects to the client on standard input and output.
+/// Connects to the client on standard input and output. Must be called on a Tokio runtime.
 pub(crate) fn stdio() -> Connection<LineTransport> {
-    let (transport, output) = LineTransport::start(io::stdin(), io::stdout(), hung_up());
+    let closed = CancellationToken::new();
+    let watched = closed.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(FIRST_ANSWER_WITHIN).await;
+        hangup::watch(watched);
+    });
+    let (transport, output) = LineTransport::start(io::stdin(), io::stdout(), closed);
     Connection::new(transport, output)
 }
+
+/// How long after the start what no answer needs is started: most clients have their first answer by then.
+pub(crate) const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(50);
 
 /// Messages as lines of JSON.
 pub(crate) struct LineTransport {

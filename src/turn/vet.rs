@@ -77,11 +77,7 @@ impl Codex {
             Some(home) => Self(Arc::new(Shared {
                 versions: self.0.versions.clone(),
                 histories: self.0.histories.clone(),
-                ..Shared::new(
-                    self.0.settings.clone(),
-                    Some(home.to_owned()),
-                    self.0.depth.clone(),
-                )
+                ..Shared::new(self.0.settings.clone(), Some(home.to_owned()), self.0.depth.clone())
             })),
         }
     }
