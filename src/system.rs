@@ -13,3 +13,4 @@ pub(crate) mod log;
 pub(crate) mod private;
 pub(crate) mod reverse_lines;
 pub(crate) mod signals;
+pub(crate) mod stamp;

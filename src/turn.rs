@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::codex::configured::ConfigFiles;
 use crate::codex::home::codex_home;
 use crate::codex::sessions::history::Histories;
 use crate::codex::version::Versions;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     /// What callers may request, by the settings.
     pub(crate) policy: Arc<Policy>,
     pub(crate) codex_home: Option<PathBuf>,
+    pub(crate) config_files: ConfigFiles,
     pub(crate) queue: Queue,
     pub(crate) sessions: Sessions,
     pub(crate) histories: Histories,
@@ -183,6 +185,7 @@ impl Shared {
             policy: Arc::new(settings.policy.clone()),
             settings,
             codex_home,
+            config_files: ConfigFiles::default(),
             queue,
             sessions: Sessions::default(),
             histories: Histories::default(),

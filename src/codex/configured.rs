@@ -5,13 +5,16 @@
 //! `NAME.config.toml`. If no sandbox is configured, `codex exec` uses `workspace-write` in a directory that
 //! the user trusts, and `read-only` elsewhere (seen on 0.77, 0.153, 0.169 and 0.171).
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
 use super::setting::Setting;
 use crate::model::sandbox::Sandbox;
-use crate::system::bounded::{MAX_CONFIG_BYTES, read_text};
+use crate::system::bounded::{MAX_CONFIG_BYTES, open_file, read_text, text_of};
+use crate::system::stamp::Unchanged;
 
 /// The machine-wide configuration, which the user's configuration overrides.
 const SYSTEM: &str = "/etc/codex/config.toml";
@@ -49,16 +52,20 @@ const MAX_SETTING: usize = 200;
 /// The configuration for a turn in one directory.
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
-    config: Table,
-    system: Table,
+    config: Arc<Table>,
+    system: Arc<Table>,
     /// The requested profile: its file, and its table in the old format.
-    layered: Option<Table>,
+    layered: Option<Arc<Table>>,
     legacy: Option<Table>,
     /// The project's settings, nearest folder first. Empty unless the user trusts the project.
     project: Vec<Table>,
     trusted: bool,
     requirements: Requirements,
 }
+
+/// The configuration files in which no turn can write, as they were last read; `None` for one that is not
+/// TOML.
+pub(crate) type ConfigFiles = Unchanged<Option<Arc<Table>>>;
 
 /// The requirements set by the machine's administrator, as far as they affect the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,19 +90,30 @@ pub(crate) struct EnvironmentPolicy {
 impl Configured {
     /// Reads Codex's configuration below `home`, and the project's around `working_dir`, which has no
     /// symbolic links.
-    pub(crate) fn read(home: &Path, profile: Option<&str>, working_dir: &Path) -> Self {
-        let config = table(&home.join("config.toml")).unwrap_or_default();
-        let system = table(Path::new(SYSTEM)).unwrap_or_default();
-        let layered = profile.and_then(|name| table(&home.join(format!("{name}.config.toml"))));
+    pub(crate) fn read(
+        files: &ConfigFiles,
+        home: &Path,
+        profile: Option<&str>,
+        working_dir: &Path,
+    ) -> Self {
+        let remembered =
+            |path: &Path| files.read(path, |file| Ok(parse(file).map(Arc::new))).ok().flatten();
+        let config = remembered(&home.join("config.toml")).unwrap_or_default();
+        let system = remembered(Path::new(SYSTEM)).unwrap_or_default();
+        let layered =
+            profile.and_then(|name| remembered(&home.join(format!("{name}.config.toml"))));
         let profile = profile.or_else(|| config.get("profile")?.as_str());
         let legacy =
             profile.and_then(|name| config.get("profiles")?.get(name)?.as_table().cloned());
-        let root = project_root(&[&config, &system], working_dir);
-        let trusted = is_trusted(&[&config, &system], working_dir, root);
-        let own = working_dir.ancestors().take_while(|_| trusted);
-        let own = own.take_while(|dir| dir.starts_with(root));
-        let project = own.filter_map(|dir| table(&dir.join(".codex/config.toml"))).collect();
-        let required = table(Path::new(REQUIREMENTS)).unwrap_or_default();
+        let trusted_root = trusted_root(&[&config, &system], working_dir);
+        let trusted = trusted_root.is_some();
+        let folders = trusted_root
+            .iter()
+            .flat_map(|root| working_dir.ancestors().take_while(move |dir| dir.starts_with(root)));
+        // Never remembered, because turns may write there.
+        let fresh = |path: &Path| parse(open_file(path).ok()?);
+        let project = folders.filter_map(|dir| fresh(&dir.join(".codex/config.toml"))).collect();
+        let required = remembered(Path::new(REQUIREMENTS)).unwrap_or_default();
         let profiles = ["default_permissions", "allowed_permission_profiles"];
         let requirements = match profiles.iter().any(|key| required.contains_key(*key)) {
             true => Requirements::Profiles,
@@ -108,7 +126,7 @@ impl Configured {
     /// and of the user.
     fn tables(&self, with_project: bool) -> impl Iterator<Item = &Table> {
         let project = self.project.iter().filter(move |_| with_project);
-        self.profile().chain(project).chain([&self.config, &self.system])
+        self.profile().chain(project).chain([&*self.config, &*self.system])
     }
 
     /// The default sandbox of a new session. If it is ambiguous, the stricter one.
@@ -168,7 +186,7 @@ impl Configured {
 
     /// The settings of the requested profile.
     pub(crate) fn profile(&self) -> impl Iterator<Item = &Table> {
-        self.layered.iter().chain(&self.legacy)
+        self.layered.as_deref().into_iter().chain(&self.legacy)
     }
 
     /// The harmless settings of the project, if the user trusts it, and the names of its other settings.
@@ -237,17 +255,22 @@ fn project_root<'a>(configs: &[&Table], dir: &'a Path) -> &'a Path {
     dir.ancestors().find(is_root).unwrap_or(dir)
 }
 
-/// Whether the user trusts the directory as determined by Codex: by the first entry for the directory itself,
-/// its project root or, in a linked worktree, the main repository. Other ancestors do not count.
-fn is_trusted(configs: &[&Table], dir: &Path, root: &Path) -> bool {
-    let main = main_repository(dir);
+/// The project root of `dir`, if the user trusts the directory as determined by Codex: by the first entry for
+/// the directory itself, its project root or, in a linked worktree, the main repository. Other ancestors do
+/// not count.
+fn trusted_root<'a>(configs: &[&Table], dir: &'a Path) -> Option<&'a Path> {
+    // Most users have no such entries, and then nothing needs to be read.
+    if !configs.iter().any(|config| config.contains_key("projects")) {
+        return None;
+    }
+    let root = project_root(configs, dir);
     let level = |dir: &Path| {
         configs.iter().find_map(|config| {
             config.get("projects")?.get(&*dir.to_string_lossy())?.get("trust_level")?.as_str()
         })
     };
-    let level = [Some(dir), Some(root), main.as_deref()].into_iter().flatten().find_map(level);
-    level == Some("trusted")
+    let first = level(dir).or_else(|| level(root)).or_else(|| level(&main_repository(dir)?));
+    (first == Some("trusted")).then_some(root)
 }
 
 /// The main repository of a linked worktree, whose `.git` is a file that names the repository.
@@ -259,8 +282,8 @@ fn main_repository(dir: &Path) -> Option<PathBuf> {
     Some(worktrees.parent()?.parent()?.to_owned())
 }
 
-fn table(path: &Path) -> Option<Table> {
-    read_text(path, MAX_CONFIG_BYTES).ok()?.parse().ok()
+fn parse(file: File) -> Option<Table> {
+    text_of(file, MAX_CONFIG_BYTES).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -280,9 +303,10 @@ mod tests {
     fn the_nearest_setting_wins_and_without_one_it_is_a_matter_of_trust() {
         let home = crate::testing::scratch().join(format!("configured-{}", std::process::id()));
         fs::create_dir_all(&home).expect("writable");
+        let files = ConfigFiles::default();
         let here = |config: &str, profile: Option<&str>| {
             fs::write(home.join("config.toml"), config).expect("writable");
-            Configured::read(&home, profile, Path::new("/a/b")).sandbox()
+            Configured::read(&files, &home, profile, Path::new("/a/b")).sandbox()
         };
         fs::write(home.join("loose.config.toml"), "sandbox_mode = \"danger-full-access\"")
             .expect("writable");

@@ -7,6 +7,7 @@
 //! `task_started` at its start, and the user's message, whose position in the turn differs between versions.
 //! The file is read from its end, so that the cost does not grow with the session.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -52,10 +53,10 @@ fn newest_first(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     entries.into_iter()
 }
 
-/// Reads the record at `path`. `is_one_off` says, given the user's message, whether its turn leaves the
+/// Reads a record. `is_one_off` says, given the user's message, whether its turn leaves the
 /// session's directory and sandbox unchanged.
-pub(crate) fn read(path: &Path, is_one_off: fn(&str) -> bool) -> io::Result<Record> {
-    let mut lines = ReverseLines::new(open_file(path)?)?;
+pub(crate) fn read(record: File, is_one_off: fn(&str) -> bool) -> io::Result<Record> {
+    let mut lines = ReverseLines::new(record)?;
     let mut fold = Fold::default();
     while let Some(line) = lines.next_line()? {
         if let Some(line) = Line::decode(line) {

@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::codex::rollout;
+use crate::codex::rollout::{self, Record};
 use crate::model::sandbox::Sandbox;
 use crate::model::session_id::SessionId;
 use crate::model::usage::Usage;
+use crate::system::stamp::Unchanged;
 
 /// How many sessions are remembered. The others are read again from Codex's record.
 const REMEMBERED: usize = 1_000;
@@ -36,7 +37,11 @@ impl SessionInfo {
 
 /// The sessions that had a turn in this process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sessions(Arc<Mutex<Remembered>>);
+pub(crate) struct Sessions {
+    remembered: Arc<Mutex<Remembered>>,
+    /// Their records as they were last read.
+    records: Unchanged<Record>,
+}
 
 #[derive(Debug, Default)]
 struct Remembered {
@@ -60,7 +65,8 @@ impl Sessions {
         }
         let length = known.record.as_deref().and_then(|path| path.metadata().ok());
         known.recorded = length.map_or(0, |metadata| metadata.len());
-        let record = known.record.as_deref().map(|path| rollout::read(path, is_one_off));
+        let read = |path| self.records.read(path, |record| rollout::read(record, is_one_off));
+        let record = known.record.as_deref().map(read);
         match record {
             Some(Ok(record)) => {
                 known.usage = record.usage.or(known.usage);
@@ -90,7 +96,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

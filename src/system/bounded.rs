@@ -46,8 +46,12 @@ pub(super) fn open_regular(
 ///
 /// As [`open_file`], and if it is longer.
 pub(crate) fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    bytes_of(open_file(path)?, max)
+}
+
+fn bytes_of(file: File, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_file(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    file.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too long"));
     }
@@ -60,7 +64,12 @@ pub(crate) fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 ///
 /// As [`open_file`], and if it is longer or not UTF-8.
 pub(crate) fn read_text(path: &Path, max: u64) -> io::Result<String> {
-    let text = String::from_utf8(read_bytes(path, max)?);
+    text_of(open_file(path)?, max)
+}
+
+/// The text of an open file of at most `max` bytes.
+pub(crate) fn text_of(file: File, max: u64) -> io::Result<String> {
+    let text = String::from_utf8(bytes_of(file, max)?);
     text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

@@ -82,12 +82,14 @@ impl Call {
     }
 
     fn planner(&self) -> Planner<'_> {
-        let Shared { settings, codex_home, versions, watchdog, depth, .. } = &*self.shared;
+        let Shared { settings, codex_home, config_files, versions, watchdog, depth, .. } =
+            &*self.shared;
         Planner {
             request: &self.request,
             policy: &self.policy,
             settings,
             codex_home: codex_home.as_deref(),
+            config_files,
             versions,
             watchdog,
             depth: depth.get(),

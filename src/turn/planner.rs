@@ -14,7 +14,7 @@ use super::surroundings::Surroundings;
 use super::writable_roots::{self, Arranged};
 use crate::admission::folders::Confined;
 use crate::admission::protected_folders::ProtectedFolders;
-use crate::codex::configured::{Configured, Requirements};
+use crate::codex::configured::{ConfigFiles, Configured, Requirements};
 use crate::codex::confinement::Confinement;
 use crate::codex::environment::Environment;
 use crate::codex::scratch::Scratch;
@@ -48,6 +48,7 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) settings: &'a Settings,
     pub(super) codex_home: Option<&'a Path>,
+    pub(super) config_files: &'a ConfigFiles,
     pub(super) versions: &'a Versions,
     pub(super) watchdog: &'a Watchdog,
     /// How many Codexes this process runs inside of.
@@ -169,7 +170,8 @@ impl Planner<'_> {
 
     fn surroundings(&self, working_dir: &WorkingDir) -> Surroundings {
         let profile = self.request.options.profile.as_ref().map(Profile::as_str);
-        Surroundings::inspect(self.settings, self.codex_home, profile, working_dir.as_path())
+        let (settings, home, dir) = (self.settings, self.codex_home, working_dir.as_path());
+        Surroundings::inspect(settings, self.config_files, home, profile, dir)
     }
 
     /// The options, with every path resolved.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::admission::protected_folders::ProtectedFolders;
 use crate::codex::bubblewrap;
-use crate::codex::configured::Configured;
+use crate::codex::configured::{ConfigFiles, Configured};
 use crate::codex::diff;
 use crate::codex::environment::Paths;
 use crate::codex::locate::{Program, locate};
@@ -27,14 +27,16 @@ impl Surroundings {
     /// Inspects the machine, for a turn in `dir`.
     pub(super) fn inspect(
         settings: &Settings,
+        config_files: &ConfigFiles,
         codex_home: Option<&Path>,
         profile: Option<&str>,
         dir: &Path,
     ) -> Self {
         // Codex loads the configuration around the resolved directory.
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        let configured = codex_home
-            .map_or_else(Configured::default, |home| Configured::read(home, profile, &dir));
+        let configured = codex_home.map_or_else(Configured::default, |home| {
+            Configured::read(config_files, home, profile, &dir)
+        });
         let mut protected = ProtectedFolders::new(std::env::home_dir().as_deref());
         for (folder, what) in [
             (codex_home, "Codex's home, with its settings and sessions"),

@@ -77,6 +77,7 @@ impl Codex {
             Some(home) => Self(Arc::new(Shared {
                 versions: self.0.versions.clone(),
                 histories: self.0.histories.clone(),
+                config_files: self.0.config_files.clone(),
                 ..Shared::new(self.0.settings.clone(), Some(home.to_owned()), self.0.depth.clone())
             })),
         }

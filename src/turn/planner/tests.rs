@@ -11,6 +11,7 @@ use crate::testing::scratch;
 struct Machine {
     dir: PathBuf,
     settings: Settings,
+    config_files: ConfigFiles,
     versions: Versions,
     watchdog: Watchdog,
 }
@@ -33,7 +34,7 @@ impl Machine {
             ..Settings::default()
         };
         let (versions, watchdog) = (Versions::default(), Watchdog::default());
-        Self { dir, settings, versions, watchdog }
+        Self { dir, settings, config_files: ConfigFiles::default(), versions, watchdog }
     }
 
     async fn plan(&self, request: TurnRequest) -> Result<Plan> {
@@ -47,6 +48,7 @@ impl Machine {
             policy: &self.settings.policy,
             settings: &self.settings,
             codex_home: Some(&home),
+            config_files: &self.config_files,
             versions: &self.versions,
             watchdog: &self.watchdog,
             depth: 0,
