@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::system::links::follow;
+use crate::system::links::Links;
 
 /// System folders: programs, libraries and settings that are read whenever a program starts. This only
 /// matters for users who may write there, such as root. `/usr/src` and `/opt` are left out because they hold
@@ -70,11 +70,13 @@ static RESOLVED_SYSTEM_FOLDERS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
 });
 
 /// The set of protected folders, with symbolic links resolved.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ProtectedFolders {
     folders: Vec<Folder>,
     /// The user's home directory, whose hidden folders are protected.
     home: Option<PathBuf>,
+    /// The links on the way to them.
+    links: Links,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl ProtectedFolders {
     /// The folders that are protected on every machine, including the user's `home` directory.
     pub(crate) fn new(home: Option<&Path>) -> Self {
         let home = home.and_then(|home| home.canonicalize().ok());
-        let mut protected = Self { folders: Vec::new(), home };
+        let mut protected = Self { folders: Vec::new(), home, links: Links::default() };
         for path in RESOLVED_SYSTEM_FOLDERS.iter() {
             protected.add(path.clone(), true, "a folder of the system");
         }
@@ -120,7 +122,7 @@ impl ProtectedFolders {
     /// Resolves `path` and protects the folder that contains each symbolic link on the way.
     fn add_links(&mut self, path: &Path, description: &str) -> PathBuf {
         let Ok(path) = std::path::absolute(path) else { return path.to_owned() };
-        let (real, links) = follow(&path);
+        let (real, links) = self.links.follow(&path);
         for folder in links.iter().filter_map(|link| link.parent()) {
             self.add(folder.to_owned(), false, description);
         }
@@ -181,7 +183,7 @@ impl ProtectedFolders {
             // Not tested there: which folders a user may write to is unknown.
             return Some(entry.to_owned());
         }
-        let (real, links) = entry.is_absolute().then(|| follow(entry))?;
+        let (real, links) = entry.is_absolute().then(|| self.links.follow(entry))?;
         if !self.is_safe_from_turns(&real) {
             let tree = self.tool_folder(&real).filter(|_| real.is_dir())?;
             self.add(tree, true, "a folder of programs on the PATH");

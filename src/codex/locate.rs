@@ -32,9 +32,10 @@ pub(crate) fn locate(codex_bin: &OsStr, folders: Option<&[PathBuf]>) -> Option<P
         }
         None => which::which(codex_bin).ok()?,
     };
-    Some(native(&path).unwrap_or_else(|| Program {
+    let real = path.canonicalize().ok();
+    Some(native(&path, real.as_deref()).unwrap_or_else(|| Program {
         found_at: path.clone(),
-        install_dir: install_dir(&path),
+        install_dir: real.as_deref().and_then(install_dir),
         path,
         environment: Vec::new(),
         helpers: None,
@@ -42,9 +43,9 @@ pub(crate) fn locate(codex_bin: &OsStr, folders: Option<&[PathBuf]>) -> Option<P
 }
 
 /// The folder that a native program is installed in: that of the npm packages, or the one that contains its
-/// `bin` folder and other parts, such as the program that sets up the sandbox.
+/// `bin` folder and other parts, such as the program that sets up the sandbox. Symbolic links in `path` must be
+/// resolved.
 fn install_dir(path: &Path) -> Option<PathBuf> {
-    let path = path.canonicalize().ok()?;
     let npm = path.ancestors().find(|folder| folder.ends_with("node_modules/@openai"));
     let own = || path.parent()?.parent().filter(|root| root.join("codex-resources").is_dir());
     npm.or_else(own).map(Path::to_owned)
@@ -69,9 +70,10 @@ impl Program {
     }
 }
 
-/// The native binary for the script at `path`, if that is the script of the npm package.
-fn native(path: &Path) -> Option<Program> {
-    let package = package_of(path)?;
+/// The native binary for the script at `path`, if that is the script of the npm package. `real` is `path` with
+/// its symbolic links resolved.
+fn native(path: &Path, real: Option<&Path>) -> Option<Program> {
+    let package = package_of(path, real)?;
     let (platform, triple) = platform()?;
     let manager = package_manager(&package)?;
     let name = if cfg!(windows) { "codex.exe" } else { "codex" };
@@ -100,14 +102,14 @@ fn native(path: &Path) -> Option<Program> {
 }
 
 /// The folder of the npm package whose script `path` points to.
-fn package_of(path: &Path) -> Option<PathBuf> {
+fn package_of(path: &Path, real: Option<&Path>) -> Option<PathBuf> {
     let script = if cfg!(windows) {
         // npm writes a small wrapper script into the folder that contains node_modules.
-        path.parent()?.join("node_modules/@openai/codex/bin/codex.js")
+        let script = path.parent()?.join("node_modules/@openai/codex/bin/codex.js");
+        script.canonicalize().ok()?
     } else {
-        path.to_owned()
+        real?.to_owned()
     };
-    let script = script.canonicalize().ok()?;
     let package = script.parent()?.parent()?;
     (script.ends_with("@openai/codex/bin/codex.js")).then(|| package.to_owned())
 }
@@ -169,7 +171,10 @@ mod tests {
             path
         };
         let script = file(package.join("bin/codex.js"));
-        let found = || native(&script.canonicalize().expect("it is there")).map(|found| found.path);
+        let found = || {
+            let script = script.canonicalize().expect("it is there");
+            native(&script, Some(&script)).map(|found| found.path)
+        };
         let of_root = |path: &Path| root.canonicalize().expect("it is there").join(path);
         file(outer.join(triple).join("bin/codex"));
         let relative = Path::new("node_modules/@openai").join(platform).join("vendor");

@@ -1,5 +1,6 @@
 //! Resolves symbolic links.
 
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 /// The maximum number of links to follow in one path, as on Linux.
@@ -8,26 +9,50 @@ const MAX_LINKS: usize = 40;
 /// Where an absolute path leads, even if nothing is there yet, and the symbolic links on the way: a
 /// process that can write in the folder of a link can redirect it.
 pub(crate) fn follow(path: &Path) -> (PathBuf, Vec<PathBuf>) {
-    let mut rest = parts(path);
-    let (mut real, mut links) = (PathBuf::new(), Vec::new());
-    while let Some(part) = rest.pop() {
-        if part == Path::new("..") {
-            real.pop();
-            continue;
-        }
-        let next = real.join(&part);
-        match std::fs::read_link(&next) {
-            Ok(target) if links.len() < MAX_LINKS => {
-                links.push(next);
-                if target.is_absolute() {
-                    real = PathBuf::new();
-                }
-                rest.extend(parts(&target));
+    Links::default().follow(path)
+}
+
+/// The symbolic links on the way of several paths, each read once. Links change, so this must not outlive
+/// one check of these paths.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Links(HashMap<PathBuf, Option<PathBuf>>);
+
+impl Links {
+    /// The same as [`follow`].
+    pub(crate) fn follow(&mut self, path: &Path) -> (PathBuf, Vec<PathBuf>) {
+        let mut rest = parts(path);
+        let (mut real, mut links) = (PathBuf::new(), Vec::new());
+        while let Some(part) = rest.pop() {
+            if part == Path::new("..") {
+                real.pop();
+                continue;
             }
-            _ => real = next,
+            let next = real.join(&part);
+            match self.target(&next) {
+                Some(target) if links.len() < MAX_LINKS => {
+                    links.push(next);
+                    if target.is_absolute() {
+                        real = PathBuf::new();
+                    }
+                    rest.extend(parts(&target));
+                }
+                _ => real = next,
+            }
         }
+        (real, links)
     }
-    (real, links)
+
+    /// The target of the link at `path`, if it is one.
+    fn target(&mut self, path: &Path) -> Option<PathBuf> {
+        // The root is no link.
+        path.parent()?;
+        if let Some(known) = self.0.get(path) {
+            return known.clone();
+        }
+        let target = std::fs::read_link(path).ok();
+        self.0.insert(path.to_owned(), target.clone());
+        target
+    }
 }
 
 /// Whether `path` lies inside `folder`, and is not the folder itself: a process that can write in

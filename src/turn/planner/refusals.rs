@@ -61,7 +61,8 @@ impl VersionCheck<'_> {
             );
             return Err(bad("approval_policy", problem));
         }
-        if self.confined && self.has_rules() {
+        let is_old = self.version.is_some_and(|version| version < Version::IGNORE_RULES);
+        if self.confined && is_old && self.has_rules() {
             let with =
                 "where there are rules of Codex's (rules/*.rules), which let commands out of it";
             self.needs("sandbox", with, Version::IGNORE_RULES)?;
