@@ -116,11 +116,19 @@ impl Queue {
 
     /// Changes the queue, then decides which calls can start.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        self.change_if(|state| Some(change(state))).expect("it has changed")
+    }
+
+    /// The same, unless `change` changed nothing and returned `None`.
+    fn change_if<T>(&self, change: impl FnOnce(&mut State) -> Option<T>) -> Option<T> {
         let mut state = self.lock();
-        let changed = change(&mut state);
+        let changed = change(&mut state)?;
         state.changed = true;
         self.sync(&mut state);
-        changed
+        drop(state);
+        // Without the lock, which the thread needs at once.
+        self.shared().due.notify_one();
+        Some(changed)
     }
 
     fn sync(&self, state: &mut State) {
@@ -133,7 +141,6 @@ impl Queue {
             // The effect is that of a disk that does not answer.
             tracing::warn!(%error, "the line of calls has no thread");
         }
-        self.shared().due.notify_one();
         if state.is_overdue() {
             state.continue_without_table();
         }
@@ -248,7 +255,7 @@ impl Place {
         &mut self,
         roots: Option<&WritableRoots>,
     ) -> Option<oneshot::Receiver<()>> {
-        self.queue.change(|state| {
+        self.queue.change_if(|state| {
             state.queue.wait_for_roots(self.key, roots).then(|| {
                 let (admit, admitted) = oneshot::channel();
                 state.waiting.insert(self.key, Waiter { admit, accept: None });
