@@ -28,9 +28,11 @@ pub(super) fn run(settings: Settings) -> u8 {
 }
 
 async fn serve(settings: Settings, mut signals: Signals) -> u8 {
+    // Its thread reads the first request in the meantime.
+    let connection = stdio();
     let server = Server::new(Codex::new(settings));
     let shutdown = CancellationToken::new();
-    let mut service = pin!(life::serve(server, stdio(), shutdown.cancelled()));
+    let mut service = pin!(life::serve(server, connection, shutdown.cancelled()));
     let signal = tokio::select! {
         biased;
         signal = signals.next() => signal,

@@ -56,6 +56,10 @@ impl LineSplitter {
             self.buffer.shrink_to_fit();
         }
         let spare = self.end..self.end + self.chunk;
+        if self.buffer.is_empty() {
+            // Comes zeroed from the system, so only what is read takes memory.
+            self.buffer = vec![0; spare.end];
+        }
         if self.buffer.len() < spare.end {
             self.buffer.resize(spare.end, 0);
         }
