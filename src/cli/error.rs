@@ -4,7 +4,7 @@ use std::io;
 
 use super::output::{is_broken_pipe, note};
 use crate::job::Problem;
-use crate::model::outcome::Sort;
+use crate::model::outcome::Class;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub(super) fn finish(done: Result<u8>) -> u8 {
     };
     note(&format!("error: {error}"));
     match error {
-        Error::Jobs(Problem::Refused(kind)) if kind.sort() != Sort::Refused => 1,
+        Error::Jobs(Problem::Refused(kind)) if kind.class() != Class::Refused => 1,
         Error::BadInput(_)
         | Error::Jobs(Problem::NotFound(_) | Problem::Refused(_) | Problem::NoStateDir) => 2,
         Error::Jobs(_) | Error::Output(_) => 1,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::advice::{headline, of_failure};
 use super::output::{is_broken_pipe, note, note_in, print_reply};
 use super::style::{DIM, RED, YELLOW};
-use crate::model::outcome::{Answer, Failure, FailureKind, Sort};
+use crate::model::outcome::{Answer, Class, Failure, FailureKind};
 use crate::model::session_id::SessionId;
 use crate::system::signals::Signal;
 
@@ -84,11 +84,11 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
             print_session(*session);
         }
     }
-    match kind.sort() {
-        Sort::Refused => 2,
-        Sort::TimedOut => 124,
-        Sort::Cancelled(_) => signal.map_or(130, |signal| signal.exit_status),
-        Sort::Failed => 1,
+    match kind.class() {
+        Class::Refused => 2,
+        Class::TimedOut => 124,
+        Class::Cancelled(_) => signal.map_or(130, |signal| signal.exit_status),
+        Class::Failed => 1,
     }
 }
 

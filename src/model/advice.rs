@@ -75,20 +75,28 @@ pub(crate) enum Reader<'a> {
     User { session: Option<SessionId> },
 }
 
+/// What works without the jobs' folder and processes.
+const CHAT: &str = "codex_chat works without it.";
+const CHAT_WITHOUT_TASKS: &str =
+    "If the operator turns tasks off (--tasks false), codex_chat works without it.";
+
 /// What to do next: sentences for callers, a clause for users.
 pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
     match reader {
         Reader::TurnTool { tool, has_session } => {
             let again = format!("call {tool} again");
             let resume = match has_session {
-                true => format!("{again} with this session_id to go on from where it stopped"),
+                true => format!("{again} with this session_id to continue from where it stopped"),
                 false => again.clone(),
             };
-            caller::advice(cause, Ways { again: &again, resume: &resume })
+            caller::advice(cause, Ways { again: &again, resume: &resume, without_jobs: CHAT })
         }
         Reader::JobTool { tool, not_done } => {
             let again = format!("call {tool} again");
-            let advice = caller::advice(cause, Ways { again: &again, resume: &again });
+            // A call to codex_chat may be a job, too, for a client that supports tasks.
+            let without_jobs = if tool == "codex_chat" { CHAT_WITHOUT_TASKS } else { CHAT };
+            let advice =
+                caller::advice(cause, Ways { again: &again, resume: &again, without_jobs });
             match not_done {
                 "" => advice,
                 _ if cause.says_what_was_done() => advice,
@@ -99,8 +107,9 @@ pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
         Reader::JobRecord => caller::advice(
             cause,
             Ways {
-                again: "reply to the job (job_reply)",
-                resume: "reply to the job (job_reply) to go on from where it stopped",
+                again: "call job_reply",
+                resume: "call job_reply to continue from where it stopped",
+                without_jobs: CHAT,
             },
         ),
         Reader::User { session } => user::advice(Some(cause.code()), session),
@@ -119,12 +128,11 @@ fn for_session_tool(cause: Cause<'_>, tool: &str) -> String {
             format!("correct {field} and call {tool} again.")
         }
         Cause::Failure(FailureKind::NotAllowed { field, .. }) => format!(
-            "ask with another {field}, or have the person who runs this server allow it; \
-             codex_sessions has the sessions that can be read."
+            "use another {field}, or ask the operator to allow it; codex_sessions lists the \
+             sessions that can be read."
         ),
         Cause::Failure(FailureKind::SessionNotFound { .. }) => {
-            "check the session_id; codex_sessions has all sessions. They are looked for in \
-             CODEX_HOME, so one made with another CODEX_HOME is not found."
+            "check the session_id; codex_sessions lists all sessions in this server's CODEX_HOME."
                 .into()
         }
         // Session tools have almost none of these.

@@ -54,7 +54,7 @@ pub(crate) fn check_setting(key: &str, value: &Value) -> Result<(), InvalidValue
 }
 
 /// Describes the values that [`is_plain_value`] accepts.
-pub(crate) const PLAIN_VALUE: &str = "a word, a number, or true or false";
+pub(crate) const PLAIN_VALUE: &str = "a word, a number or a boolean";
 
 /// Whether a value is a short word, a number or a boolean, which can neither hold text nor name a program.
 pub(crate) fn is_plain_value(value: &Value) -> bool {
@@ -71,7 +71,8 @@ fn check(key: &str, in_text: bool, inherited: bool, value: &Value) -> Result<(),
     match value {
         Value::String(text) if in_text && !text.trim().is_empty() => Err(text_not_allowed(key)),
         Value::String(text) if !is_line(text) => Err(InvalidValue(format!(
-            "has a value for {} that is no line of {MAX_LINE_BYTES} bytes at most: {ELSEWHERE}",
+            "has a value for {} that is not one line of at most {MAX_LINE_BYTES} bytes: \
+             {ELSEWHERE}",
             excerpt(key)
         ))),
         Value::Array(values) => {
@@ -100,12 +101,12 @@ pub(crate) fn check_argument(argument: &str) -> Result<(), InvalidValue> {
     let is_option = argument.starts_with('-');
     match setting.filter(|(key, _)| is_key(key)) {
         _ if !is_line(argument) => Err(InvalidValue(format!(
-            "has one that is no line of {MAX_LINE_BYTES} bytes at most: {ELSEWHERE}"
+            "has an argument that is not one line of at most {MAX_LINE_BYTES} bytes: {ELSEWHERE}"
         ))),
         Some((key, value)) => check_setting(key.trim_start_matches('-'), &value),
         None if !is_option && argument.contains(char::is_whitespace) && !is_path(argument) => {
             Err(InvalidValue(format!(
-                "has one that is neither an option nor a word nor a path: {ELSEWHERE}"
+                "has an argument that is not an option, a word or a path: {ELSEWHERE}"
             )))
         }
         None => Ok(()),
@@ -118,17 +119,17 @@ fn setting_text(argument: &str) -> &str {
 }
 
 /// Says where text for the model belongs instead.
-const ELSEWHERE: &str = "a text for the model belongs into the prompt or base_instructions";
+const ELSEWHERE: &str = "text for the model belongs in the prompt or base_instructions";
 
 fn text_not_allowed(key: &str) -> InvalidValue {
     let key_shown = excerpt(key);
     let elsewhere = match key {
-        COMPACT_PROMPT => "it belongs into config, as a text",
-        _ => "put it into the prompt or base_instructions",
+        COMPACT_PROMPT => "pass it in config, as a string",
+        _ => "put it in the prompt or base_instructions",
     };
     InvalidValue(format!(
-        "has {key_shown}, a text for the model, which would stand on a command line for others to \
-         read: {elsewhere}"
+        "has {key_shown}, which is text for the model and would be visible to other users on the \
+         command line: {elsewhere}"
     ))
 }
 

@@ -23,7 +23,7 @@ impl FromStr for Diff {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
-            let forms = "must be uncommitted, base:<branch> or commit:<sha>, with a name of git's";
+            let forms = "must be uncommitted, base:<branch> or commit:<sha>, with a valid git name";
             InvalidValue(forms.into())
         };
         let name = |name: &str| {
@@ -48,13 +48,14 @@ impl Diff {
     pub(crate) fn instructions(&self) -> &'static str {
         match self {
             Self::Uncommitted => {
-                "The work to review is what is not committed: `git status --short`, `git diff HEAD`, \
-                 and the files that git does not track yet. Look at all of it before you judge."
+                "The work to review is everything uncommitted: `git status --short`, `git diff \
+                 HEAD`, and the untracked files. Read all of it before you judge."
             }
             Self::Base(_) | Self::Commit(_) => {
-                "The work to review is named below, under `diff`. `base:NAME` is everything since the \
-                 branch NAME: `git log --oneline NAME..HEAD` and `git diff NAME...HEAD`. `commit:NAME` \
-                 is one commit: `git show NAME`. Look at all of it before you judge."
+                "The work to review is named below, under `diff`. `base:NAME` is everything since \
+                 branch NAME: `git log --oneline NAME..HEAD` and `git diff NAME...HEAD`. \
+                 `commit:NAME` \
+                 is one commit: `git show NAME`. Read all of it before you judge."
             }
         }
     }

@@ -32,9 +32,7 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Uuid::try_parse(text.trim()).map(Self).map_err(|_| {
-            InvalidValue(
-                "must be the job_id that job_start returned, a UUID; job_list has all".into(),
-            )
+            InvalidValue("must be a job_id (a UUID) from job_start or job_list".into())
         })
     }
 }

@@ -29,8 +29,8 @@ impl Model {
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         name(text, "._:/@+-").map(Self).ok_or_else(|| {
             InvalidValue(format!(
-                "must be the name of a model: letters, digits and . _ : / @ + - after the first \
-                 letter or digit, {MAX_NAME_CHARS} characters at most"
+                "must be the name of a model: letters, digits and . _ : / @ + -, starting with a \
+                 letter or digit, at most {MAX_NAME_CHARS} characters"
             ))
         })
     }
@@ -50,7 +50,7 @@ impl ReasoningEffort {
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         name(text, "_-").map(Self).ok_or_else(|| {
             InvalidValue(
-                "must be a word such as minimal, low, medium, high or xhigh, as the model offers"
+                "must be a level that the model offers, such as minimal, low, medium, high or xhigh"
                     .into(),
             )
         })

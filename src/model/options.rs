@@ -137,7 +137,7 @@ impl FromStr for Argument {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text.is_empty() || text.len() > MAX_OPTION_BYTES || text.contains('\0') {
             return Err(InvalidValue(format!(
-                "must be arguments of 1 to {MAX_OPTION_BYTES} bytes, without a null character"
+                "must have arguments of 1 to {MAX_OPTION_BYTES} bytes, without null characters"
             )));
         }
         Ok(Self(text.to_owned()))
@@ -156,7 +156,7 @@ impl Image {
         let path = path.as_ref();
         if !path.is_absolute() {
             return Err(InvalidValue(format!(
-                "must be absolute paths, and {} is not one",
+                "must be absolute paths, but {} is not",
                 excerpt(path.display())
             )));
         }
@@ -175,7 +175,7 @@ pub(crate) fn check_total_bytes<T>(
     length: impl Fn(&T) -> usize,
 ) -> Result<Vec<T>, InvalidValue> {
     if texts.iter().map(length).sum::<usize>() > MAX_OPTIONS_BYTES {
-        return Err(InvalidValue(format!("must have {MAX_OPTIONS_BYTES} bytes together at most")));
+        return Err(InvalidValue(format!("must have at most {MAX_OPTIONS_BYTES} bytes in total")));
     }
     Ok(texts)
 }

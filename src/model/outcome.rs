@@ -94,7 +94,7 @@ pub enum FailureKind {
         problem: InvalidValue,
     },
     /// The request exceeds what the operator allows.
-    #[error("{field} {}. The operator's setting {setting} says so", line(.problem))]
+    #[error("{field} {} (operator setting {setting})", line(.problem))]
     NotAllowed {
         /// The field's name.
         field: String,
@@ -104,20 +104,20 @@ pub enum FailureKind {
         setting: &'static str,
     },
     /// By Codex's own record, the turn ran with more permissions than the operator allows.
-    #[error("the turn ran with more than this server allows: {}", line(.breach))]
+    #[error("the turn ran with more permissions than this server allows: {}", line(.breach))]
     LooserThanAllowed {
         /// What was in force, and what is allowed.
         breach: String,
     },
     /// By Codex's own record, the turn ran with more permissions than requested, although the operator
     /// allows them.
-    #[error("the turn ran with more than was asked for: {excess}")]
+    #[error("the turn ran with more permissions than requested: {excess}")]
     LooserThanAsked {
         /// What was in force, and what was requested.
         excess: String,
     },
     /// This Codex is too old for the request.
-    #[error("{field} needs Codex {needed} or newer{}, and this one is {found}", spaced(.only_with))]
+    #[error("{field} requires Codex {needed} or newer{}, but {found} is installed", spaced(.only_with))]
     NeedsNewerCodex {
         /// The field's name.
         field: String,
@@ -129,7 +129,7 @@ pub enum FailureKind {
         found: String,
     },
     /// There is no such program, or it cannot be executed.
-    #[error("there is no program {} that can be started{}", line(.program), detail(&line(.reason)))]
+    #[error("cannot find or execute {}{}", line(.program), detail(&line(.reason)))]
     CodexNotFound {
         /// The program, as configured.
         program: String,
@@ -137,7 +137,7 @@ pub enum FailureKind {
         reason: String,
     },
     /// The system could not start Codex, for lack of resources or because the command line is too long.
-    #[error("{} could not be started: {}", line(.program), line(.reason))]
+    #[error("cannot start {}: {}", line(.program), line(.reason))]
     CannotStart {
         /// The program.
         program: String,
@@ -145,7 +145,7 @@ pub enum FailureKind {
         reason: String,
     },
     /// A file for Codex, such as the schema of a review, cannot be written.
-    #[error("the files that Codex reads in this turn cannot be written: {}", line(.reason))]
+    #[error("cannot write the files that Codex reads in this turn: {}", line(.reason))]
     Storage {
         /// The path, and the system's error.
         reason: String,
@@ -157,13 +157,13 @@ pub enum FailureKind {
         message: String,
     },
     /// An MCP server that Codex is configured to require did not start.
-    #[error("an MCP server that Codex is configured to require did not start: {}", lines(.message))]
+    #[error("an MCP server that Codex's configuration requires did not start: {}", lines(.message))]
     McpServerFailed {
         /// Codex's message, which names the server.
         message: String,
     },
     /// Codex's own folder is missing or not writable.
-    #[error("Codex cannot use its folder {}: {}", line(.home), lines(.message))]
+    #[error("Codex cannot use its home{}: {}", spaced(&line(.home)), lines(.message))]
     CodexHomeUnusable {
         /// The folder, if it is known; else empty.
         home: String,
@@ -171,13 +171,13 @@ pub enum FailureKind {
         message: String,
     },
     /// Codex is not logged in.
-    #[error("Codex is not logged in, or its login was not accepted: {}", lines(.message))]
+    #[error("Codex is not logged in, or its login was rejected: {}", lines(.message))]
     NotLoggedIn {
         /// Codex's message.
         message: String,
     },
     /// Another process, such as another Codex, renewed the login at the same moment.
-    #[error("Codex could not renew its login, because somebody else had just done so: {}", lines(.message))]
+    #[error("Codex could not renew its login because another process had just renewed it: {}", lines(.message))]
     RefreshTokenUsed {
         /// Codex's message.
         message: String,
@@ -189,13 +189,13 @@ pub enum FailureKind {
         message: String,
     },
     /// Codex has no such session.
-    #[error("Codex knows no session {session}")]
+    #[error("Codex has no session {session}")]
     SessionNotFound {
         /// The requested session.
         session: SessionId,
     },
     /// A process outside of the queue, such as a user's terminal, has the session open.
-    #[error("the session is in use{}, and was still after {} s", detail(&line(.holder)), .waited.as_secs())]
+    #[error("the session was still in use after {} s{}", .waited.as_secs(), detail(&line(.holder)))]
     SessionBusy {
         /// A description of that process, or empty.
         holder: String,
@@ -203,10 +203,10 @@ pub enum FailureKind {
         waited: Duration,
     },
     /// Codex opened another session than the requested one, and was stopped at once.
-    #[error("Codex answered in session {} and not in {asked}", excerpt(.got))]
+    #[error("Codex opened session {} instead of {requested}", excerpt(.got))]
     AnotherSession {
         /// The requested session.
-        asked: SessionId,
+        requested: SessionId,
         /// The session that Codex announced.
         got: String,
     },
@@ -217,13 +217,13 @@ pub enum FailureKind {
         message: String,
     },
     /// The model rejects the schema for its answer.
-    #[error("the model does not take the schema for its answer: {}", lines(.message))]
+    #[error("the model rejected the output schema: {}", lines(.message))]
     SchemaRefused {
         /// The provider's message.
         message: String,
     },
     /// The model rejects an image in the session.
-    #[error("the model does not take a picture in this session: {}", lines(.message))]
+    #[error("the model rejected an image in this session: {}", lines(.message))]
     PictureRefused {
         /// Codex's message.
         message: String,
@@ -235,14 +235,14 @@ pub enum FailureKind {
         message: String,
     },
     /// A timeout was reached, and Codex was stopped.
-    #[error("{}", timed_out(.limit, *.started, &line(.in_front)))]
+    #[error("{}", timed_out(.limit, *.started, &line(.ahead)))]
     TimedOut {
         /// The timeout.
         limit: Limit,
         /// Whether Codex was started. A call may spend its whole time in the queue.
         started: bool,
         /// A description of the calls that were ahead of it, or empty.
-        in_front: String,
+        ahead: String,
     },
     /// The call was cancelled.
     #[error("the call was cancelled{}", if matches!(.by, CancelledBy::Shutdown) { ": the server is shutting down" } else { "" })]
@@ -251,13 +251,13 @@ pub enum FailureKind {
         by: CancelledBy,
     },
     /// The events of a job could not be recorded, so Codex was stopped.
-    #[error("what Codex does could not be recorded ({}), so Codex was stopped", line(.reason))]
+    #[error("Codex's events could not be recorded ({}), so Codex was stopped", line(.reason))]
     NotRecorded {
         /// The system's error.
         reason: String,
     },
     /// Codex exited, and the turn was neither completed nor failed.
-    #[error("Codex ended without a result ({status}){}", detail(&lines(.reason)))]
+    #[error("Codex exited without a result ({status}){}", detail(&lines(.reason)))]
     NoResult {
         /// Its exit status.
         status: String,
@@ -265,7 +265,7 @@ pub enum FailureKind {
         reason: String,
     },
     /// The queue is full.
-    #[error("{running} calls are running and {waiting} are waiting, which is the limit")]
+    #[error("the limit is reached: {running} calls running, {waiting} waiting")]
     TooManyCalls {
         /// Running calls.
         running: usize,
@@ -282,11 +282,11 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// The class of the kind.
-    pub(crate) fn sort(&self) -> Sort {
+    pub(crate) fn class(&self) -> Class {
         match self {
-            Self::BadInput { .. } | Self::NotAllowed { .. } => Sort::Refused,
-            Self::TimedOut { .. } => Sort::TimedOut,
-            Self::Cancelled { by } => Sort::Cancelled(*by),
+            Self::BadInput { .. } | Self::NotAllowed { .. } => Class::Refused,
+            Self::TimedOut { .. } => Class::TimedOut,
+            Self::Cancelled { by } => Class::Cancelled(*by),
             Self::LooserThanAllowed { .. }
             | Self::LooserThanAsked { .. }
             | Self::NeedsNewerCodex { .. }
@@ -309,7 +309,7 @@ impl FailureKind {
             | Self::NotRecorded { .. }
             | Self::NoResult { .. }
             | Self::TooManyCalls { .. }
-            | Self::Internal { .. } => Sort::Failed,
+            | Self::Internal { .. } => Class::Failed,
         }
     }
 
@@ -353,7 +353,7 @@ impl FailureKind {
 
 /// A coarse class of kinds, for exit statuses and the status of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum Class {
     /// The request is invalid or not allowed.
     Refused,
     TimedOut,
@@ -380,16 +380,16 @@ fn detail(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-fn timed_out(limit: &Limit, started: bool, in_front: &str) -> String {
+fn timed_out(limit: &Limit, started: bool, ahead: &str) -> String {
     let what = match limit {
-        Limit::Total(limit) => format!("the call took longer than {}", duration(*limit)),
-        Limit::Idle(limit) => format!("nothing came from Codex for {}", duration(*limit)),
+        Limit::Total(limit) => format!("the timeout of {} expired", duration(*limit)),
+        Limit::Idle(limit) => format!("the idle timeout of {} expired", duration(*limit)),
     };
     if started {
         format!("{what}, so Codex was stopped")
     } else {
-        let who = if in_front.is_empty() { String::new() } else { format!("; {in_front}") };
-        format!("{what} before its turn had come, so Codex was not started{who}")
+        let why = if ahead.is_empty() { String::new() } else { format!("; {ahead}") };
+        format!("{what} in the queue, so Codex was not started{why}")
     }
 }
 

@@ -133,8 +133,8 @@ impl Policy {
             return Ok(());
         }
         let problem = format!(
-            "comes from a Codex that this program started, {depth} deep, and agents must not call each \
-             other for ever; answer without this tool"
+            "comes from a Codex that this program started ({depth} levels deep), and agents must \
+             not call each other endlessly"
         );
         Err(not_allowed("this call", problem, MAX_DEPTH))
     }
@@ -145,7 +145,7 @@ impl Policy {
             && sandbox > self.max_sandbox
         {
             let problem = format!(
-                "{} is more than this server allows, which is {}",
+                "{} exceeds this server's maximum, {}",
                 sandbox.as_str(),
                 self.max_sandbox.as_str()
             );
@@ -185,7 +185,7 @@ impl Policy {
         let first = keys.chain(options.compact_prompt.as_ref().map(|_| COMPACT_PROMPT)).next();
         let Some(first) = first else { return Ok(()) };
         if !self.allow_config {
-            let problem = format!("has {}, and no setting is allowed", excerpt(first));
+            let problem = format!("has {}, but no setting is allowed", excerpt(first));
             return Err(not_allowed("config", problem, ALLOW_CONFIG));
         }
         let harmless =
@@ -201,7 +201,8 @@ impl Policy {
         match options.config.iter().find(|setting| !harmless(setting.key())) {
             Some(setting) if !self.allows_full_access() => {
                 let problem = format!(
-                    "has {}, which could get around the sandbox; without full access there are {}",
+                    "has {}, which could bypass the sandbox; without full access only these are \
+                     allowed: {}",
                     excerpt(setting.key()),
                     HARMLESS_SETTINGS.join(", ")
                 );
@@ -214,14 +215,17 @@ impl Policy {
     fn check_arguments(&self, options: &Options) -> Result<()> {
         let Some(first) = options.extra_arguments.first() else { return Ok(()) };
         if !self.allow_extra_arguments {
-            let problem =
-                format!("has {}, and none is allowed", excerpt(format!("{:?}", first.as_str())));
+            let problem = format!(
+                "has {}, but no argument is allowed",
+                excerpt(format!("{:?}", first.as_str()))
+            );
             return Err(not_allowed("extra_arguments", problem, ALLOW_EXTRA_ARGUMENTS));
         }
         match options.extra_arguments.iter().find(|argument| !is_harmless(argument)) {
             Some(argument) if !self.allows_full_access() => {
                 let problem = format!(
-                    "has {}, which could get around the sandbox; without full access there are {}",
+                    "has {}, which could bypass the sandbox; without full access only these are \
+                     allowed: {}",
                     excerpt(format!("{:?}", argument.as_str())),
                     HARMLESS_ARGUMENTS.join(", ")
                 );
@@ -239,7 +243,7 @@ impl Policy {
             return Ok(());
         }
         let names: Vec<&str> = self.allowed_models.iter().map(Model::as_str).collect();
-        let problem = format!("{model} is none of those that are allowed: {}", names.join(", "));
+        let problem = format!("{model} is not allowed; allowed models: {}", names.join(", "));
         Err(not_allowed("model", problem, ALLOWED_MODELS))
     }
 
@@ -262,7 +266,7 @@ pub(crate) fn excess_permission(sandbox: Sandbox, effective: &Effective) -> Opti
         && sandbox < Sandbox::DangerFullAccess
         && !effective.approval_policy.as_ref().is_some_and(never)
     {
-        return Some(format!("{reviewer} could let commands out of the sandbox"));
+        return Some(format!("{reviewer} could allow commands outside the sandbox"));
     }
     let got = effective.sandbox.filter(|got| *got > sandbox)?;
     Some(format!("the sandbox was {}, not {}", got.as_str(), sandbox.as_str()))

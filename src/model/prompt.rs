@@ -28,8 +28,8 @@ impl Prompt {
         let length = if text.len() <= MAX_PROMPT_CHARS { 0 } else { text.chars().count() };
         if length > MAX_PROMPT_CHARS {
             return Err(InvalidValue(format!(
-                "is {length} characters long, and Codex takes {MAX_PROMPT_CHARS} at most; \
-                 put the rest into a file and name it"
+                "has {length} characters, but Codex accepts at most {MAX_PROMPT_CHARS}; put the \
+                 rest into a file and name it"
             )));
         }
         Ok(Self(text))

@@ -20,8 +20,8 @@ impl FromStr for SessionId {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Uuid::try_parse(text.trim()).map(Self).map_err(|_| {
             InvalidValue(
-                "must be a session id as an earlier call returned it, a UUID such as \
-                 0199a213-81c0-7800-8aa1-bbab2a035a53; leave it out to begin a new session"
+                "must be the session id (a UUID) of an earlier call, such as \
+                 0199a213-81c0-7800-8aa1-bbab2a035a53; omit it to start a new session"
                     .into(),
             )
         })

@@ -88,7 +88,7 @@ impl Origin {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > MAX_ORIGIN_CHARS || text.contains(breaks) {
             return Err(InvalidValue(format!(
-                "must be a name of 1 to {MAX_ORIGIN_CHARS} characters on one line, without | [ ]"
+                "must be a name of 1 to {MAX_ORIGIN_CHARS} characters on one line, without |, [ and ]"
             )));
         }
         Ok(Self(text.to_owned()))

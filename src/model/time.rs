@@ -37,8 +37,8 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         parse_user_input(text.trim()).ok_or_else(|| {
             InvalidValue(
-                "must be a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or how long \
-                 ago, such as 2h or 3d"
+                "must be a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or an age \
+                 such as 2h or 3d"
                     .into(),
             )
         })

@@ -22,10 +22,13 @@ pub(crate) async fn start_chat(
     arguments: JsonObject,
     services: &Services,
 ) -> Result<State, CallToolResult> {
-    start_job(tool, arguments, services).await.map_err(|error| match error {
-        // As for a call that is not a task.
-        Error::Failure(_) => error.result(tool.name, tool.family),
-        Error::Jobs(_) => error.result("job_start", start::FAMILY),
+    start_job(tool, arguments, services).await.map_err(|error| {
+        let family = match error {
+            // As for a call that is not a task.
+            Error::Failure(_) => tool.family,
+            Error::Jobs(_) => start::FAMILY,
+        };
+        error.result(tool.name, family)
     })
 }
 

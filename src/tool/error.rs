@@ -63,10 +63,10 @@ impl Error {
             }
             Self::Jobs(problem) => (cause(problem), problem.to_string(), false),
         };
-        let (reader, message) = match family {
-            Family::Turn => (Reader::TurnTool { tool, has_session }, sentence(cause, message)),
-            Family::Job { not_done } => (Reader::JobTool { tool, not_done }, message),
-            Family::Session => (Reader::SessionTool { tool }, message),
+        let reader = match family {
+            Family::Turn => Reader::TurnTool { tool, has_session },
+            Family::Job { not_done } => Reader::JobTool { tool, not_done },
+            Family::Session => Reader::SessionTool { tool },
         };
         let mut text = render(cause.code().as_str(), &message, &advice_for(cause, reader));
         if let Self::Failure(failure) = self {
@@ -81,8 +81,9 @@ pub(crate) fn internal(tool: &str, message: &str) -> CallToolResult {
     Error::from(FailureKind::Internal { message: message.into() }).result(tool, Family::Turn)
 }
 
-/// The format of every error.
+/// The format of every error. A message from Codex may end with a full stop of its own.
 pub(super) fn render(code: &str, message: &str, advice: &str) -> String {
+    let message = message.trim_end_matches('.');
     format!("{code}: {message}.\n\nNext: {advice}\n")
 }
 
@@ -123,29 +124,5 @@ fn details(failure: &Failure) -> String {
 /// The partial reply as an error shows it.
 pub(super) fn partial_reply_text(partial: &str) -> String {
     let (partial, _) = shortened(partial.to_owned(), MAX_PARTIAL_CHARS);
-    format!("\nWhat Codex had said before:\n{}\n", escape_controls(&partial, LineBreaks::Keep))
-}
-
-/// A message as a sentence, without the full stop.
-fn sentence(cause: Cause<'_>, message: String) -> String {
-    let text = message.trim_end_matches('.');
-    match text.chars().next() {
-        Some(first) if !starts_with_a_name(cause) => {
-            first.to_uppercase().collect::<String>() + &text[first.len_utf8()..]
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// Whether the message starts with the name of a field or a program, which stays as it is written.
-fn starts_with_a_name(cause: Cause<'_>) -> bool {
-    matches!(
-        cause,
-        Cause::Failure(
-            FailureKind::BadInput { .. }
-                | FailureKind::NotAllowed { .. }
-                | FailureKind::NeedsNewerCodex { .. }
-                | FailureKind::CannotStart { .. }
-        )
-    )
+    format!("\nPartial reply:\n{}\n", escape_controls(&partial, LineBreaks::Keep))
 }

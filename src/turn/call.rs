@@ -48,7 +48,7 @@ impl Call {
             () = self.cancel.cancelled() => Err(self.cancelled()),
             () = sleep_until(clock.total_ends()) => {
                 let limit = Limit::Total(clock.total());
-                Err(FailureKind::TimedOut { limit, started: false, in_front: String::new() })
+                Err(FailureKind::TimedOut { limit, started: false, ahead: String::new() })
             }
             wanted = wanted => Ok(wanted),
         }

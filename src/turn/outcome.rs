@@ -98,12 +98,12 @@ impl Call {
     fn stopped(&self, why: Why, session: Option<SessionId>) -> FailureKind {
         match (why, session) {
             (Why::Limit(limit), _) => {
-                FailureKind::TimedOut { limit, started: true, in_front: String::new() }
+                FailureKind::TimedOut { limit, started: true, ahead: String::new() }
             }
             (Why::Cancelled, _) => self.cancelled(),
             (Why::NotRecorded { reason }, _) => FailureKind::NotRecorded { reason },
-            (Why::AnotherSession { got }, Some(asked)) => {
-                FailureKind::AnotherSession { asked, got }
+            (Why::AnotherSession { got }, Some(requested)) => {
+                FailureKind::AnotherSession { requested, got }
             }
             (Why::AnotherSession { got }, None) => FailureKind::Internal {
                 message: format!("Codex answered in session {got}, and none was asked for"),

@@ -117,8 +117,8 @@ impl Call {
         match place {
             Ok(place) => Ok(place),
             Err(mut kind) => {
-                if let FailureKind::TimedOut { in_front, .. } = &mut kind {
-                    *in_front = waiting.in_front().await;
+                if let FailureKind::TimedOut { ahead, .. } = &mut kind {
+                    *ahead = waiting.in_front().await;
                 }
                 Err(Failure::of(kind, self.request.session))
             }

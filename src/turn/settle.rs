@@ -33,8 +33,8 @@ impl Call {
                 drop(self.wait_unlimited(called_in).await?);
                 clock.restart(Instant::now());
             } else if let Err(mut kind) = self.wait(clock, called_in).await {
-                if let FailureKind::TimedOut { in_front, .. } = &mut kind {
-                    *in_front = place.in_front().await;
+                if let FailureKind::TimedOut { ahead, .. } = &mut kind {
+                    *ahead = place.in_front().await;
                 }
                 return Err(kind);
             }

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_turn_that_came_to_no_end_shows_what_codex_was_at() {
         let limit = Limit::Total(TURN_WITHIN);
-        let kind = FailureKind::TimedOut { limit, started: true, in_front: String::new() };
+        let kind = FailureKind::TimedOut { limit, started: true, ahead: String::new() };
         let check = judge_failure(&Failure::of(kind, None), Some("reconnecting".into()));
         assert_eq!(check.details["codex_said"], "reconnecting");
         assert!(check.fix.is_some_and(|fix| fix.contains("codex exec")));

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::job::record::JobEvent;
 use crate::job::status::{JobError, Status};
-use crate::model::outcome::{Answer, CancelledBy, Failure, FailureKind, Sort};
+use crate::model::outcome::{Answer, CancelledBy, Class, Failure, FailureKind};
 
 /// Why the turns of a job end that was not cancelled.
 pub(super) const TERMINATED: &str = "the process that ran the job was told to leave";
@@ -80,11 +80,11 @@ pub(super) fn ending(
 }
 
 fn status(kind: &FailureKind, stopped: Option<Stopped>) -> Status {
-    match (kind.sort(), stopped) {
-        (Sort::Cancelled(CancelledBy::Shutdown), _)
-        | (Sort::Cancelled(CancelledBy::Caller), Some(Stopped::ForReply)) => Status::Interrupted,
-        (Sort::Cancelled(CancelledBy::Caller), _) => Status::Cancelled,
-        (Sort::TimedOut, _) => Status::TimedOut,
-        (Sort::Refused | Sort::Failed, _) => Status::Failed,
+    match (kind.class(), stopped) {
+        (Class::Cancelled(CancelledBy::Shutdown), _)
+        | (Class::Cancelled(CancelledBy::Caller), Some(Stopped::ForReply)) => Status::Interrupted,
+        (Class::Cancelled(CancelledBy::Caller), _) => Status::Cancelled,
+        (Class::TimedOut, _) => Status::TimedOut,
+        (Class::Refused | Class::Failed, _) => Status::Failed,
     }
 }

@@ -6,81 +6,79 @@ use crate::model::session_id::SessionId;
 /// What to do next, as a clause. `None` is a code that this version does not know. `session` is the one to
 /// continue.
 pub(super) fn advice(code: Option<ErrorCode>, session: Option<SessionId>) -> String {
-    let go_on = match session {
+    let resume = match session {
         Some(session) => format!("{} chat --session {session} PROMPT", env!("CARGO_PKG_NAME")),
-        None => "ask again".into(),
+        None => "try again".into(),
     };
     let not_lost = || match session {
-        Some(_) => format!("nothing is lost: {go_on}"),
-        None => go_on.clone(),
+        Some(_) => format!("nothing is lost: {resume}"),
+        None => resume.clone(),
     };
-    let new = "leave --session out to begin a new session";
+    let new = "omit --session to start a new session";
     let Some(code) = code else { return not_lost() };
     match code {
-        ErrorCode::BadInput => "correct it and ask again; nothing was started".into(),
-        ErrorCode::NotAllowed => "ask for less, or change the setting; nothing was started".into(),
+        ErrorCode::BadInput => "correct it and try again; nothing was started".into(),
+        ErrorCode::NotAllowed => "request less, or change the setting; nothing was started".into(),
         ErrorCode::NeedsNewerCodex => "update Codex: npm install -g @openai/codex".into(),
         ErrorCode::LooserThanAllowed | ErrorCode::LooserThanAsked => {
-            "see what Codex's own configuration allows, and mend that".into()
+            "check what the configuration of Codex and of this machine allows, and fix it".into()
         }
         ErrorCode::CodexNotFound => {
-            "install Codex (npm install -g @openai/codex), or name the program by --codex-bin or \
-             CODEX_BIN"
-                .into()
+            "install Codex (npm install -g @openai/codex), or set --codex-bin or CODEX_BIN".into()
         }
         ErrorCode::CannotStart => {
-            "ask again when fewer programs run; if it goes on, raise the limits (ulimit -a)".into()
+            "try again when fewer programs run; if it keeps failing, raise the limits (ulimit -a)"
+                .into()
         }
         ErrorCode::Storage => {
-            "make room in the state folder or make it writable, or name another one by \
-                      --state-dir"
+            "free disk space, make the state folder writable, or set --state-dir to another one"
                 .into()
         }
         ErrorCode::ConfigNotLoaded => {
-            format!("mend what it names in Codex's config.toml or profile, and then: {go_on}")
+            format!("fix what it names in Codex's config.toml or profile, then: {resume}")
         }
         ErrorCode::McpServerFailed => format!(
-            "mend that server, take `required` from it in Codex's config.toml, or leave it out by \
-             --nested-mcp; and then: {go_on}"
+            "fix that server, remove `required` from it in Codex's config.toml, or exclude it with \
+             --nested-mcp, then: {resume}"
         ),
-        ErrorCode::CodexHomeUnusable => {
-            format!(
-                "make that folder writable, or make room on its disk, or name another by CODEX_HOME; \
-                 and then: {go_on}"
-            )
-        }
+        ErrorCode::CodexHomeUnusable => format!(
+            "make that folder writable, free space on its disk, or set CODEX_HOME to another folder, \
+             then: {resume}"
+        ),
         ErrorCode::RefreshTokenUsed => {
-            format!("{go_on}; only if it fails again, run `codex login`")
+            format!("{resume}; run `codex login` only if it fails again")
         }
         ErrorCode::ContextFull => {
-            format!("this session cannot go on: {new}, with a summary of what matters")
+            format!("{new}, with a summary of what matters; this session cannot continue")
         }
-        ErrorCode::SchemaRefused => "correct the schema, or ask with another model".into(),
-        ErrorCode::PictureRefused => format!("this session cannot go on with this model: {new}"),
+        ErrorCode::SchemaRefused => "correct the schema, or use another model".into(),
+        ErrorCode::PictureRefused => {
+            format!("{new}; this session cannot continue with this model")
+        }
         ErrorCode::NotLoggedIn => {
-            format!("run `codex login`, or give Codex its API key, and then: {go_on}")
+            format!("run `codex login`, or give Codex its API key, then: {resume}")
         }
-        ErrorCode::UsageLimit => format!("wait until the limit is lifted, and then: {go_on}"),
-        ErrorCode::SessionNotFound | ErrorCode::AnotherSession => {
-            format!("check the id, and whether CODEX_HOME is that of the session; or {new}")
-        }
+        ErrorCode::UsageLimit => format!("wait until the limit is lifted, then: {resume}"),
+        ErrorCode::SessionNotFound | ErrorCode::AnotherSession => format!(
+            "check the id, and whether the session was created with another CODEX_HOME; or {new}"
+        ),
         ErrorCode::SessionBusy => {
-            format!("wait until whoever uses the session is done, and then: {go_on}; or {new}")
+            format!("wait until the session is free, then: {resume}; or {new}")
         }
         ErrorCode::TurnFailed => {
-            format!("{go_on}; if it fails again, try another model or a new session")
+            format!("{resume}; if it fails again, try another model or a new session")
         }
-        ErrorCode::TimedOut => format!(
-            "nothing is lost: {go_on}; for long work with a larger --timeout-ms or --idle-timeout-ms"
-        ),
+        ErrorCode::TimedOut => {
+            format!("{}; for long work, set a larger --timeout or --idle-timeout", not_lost())
+        }
         ErrorCode::NotRecorded => {
-            format!("make room on the disk with the state folder, and then: {go_on}")
+            format!("free space on the disk with the state folder, then: {resume}")
         }
-        ErrorCode::NoResult => {
-            format!("{go_on}; if it ends so again, see what `codex exec hello` says")
-        }
-        ErrorCode::TooManyCalls => format!("when others are done: {go_on}"),
-        ErrorCode::Internal => format!("{go_on}; please report this"),
+        ErrorCode::NoResult => format!(
+            "{resume}; if it happens again, run `codex exec hello` to see what is wrong with Codex"
+        ),
+        ErrorCode::TooManyCalls => format!("when other calls have ended: {resume}"),
+        ErrorCode::Internal => format!("{resume}; please report this bug"),
         ErrorCode::Cancelled | ErrorCode::Interrupted => not_lost(),
         // No turn ends with one of these, and commands show no advice about them.
         ErrorCode::JobNotFound

@@ -33,12 +33,13 @@ impl Override {
         if key.starts_with('-') || !key.split('.').all(part) {
             let key = excerpt(format!("{key:?}"));
             return Err(InvalidValue(format!(
-                "has {key}, which is no key of Codex's: letters, digits, _ and -, with dots between and no - in front"
+                "has the invalid key {key}; a key has parts of letters, digits, _ and -, \
+                 separated by dots, and does not start with -"
             )));
         }
         let value = toml::Value::try_from(value).map_err(|_| {
             InvalidValue(format!(
-                "has a value for {} that TOML cannot say, such as null",
+                "has a value for {} that TOML cannot express, such as null",
                 excerpt(key)
             ))
         })?;

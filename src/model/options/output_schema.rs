@@ -22,7 +22,7 @@ impl OutputSchema {
     pub fn new(schema: Map<String, Value>) -> Result<Self, InvalidValue> {
         let schema = Self(schema);
         if schema.to_json().len() > MAX_OPTION_BYTES {
-            return Err(InvalidValue(format!("must have {MAX_OPTION_BYTES} bytes at most")));
+            return Err(InvalidValue(format!("must have at most {MAX_OPTION_BYTES} bytes")));
         }
         match strict_schema::violation(&schema.0) {
             Some(problem) => Err(InvalidValue(problem)),

@@ -14,7 +14,11 @@ const MAX_DEPTH: usize = 64;
 /// Describes the first broken rule and where it is broken.
 pub(super) fn violation(schema: &Map<String, Value>) -> Option<String> {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
-        return Some("must have \"type\": \"object\" at its root, as strict schemas do".into());
+        return Some(
+            "must have \"type\": \"object\" at its root, because strict schemas require \
+                     it"
+            .into(),
+        );
     }
     object(schema, "the root", MAX_DEPTH)
 }
@@ -67,16 +71,16 @@ fn fields(schema: &Map<String, Value>, path: &str) -> Option<String> {
     if let Some(name) = names().find(|name| !is_required(name)) {
         let name = excerpt(name);
         let rule = rule(path, &format!("{name} in \"required\""));
-        return Some(format!("{rule}; let it be null if it may be missing"));
+        return Some(format!("{rule}; allow null if it is optional"));
     }
     let unknown = required.into_iter().flatten().filter_map(Value::as_str);
     let unknown = unknown.filter(|name| properties.is_none_or(|all| !all.contains_key(*name)));
     let name = excerpt(unknown.into_iter().next()?);
-    Some(rule(path, &format!("{name} in \"properties\", as it is in \"required\"")))
+    Some(rule(path, &format!("{name} in \"properties\", because \"required\" lists it")))
 }
 
 fn rule(path: &str, what: &str) -> String {
-    format!("must have {what} at {}, as strict schemas do for each object", excerpt(path))
+    format!("must have {what} at {}: strict schemas require this of every object", excerpt(path))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl FromStr for NestedMcp {
             "inherit" => Ok(Self::Inherit),
             "none" => Ok(Self::Disabled),
             _ if names.iter().any(String::is_empty) => Err(InvalidValue(
-                "must be inherit, none, or names of MCP servers with commas between".into(),
+                "must be inherit, none, or names of MCP servers separated by commas".into(),
             )),
             _ => Ok(Self::Only(names)),
         }

@@ -44,7 +44,7 @@ fn a_session_whose_context_is_full_leads_to_a_new_one() {
             refusal("context_length_exceeded", words),
             Response::failed("context_length_exceeded", words),
         ] {
-            answered(release, full, "context_full", "begin a new one");
+            answered(release, full, "context_full", "start a new session");
         }
     }
 }
@@ -80,7 +80,7 @@ fn a_picture_in_the_history_that_the_model_refuses_leads_to_a_new_session() {
         let text = error(&server, &seen, "picture_refused", "without session_id");
         let session = text.lines().find_map(|line| line.strip_prefix("session_id: "));
         let later = json!({"prompt": "go on", "session_id": session.expect("it has begun")});
-        error(&server, &later, "picture_refused", "begin a new one");
+        error(&server, &later, "picture_refused", "start a new session");
     }
 }
 
@@ -151,7 +151,7 @@ fn a_login_that_was_just_renewed_elsewhere_needs_no_user() {
             .env("CODEX_REFRESH_TOKEN_URL_OVERRIDE", renewed_at)
             .start();
         let hello = json!({"prompt": "hello"});
-        error(&server, &hello, "refresh_token_used", "Only if it fails again");
+        error(&server, &hello, "refresh_token_used", "only if it fails again");
     }
 }
 

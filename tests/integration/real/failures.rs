@@ -74,8 +74,7 @@ fn http_500_is_a_failed_turn() {
 #[test]
 fn a_broken_stream_is_a_failed_turn_with_the_partial_reply() {
     let response = Response::items(vec![Item::message("This much is done.")]).then_drop();
-    failed_turn("turn_failed", response)
-        .mentions("\nWhat Codex had said before:\nThis much is done.");
+    failed_turn("turn_failed", response).mentions("\nPartial reply:\nThis much is done.");
 }
 
 #[test]
@@ -84,7 +83,7 @@ fn a_response_that_fails_is_a_failed_turn_with_the_model_s_words() {
         .then_fail("server_error", "the model fell over");
     failed_turn("turn_failed", response)
         .mentions("the model fell over")
-        .mentions("\nWhat Codex had said before:\nThis much is done.");
+        .mentions("\nPartial reply:\nThis much is done.");
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn a_broken_configuration_is_reported_with_what_is_wrong_in_it() {
     readable(call(&server).prompt("hello").fails_with("config_not_loaded"))
         .mentions("config.toml")
         .mentions("sandbox_mode")
-        .mentions("a person must mend");
+        .mentions("ask the user to fix the setting");
 }
 
 #[test]

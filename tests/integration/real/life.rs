@@ -161,7 +161,7 @@ fn break_off(server: &Server, call: &Call, cause: Cause, during: During, session
             assert!(text.contains(&format!("codex resume {session}")), "{text}");
             // A running command does not count as idle, so only the timeout of the whole call applies.
             let idle = cause == Cause::Idle && during == During::Model;
-            let reason = if idle { "Nothing came from Codex" } else { "The call took longer" };
+            let reason = if idle { "the idle timeout of " } else { "the timeout of " };
             assert!(text.contains(reason), "{text}");
             assert_none_left(server.wait_no_descendants(two_seconds));
         }

@@ -105,7 +105,7 @@ fn a_guard_of_finished_work_requests_a_thorough_review_and_runs_read_only() {
     );
     assert_asks_for(
         &model.requests()[0],
-        &["wrong results", "regressions", "gaps in the tests", "rollback", "suggestions"],
+        &["wrong results", "regressions", "test gaps", "rollback", "suggestions"],
     );
     assert_asks_for(&model.requests()[0], &["language of the request", "codex_guard_final"]);
     assert_eq!(last_turn(&home, answer.session()).1, "read-only");

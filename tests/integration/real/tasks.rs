@@ -148,5 +148,19 @@ fn a_task_has_the_limit_and_the_tokens_of_a_call() {
     let task = chat(&server, "[hang]", true);
     let id = task["taskId"].as_str().expect("a task has an id");
     let late = wait_for_status(&server, id, "completed")["result"].clone();
-    assert!(late["content"][0]["text"].to_string().contains("longer than 6 s"), "{late}");
+    assert!(late["content"][0]["text"].to_string().contains("timeout of 6 s expired"), "{late}");
+}
+
+#[test]
+fn a_task_that_cannot_be_a_job_names_the_tool_that_was_called() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let file = home.user().join("no-folder");
+    fs::write(&file, "").expect("the folder is writable");
+    let server = real(&home).env("CODEX_PERSISTENT_MCP_STATE_DIR", &file).spawn();
+    let answer = chat(&server, "hello", true);
+    let text = answer["content"][0]["text"].as_str().expect("an error is text");
+    assert!(text.starts_with("storage: ") && text.contains("Nothing was started"), "{text}");
+    assert!(text.contains("call codex_chat again") && !text.contains("job_start"), "{text}");
+    assert!(text.contains("--tasks false"), "{text}");
 }

@@ -157,7 +157,7 @@ fn prompts_of_a_job_are_limited_independently_of_the_queue() {
     let refused = server.call("job_reply", &json!({"job_id": id, "prompt": "one more"}));
     let error = error_text(&refused);
     assert!(error.starts_with("too_many_prompts: "), "{error}");
-    assert!(error.contains("64") && error.contains("Nothing was asked"), "{error}");
+    assert!(error.contains("64") && error.contains("Nothing was sent"), "{error}");
     stage.release("go-first");
     let endings = wait_notifications(&server, id, 1 + MOST);
     assert!(statuses(&endings).iter().all(|status| *status == "completed"), "{endings:?}");

@@ -56,11 +56,11 @@ fn a_job_that_reaches_its_timeout_is_stopped_and_reported_once() {
     // While a command runs, the job is not idle.
     let server = stage.server().env(TIMEOUT, "3000").env(IDLE_TIMEOUT, "1500").start();
     let by_setting = start_with(&server, &steps(&stuck(true)));
-    reaches(&stage, &server, &by_setting, "the call took longer than 3 s");
+    reaches(&stage, &server, &by_setting, "the timeout of 3 s expired");
     // The timeouts of a call take precedence, for later turns too.
     let server = stage.server().env(TIMEOUT, "3600000").start();
     let by_call = start_with(&server, &with(steps(&stuck(false)), "timeout_ms", 2_000));
-    reaches(&stage, &server, &by_call, "the call took longer than 2 s");
+    reaches(&stage, &server, &by_call, "the timeout of 2 s expired");
 }
 
 #[test]
@@ -68,10 +68,10 @@ fn a_job_that_reaches_its_idle_timeout_is_stopped_and_reported_once() {
     let stage = Stage::new();
     let server = stage.server().env(IDLE_TIMEOUT, "2000").start();
     let by_setting = start_with(&server, &steps(&stuck(false)));
-    reaches(&stage, &server, &by_setting, "nothing came from Codex for 2 s");
+    reaches(&stage, &server, &by_setting, "the idle timeout of 2 s expired");
     let server = stage.server().start();
     let by_call = start_with(&server, &with(steps(&stuck(false)), "idle_timeout_ms", 1_500));
-    reaches(&stage, &server, &by_call, "nothing came from Codex for 1.5 s");
+    reaches(&stage, &server, &by_call, "the idle timeout of 1.5 s expired");
 }
 
 /// Everything stops and continues, as on a machine that was suspended.

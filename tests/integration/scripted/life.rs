@@ -97,7 +97,7 @@ fn every_stop_sends_as_many_signals_as_it_needs() {
         server.cancel(call);
     }
     for ([(_, total), (_, idle), _], (rung, ..)) in calls.iter().zip(RUNGS) {
-        for (call, reason) in [(total, "took longer than 3 s"), (idle, "Nothing came from Codex")] {
+        for (call, reason) in [(total, ": the timeout of 3 s"), (idle, "the idle timeout of")] {
             let session = session_of(&server, call);
             let result = result_of(&server, call);
             let text = error_text(&result);
@@ -139,7 +139,7 @@ fn the_idle_timeout_counts_only_while_no_command_runs() {
     stage.release("built");
     let result = result_of(&server, &build);
     let text = error_text(&result);
-    assert!(text.contains("Nothing came from Codex for 2 s"), "{text}");
+    assert!(text.contains("the idle timeout of 2 s expired"), "{text}");
     assert!(stage.file("thinking").exists());
 }
 

@@ -112,7 +112,7 @@ fn a_turn_that_had_more_than_is_allowed_is_an_error_with_its_session_and_reply()
             };
             assert_eq!(kind, expected, "{tool} {more}: {answer}");
             assert!(said.contains(word), "{tool} {more}: {said}");
-            assert!(said.contains("person who runs this server"), "{tool} {more}: {said}");
+            assert!(said.contains("tell the operator"), "{tool} {more}: {said}");
             assert!(session.is_string(), "{tool} {more}: {answer}");
             assert_eq!(partial, "I did what I could.", "{tool} {more}: {answer}");
         }

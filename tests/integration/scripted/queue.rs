@@ -70,7 +70,7 @@ fn beyond_the_limit_calls_wait_in_order_and_beyond_the_queue_they_are_refused() 
     let refused = chat(&server, &steps(&turn("five")));
     let text = error_text(&refused);
     assert!(text.starts_with("too_many_calls: "), "{text}");
-    assert!(text.contains("2 calls are running and 2 are waiting"), "{text}");
+    assert!(text.contains("2 calls running, 2 waiting"), "{text}");
 
     let started = || stage.started(&["go-one", "go-two", "go-three", "go-four", "go-five"]);
     stage.wait_for("began-one");

@@ -310,7 +310,7 @@ fn wrong_ids_cursors_and_limits_are_reported_by_name() {
         assert!(text.contains("\n\nNext: "), "{text}");
     }
     let result = server.call(reading, &json!({"session_id": unknown}));
-    assert!(error_text(&result).contains("codex_sessions has all"), "{result}");
+    assert!(error_text(&result).contains("codex_sessions lists all"), "{result}");
 }
 
 #[test]

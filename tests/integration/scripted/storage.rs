@@ -39,7 +39,7 @@ fn assert_storage(server: &Server, tool: &str, arguments: &Value, nothing: &str)
     assert!(error.contains("CODEX_PERSISTENT_MCP_STATE_DIR"), "{tool}: {error}");
     // More room helps.
     let is_full = error.contains("No space left on device");
-    assert_eq!(error.contains("make room"), is_full, "{tool}: {error}");
+    assert_eq!(error.contains("free disk space"), is_full, "{tool}: {error}");
 }
 
 /// The names of all jobs' folders.
@@ -82,7 +82,7 @@ fn assert_nothing_begins(
         disk.fill_but(*left);
         assert_storage(server, "job_start", &hello, "Nothing was started");
         let reply = json!({"prompt": "not yet", "job_id": job});
-        assert_storage(server, "job_reply", &reply, "Nothing was asked");
+        assert_storage(server, "job_reply", &reply, "Nothing was sent");
         assert_nothing_left(server);
         assert_eq!((stage.starts().len(), folders(disk)), (starts, jobs));
     }
