@@ -23,15 +23,15 @@ mod task;
 /// The first 250 characters say when to use this server: Codex shows them in its overview, and Claude
 /// Code searches them for deferred tools.
 const INSTRUCTIONS: &str = "\
-Codex as a second coding agent. Use it for a second opinion, to have a plan torn apart before coding \
-(codex_guard_plan), to have finished work reviewed (codex_guard_final), or to hand off a question or \
-a long task (codex_chat).
+Codex as a second coding agent. Use it for a second opinion, to review a plan before coding \
+(codex_guard_plan), to review finished work (codex_guard_final), or to delegate a question or a long \
+task (codex_chat).
 
-Every answer has a session_id: pass it to go on in the same session. Sessions survive time-outs, \
-cancellations and restarts, and a person can take one over with its resume_command. codex_sessions \
-finds earlier ones, also those of the person's terminal. An error says \
-what to do next. For work of more than a minute or two use job_start and job_wait: a job goes on when this \
-call, the client or the server ends. Codex knows nothing of this conversation: put all it needs into the call.";
+Every answer has a session_id: pass it to continue the same session. Sessions survive timeouts, \
+cancellations and restarts, and the user can take one over with its resume_command. codex_sessions \
+finds earlier ones, including the user's own. An error says what to do next. For work of more than a \
+minute or two, use job_start and job_wait: a job outlives this call, the client and the server. Codex \
+does not see this conversation: include everything it needs in the call.";
 
 /// Answers the requests of one client.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ where
     CallToolResponse: From<T>,
 {
     AssertUnwindSafe(call).catch_unwind().await.map_or_else(
-        |_| tool::internal(tool, "the tool broke off; the server's log says where").into(),
+        |_| tool::internal(tool, "the tool panicked; the server's log says where").into(),
         CallToolResponse::from,
     )
 }
@@ -108,7 +108,7 @@ impl ServerHandler for Server {
         let Some(tool) = tool::named(&params.name) else {
             let names: Vec<&str> = tool::all().iter().map(Tool::name).collect();
             let (unknown, names) = (excerpt(&params.name), names.join(", "));
-            let message = format!("There is no tool {unknown}. There are {names}.");
+            let message = format!("unknown tool {unknown}; the tools are {names}");
             return Err(ErrorData::invalid_params(message, None));
         };
         let arguments = params.arguments.unwrap_or_default();

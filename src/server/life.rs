@@ -63,11 +63,11 @@ async fn client_gone(
     tokio::select! {
         reason = service.waiting() => match reason {
             Ok(QuitReason::Closed) => {}
-            other => tracing::warn!(?other, "the service broke off"),
+            other => tracing::warn!(?other, "the service ended unexpectedly"),
         },
-        () = monitor.stalled(PATIENCE) => tracing::warn!("nobody reads the answers"),
+        () = monitor.stalled(PATIENCE) => tracing::warn!("the client does not read its answers"),
         () = monitor.closed() => {
-            tracing::info!("nobody can read the answers any more: stopping");
+            tracing::info!("the output is closed: stopping");
             codex.shutdown();
         }
     }

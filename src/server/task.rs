@@ -53,7 +53,7 @@ pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorDat
             let result = serde_json::to_value(tool::chat_result(&state));
             match result {
                 Ok(Value::Object(result)) => TaskPayload::Completed { result },
-                _ => return Err(ErrorData::internal_error("the result is no object", None)),
+                _ => return Err(ErrorData::internal_error("the result is not an object", None)),
             }
         }
     };

@@ -47,7 +47,8 @@ impl Arguments {
         let known = known.expect("every tool's schema has properties");
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            let problem = format!("is not a parameter of {tool}; it has {}", names.join(", "));
+            let problem =
+                format!("is not a parameter of {tool}; its parameters are {}", names.join(", "));
             return Err(bad(&excerpt(unknown), problem));
         }
         arguments.retain(|_, value| value.as_str() != Some(""));
@@ -68,7 +69,7 @@ impl Arguments {
     pub(super) fn text(&mut self, name: &str) -> Result<String> {
         match self.optional_text(name)? {
             Some(text) => Ok(text),
-            None => Err(bad(name, format!("is required by {}, as a text", self.tool))),
+            None => Err(bad(name, format!("is required by {} and must be a string", self.tool))),
         }
     }
 
@@ -77,8 +78,8 @@ impl Arguments {
         let Some(text) = self.take_string(name)? else { return Ok(None) };
         if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
             let problem = format!(
-                "is {} characters long, and {MAX_TEXT_CHARS} are the limit; put the rest into a \
-                 file and name it",
+                "has {} characters, but the limit is {MAX_TEXT_CHARS}; put the rest into a file \
+                 and name it",
                 text.chars().count()
             );
             return Err(bad(name, problem));
@@ -104,7 +105,7 @@ impl Arguments {
         parse: impl FnOnce(&str) -> std::result::Result<T, InvalidValue>,
     ) -> Result<T> {
         let value = self.parsed(name, parse)?;
-        value.ok_or_else(|| bad(name, format!("is required by {}, as a text", self.tool)))
+        value.ok_or_else(|| bad(name, format!("is required by {} and must be a string", self.tool)))
     }
 
     /// An optional whole number from `least` to `most`.
@@ -113,9 +114,9 @@ impl Arguments {
         match whole(&value) {
             Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
             _ if most == u64::MAX => {
-                Err(bad(name, format!("must be a whole number from {least} up")))
+                Err(bad(name, format!("must be an integer of at least {least}")))
             }
-            _ => Err(bad(name, format!("must be a whole number from {least} to {most}"))),
+            _ => Err(bad(name, format!("must be an integer from {least} to {most}"))),
         }
     }
 
@@ -139,7 +140,7 @@ impl Arguments {
         };
         match texts {
             Some(texts) if texts.len() <= MAX_LISTED => Ok(texts),
-            _ => Err(bad(name, format!("must be a list of at most {MAX_LISTED} texts"))),
+            _ => Err(bad(name, format!("must be a list of at most {MAX_LISTED} strings"))),
         }
     }
 
@@ -160,7 +161,7 @@ impl Arguments {
     ) -> Result<Vec<T>> {
         let texts = self.texts(name)?;
         if texts.len() > MAX_OPTION_ENTRIES {
-            return Err(bad(name, format!("must have {MAX_OPTION_ENTRIES} entries at most")));
+            return Err(bad(name, format!("must have at most {MAX_OPTION_ENTRIES} entries")));
         }
         texts.iter().map(|text| parse(text).map_err(|problem| invalid(name, problem))).collect()
     }
@@ -190,14 +191,15 @@ impl Arguments {
     fn config(&mut self) -> Result<(Vec<Override>, Option<String>)> {
         let mut settings = self.object("config")?.unwrap_or_default();
         if settings.len() > MAX_OPTION_ENTRIES {
-            return Err(bad("config", format!("must have {MAX_OPTION_ENTRIES} settings at most")));
+            return Err(bad("config", format!("must have at most {MAX_OPTION_ENTRIES} settings")));
         }
         let compact_prompt = match settings.shift_remove(COMPACT_PROMPT) {
             None => None,
             Some(Value::String(text)) if text.len() <= MAX_OPTION_BYTES => Some(text),
             Some(_) => {
                 let problem = format!(
-                    "has a {COMPACT_PROMPT} that is not a text of {MAX_OPTION_BYTES} bytes at most"
+                    "has a {COMPACT_PROMPT} that is not a string of at most {MAX_OPTION_BYTES} \
+                     bytes"
                 );
                 return Err(bad("config", problem));
             }
@@ -240,10 +242,7 @@ impl Arguments {
         let Some(value) = self.take(name) else { return Ok(None) };
         match whole(&value).map(Duration::from_millis) {
             Some(limit) if limit > Duration::ZERO && limit <= MAX_LIMIT => Ok(Some(limit)),
-            _ => Err(bad(
-                name,
-                format!("must be a whole number from 1 to {}", MAX_LIMIT.as_millis()),
-            )),
+            _ => Err(bad(name, format!("must be an integer from 1 to {}", MAX_LIMIT.as_millis()))),
         }
     }
 
@@ -253,13 +252,13 @@ impl Arguments {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => {
                 let kind = match other {
-                    Value::Bool(_) => "true or false",
+                    Value::Bool(_) => "a boolean",
                     Value::Number(_) => "a number",
                     Value::Array(_) => "a list",
                     Value::Object(_) => "an object",
                     Value::Null | Value::String(_) => "something else",
                 };
-                Err(bad(name, format!("must be a text, and is {kind}")))
+                Err(bad(name, format!("must be a string, not {kind}")))
             }
         }
     }
@@ -303,7 +302,7 @@ fn whole(value: &Value) -> Option<u64> {
 /// whether it exists, without blocking other calls.
 fn working_dir(text: &str) -> std::result::Result<WorkingDir, InvalidValue> {
     if !Path::new(text).is_absolute() {
-        return Err(InvalidValue("must be an absolute path of an existing directory".into()));
+        return Err(InvalidValue("must be the absolute path of an existing directory".into()));
     }
     WorkingDir::from_path(text)
 }

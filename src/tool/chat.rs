@@ -24,9 +24,9 @@ pub(super) fn tool() -> Tool {
     Tool {
         name: NAME,
         title: "Ask Codex",
-        description: "Asks Codex, a second coding agent, or hands it a task: it reads the project, \
-                      runs commands and, if the sandbox allows, edits files. Returns its final \
-                      message and a session_id; pass that to go on in the same session. May take \
+        description: "Asks Codex, a second coding agent, or gives it a task: it reads the \
+                      project, runs commands and, if the sandbox allows, edits files. Returns its \
+                      final message and a session_id; pass that to continue the session. May take \
                       minutes.",
         input: closed(merged(properties(), turn::call_properties()), &["prompt"]),
         output: turn::output("reply", own_output),
@@ -41,29 +41,30 @@ pub(super) fn properties() -> Value {
     json!({
         "prompt": text("The question or task, with all the context Codex needs."),
         "sandbox": one_of(
-            "What Codex's commands may do, from now on in this session. Default: as the session was, \
-             for a new one as Codex is configured. danger-full-access only if the operator allowed it.",
+            "What Codex's commands may do, in this and later turns of the session. Default: the \
+             session's, else Codex's. danger-full-access only if the operator allows it.",
             Sandbox::ALL.map(Sandbox::as_str),
         ),
-        "fork": boolean("Go on in a copy of session_id, which may be busy and stays as it is."),
-        "continue_last": boolean("Go on in the last session in cwd, instead of session_id."),
-        "images": strings("Absolute paths of pictures for Codex to see."),
-        "add_dirs": strings("Further absolute directories to write in (workspace-write)."),
+        "fork": boolean("Continue in a copy of session_id, which may be busy and stays unchanged."),
+        "continue_last": boolean("Continue the last session in cwd, instead of session_id."),
+        "images": strings("Absolute paths of images to attach."),
+        "add_dirs": strings("Additional writable directories, absolute (workspace-write)."),
         "output_schema": {
             "type": "object",
-            "description": "JSON Schema of the final message, strict: every object closed, all fields required. The answer then has output, parsed.",
+            "description": "Strict JSON Schema of the final message: no additionalProperties, all fields required. The answer then has the parsed output.",
         },
         "web_search": one_of(
-            "Where the model searches the web. Default: as Codex is configured.",
+            "Where the model searches the web. Default: Codex's.",
             WebSearch::ALL.iter().map(|search| search.as_str()),
         ),
-        "profile": string("Profile of Codex's configuration."),
+        "profile": string("Profile in Codex's configuration."),
         "config": { "type": "object", "description": "Codex settings by key (codex -c): words, numbers, booleans." },
         "approval_policy": one_of(
-            "When Codex asks; nobody answers here, so what it asks for is refused. untrusted: only before 0.153.",
+            "When Codex asks for approval. Nobody can answer here, so requests are denied. \
+             untrusted: only before 0.153.",
             ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()),
         ),
-        "base_instructions": string("Replaces Codex's own instructions."),
+        "base_instructions": string("Replaces Codex's built-in instructions."),
         "extra_arguments": strings("Arguments for codex exec, if the operator allows any."),
     })
 }
@@ -89,7 +90,7 @@ pub(super) fn request_and_text(
     let request = arguments.into_request(prompt, options)?.sandbox(sandbox);
     let request = request.fork(fork).continue_last(last);
     if fork && request.session.is_none() && !last {
-        let problem = InvalidValue("needs session_id, the session to copy".into());
+        let problem = InvalidValue("requires session_id, the session to copy".into());
         return Err(invalid("fork", problem));
     }
     Ok((request, text))

@@ -23,16 +23,17 @@ const WORK_TEXT: &str = "review";
 
 pub(super) fn plan() -> Tool {
     let own = json!({
-        "requirements": text("What is to be achieved."),
+        "requirements": text("What the plan must achieve."),
         "plan": text("The plan, step by step."),
         "constraints": text("What must not change or happen."),
     });
     Tool {
         name: "codex_guard_plan",
-        title: "Have Codex review a plan",
-        description: "Has Codex tear a plan apart before any code is written: missing requirements, \
-                      risks, open questions, tests to write; blockers apart from suggestions. \
-                      Read-only: Codex looks at the project and changes nothing. May take minutes.",
+        title: "Review a plan with Codex",
+        description: "Asks Codex to review a plan before any code is written: missing \
+                      requirements, risks, open questions, tests to write; blockers separate from \
+                      suggestions. Read-only: Codex inspects the project and changes nothing. May \
+                      take minutes.",
         input: closed(merged(own, turn::call_properties()), &["requirements", "plan"]),
         output: turn::output(PLAN_TEXT, verdict_output()),
         effect: Effect::Reviews,
@@ -44,16 +45,16 @@ pub(super) fn plan() -> Tool {
 pub(super) fn work() -> Tool {
     let own = json!({
         "change_summary": text("What was changed, why, and in which files or commits."),
-        "test_results": text("What was run and what came out."),
-        "open_questions": text("What you are unsure of."),
-        "diff": string("What to look at: uncommitted, base:<branch> or commit:<sha>."),
+        "test_results": text("Which tests were run, with their results."),
+        "open_questions": text("What you are unsure about."),
+        "diff": string("The change: uncommitted, base:<branch> or commit:<sha>."),
     });
     Tool {
         name: "codex_guard_final",
-        title: "Have Codex review finished work",
-        description: "Has Codex review finished work: correctness, regressions, gaps in the tests, \
-                      rollback; blockers apart from suggestions. Read-only: Codex looks at the code \
-                      and changes nothing. May take minutes.",
+        title: "Review finished work with Codex",
+        description: "Asks Codex to review finished work: correctness, regressions, test gaps, \
+                      rollback; blockers separate from suggestions. Read-only: Codex inspects the \
+                      code and changes nothing. May take minutes.",
         input: closed(merged(own, turn::call_properties()), &["change_summary"]),
         output: turn::output(WORK_TEXT, verdict_output()),
         effect: Effect::Reviews,
@@ -75,31 +76,31 @@ fn verdict_output() -> Value {
 
 const PLAN_TASK: &str = "\
 Review the plan below against its requirements, before any code is written. You may read files and \
-run commands that change nothing; change nothing. Look at the code that the plan touches before you \
-judge. Report:
-1. Blockers: what would make the plan fail or do harm, each with the reason and a way out.
+run commands that change nothing; do not change anything. Read the code that the plan affects before \
+you judge. Report:
+1. Blockers: what would make the plan fail or cause harm, each with the reason and a way to avoid it.
 2. Missing or misread requirements.
-3. Risks: data loss, security, concurrency, compatibility, performance, and how each would be noticed.
+3. Risks: data loss, security, concurrency, compatibility, performance, and how each would be detected.
 4. Open questions that must be answered first.
 5. Tests to write, as concrete cases.
 6. Suggestions: improvements that are not required.
-Keep blockers apart from suggestions. Name files and lines where you can. Say so where you find \
-nothing. Your verdict: approve if the plan can be carried out as it is, revise if it must be changed \
-first, block if it must not be carried out. Answer in the language of the request.";
+Keep blockers separate from suggestions. Name files and lines where you can. If you find nothing for \
+an item, say so. Your verdict: approve if the plan can be carried out as it is, revise if it must be \
+changed first, block if it must not be carried out. Answer in the language of the request.";
 
 const WORK_TASK: &str = "\
-Review the finished work that is summarised below. You may read files and run commands that change \
-nothing; change nothing. Look at the code itself, and its history where there is one, and do not rely \
-on the summary. Report:
+Review the finished work summarized below. You may read files and run commands that change nothing; \
+do not change anything. Read the code itself, and its history if there is one; do not rely on the \
+summary. Report:
 1. Blockers: wrong results, lost data, security holes, broken contracts, each with a case that shows it.
-2. Regressions: what worked before and may not now.
-3. Gaps in the tests: what is not tested, and what the tests would not notice.
-4. Rollback: how the change can be undone, and what cannot.
+2. Regressions: what worked before and may not work now.
+3. Test gaps: what is not tested, and what the tests would not detect.
+4. Rollback: how the change can be undone, and what cannot be undone.
 5. Answers to the open questions, if there are any.
 6. Suggestions: improvements that are not required.
-Keep blockers apart from suggestions. Name files and lines. Say so where you find nothing. Your \
-verdict: approve if the work can stay as it is, revise if it must be mended, block if it must not be \
-used. Answer in the language of the request.";
+Keep blockers separate from suggestions. Name files and lines. If you find nothing for an item, say so. \
+Your verdict: approve if the work can stay as it is, revise if it must be fixed, block if it must not \
+be used. Answer in the language of the request.";
 
 fn plan_request(arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
     let review = Review {

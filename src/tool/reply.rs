@@ -42,14 +42,14 @@ pub(super) fn content(form: Form, answer: Answer) -> Map<String, Value> {
                 if no_sandbox && verdict::approves(&review) {
                     review.remove("verdict");
                     warnings.push(
-                        "Codex approved what it could not look at, so there is no verdict.".into(),
+                        "Codex approved what it could not inspect, so there is no verdict.".into(),
                     );
                 }
                 (field, text, review)
             }
             Some(None) => {
                 let warning =
-                    "The reply does not keep to the form of a review, so there is no verdict.";
+                    "The reply does not follow the review schema, so there is no verdict.";
                 warnings.push(warning.into());
                 (field, reply, Map::new())
             }
@@ -88,9 +88,9 @@ pub(super) fn shortened(text: String, max_chars: usize) -> (String, Option<Strin
         return (text, None);
     };
     let warning = format!(
-        "The reply is {} characters long, and {left_out} of them were left out in its middle. The \
-         whole is in the session.",
+        "The reply has {} characters; {left_out} of them were omitted from its middle. The \
+         session has all of it.",
         max_chars + left_out
     );
-    (format!("{head}\n[… {left_out} characters left out …]\n{tail}"), Some(warning))
+    (format!("{head}\n[… {left_out} characters omitted …]\n{tail}"), Some(warning))
 }

@@ -33,8 +33,8 @@ fn fit(content: &mut Map<String, Value>, most: usize) {
     let mut leave_out = |fields: &mut Map<String, Value>| {
         if fields.shift_remove(WHOLE_OR_NOT_AT_ALL).is_some() {
             warnings_to_add.push(format!(
-                "{WHOLE_OR_NOT_AT_ALL} is left out: with it the answer would have been {whole} \
-                 characters long. The text that it stands in is in the session."
+                "{WHOLE_OR_NOT_AT_ALL} was omitted: with it, the answer would have had {whole} \
+                 characters. The session has the text that it was parsed from."
             ));
         }
     };
@@ -48,9 +48,8 @@ fn fit(content: &mut Map<String, Value>, most: usize) {
         };
         let own = length(field);
         shrink(field, most.saturating_sub(left - own), 0);
-        warnings_to_add.push(format!(
-            "{name} is not whole: the answer would have been {whole} characters long."
-        ));
+        warnings_to_add
+            .push(format!("{name} was shortened: the answer would have had {whole} characters."));
         let now = total_length(content);
         if now >= left {
             break;
@@ -148,7 +147,7 @@ mod tests {
         let content = json!({"reply": "short", "output": {"a": "x".repeat(5_000)}});
         let fitted = fitted(content, 2_000);
         assert_eq!((&fitted["reply"], &fitted["output"]), (&json!("short"), &Value::Null));
-        assert!(fitted["warnings"][0].as_str().expect("told").starts_with("output is left out"));
+        assert!(fitted["warnings"][0].as_str().expect("told").starts_with("output was omitted"));
     }
 
     #[test]
@@ -159,7 +158,10 @@ mod tests {
         {
             let fitted = fitted(json!({"short": "text", "long": long}), 3_000);
             assert_eq!(fitted["short"], "text");
-            assert!(fitted["warnings"][0].as_str().expect("told").starts_with("long is not whole"));
+            assert!(fitted["warnings"][0].as_str().expect("told").starts_with(
+                "long was \
+                            shortened"
+            ));
             assert!(length(&fitted["long"]) > 100, "{fitted}");
         }
     }

@@ -26,11 +26,12 @@ pub(super) fn properties(total: &str, idle: &str) -> Value {
         "session_id": {
             "type": "string",
             "format": "uuid",
-            "description": "Session to go on in, as an earlier answer gave it (UUID). Left out: a new one.",
+            "description": "Session to resume (UUID). Default: a new session.",
         },
-        "cwd": string("Directory to work in, absolute. Default: the session's, else the server's."),
+        "cwd": string("Absolute directory to work in. Default: the session's, else the server's."),
         "model": string("Model, at most 128 characters. Default: Codex's."),
-        "reasoning_effort": string("low, medium, high or what else the model offers. Default: Codex's."),
+        "reasoning_effort": string("low, medium, high or another level of the model. Default: \
+         Codex's."),
         "timeout_ms": timeout(total),
         "idle_timeout_ms": timeout(idle),
     })
@@ -40,19 +41,21 @@ pub(super) fn properties(total: &str, idle: &str) -> Value {
 pub(super) fn call_properties() -> Value {
     let most = MAX_LIMIT.as_millis();
     properties(
-        &format!("Limit for the whole call in ms. Default {CALL_TOTAL}. 1 to {most}."),
-        &format!("Limit for silence of Codex in ms. Default {CALL_IDLE}. 1 to {most}."),
+        &format!("Timeout of the whole call in ms. Default {CALL_TOTAL}. 1 to {most}."),
+        &format!("Idle timeout in ms. Default {CALL_IDLE}. 1 to {most}."),
     )
 }
 
 /// The schema of an answer whose text is in `reply_field`.
 pub(super) fn output(reply_field: &str, own: Value) -> Value {
     let common = json!({
-        "session_id": string("Pass it to go on in this session."),
+        "session_id": string("Pass it to continue this session."),
         reply_field: string("Codex's final message."),
-        "resume_command": string("With it a person takes the session over, unless Codex keeps no record of it."),
+        "resume_command": string("Lets a user take over the session. Absent if Codex keeps no \
+         record of it."),
         "cwd": string("Where Codex worked."),
-        "effective": { "type": "object", "description": "What was in force: cwd, sandbox, approval_policy, model." },
+        "effective": { "type": "object", "description": "Settings in effect: cwd, sandbox, \
+         approval_policy, model." },
         "usage": usage("Tokens of this call."),
         "session_usage": usage("Tokens of the session so far."),
         "warnings": { "type": "array", "items": { "type": "string" } },

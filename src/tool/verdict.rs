@@ -17,7 +17,7 @@ pub(super) fn schema(text_field: &str) -> OutputSchema {
     let schema = json!({
         "type": "object",
         "properties": {
-            text_field: text("The whole review, as Markdown."),
+            text_field: text("The full review, in Markdown."),
             "verdict": { "type": "string", "enum": VERDICTS },
             "findings": {
                 "type": "array",
@@ -25,10 +25,10 @@ pub(super) fn schema(text_field: &str) -> OutputSchema {
                     "type": "object",
                     "properties": {
                         "severity": { "type": "string", "enum": SEVERITIES },
-                        "title": text("In one line."),
+                        "title": text("One line."),
                         "where": text("File and line, or the part of the plan."),
                         "why": text("What goes wrong."),
-                        "suggestion": text("What to do about it."),
+                        "suggestion": text("How to fix it."),
                     },
                     "required": ["severity", "title", "where", "why", "suggestion"],
                     "additionalProperties": false,

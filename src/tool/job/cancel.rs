@@ -15,8 +15,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_cancel",
-        title: "Stop a Codex job",
-        description: "Stops a job and what it still was to do. Its session stays: job_reply goes on in it.",
+        title: "Cancel a Codex job",
+        description: "Cancels a job and its queued prompts. Its session remains: job_reply \
+                      resumes it.",
         input: closed(json!({ "job_id": schema::job_id() }), &["job_id"]),
         output: schema::snapshot(),
         effect: Effect::Stops,

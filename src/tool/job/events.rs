@@ -12,21 +12,21 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_events",
         title: "Read a Codex job's events",
-        description: "What Codex did in a job after a cursor, as a person would read it, or raw; and \
-                      the job's snapshot, with its result or error in full.",
+        description: "Returns what Codex did in a job after a cursor, readable or raw, and the \
+                      job's snapshot with its full result or error.",
         input: closed(
             json!({
                 "job_id": schema::job_id(),
-                "cursor": integer("The events after this one, as an earlier answer gave it. Default 0: from the start."),
+                "cursor": integer("Events after this cursor of an earlier answer. Default 0: from the start."),
                 "limit": integer("1 to 200 events. Default 20."),
-                "types": strings("Only these types, such as agent_message, command_execution, file_change, error; with raw also item.completed and the like."),
-                "truncate": integer("Longest text, in characters; 0 for no limit. Default 1024."),
-                "raw": boolean("Every event as Codex wrote it. Default false."),
+                "types": strings("Only these types, such as agent_message, command_execution, file_change, error; with raw also item.completed and similar."),
+                "truncate": integer("Maximum characters per text; 0 for no limit. Default 1024."),
+                "raw": boolean("Events exactly as Codex wrote them. Default false."),
             }),
             &["job_id"],
         ),
         output: complete(json!({
-            "cursor": integer("Pass it to read on."),
+            "cursor": integer("Pass it to read more."),
             "more": boolean("Whether there is more to read now."),
             "events": objects(),
             "job": { "type": "object" },

@@ -12,11 +12,11 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_list",
         title: "List Codex jobs",
-        description: "All jobs of the user, the newest first, of whatever client and server.",
+        description: "Lists the user's jobs, newest first, of all clients and servers.",
         input: closed(
             json!({
-                "status": one_of("Only these.", Status::ALL.map(Status::as_str)),
-                "cwd": string("Only those that work in this directory."),
+                "status": one_of("Only jobs with this status.", Status::ALL.map(Status::as_str)),
+                "cwd": string("Only jobs in this directory."),
                 "limit": integer("1 to 200. Default 20."),
             }),
             &[],

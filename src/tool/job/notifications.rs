@@ -15,8 +15,8 @@ pub(super) const MAX_NOTIFICATIONS: usize = 100;
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_notifications",
-        title: "What happened to Codex jobs",
-        description: "Turns of jobs that ended since a cursor. Never waits.",
+        title: "Check for ended Codex turns",
+        description: "Lists the turns of jobs that ended after a cursor, without waiting.",
         input: closed(schema::notifications_input(), &[]),
         output: schema::notifications_output(),
         effect: Effect::Reads,

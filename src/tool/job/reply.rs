@@ -13,21 +13,21 @@ use crate::tool::schema::{boolean, closed, text};
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_reply",
-        title: "Answer a Codex job",
-        description: "Gives a job its next prompt, in the same session. If the job is running, the \
-                      prompt waits for the end of the turn, or with interrupt ends it first. A job \
-                      that has ended is run again.",
+        title: "Reply to a Codex job",
+        description: "Sends a job its next prompt, in the same session. If a turn is running, the \
+                      prompt is queued; with interrupt, it stops that turn and runs next. A job \
+                      that has ended runs again.",
         input: closed(
             json!({
                 "job_id": schema::job_id(),
                 "prompt": text("The next message."),
-                "interrupt": boolean("End the running turn first. Default false."),
+                "interrupt": boolean("Stop the running turn first. Default false."),
             }),
             &["job_id", "prompt"],
         ),
         output: schema::snapshot_with_cursor(),
         effect: Effect::Works,
-        family: Family::Job { not_done: "Nothing was asked." },
+        family: Family::Job { not_done: "Nothing was sent to Codex." },
         run: |call| Box::pin(reply(call)),
     }
 }

@@ -6,7 +6,7 @@ use crate::job::Status;
 use crate::tool::schema::{integer, merged, one_of, open, string, strings};
 
 pub(super) fn job_id() -> Value {
-    string("The job, as job_start or job_list named it.")
+    string("The job's id, from job_start or job_list.")
 }
 
 /// The snapshot of a job.
@@ -16,7 +16,9 @@ pub(super) fn snapshot() -> Value {
 
 /// The same, from a tool after which callers wait for the job.
 pub(super) fn snapshot_with_cursor() -> Value {
-    of_snapshot(json!({ "notification_cursor": integer("Pass it to job_wait to hear of this.") }))
+    of_snapshot(
+        json!({ "notification_cursor": integer("Pass it as job_wait's cursor to wait for this turn.") }),
+    )
 }
 
 /// The most important fields of a snapshot. The README has the rest: every byte here is in the model's
@@ -26,13 +28,13 @@ fn of_snapshot(more: Value) -> Value {
     let properties = json!({
         "job_id": text,
         "status": string("queued, running, completed, failed, cancelled, timed_out or interrupted."),
-        "session_id": string("codex_chat can go on in it too."),
+        "session_id": string("codex_chat can resume it too."),
         "resume_command": text,
         "last_activity": text,
         "result": string("Codex's last reply."),
         "error": { "type": "object" },
         "turns": { "type": "integer" },
-        "cursor": integer("Of the job's last event."),
+        "cursor": integer("Cursor of the last event."),
     });
     open(merged(properties, more), &["job_id", "status", "turns", "cursor"])
 }
@@ -40,18 +42,18 @@ fn of_snapshot(more: Value) -> Value {
 /// The parameters that select notifications.
 pub(super) fn notifications_input() -> Value {
     json!({
-        "cursor": integer("Those after this one. Default 0: all that are kept."),
-        "job_ids": strings("Only of these jobs. Default: all."),
+        "cursor": integer("Notifications after this cursor. Default 0: all."),
+        "job_ids": strings("Only these jobs. Default: all."),
     })
 }
 
 pub(super) fn notifications_output() -> Value {
     let notification = json!({
-        "cursor": integer("Its own number."),
+        "cursor": integer("Its own cursor."),
         "job_id": string("The job."),
         "status": one_of("How the turn ended.", Status::ALL.map(Status::as_str)),
-        "turn": integer("Which turn of the job."),
-        "result": string("The first 2,000 characters; job_events has all."),
+        "turn": integer("Number of the turn in the job."),
+        "result": string("The first 2,000 characters; job_events has the full text."),
     });
     let notifications =
         json!({ "type": "array", "items": open(notification, &["cursor", "job_id", "status"]) });

@@ -26,10 +26,10 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_start",
         title: "Start a Codex job",
-        description: "Starts Codex on long work in the background and returns at once with a job_id. \
+        description: "Starts Codex on a long task in the background and returns a job_id at once. \
                       The job outlives this call, the client and the server. Wait for it with \
                       job_wait (pass notification_cursor as cursor), follow it with job_events, \
-                      answer it with job_reply.",
+                      reply with job_reply.",
         input: closed(properties(), &["prompt"]),
         output: schema::snapshot_with_cursor(),
         effect: Effect::Works,
@@ -41,10 +41,10 @@ pub(in crate::tool) fn tool() -> Tool {
 fn properties() -> Value {
     let most = MAX_LIMIT.as_millis();
     let turn = turn::properties(
-        &format!("Limit for a turn in ms, 1 to {most}. Default {JOB_TOTAL}."),
-        &format!("Limit for silence of Codex in ms, 1 to {most}. Default {JOB_IDLE}."),
+        &format!("Timeout of a turn in ms, 1 to {most}. Default {JOB_TOTAL}."),
+        &format!("Idle timeout in ms, 1 to {most}. Default {JOB_IDLE}."),
     );
-    let own = json!({ "label": string("A name for people, at most 200 characters.") });
+    let own = json!({ "label": string("A name for users to see, at most 200 characters.") });
     merged(merged(chat::properties(), turn), own)
 }
 
@@ -52,7 +52,7 @@ async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let Services { codex, jobs, .. } = services;
     let label = arguments.optional_text("label")?;
     if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
-        let problem = InvalidValue(format!("must have {MAX_LABEL} characters at most"));
+        let problem = InvalidValue(format!("must have at most {MAX_LABEL} characters"));
         return Err(invalid("label", problem).into());
     }
     let origin = &codex.settings().origin;

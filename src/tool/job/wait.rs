@@ -33,9 +33,9 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "job_wait",
         title: "Wait for Codex jobs",
-        description: "Waits until a job's turn ends (completed, failed, cancelled, timed out, \
-                      interrupted), at most timeout_ms; then an empty list. Call it again with the \
-                      cursor it returned.",
+        description: "Waits until a turn of a job ends (completed, failed, cancelled, timed_out, \
+                      interrupted). Returns an empty list after timeout_ms: then call it again \
+                      with the returned cursor.",
         input: closed(
             merged(
                 schema::notifications_input(),

@@ -23,8 +23,8 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "codex_sessions",
         title: "Find Codex sessions",
-        description: "All sessions in Codex's store, also those of the person's own terminal, the one \
-                      written last first. Pass a session_id to codex_chat to go on in it, or to \
+        description: "Lists all sessions in Codex's store, including the user's own, most \
+                      recently written first. Pass a session_id to codex_chat to resume it, or to \
                       codex_session_read.",
         input: closed(input(), &[]),
         output: open(output(), &["sessions", "more"]),
@@ -36,13 +36,13 @@ pub(in crate::tool) fn tool() -> Tool {
 
 fn input() -> Value {
     json!({
-        "cwd": string("Only those that work in this directory."),
-        "text": string("Only those with this in the first 1000 characters of the first prompt, in any case."),
-        "source": string("Only those begun like this: cli, exec, vscode …; tools: by a tool of this server; subagent: by a session, which are left out otherwise."),
-        "since": string("Only those last written since: a time (RFC 3339), or how long ago: 2h, 3d."),
-        "until": string("Only those last written until."),
+        "cwd": string("Only sessions in this directory."),
+        "text": string("Only sessions with this in the first 1000 characters of the first prompt, ignoring case."),
+        "source": string("Only sessions started from: cli, exec, vscode …; tools: this server; subagent: another session (excluded by default)."),
+        "since": string("Only sessions last written since this time: RFC 3339, or an age such as 2h or 3d."),
+        "until": string("Only sessions last written until this time."),
         "limit": integer("1 to 200. Default 20."),
-        "cursor": string("Those after this, as an earlier answer gave it."),
+        "cursor": string("Sessions after this cursor of an earlier answer."),
     })
 }
 
@@ -50,7 +50,7 @@ fn output() -> Value {
     json!({
         "sessions": objects(),
         "more": { "type": "boolean" },
-        "cursor": string("Pass it for more."),
+        "cursor": string("Pass it to get more."),
         "warnings": { "type": "array", "items": { "type": "string" } },
     })
 }

@@ -20,8 +20,8 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "codex_session_read",
         title: "Read a Codex session",
-        description: "What was said in a session, and on request what was done. A fork has its own \
-                      part alone; its forked_from has the rest.",
+        description: "Returns the messages of a session and, on request, what was done. A fork \
+                      has only its own part; read forked_from for the rest.",
         input: closed(input(), &["session_id"]),
         output: open(output(), &["session_id", "entries", "cursor", "more"]),
         effect: Effect::Reads,
@@ -33,12 +33,12 @@ pub(in crate::tool) fn tool() -> Tool {
 fn input() -> Value {
     json!({
         "session_id": string("The session (UUID)."),
-        "include": strings(&format!("What beside messages: {}.", Include::WORDS.join(", "))),
-        "cursor": integer("Where to read on. Default 0: from the start."),
+        "include": strings(&format!("What to include besides messages: {}.", Include::WORDS.join(", "))),
+        "cursor": integer("Entries after this cursor. Default 0: from the start."),
         "from_end": boolean("The last entries. Default false."),
-        "before": integer("The last entries before this, as an answer gave it."),
+        "before": integer("The last entries before this value of an earlier answer."),
         "limit": integer("1 to 200 entries. Default 20."),
-        "truncate": integer("Longest text, in characters; 0 for no limit. Default 4096."),
+        "truncate": integer("Maximum characters per text; 0 for no limit. Default 4096."),
     })
 }
 
@@ -46,9 +46,9 @@ fn output() -> Value {
     json!({
         "session_id": { "type": "string" },
         "entries": objects(),
-        "cursor": integer("Pass it to read on."),
+        "cursor": integer("Pass it to read more."),
         "more": { "type": "boolean" },
-        "before": integer("Pass it for what was before."),
+        "before": integer("Pass it to read what came before."),
         "busy": { "type": "boolean" },
     })
 }
@@ -83,10 +83,10 @@ async fn read(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
 fn from(cursor: Option<u64>, before: Option<u64>, from_end: bool) -> Result<Position> {
     match (cursor, before) {
         (Some(_), Some(_)) => {
-            Err(invalid("before", InvalidValue("cannot be given together with cursor".into())))
+            Err(invalid("before", InvalidValue("cannot be combined with cursor".into())))
         }
         (Some(_), None) if from_end => {
-            Err(invalid("from_end", InvalidValue("cannot be given together with cursor".into())))
+            Err(invalid("from_end", InvalidValue("cannot be combined with cursor".into())))
         }
         (None, Some(before)) => Ok(Position::Before(before)),
         (None, None) if from_end => Ok(Position::End),
@@ -98,7 +98,7 @@ fn include(words: &[String]) -> Result<Include> {
     words.iter().try_fold(Include::default(), |include, word| {
         include.with(word).ok_or_else(|| {
             let words = Include::WORDS.join(", ");
-            invalid("include", InvalidValue(format!("may have {words}, and has {word:?}")))
+            invalid("include", InvalidValue(format!("may have {words}, but has {word:?}")))
         })
     })
 }

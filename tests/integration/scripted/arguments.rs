@@ -132,7 +132,7 @@ fn refused(tool: &str, stage: &Stage) -> Vec<(Value, &'static str, &'static str)
     }
     for &name in required.iter().chain(optional) {
         for wrong in [json!(7), json!(true), json!(["hello"]), json!({"text": "hello"})] {
-            all.push((with(name, wrong), name, "must be a text"));
+            all.push((with(name, wrong), name, "must be a string"));
         }
         all.push((with(name, json!("x".repeat(1_000_001))), name, "1000000"));
         all.push((with(name, json!("é".repeat(1_000_001))), name, "1000000"));
@@ -140,20 +140,20 @@ fn refused(tool: &str, stage: &Stage) -> Vec<(Value, &'static str, &'static str)
     for wrong in [" ", "null", "last", "--last", "0199a213-81c0-7800-8aa1", "0199a213 81c0 7800"] {
         all.push((with("session_id", json!(wrong)), "session_id", "UUID"));
     }
-    all.push((with("session_id", json!(1)), "session_id", "must be a text"));
+    all.push((with("session_id", json!(1)), "session_id", "must be a string"));
     for wrong in [" ", ".", "src", "~", "--help"] {
         all.push((with("cwd", json!(wrong)), "cwd", "absolute"));
     }
     all.push((with("cwd", json!(missing)), "cwd", "existing directory"));
     all.push((with("cwd", json!(file)), "cwd", "not a directory"));
-    all.push((with("cwd", json!(["/"])), "cwd", "must be a text"));
+    all.push((with("cwd", json!(["/"])), "cwd", "must be a string"));
     for wrong in [" ", "--help", "-m", "a b", "a\"b", "a\nb", &"m".repeat(129)] {
         all.push((with("model", json!(wrong)), "model", "letters"));
     }
     for wrong in [" ", "--help", "high\"", "high\" x=\"1", "very high", &"e".repeat(129)] {
         all.push((with("reasoning_effort", json!(wrong)), "reasoning_effort", "high"));
     }
-    all.push((with("reasoning_effort", json!(3)), "reasoning_effort", "must be a text"));
+    all.push((with("reasoning_effort", json!(3)), "reasoning_effort", "must be a string"));
     for name in ["timeout_ms", "idle_timeout_ms"] {
         for wrong in [
             json!(0),
@@ -482,8 +482,8 @@ fn the_header_comes_first_and_names_tool_and_origin() {
         let mark = mark(&prompt);
         assert_eq!(head, format!("[MCP request {mark} | tool: {tool} | origin: my agent]"));
         let header = &prompt[..prompt.find("---").expect("there are fences")];
-        assert!(header.contains("AI agent") && header.contains("goes back to that agent"));
-        assert!(header.find("no person typed it").is_some(), "{header}");
+        assert!(header.contains("AI agent") && header.contains("returned to that agent"));
+        assert!(header.find("no user typed it").is_some(), "{header}");
     }
 }
 
@@ -520,17 +520,15 @@ fn a_guard_requests_a_thorough_review() {
             assert!(task.contains(topic), "{tool} does not request {topic}: {task}");
         }
     };
-    let both = ["blockers apart from suggestions", "language of the request", "change nothing"];
+    let both =
+        ["blockers separate from suggestions", "language of the request", "not change anything"];
     requests("codex_guard_plan", &both);
     requests(
         "codex_guard_plan",
         &["missing", "requirements", "risks", "open questions", "tests to write"],
     );
     requests("codex_guard_final", &both);
-    requests(
-        "codex_guard_final",
-        &["wrong results", "regressions", "gaps in the tests", "rollback"],
-    );
+    requests("codex_guard_final", &["wrong results", "regressions", "test gaps", "rollback"]);
 }
 
 #[test]
