@@ -147,7 +147,9 @@ mod tests {
         let content = json!({"reply": "short", "output": {"a": "x".repeat(5_000)}});
         let fitted = fitted(content, 2_000);
         assert_eq!((&fitted["reply"], &fitted["output"]), (&json!("short"), &Value::Null));
-        assert!(fitted["warnings"][0].as_str().expect("told").starts_with("output was omitted"));
+        assert!(
+            fitted["warnings"][0].as_str().expect("a warning").starts_with("output was omitted")
+        );
     }
 
     #[test]
@@ -158,7 +160,7 @@ mod tests {
         {
             let fitted = fitted(json!({"short": "text", "long": long}), 3_000);
             assert_eq!(fitted["short"], "text");
-            assert!(fitted["warnings"][0].as_str().expect("told").starts_with(
+            assert!(fitted["warnings"][0].as_str().expect("a warning").starts_with(
                 "long was \
                             shortened"
             ));
