@@ -53,7 +53,7 @@ pub(crate) const MAX_UNFINISHED: usize = 256;
 pub(crate) const MAX_WAITING: usize = 64;
 
 /// How often to check for something that another process changes.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// How much of a prompt is recorded for display, and how much serves as the job's title, in
 /// characters.

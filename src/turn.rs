@@ -45,7 +45,7 @@ use crate::model::request::TurnRequest;
 use crate::model::settings::Settings;
 use crate::session::info::Sessions;
 use crate::session::queue::Queue;
-use crate::session::table::{Table, Who};
+use crate::session::table::{ServerInfo, Table};
 use crate::system::depth::Depth;
 use call::Call;
 use clock::Clock;
@@ -165,7 +165,9 @@ impl Codex {
         let finished = tokio::time::timeout(bound, self.0.turns.wait()).await.is_ok();
         self.0.turns.reopen();
         if finished {
-            drop(tokio::time::timeout(LEAVE_QUEUE_WITHIN.min(bound), self.0.queue.left()).await);
+            drop(
+                tokio::time::timeout(LEAVE_QUEUE_WITHIN.min(bound), self.0.queue.published()).await,
+            );
         }
         finished
     }
@@ -178,7 +180,7 @@ impl Codex {
 
 impl Shared {
     fn new(settings: Settings, codex_home: Option<PathBuf>, depth: Depth) -> Self {
-        let who = Who { pid: std::process::id(), origin: settings.origin.to_string() };
+        let who = ServerInfo { pid: std::process::id(), origin: settings.origin.to_string() };
         let table = Table::new(settings.state_dir.as_deref(), who);
         let queue = Queue::new(settings.max_concurrent, settings.max_queued, table);
         Self {

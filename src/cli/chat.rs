@@ -126,7 +126,7 @@ async fn start_job(
     let job = jobs.start(request, text, None, &Commit::default())?;
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{}", Value::Object(snapshot(&jobs.look(job)?)))?;
+        writeln!(out, "{}", Value::Object(snapshot(&jobs.state(job)?)))?;
     } else {
         writeln!(out, "{job}")?;
     }

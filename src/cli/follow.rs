@@ -112,7 +112,7 @@ impl Watch {
             }
             "turn.ended" => self.turn_ended(&entry["event"], &description)?,
             // A late event says nothing about whether the message before it is the reply.
-            _ if description.is_late => self.step(&description),
+            _ if description.is_from_record => self.step(&description),
             _ => {
                 self.release();
                 self.step(&description);

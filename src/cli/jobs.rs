@@ -14,7 +14,7 @@ use super::style::{BOLD, PLAIN, of_status, styled};
 use super::{follow, table};
 use crate::admission::scope::Scope;
 use crate::job::snapshot::snapshot;
-use crate::job::{JobId, Jobs, LOOK_EVERY, State, Status, Time};
+use crate::job::{JobId, Jobs, POLL_EVERY, State, Status, Time};
 use crate::model::settings::{Retention, Settings};
 use crate::model::text::{LineBreaks, sanitize};
 
@@ -95,7 +95,7 @@ fn dispatch(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
         }
         None => list(jobs, &outer, json)?,
         Some(Action::List(inner)) => list(jobs, &inner, json)?,
-        Some(Action::Show { id }) => show(&jobs.look(find(jobs, &id)?)?, json)?,
+        Some(Action::Show { id }) => show(&jobs.state(find(jobs, &id)?)?, json)?,
         Some(Action::Follow { id }) => return follow::follow(jobs, find(jobs, &id)?, json),
         Some(Action::Cancel { id }) => return cancel(jobs, find(jobs, &id)?, json),
         Some(Action::Prune { all }) => prune(jobs, all, json)?,
@@ -107,7 +107,7 @@ fn dispatch(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
 fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
     let text = text.trim().to_lowercase();
     if let Ok(job) = text.parse() {
-        return Ok(jobs.look(job)?.job_id);
+        return Ok(jobs.state(job)?.job_id);
     }
     if text.chars().count() < MIN_ID {
         let problem =
@@ -241,10 +241,10 @@ fn show(state: &State, json: bool) -> Result<()> {
 fn cancel(jobs: &Jobs, job: JobId, json: bool) -> Result<u8> {
     let before = jobs.cancel(job)?;
     let until = Instant::now() + CANCEL_WITHIN;
-    let mut state = jobs.look(job)?;
+    let mut state = jobs.state(job)?;
     while !state.status.has_ended() && Instant::now() < until {
-        std::thread::sleep(LOOK_EVERY);
-        state = jobs.look(job)?;
+        std::thread::sleep(POLL_EVERY);
+        state = jobs.state(job)?;
     }
     let mut out = io::stdout().lock();
     let status = state.status;

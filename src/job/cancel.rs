@@ -7,9 +7,9 @@ use super::state::State;
 use crate::model::job_id::JobId;
 
 impl Jobs {
-    /// Requests that a job stops, unless it has ended. [`Jobs::look`] shows when it has.
+    /// Requests that a job stops, unless it has ended. [`Jobs::state`] shows when it has.
     pub(crate) fn cancel(&self, job: JobId) -> Result<State> {
-        let state = self.look(job)?;
+        let state = self.state(job)?;
         let store = self.store()?;
         if state.status.has_ended() {
             return Ok(state);

@@ -19,7 +19,7 @@ pub(crate) struct Description {
     /// Whether it reports a failure.
     pub(crate) is_failed: bool,
     /// Whether it is reported late, after the turn.
-    pub(crate) is_late: bool,
+    pub(crate) is_from_record: bool,
 }
 
 /// Describes an entry. `None` if it is of no interest to a user. Unlike a page of readable events,
@@ -39,7 +39,7 @@ pub(crate) fn describe(entry: &Value) -> Option<Description> {
             exit_code: fields["exit_code"].as_i64(),
             output: text("output"),
             is_failed: fields.get("status").is_some_and(|status| status == "failed"),
-            is_late: fields.get("from").is_some(),
+            is_from_record: fields.get("from").is_some(),
         });
     }
     let running = progress_text(&Event::decode(raw.get().as_bytes())?, false)?;

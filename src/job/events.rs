@@ -16,7 +16,7 @@ use crate::model::value::InvalidValue;
 impl Jobs {
     /// A page of a job's events, and its state.
     pub(crate) fn events(&self, job: JobId, query: &view::Query) -> Result<(view::Page, State)> {
-        let state = self.look(job)?;
+        let state = self.state(job)?;
         let store = self.store()?;
         let log = store.folder(job).log();
         let last = last_number(&log).map_err(|error| storage(store, error))?;
@@ -49,7 +49,7 @@ impl Jobs {
         }
         let mut named = HashSet::new();
         for job in jobs {
-            named.insert(self.look(*job)?.job_id);
+            named.insert(self.state(*job)?.job_id);
         }
         let last = self.last_notification()?;
         if cursor > last {
@@ -67,7 +67,7 @@ impl Jobs {
         let is_limited = self.0.scope.is_limited();
         let inside = RefCell::new(HashMap::new());
         let is_inside =
-            |job| *inside.borrow_mut().entry(job).or_insert_with(|| self.look(job).is_ok());
+            |job| *inside.borrow_mut().entry(job).or_insert_with(|| self.state(job).is_ok());
         let is_told = |job| !is_limited || is_inside(job);
         store.notifications().after(cursor, is_told, limit).map_err(storage)
     }

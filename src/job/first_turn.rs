@@ -11,8 +11,8 @@ use crate::model::job_id::JobId;
 impl Jobs {
     /// The state of a job up to the end of its first turn. It does not change any more after that,
     /// just as a task never comes back to life.
-    pub(crate) fn look_at_first_turn(&self, job: JobId) -> Result<State> {
-        let mut state = self.look(job)?;
+    pub(crate) fn first_turn_state(&self, job: JobId) -> Result<State> {
+        let mut state = self.state(job)?;
         let Some(end) = state.first_end else { return Ok(state) };
         if state.status.has_ended() && state.to_announce == end {
             return Ok(state);
@@ -44,7 +44,7 @@ impl Jobs {
 
     /// Stops a job, unless its first turn has ended.
     pub(crate) fn cancel_first_turn(&self, job: JobId) -> Result<State> {
-        let state = self.look_at_first_turn(job)?;
+        let state = self.first_turn_state(job)?;
         if state.status.has_ended() { Ok(state) } else { self.cancel(job) }
     }
 }

@@ -56,16 +56,16 @@ impl Jobs {
     }
 
     /// The state of a job.
-    pub(crate) fn look(&self, job: JobId) -> Result<State> {
-        let state = self.look_at_own(job)?;
+    pub(crate) fn state(&self, job: JobId) -> Result<State> {
+        let state = self.state_unscoped(job)?;
         scope::check(&self.0.scope, &state)?;
         Ok(state)
     }
 
     /// The state of a job that the caller has just started.
-    pub(crate) fn look_at_own(&self, job: JobId) -> Result<State> {
+    pub(crate) fn state_unscoped(&self, job: JobId) -> Result<State> {
         let store = self.store()?;
-        let state = store.look(job).map_err(|error| storage(store, error))?;
+        let state = store.state(job).map_err(|error| storage(store, error))?;
         state.ok_or(Problem::NotFound(job))
     }
 

@@ -21,7 +21,7 @@ pub(crate) enum Problem {
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
     #[error("Codex keeps no record of the session of job {0}, which was started with --ephemeral")]
-    NotKept(JobId),
+    SessionNotRecorded(JobId),
     #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
     TooManyPrompts,
     #[error("the jobs' folder {} cannot be used: {source}", excerpt(.path.display()))]

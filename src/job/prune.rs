@@ -34,7 +34,7 @@ pub(crate) fn prune(
         let folder = store.folder(job);
         remove_unfinished(folder.path());
         remove_unfinished(&folder.inbox());
-        let state = match store.look(job) {
+        let state = match store.state(job) {
             Ok(Some(state)) => state,
             Ok(None) => {
                 remove_incomplete(&folder, job);

@@ -14,7 +14,7 @@ use super::process::{ProcessId, Runner};
 use super::session_origin::SessionOrigin;
 use super::state::State;
 use super::store::Store;
-use super::{LOCK_WITHIN, LOOK_EVERY, MAX_WAITING, PROMPT_CHARS};
+use super::{LOCK_WITHIN, MAX_WAITING, POLL_EVERY, PROMPT_CHARS};
 use crate::model::job_id::JobId;
 use crate::model::request::TurnRequest;
 use crate::model::text::head;
@@ -27,10 +27,10 @@ impl Jobs {
         job: JobId,
         request: &TurnRequest,
     ) -> Result<(TurnRequest, Option<PathBuf>)> {
-        let state = self.look(job)?;
+        let state = self.state(job)?;
         let begins_anew = state.session_id.is_none() && state.status.has_ended();
         if !state.has_record() && !begins_anew {
-            return Err(Problem::NotKept(job));
+            return Err(Problem::SessionNotRecorded(job));
         }
         let mut prompt = QueuedPrompt::new(String::new(), request, &self.0.settings.policy);
         prompt.job_options = state.job_options.for_later_turns();
@@ -56,7 +56,7 @@ impl Jobs {
         interrupt: bool,
         commit: &Commit,
     ) -> Result<State> {
-        let state = self.look(job)?;
+        let state = self.state(job)?;
         let store = self.store()?;
         let folder = store.folder(job);
         let storage = |error| match folder.path().is_dir() {
@@ -75,7 +75,7 @@ impl Jobs {
         })?;
         let until = Instant::now() + LOCK_WITHIN;
         loop {
-            let state = self.look(job)?;
+            let state = self.state(job)?;
             let taken = state.has_taken(id)
                 || !folder
                     .queued_prompts()
@@ -94,7 +94,7 @@ impl Jobs {
                 // known, taking it may take as long as the first turn.
                 return Ok(state);
             }
-            std::thread::sleep(LOOK_EVERY / 2);
+            std::thread::sleep(POLL_EVERY / 2);
         }
     }
 
@@ -111,7 +111,7 @@ impl Jobs {
         let _lock = folder.lock_inbox().map_err(storage)?;
         // In this order, a prompt that is taken in the meantime is counted at least once.
         let queued_prompts = folder.queued_prompts().map_err(storage)?;
-        let waiting = self.look(job)?.waiting;
+        let waiting = self.state(job)?.waiting;
         let untaken = queued_prompts
             .iter()
             .filter(|(id, _)| waiting.iter().all(|prompt| prompt.id != *id))

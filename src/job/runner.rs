@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::LOOK_EVERY;
+use super::POLL_EVERY;
 use super::bell::Bell;
 use super::folder::{Folder, WriteLock};
 use super::prune::prune;
@@ -88,7 +88,7 @@ async fn take_lock(folder: &Folder) -> Option<WriteLock> {
     let until = Instant::now() + LOCK_WITHIN;
     loop {
         match folder.try_lock() {
-            Ok(None) if Instant::now() < until => sleep(LOOK_EVERY / 10).await,
+            Ok(None) if Instant::now() < until => sleep(POLL_EVERY / 10).await,
             Ok(lock) => return lock,
             Err(error) => {
                 tracing::error!(%error, "the job cannot be locked");

@@ -119,7 +119,7 @@ impl Store {
             }
             // Taken before reading, so that a change in the meantime causes another read.
             let stamp = Stamp::of(&file);
-            let state = match self.look(job) {
+            let state = match self.state(job) {
                 Ok(state) => state?,
                 Err(error) => return Some(Err(error)),
             };
@@ -132,7 +132,7 @@ impl Store {
 
     /// The state of a job, `None` if there is no such job. If the job's process is gone, this is
     /// where it is noticed and recorded as interrupted.
-    pub(crate) fn look(&self, job: JobId) -> io::Result<Option<State>> {
+    pub(crate) fn state(&self, job: JobId) -> io::Result<Option<State>> {
         let folder = self.folder(job);
         if !folder.path().is_dir() {
             return Ok(None);

@@ -45,7 +45,7 @@ pub(super) async fn start(
 
 /// The state of a task.
 pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorData> {
-    let state = with_job(jobs, job_id(id)?, Jobs::look_at_first_turn).await?;
+    let state = with_job(jobs, job_id(id)?, Jobs::first_turn_state).await?;
     let payload = match state.status {
         Status::Queued | Status::Running => TaskPayload::Working,
         Status::Cancelled => TaskPayload::Cancelled,
@@ -62,7 +62,7 @@ pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorDat
 
 /// Does nothing but check the id: a task never requests input from the client.
 pub(super) async fn update(jobs: &Jobs, id: &str) -> Result<(), ErrorData> {
-    with_job(jobs, job_id(id)?, Jobs::look).await.map(drop)
+    with_job(jobs, job_id(id)?, Jobs::state).await.map(drop)
 }
 
 /// Cancels a task. Clients may send this more than once.

@@ -115,7 +115,7 @@ fn position(calls: &[&Entry], call: &Entry) -> (u64, bool, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::writable_roots::{Temp, Which};
+    use crate::session::writable_roots::{Temp, TempKind};
 
     fn call(ticket: u64, session: u8, limit: usize) -> Entry {
         let id = format!("0199a213-81c0-7800-8aa1-bbab2a0350{session:02}");
@@ -127,7 +127,7 @@ mod tests {
     /// A call that may write in these folders, and in `temp` for temporary files.
     fn writer(ticket: u64, own: &str, temp: &[&str]) -> Entry {
         let temp = temp.iter().map(|folder| Temp {
-            which: Which::SlashTmp,
+            which: TempKind::SlashTmp,
             folder: (*folder).into(),
             links: Vec::new(),
         });

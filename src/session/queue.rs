@@ -71,7 +71,7 @@ impl Queue {
     }
 
     /// The same without a limit on waiting calls, for a call that was accepted elsewhere.
-    pub(crate) fn enter_in_any_case(&self, session: Option<SessionId>, front: bool) -> Waiting {
+    pub(crate) fn enter_unlimited(&self, session: Option<SessionId>, front: bool) -> Waiting {
         self.join(session, front, None)
     }
 
@@ -92,7 +92,7 @@ impl Queue {
 
     /// Waits until other servers know about all changes here. If the queue is empty, they also no
     /// longer count this server, until its next call.
-    pub(crate) async fn left(&self) {
+    pub(crate) async fn published(&self) {
         let (publish, published) = oneshot::channel();
         {
             let mut state = self.lock();
@@ -251,7 +251,7 @@ impl Place {
     /// nothing has changed since the last declaration. Otherwise it may start when the receiver
     /// resolves, which means that no running turn clashes with it; earlier findings on the file
     /// system may be outdated by then.
-    pub(crate) fn settle(
+    pub(crate) fn declare_roots(
         &mut self,
         roots: Option<&WritableRoots>,
     ) -> Option<oneshot::Receiver<()>> {
@@ -284,7 +284,7 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::table::Who;
+    use crate::session::table::ServerInfo;
     use futures::FutureExt;
 
     fn session(number: u8) -> Option<SessionId> {
@@ -294,7 +294,7 @@ mod tests {
 
     /// A queue that is not shared.
     fn queue(max_running: usize, max_waiting: usize) -> Queue {
-        let who = Who { pid: 1, origin: "test".into() };
+        let who = ServerInfo { pid: 1, origin: "test".into() };
         Queue::new(max_running, max_waiting, Table::new(None, who))
     }
 
@@ -391,14 +391,18 @@ mod tests {
         let roots = |own: &str| WritableRoots { own: vec![own.into()], ..WritableRoots::default() };
         let [mut outer, mut inner, mut beside] =
             [(); 3].map(|()| now(enter(&queue, None)).expect("there is room"));
-        assert!(outer.settle(None).is_none(), "it may not write");
+        assert!(outer.declare_roots(None).is_none(), "it may not write");
         let settle = |place: &mut Place, own: &str| {
-            place.settle(Some(&roots(own))).expect("it was not known").now_or_never().is_some()
+            place
+                .declare_roots(Some(&roots(own)))
+                .expect("it was not known")
+                .now_or_never()
+                .is_some()
         };
         assert!(settle(&mut outer, "/a"));
         assert!(!settle(&mut inner, "/a/b"));
         assert!(settle(&mut beside, "/c"));
-        assert!(beside.settle(Some(&roots("/c"))).is_none(), "it runs with just these");
+        assert!(beside.declare_roots(Some(&roots("/c"))).is_none(), "it runs with just these");
         let in_front = |place: &Place| place.in_front().now_or_never().expect("it is known");
         assert!(in_front(&inner).contains("/a/b"), "{}", in_front(&inner));
         // Other folders need another declaration.

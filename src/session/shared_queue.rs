@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::calls::{Calls, Key, OtherCall, PendingWrites};
 use super::order::{self, Entry, InFront};
-use super::table::{Locked, PATIENCE, Slot, Unavailable, Who};
+use super::table::{Locked, PATIENCE, ServerInfo, Slot, Unavailable};
 use super::writable_roots::{Clash, WritableRoots};
 use crate::model::session_id::SessionId;
 
@@ -252,7 +252,7 @@ impl SharedQueue {
         &self,
         key: Key,
         others: &[OtherCall],
-        who: impl Fn(&str) -> Option<Who>,
+        who: impl Fn(&str) -> Option<ServerInfo>,
     ) -> String {
         let Some(waits) = self.calls.entry(key) else { return String::new() };
         let calls: Vec<&Entry> =

@@ -20,7 +20,7 @@ use crate::system::bell;
 use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 use server::{OnRing, Server, bell_of, is_alive_or_remove, path_of, read_who, remove_dead_servers};
-pub(crate) use server::{Who, is_name};
+pub(crate) use server::{ServerInfo, is_name};
 pub(crate) use slots::{SLOT, Slot, slot_of};
 use slots::{slots_in, write_at};
 pub(crate) use snapshot::{Snapshot, snapshot};
@@ -28,6 +28,10 @@ pub(crate) use snapshot::{Snapshot, snapshot};
 /// How long to wait for another process that holds the table's lock or whose turn it is: a stopped
 /// one (by Ctrl-Z, say) is alive and does nothing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The folder of the shared queue, below the state folder. The name stays: servers of other versions
+/// use the same folder.
+pub(crate) const QUEUE_FOLDER: &str = "line";
 
 /// The number in the name is the version of the format, so that versions do not collide.
 const TABLE: &str = "calls-2";
@@ -79,7 +83,7 @@ impl From<LockError> for Unavailable {
 #[derive(Debug)]
 pub(crate) struct Table {
     folder: Option<PathBuf>,
-    who: Who,
+    who: ServerInfo,
     open: Option<Open>,
     /// How often it was opened. Slots are valid for one opening.
     openings: u64,
@@ -95,9 +99,9 @@ struct Open {
 }
 
 impl Table {
-    pub(crate) fn new(state_dir: Option<&Path>, who: Who) -> Self {
+    pub(crate) fn new(state_dir: Option<&Path>, who: ServerInfo) -> Self {
         Self {
-            folder: state_dir.map(|dir| dir.join("line")),
+            folder: state_dir.map(|dir| dir.join(QUEUE_FOLDER)),
             who,
             open: None,
             openings: 0,
@@ -160,7 +164,11 @@ impl Table {
 
 impl Open {
     /// Opens and locks the table, and adds this server's own file.
-    fn new(folder: &Path, who: &Who, on_ring: &OnRing) -> Result<(Self, TableLock), Unavailable> {
+    fn new(
+        folder: &Path,
+        who: &ServerInfo,
+        on_ring: &OnRing,
+    ) -> Result<(Self, TableLock), Unavailable> {
         private::create_folder(folder)?;
         let mut options = private::open_options();
         let path = folder.join(TABLE);
@@ -223,7 +231,7 @@ impl Locked<'_> {
     }
 
     /// Who a server is, if its file can be read: on Windows a locked file cannot be.
-    pub(crate) fn who(&self, server: &str) -> Option<Who> {
+    pub(crate) fn who(&self, server: &str) -> Option<ServerInfo> {
         read_who(&path_of(self.folder, server))
     }
 }

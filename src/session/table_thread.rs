@@ -33,7 +33,7 @@ impl TableThread {
         let mut thread = Self { table, shared, dead: DeadServers::default() };
         let shared = Arc::downgrade(&thread.shared);
         thread.table.on_ring(move || shared.upgrade().iter().for_each(|shared| shared.woken()));
-        std::thread::Builder::new().name("line".into()).spawn(move || thread.run()).map(drop)
+        std::thread::Builder::new().name("queue".into()).spawn(move || thread.run()).map(drop)
     }
 
     fn run(mut self) {

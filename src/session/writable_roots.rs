@@ -31,7 +31,7 @@ pub(crate) struct WritableRoots {
 /// A folder for temporary files that is not inside another folder of the turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Temp {
-    pub(crate) which: Which,
+    pub(crate) which: TempKind,
     pub(crate) folder: String,
     /// Symbolic links through which its name leads there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +40,7 @@ pub(crate) struct Temp {
 
 /// How Codex refers to a folder for temporary files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Which {
+pub(crate) enum TempKind {
     /// `/tmp`.
     SlashTmp,
     /// The value of `TMPDIR`.
@@ -118,7 +118,7 @@ mod tests {
 
     fn roots(own: &[&str], temp: &[&str]) -> WritableRoots {
         let temp = temp.iter().map(|folder| Temp {
-            which: Which::SlashTmp,
+            which: TempKind::SlashTmp,
             folder: (*folder).into(),
             links: Vec::new(),
         });

@@ -49,7 +49,7 @@ async fn start_job(
     let job =
         all_or_nothing(jobs, move |jobs, commit| jobs.start(request, &text, None, commit)).await?;
     drop(order);
-    read_until(jobs, Jobs::look_at_own, job, SESSION_TIMEOUT, |state| {
+    read_until(jobs, Jobs::state_unscoped, job, SESSION_TIMEOUT, |state| {
         state.session_id.is_some() || state.status.has_ended()
     })
     .await

@@ -91,7 +91,7 @@ fn cause(problem: &Problem) -> Cause<'_> {
     match problem {
         Problem::Refused(kind) => Cause::Failure(kind),
         Problem::NotFound(_) => Cause::JobNotFound,
-        Problem::NotKept(_) => Cause::SessionNotKept,
+        Problem::SessionNotRecorded(_) => Cause::SessionNotKept,
         Problem::TooMany => Cause::TooManyJobs,
         Problem::TooManyPrompts => Cause::TooManyPrompts,
         Problem::NoStateDir => Cause::NoJobsFolder,

@@ -15,7 +15,7 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::arguments::{Arguments, Result};
 use super::error::Error;
-use crate::job::{Commit, JobId, Jobs, LOOK_EVERY, Problem, State, snapshot};
+use crate::job::{Commit, JobId, Jobs, POLL_EVERY, Problem, State, snapshot};
 
 /// How long a start waits for the job's session.
 pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -90,7 +90,7 @@ pub(super) async fn read_until(
         if holds(&state) || Instant::now() >= end {
             return Ok(state);
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_EVERY).await;
     }
 }
 

@@ -27,7 +27,7 @@ impl Scheduling {
     pub(super) fn enter(&self, queue: &Queue, session: Option<SessionId>) -> Waiting {
         match self {
             Self::Call => queue.enter(session, false),
-            Self::Job { in_front, .. } => queue.enter_in_any_case(session, *in_front),
+            Self::Job { in_front, .. } => queue.enter_unlimited(session, *in_front),
         }
     }
 

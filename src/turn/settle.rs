@@ -21,7 +21,7 @@ impl Call {
     ) -> Result<Plan, FailureKind> {
         loop {
             let mut plan = self.wait(clock, self.plan()).await.flatten()?;
-            let Some(called_in) = place.settle(plan.roots.as_ref()) else {
+            let Some(called_in) = place.declare_roots(plan.roots.as_ref()) else {
                 plan.exclude_yielded(place);
                 return Ok(plan);
             };

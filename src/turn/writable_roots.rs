@@ -17,25 +17,25 @@ use crate::model::options::Options;
 use crate::model::outcome::FailureKind;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
-use crate::session::writable_roots::{Temp, Which, WritableRoots};
+use crate::session::writable_roots::{Temp, TempKind, WritableRoots};
 use crate::system::links::{follow, is_within};
 
 /// The folders for temporary files in which Codex lets all commands write that may write at all.
-const TEMPORARY: [Which; 2] = [Which::SlashTmp, Which::TmpDir];
+const TEMPORARY: [TempKind; 2] = [TempKind::SlashTmp, TempKind::TmpDir];
 
 /// The setting that has Codex exclude a folder for temporary files.
-pub(super) fn exclusion(which: Which) -> &'static str {
+pub(super) fn exclusion(which: TempKind) -> &'static str {
     match which {
-        Which::SlashTmp => "sandbox_workspace_write.exclude_slash_tmp",
-        Which::TmpDir => "sandbox_workspace_write.exclude_tmpdir_env_var",
+        TempKind::SlashTmp => "sandbox_workspace_write.exclude_slash_tmp",
+        TempKind::TmpDir => "sandbox_workspace_write.exclude_tmpdir_env_var",
     }
 }
 
 /// The folders for temporary files on this machine.
 pub(super) fn temporary() -> Vec<Temp> {
     let folder = |which| match which {
-        Which::SlashTmp => Some(PathBuf::from("/tmp")),
-        Which::TmpDir => std::env::var_os("TMPDIR").map(PathBuf::from),
+        TempKind::SlashTmp => Some(PathBuf::from("/tmp")),
+        TempKind::TmpDir => std::env::var_os("TMPDIR").map(PathBuf::from),
     };
     let temp = |which| {
         let (real, links) = follow(&folder(which).filter(|folder| folder.is_absolute())?);
@@ -78,8 +78,9 @@ pub(super) fn arrange(
 ) -> Result<Arranged, FailureKind> {
     let Context { configured, codex_home, excluded, fixed } = context;
     let cwd = working_dir.as_path();
-    let is_excluded =
-        |which: Which| excluded.contains(&exclusion(which)) || configured.is_set(exclusion(which));
+    let is_excluded = |which: TempKind| {
+        excluded.contains(&exclusion(which)) || configured.is_set(exclusion(which))
+    };
     let as_configured: Vec<PathBuf> = configured.writable_roots();
     let folders = Folders {
         cwd: cwd.to_owned(),
@@ -160,7 +161,7 @@ struct Arrangement {
     temp: Vec<Temp>,
     /// Configured folders that lie around the working directory or around a folder of the policy.
     left_out: Vec<PathBuf>,
-    excluded: Vec<Which>,
+    excluded: Vec<TempKind>,
 }
 
 impl Folders {
@@ -187,7 +188,7 @@ impl Folders {
             let mut inner = named().chain(&fixed);
             inner.any(|dir| is_within(dir, Path::new(&temp.folder)))
         });
-        let mut excluded: Vec<Which> = around.iter().map(|temp| temp.which).collect();
+        let mut excluded: Vec<TempKind> = around.iter().map(|temp| temp.which).collect();
 
         let own: Vec<PathBuf> = named().chain(&configured).cloned().collect();
         let is_outermost = |dir: &PathBuf| !own.iter().any(|other| is_within(dir, other));
@@ -256,13 +257,13 @@ mod tests {
         names.iter().map(PathBuf::from).collect()
     }
 
-    fn temp(which: Which, folder: &str, links: &[&str]) -> Temp {
+    fn temp(which: TempKind, folder: &str, links: &[&str]) -> Temp {
         let links = links.iter().map(|&link| link.into()).collect();
         Temp { which, folder: folder.into(), links }
     }
 
     fn slash_tmp() -> Temp {
-        temp(Which::SlashTmp, "/tmp", &[])
+        temp(TempKind::SlashTmp, "/tmp", &[])
     }
 
     fn folders(cwd: &str, add_dirs: &[&str], configured: &[&str], temp: Vec<Temp>) -> Folders {
@@ -299,14 +300,14 @@ mod tests {
         assert_eq!(configured.configured, paths(&["/c"]));
         for (cwd, add_dirs) in [("/tmp/a", &[][..]), ("/tmp/a/b", &[]), ("/a", &["/tmp/b"])] {
             let in_tmp = arrange(cwd, add_dirs, &[]).expect("no added one is around it");
-            assert_eq!(in_tmp.excluded, [Which::SlashTmp], "{cwd}");
+            assert_eq!(in_tmp.excluded, [TempKind::SlashTmp], "{cwd}");
             assert!(in_tmp.roots().temp.is_empty());
             assert_eq!(in_tmp.add_dirs, paths(add_dirs));
         }
         let mut fixed = folders("/a", &[], &["/b"], vec![slash_tmp()]);
         fixed.fixed = paths(&["/a", "/b/c", "/tmp/d"]);
         let fixed = fixed.arrange().expect("no added one is around it");
-        assert_eq!((fixed.left_out, fixed.excluded), (paths(&["/b"]), vec![Which::SlashTmp]));
+        assert_eq!((fixed.left_out, fixed.excluded), (paths(&["/b"]), vec![TempKind::SlashTmp]));
         let itself = arrange("/tmp", &[], &[]).expect("no added one is around it");
         assert!(itself.excluded.is_empty());
         assert_eq!(
@@ -327,10 +328,10 @@ mod tests {
             ("/elsewhere", &["/link"], false),
             ("/tmp", &[], false),
         ] {
-            let tmpdir = temp(Which::TmpDir, folder, links);
+            let tmpdir = temp(TempKind::TmpDir, folder, links);
             let given = folders("/a", &[], &[], vec![slash_tmp(), tmpdir]);
             let arranged = given.arrange().expect("nothing is around the directory");
-            let expected = if is_excluded { vec![Which::TmpDir] } else { Vec::new() };
+            let expected = if is_excluded { vec![TempKind::TmpDir] } else { Vec::new() };
             assert_eq!(arranged.excluded, expected, "{folder} {links:?}");
             let shared = arranged.roots().temp.len();
             assert_eq!(
@@ -340,9 +341,9 @@ mod tests {
             );
         }
         // A folder around the working directory is excluded itself, so it excludes no other.
-        let tmpdir = temp(Which::TmpDir, "/tmp/mine", &[]);
+        let tmpdir = temp(TempKind::TmpDir, "/tmp/mine", &[]);
         let given = folders("/tmp/a", &[], &[], vec![slash_tmp(), tmpdir.clone()]);
         let arranged = given.arrange().expect("nothing is around the directory");
-        assert_eq!((arranged.excluded, arranged.temp), (vec![Which::SlashTmp], vec![tmpdir]));
+        assert_eq!((arranged.excluded, arranged.temp), (vec![TempKind::SlashTmp], vec![tmpdir]));
     }
 }

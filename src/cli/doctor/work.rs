@@ -10,6 +10,7 @@ use crate::job::{Jobs, Problem, State, Status, Time};
 use crate::model::settings::Settings;
 use crate::session::holder::open_sessions;
 use crate::session::survey::{Survey, survey};
+use crate::session::table::QUEUE_FOLDER;
 
 const JOBS: &str = "jobs";
 const CALLS: &str = "calls";
@@ -75,7 +76,7 @@ pub(super) fn calls(settings: &Settings) -> Vec<Check> {
             let summary = format!("the queue of calls cannot be read: {problem}");
             let fix = format!(
                 "see who uses {}, such as a server that was stopped by Ctrl-Z, and end it",
-                state_dir.join("line").display()
+                state_dir.join(QUEUE_FOLDER).display()
             );
             Check::warning(CALLS, summary, fix)
         }

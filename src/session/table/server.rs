@@ -21,7 +21,7 @@ const BELL: &str = "bell";
 
 /// Who a server is, as written into its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Who {
+pub(crate) struct ServerInfo {
     /// Its process id.
     pub(crate) pid: u32,
     /// The origin from its settings.
@@ -33,7 +33,7 @@ pub(super) struct OnRing(pub(super) Arc<dyn Fn() + Send + Sync>);
 
 impl std::fmt::Debug for OnRing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Heard")
+        formatter.write_str("OnRing")
     }
 }
 
@@ -49,7 +49,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn enter(folder: &Path, who: &Who, on_ring: &OnRing) -> Result<Self, Unavailable> {
+    pub(super) fn enter(
+        folder: &Path,
+        who: &ServerInfo,
+        on_ring: &OnRing,
+    ) -> Result<Self, Unavailable> {
         let name = format!("{}-{}", who.pid, Uuid::new_v4().as_simple());
         let path = path_of(folder, &name);
         let file = private::open_options().write(true).create_new(true).open(&path)?;
@@ -92,7 +96,7 @@ pub(super) fn bell_of(folder: &Path, server: &str) -> PathBuf {
     folder.join(format!("{server}.{BELL}"))
 }
 
-pub(super) fn read_who(server: &Path) -> Option<Who> {
+pub(super) fn read_who(server: &Path) -> Option<ServerInfo> {
     let mut text = String::new();
     open_file(server).ok()?.take(SLOT as u64).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::server::{Who, is_locked, read_who};
+use super::server::{ServerInfo, is_locked, read_who};
 use super::slots::slots_in;
 use super::{PATIENCE, TABLE, Unavailable};
 use crate::system::bounded::open_file;
@@ -13,7 +13,7 @@ use crate::system::file_lock::FileLock;
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) slots: Vec<u8>,
-    pub(crate) servers: Vec<(String, Who)>,
+    pub(crate) servers: Vec<(String, ServerInfo)>,
 }
 
 /// Reads the slots and which servers are alive. Writes nothing. `None` if there is no table. Waits
@@ -31,7 +31,7 @@ pub(crate) fn snapshot(folder: &Path) -> Result<Option<Snapshot>, Unavailable> {
         let name = path.file_name()?.to_str()?.strip_suffix(".server")?.to_owned();
         is_locked(open_file(&path).ok()?).then(|| {
             let pid = name.split('-').next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
-            let who = read_who(&path).unwrap_or(Who { pid, origin: String::new() });
+            let who = read_who(&path).unwrap_or(ServerInfo { pid, origin: String::new() });
             (name, who)
         })
     });

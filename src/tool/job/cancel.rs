@@ -32,7 +32,7 @@ async fn cancel(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     arguments.end();
     let before = blocking(jobs, move |jobs| jobs.cancel(job)).await?;
     let state =
-        read_until(jobs, Jobs::look, job, STOP_TIMEOUT, |state| state.status.has_ended()).await?;
+        read_until(jobs, Jobs::state, job, STOP_TIMEOUT, |state| state.status.has_ended()).await?;
     let mut content = snapshot(&state);
     if before.status.has_ended() {
         content.insert("had_ended".into(), true.into());

@@ -66,9 +66,11 @@ async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     .await?;
     drop(order);
     // A job that waits behind others has no session yet.
-    read_until(jobs, Jobs::look_at_own, job, PLACE_TIMEOUT, |state| state.status != Status::Queued)
-        .await?;
-    let state = read_until(jobs, Jobs::look_at_own, job, SESSION_TIMEOUT, |state| {
+    read_until(jobs, Jobs::state_unscoped, job, PLACE_TIMEOUT, |state| {
+        state.status != Status::Queued
+    })
+    .await?;
+    let state = read_until(jobs, Jobs::state_unscoped, job, SESSION_TIMEOUT, |state| {
         state.session_id.is_some()
             || matches!(state.status, Status::Queued)
             || state.status.has_ended()

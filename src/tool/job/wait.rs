@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::notifications::{MAX_NOTIFICATIONS, cursor_and_jobs, page};
 use super::{blocking, schema};
-use crate::job::{JobId, Jobs, LOOK_EVERY, Mark, Problem, ProcessId, Status};
+use crate::job::{JobId, Jobs, Mark, POLL_EVERY, Problem, ProcessId, Status};
 use crate::model::outcome::FailureKind;
 use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
@@ -88,7 +88,7 @@ async fn wait(Call { mut arguments, services, context }: Call<'_>) -> Answer {
             && (polls % POLLS_PER_RUNNER_CHECK != 0 || runners.iter().all(ProcessId::is_alive))
         {
             polls += 1;
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_EVERY).await;
         }
     }
 }

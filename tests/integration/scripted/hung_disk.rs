@@ -196,7 +196,7 @@ fn calls_continue_although_the_shared_queue_does_not_answer() {
     for _ in 0..3 {
         assert_others_work(&server);
     }
-    assert_eq!(threads(&server, "line"), 1, "one waits for it");
+    assert_eq!(threads(&server, "queue"), 1, "one waits for it");
     assert_eq!(server.try_answer(&cancelled), None);
     // Now others see the calls that were not announced.
     let writes = begin(&server, &writes);
