@@ -229,7 +229,7 @@ impl Turn {
         let Self { mut events, outcome, cancel, token: _ } = self;
         events.close();
         let outcome = outcome.await.unwrap_or_else(|_| {
-            let message = "the turn's task broke off; the log says where".into();
+            let message = "the turn's task ended unexpectedly; see the server's log".into();
             Err(Failure::of(FailureKind::Internal { message }, None))
         });
         // Codex may still run, and must exit by itself.

@@ -23,7 +23,7 @@ impl WorkingDir {
             Ok(metadata) if metadata.is_dir() => Ok(dir),
             Ok(_) => Err(InvalidValue(format!("is not a directory: {shown}"))),
             Err(error) => Err(InvalidValue(format!(
-                "must be an existing directory, and {shown} cannot be used ({error})"
+                "must be an existing directory, but {shown} cannot be accessed ({error})"
             ))),
         }
     }
@@ -40,11 +40,11 @@ impl Image {
         let path = image.as_path();
         let shown = excerpt(path.display());
         let unreadable =
-            |error| InvalidValue(format!("has {shown}, which cannot be read ({error})"));
+            |error| InvalidValue(format!("contains {shown}, which cannot be read ({error})"));
         // Opening a pipe would block, and reading a terminal would take the user's input.
         let is_file = std::fs::metadata(path).map_err(unreadable)?.is_file();
         if !is_file {
-            return Err(InvalidValue(format!("has {shown}, which is not a file")));
+            return Err(InvalidValue(format!("contains {shown}, which is not a file")));
         }
         let mut head = Vec::new();
         open_file(path)
@@ -53,7 +53,9 @@ impl Image {
         let known: [&[u8]; 3] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8"];
         let webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
         if !webp && !known.iter().any(|known| head.starts_with(known)) {
-            return Err(InvalidValue(format!("has {shown}, which is no PNG, JPEG, GIF or WebP")));
+            return Err(InvalidValue(format!(
+                "contains {shown}, which is not a PNG, JPEG, GIF or WebP image"
+            )));
         }
         Ok(image)
     }

@@ -34,14 +34,14 @@ impl Policy {
     pub(crate) fn violation(&self, effective: &Effective) -> Option<String> {
         if let Some(sandbox) = effective.sandbox.filter(|sandbox| *sandbox > self.max_sandbox) {
             let (got, most) = (sandbox.as_str(), self.max_sandbox.as_str());
-            return Some(format!("the sandbox was {got}, and {MAX_SANDBOX} is {most}"));
+            return Some(format!("the sandbox was {got}, but {MAX_SANDBOX} is {most}"));
         }
         let names = self.allowed_models.iter().map(Model::as_str);
         if let Some(model) = &effective.model
             && !self.allowed_models.is_empty()
             && !names.into_iter().any(|name| name == model)
         {
-            return Some(format!("the model was {model}, which {ALLOWED_MODELS} does not have"));
+            return Some(format!("the model was {model}, which {ALLOWED_MODELS} does not include"));
         }
         let cwd = effective.cwd.as_deref();
         if let Some(Err(FailureKind::NotAllowed { problem, .. })) =
@@ -67,12 +67,12 @@ impl Policy {
             let reason = protected.reason_to_deny(&real).or_else(|| {
                 let part =
                     real.iter().find(|part| READ_ONLY_NAMES.iter().any(|name| part == name))?;
-                Some(format!("is a part of {}, which Codex lets no command change", part.display()))
+                Some(format!("is part of {}, which Codex keeps read-only", part.display()))
             });
             if let Some(reason) = reason {
                 let problem = format!(
-                    "{} {reason}: what is written there could get around the sandbox; work in another \
-                     folder, or in the sandbox read-only",
+                    "{} {reason}: files written there could bypass the sandbox; use another folder, or the \
+                     sandbox read-only",
                     real.display()
                 );
                 if self.allows_full_access() {
@@ -95,7 +95,7 @@ impl Policy {
     pub(crate) fn resolve_allowed(&self, field: &str, path: &Path) -> Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| FailureKind::BadInput {
             field: field.into(),
-            problem: InvalidValue(format!("{} cannot be used ({error})", path.display())),
+            problem: InvalidValue(format!("{} cannot be accessed ({error})", path.display())),
         })?;
         let allowed = |dir: &PathBuf| real.starts_with(dir);
         if self.allowed_dirs.is_empty() || self.allowed_folders().iter().any(allowed) {
@@ -104,7 +104,7 @@ impl Policy {
         let dirs: Vec<String> =
             self.allowed_dirs.iter().map(|dir| dir.as_path().display().to_string()).collect();
         let problem =
-            format!("{} is outside of what is allowed: {}", real.display(), dirs.join(", "));
+            format!("{} is outside the allowed folders: {}", real.display(), dirs.join(", "));
         Err(not_allowed(field, problem, ALLOWED_DIRS))
     }
 }

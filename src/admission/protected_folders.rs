@@ -94,10 +94,14 @@ impl ProtectedFolders {
         let home = home.and_then(|home| home.canonicalize().ok());
         let mut protected = Self { folders: Vec::new(), home, links: Links::default() };
         for path in RESOLVED_SYSTEM_FOLDERS.iter() {
-            protected.add(path.clone(), true, "a folder of the system");
+            protected.add(path.clone(), true, "a system folder");
         }
         if let Some(home) = protected.home.clone() {
-            protected.add(home, false, "the home directory, whose files are run at each login");
+            protected.add(
+                home,
+                false,
+                "the home directory, which has files that run at each login",
+            );
         }
         protected
     }
@@ -139,11 +143,11 @@ impl ProtectedFolders {
             return Some(match folder.path == root {
                 true => format!("is {what}"),
                 false if root.starts_with(&folder.path) => format!("lies in {path}, {what}"),
-                false => format!("holds {path}, {what}"),
+                false => format!("contains {path}, {what}"),
             });
         }
         let hidden = self.hidden_ancestor(root)?;
-        Some(format!("lies in {}, a hidden folder of the home directory", hidden.display()))
+        Some(format!("lies in {}, a hidden folder in the home directory", hidden.display()))
     }
 
     /// The hidden folder of the home directory that contains `path`.
@@ -186,7 +190,7 @@ impl ProtectedFolders {
         let (real, links) = entry.is_absolute().then(|| self.links.follow(entry))?;
         if !self.is_safe_from_turns(&real) {
             let tree = self.tool_folder(&real).filter(|_| real.is_dir())?;
-            self.add(tree, true, "a folder of programs on the PATH");
+            self.add(tree, true, "a folder on the PATH that has programs");
         }
         let mut link_folders = links.iter().filter_map(|link| link.parent());
         let links_are_safe = link_folders.all(|folder| self.is_safe_from_turns(folder));

@@ -78,7 +78,7 @@ impl Scope {
             return Ok(());
         }
         let problem =
-            format!("{} is outside of what is allowed: {}", dir.display(), self.folders());
+            format!("{} is outside the allowed folders: {}", dir.display(), self.folders());
         Err(policy::not_allowed(field, problem, policy::ALLOWED_DIRS))
     }
 
@@ -137,7 +137,7 @@ impl Scope {
     /// The failure for a session or job that is outside. Reveals nothing else about it.
     pub(crate) fn rejection(&self, field: &str, what: &str) -> FailureKind {
         let problem = format!(
-            "names {what} that was outside of the allowed folders ({}), or whose folders are not known",
+            "names {what} that has worked outside the allowed folders ({}), or whose folders are unknown",
             self.folders()
         );
         policy::not_allowed(field, problem, policy::ALLOWED_DIRS)

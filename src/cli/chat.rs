@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MODEL", value_parser = Model::parse)]
     model: Option<Model>,
 
-    /// The reasoning effort: low, medium, high, or what else the model offers
+    /// The reasoning effort: low, medium, high, or another one that the model supports
     #[arg(long, value_name = "EFFORT", value_parser = ReasoningEffort::parse)]
     reasoning_effort: Option<ReasoningEffort>,
 
@@ -107,7 +107,7 @@ fn prompt(argument: &str) -> Result<String, InvalidValue> {
         .take(MAX_STDIN)
         .read_to_end(&mut bytes)
         .map_err(|error| InvalidValue(format!("cannot be read from standard input: {error}")))?;
-    String::from_utf8(bytes).map_err(|_| InvalidValue("must be text in UTF-8".into()))
+    String::from_utf8(bytes).map_err(|_| InvalidValue("must be UTF-8 text".into()))
 }
 
 fn refused(problem: InvalidValue, json: bool) -> u8 {

@@ -19,7 +19,7 @@ pub(super) enum Command {
     Jobs(jobs::Arguments),
     /// Lists and shows all sessions in Codex's store
     Sessions(sessions::Arguments),
-    /// Finds problems with the installation, and says how to fix them
+    /// Checks the installation, and shows how to fix problems
     #[command(after_help = doctor::EXIT_STATUS)]
     Doctor(doctor::Arguments),
     /// Runs one job. Only this program itself starts it.

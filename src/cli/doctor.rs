@@ -38,8 +38,8 @@ use settings::Setting;
 const STOP_WITHIN: Duration = Duration::from_secs(7);
 
 /// What the help says about the exit status.
-pub(super) const EXIT_STATUS: &str = "Exits with 0 if there is no problem (a warning is none), 1 if there is one, 2 if the input was \
-     wrong.";
+pub(super) const EXIT_STATUS: &str = "Exits with 0 if there are no problems (warnings do not count), 1 if there are, \
+     2 if the input is invalid.";
 
 /// What to check, and how to print it.
 #[derive(Debug, Args)]

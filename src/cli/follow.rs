@@ -34,8 +34,8 @@ const PAGE: usize = 500;
 const OUTPUT_LINES: usize = 10;
 
 /// What the help of `jobs follow` and of `chat` says about the exit status.
-pub(super) const EXIT_STATUS: &str = "Exits with 0 if it was completed, 1 if it failed or was \
-     interrupted, 124 if it timed out, 130 if it was cancelled, 2 if the input was wrong.";
+pub(super) const EXIT_STATUS: &str = "Exits with 0 if it completed, 1 if it failed or was \
+     interrupted, 124 if it timed out, 130 if it was cancelled, 2 if the input is invalid.";
 
 /// Prints all events from the first to the job's end. Returns the exit status.
 pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {

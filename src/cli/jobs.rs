@@ -59,7 +59,7 @@ enum Action {
         /// The job's id, or at least 4 characters of its start or end
         id: String,
     },
-    /// Prints what a job does as it happens, and finally the result
+    /// Prints the events of a job as they happen, then its result
     #[command(after_help = follow::EXIT_STATUS)]
     Follow {
         /// The job's id, or at least 4 characters of its start or end
@@ -111,7 +111,7 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
     }
     if text.chars().count() < MIN_ID {
         let problem =
-            format!("{text:?} is too short: give at least {MIN_ID} characters of the job's id");
+            format!("{text:?} is too short: pass at least {MIN_ID} characters of the job's id");
         return Err(Error::BadInput(problem));
     }
     let fits = |job: JobId| {
@@ -122,10 +122,10 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
     match &found[..] {
         [state] => Ok(state.job_id),
         [] => {
-            Err(Error::BadInput(format!("there is no job whose id begins or ends with {text:?}")))
+            Err(Error::BadInput(format!("there is no job whose id starts or ends with {text:?}")))
         }
         several => {
-            let mut problem = format!("{text:?} may be one of {} jobs:", several.len());
+            let mut problem = format!("{text:?} matches {} jobs:", several.len());
             for state in several {
                 problem += &format!("\n  {}  {}", state.job_id, head(title(state), table::WIDE));
             }
@@ -145,7 +145,7 @@ fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
         return Ok(out.flush()?);
     }
     if states.is_empty() {
-        note("There are no such jobs.");
+        note("No jobs found.");
         return Ok(());
     }
     let row = |state: &State| {
@@ -230,7 +230,7 @@ fn show(state: &State, json: bool) -> Result<()> {
     // If the last turn failed, the result is that of an earlier one.
     let result = state.result.as_deref().filter(|_| error.is_none());
     let result_name = if state.status.has_ended() { "result" } else { "result so far" };
-    let texts = [("said before it ended", partial), (result_name, result)];
+    let texts = [("partial reply", partial), (result_name, result)];
     for (name, text) in texts {
         let Some(text) = text else { continue };
         writeln!(out, "\n{}\n{}", styled(BOLD, &format!("{name}:")), clean(text))?;

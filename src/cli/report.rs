@@ -73,7 +73,7 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         drop(print(&Value::Object(object)));
     } else {
         if let Some(partial) = partial_reply {
-            note(&format!("Codex had said before: {partial}"));
+            note(&format!("partial reply: {partial}"));
         }
         for warning in warnings {
             note_in(YELLOW, &format!("warning: {warning}"));

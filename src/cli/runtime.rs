@@ -18,11 +18,11 @@ pub(super) fn exit_after_signal(within: Duration) {
     let started = std::thread::Builder::new().name("signals".into()).spawn(move || {
         let result: std::io::Result<()> = wait();
         if let Err(error) = result {
-            tracing::warn!(%error, "signals are not received in a thread of their own");
+            tracing::warn!(%error, "the thread for signals cannot be started");
         }
     });
     if let Err(error) = started {
-        tracing::warn!(%error, "signals are not received in a thread of their own");
+        tracing::warn!(%error, "the thread for signals cannot be started");
     }
 }
 

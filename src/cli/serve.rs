@@ -39,7 +39,7 @@ async fn serve(settings: Settings, mut signals: Signals) -> u8 {
         () = &mut service => return 0,
     };
     shutdown.cancel();
-    tracing::info!(signal = signal.name, "leaving");
+    tracing::info!(signal = signal.name, "shutting down");
     tokio::select! {
         // The service comes first: it signals Codex when it is polled.
         biased;

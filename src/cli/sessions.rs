@@ -51,19 +51,19 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 struct List {
-    /// Only those with this text at the start of the first prompt, ignoring case
+    /// Only sessions with this text at the start of the first prompt, ignoring case
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
-    /// Only those started by: cli, exec, vscode, …; tools (this server); subagent (another session)
+    /// Only sessions started by: cli, exec, vscode, …; tools (this server); subagent (another session)
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
 
-    /// Only those last written after: a time, a day, or an age such as 2h or 3d
+    /// Only sessions updated after: a time, a day, or an age such as 2h or 3d
     #[arg(long, value_name = "TIME", value_parser = str::parse::<Time>)]
     since: Option<Time>,
 
-    /// Only those last written before
+    /// Only sessions updated before this time
     #[arg(long, value_name = "TIME", value_parser = str::parse::<Time>)]
     until: Option<Time>,
 
@@ -132,7 +132,7 @@ fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
             writeln!(out, "{}", Value::Object(session_fields(session, busy(store, session.id))))?;
         }
     } else if sessions.is_empty() {
-        note("There are no such sessions.");
+        note("No sessions found.");
     } else {
         let names = ["ID", "UPDATED", "TURNS", "SOURCE", "DIRECTORY", "FIRST PROMPT"];
         let rows: Vec<[String; 6]> =
@@ -182,7 +182,7 @@ fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
     let text = text.trim().to_lowercase();
     if text.chars().count() < MIN_ID {
         let problem =
-            format!("{text:?} is too short: give at least {MIN_ID} characters of the session's id");
+            format!("{text:?} is too short: pass at least {MIN_ID} characters of the session's id");
         return Err(Error::BadInput(problem));
     }
     let mut found = Vec::new();
@@ -197,11 +197,11 @@ fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
     match &found[..] {
         [(session, path)] => Ok((*session, home.join(path))),
         [] => {
-            let problem = format!("there is no session whose id begins or ends with {text:?}");
+            let problem = format!("there is no session whose id starts or ends with {text:?}");
             Err(Error::BadInput(problem))
         }
         several => {
-            let mut problem = format!("{text:?} may be one of several sessions:");
+            let mut problem = format!("{text:?} matches several sessions:");
             for (session, path) in several {
                 let session_of = store.session(&home.join(path)).ok().flatten();
                 let prompt = session_of.and_then(|session| session.summary.prompt);
@@ -231,7 +231,7 @@ fn show(store: &Store, id: &str, all: bool, json: bool) -> Result<u8, Error> {
         let Page { entries, cursor, more, before, .. } =
             transcript::page(&path, &wanted).map_err(|_| unreadable())?;
         if !all && before.is_some() && !json {
-            writeln!(out, "\n{}", styled(DIM, "… --all shows what was before"))?;
+            writeln!(out, "\n{}", styled(DIM, "… --all shows earlier entries"))?;
         }
         for entry in entries {
             if json {
@@ -266,7 +266,7 @@ fn write_about(out: &mut impl Write, session: &Session, busy: Option<bool>) -> i
         ("updated", Some(time(summary.updated) + busy)),
         ("model", summary.model.clone()),
         (
-            "did",
+            "usage",
             Some(
                 [Some(count(summary.turns, "turn")), tokens]
                     .into_iter()

@@ -18,7 +18,7 @@ impl Diff {
     ) -> Result<(), InvalidValue> {
         let dir = working_dir.display();
         let unusable = |why: String| InvalidValue(format!("cannot be checked: {why}"));
-        let program = git.ok_or_else(|| unusable("there is no git on the PATH".into()))?;
+        let program = git.ok_or_else(|| unusable("git is not on the PATH".into()))?;
         let git = Git { program, watchdog };
         let run = async |arguments: &[&str]| {
             let output = git.run(working_dir, arguments).await;
@@ -26,7 +26,9 @@ impl Diff {
         };
         match run(&["rev-parse", "--is-inside-work-tree"]).await? {
             Ok(output) if output == "true" => {}
-            Ok(_) => return Err(InvalidValue(format!("needs files of git's, and {dir} has none"))),
+            Ok(_) => {
+                return Err(InvalidValue(format!("needs a git work tree, but {dir} has none")));
+            }
             Err(reason) => return Err(no_repository(working_dir, &reason)),
         }
         let (what, name) = match self {
@@ -36,8 +38,11 @@ impl Diff {
         };
         let commit = format!("{name}^{{commit}}");
         let verify = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
-        let unknown =
-            |_| InvalidValue(format!("names the {what} {name}, which git does not know at {dir}"));
+        let unknown = |_| {
+            InvalidValue(format!(
+                "names the {what} {name}, which does not exist in the repository at {dir}"
+            ))
+        };
         run(&verify).await?.map(drop).map_err(unknown)
     }
 }
@@ -54,10 +59,10 @@ fn no_repository(working_dir: &Path, reason: &str) -> InvalidValue {
     if let Some((_, root)) = reason.split_once("detected dubious ownership in repository at '") {
         let root = root.lines().next().unwrap_or_default().trim_end_matches('\'');
         return InvalidValue(format!(
-            "needs a repository of git's that git trusts, and the one at {root} belongs to somebody \
-             else. A person can trust it: git config --global --add safe.directory {root}"
+            "needs a repository that git trusts, but the one at {root} belongs to another user. To trust \
+             it, run: git config --global --add safe.directory {root}"
         ));
     }
     let reason = reason.lines().next().unwrap_or_default();
-    InvalidValue(format!("needs a repository of git's at {dir}: {reason}"))
+    InvalidValue(format!("needs a git repository at {dir}: {reason}"))
 }

@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let (process, mut streams) = Process::start(gate::before(command), watchdog)?;
     gate::open(&mut streams).await?;
     let output = wait_for_output(process, streams);
-    let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+    let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not respond");
     tokio::time::timeout(timeout, output).await.map_err(timed_out)?
 }
 
@@ -100,7 +100,7 @@ async fn read(output: impl AsyncRead + Unpin) -> io::Result<String> {
     let mut bytes = Vec::new();
     output.take(MAX_OUTPUT_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
     if bytes.len() > MAX_OUTPUT_BYTES {
-        return Err(io::Error::other("it says more than is read here"));
+        return Err(io::Error::other("its output is too long"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -5,8 +5,8 @@ use crate::model::text::excerpt;
 
 /// The configuration that makes Codex skip WebSocket. The built-in provider cannot be configured (0.169 and
 /// 0.171).
-pub(crate) const HOW_TO_AVOID_WEBSOCKET: &str = "a provider of one's own in Codex's config.toml, with \
-     requires_openai_auth = true if it is OpenAI, and supports_websockets = false";
+pub(crate) const HOW_TO_AVOID_WEBSOCKET: &str = "a custom provider in Codex's config.toml, with \
+     supports_websockets = false, and with requires_openai_auth = true if it is OpenAI";
 
 /// Whether Codex reports that it could not reach the model by WebSocket and falls back to HTTP.
 pub(crate) fn is_websocket_fallback(item: &Item) -> bool {
@@ -17,19 +17,19 @@ pub(crate) fn is_websocket_fallback(item: &Item) -> bool {
 pub(super) fn item_warning(item: &Item) -> Option<String> {
     match item {
         Item::McpToolCall { server, tool, refused: true } => Some(format!(
-            "Codex was not allowed to call {} of its MCP server {}, and nobody is there to allow it. To allow \
-             it, a person sets default_tools_approval_mode = \"approve\" for that server (mcp_servers) in \
-             Codex's config.toml.",
+            "Codex was not allowed to call {} of its MCP server {}, because no user is present to approve \
+             it. To allow it, set default_tools_approval_mode = \"approve\" for that server (under \
+             mcp_servers) in Codex's config.toml.",
             excerpt(tool),
             excerpt(server)
         )),
         item if is_websocket_fallback(item) => Some(format!(
-            "Codex could not reach the model by WebSocket and may have lost some seconds on it, as it will in \
-             each call. What avoids that: {HOW_TO_AVOID_WEBSOCKET}."
+            "Codex could not reach the model by WebSocket and fell back to HTTPS, which may delay each \
+             call by some seconds. To avoid that, configure {HOW_TO_AVOID_WEBSOCKET}."
         )),
         Item::Error { message } if message.starts_with("Failed to save the conversation") => {
             Some(format!(
-                "Codex could not write its record of the session, so nobody may be able to go on in it: {}",
+                "Codex could not write its record of the session, so the session may not be resumable: {}",
                 excerpt(message)
             ))
         }

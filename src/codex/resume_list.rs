@@ -41,9 +41,9 @@ pub(crate) fn add(
     let mut line = Vec::new();
     BufReader::new(&file).take(MAX_LINE).read_until(b'\n', &mut line)?;
     let offset = source_offset(&line, session)
-        .ok_or_else(|| io::Error::other("its first line is not as expected"))?;
+        .ok_or_else(|| io::Error::other("the first line of its record is not as expected"))?;
     if is_written() {
-        return Err(io::Error::other("somebody has it open"));
+        return Err(io::Error::other("another process has it open"));
     }
     file.seek(SeekFrom::Start(offset))?;
     file.write_all(CLI)?;
@@ -66,7 +66,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn not_a_file() -> io::Error {
-    io::Error::other("its record is no file")
+    io::Error::other("its record is not a regular file")
 }
 
 /// The byte offset of the `source` value in the first line of the session's record, if it is `"exec"` and
@@ -229,7 +229,7 @@ mod tests {
         assert!(add(&home, id(SESSION), || false).is_err(), "there is none");
         std::os::unix::fs::symlink(&elsewhere, &path).expect("ours");
         let refused = add(&home, id(SESSION), || false);
-        assert!(refused.is_err_and(|why| why.to_string().contains("no file")));
+        assert!(refused.is_err_and(|why| why.to_string().contains("not a regular file")));
         assert_eq!(std::fs::read_to_string(&elsewhere).expect("text"), record);
         std::fs::remove_dir_all(&home).expect("it is ours");
     }

@@ -31,7 +31,7 @@ impl SandboxDenials {
             }
             Item::FileChange { paths, refused: true, .. } => {
                 self.patches += 1;
-                one_line(&format!("a patch of {}", paths.join(", ")))
+                one_line(&format!("a patch to {}", paths.join(", ")))
             }
             _ => return false,
         };

@@ -71,7 +71,8 @@ impl Scratch {
             }
             let name = folder.path().join(format!("picture-{number}"));
             if has_comma(&name) {
-                let problem = "its path has a comma, at which Codex divides the names of pictures";
+                let problem =
+                    "its path has a comma, which Codex reads as a separator between images";
                 return Err(io::Error::other(format!("{}: {problem}", folder.path().display())));
             }
             #[cfg(unix)]
@@ -103,7 +104,7 @@ impl Drop for Scratch {
         if let Some(folder) = self.folder.take()
             && let Err(error) = folder.close()
         {
-            tracing::debug!(%error, "files of a turn are left behind");
+            tracing::debug!(%error, "the files of a turn cannot be removed");
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn read(path: &Path, before: u64) -> io::Result<TurnRecord> {
     let mut fold = Fold::default();
     while let Some(line) = lines.next_line(&|| false)? {
         if line.start - before > MAX_BYTES {
-            tracing::debug!("the record of the turn is longer than what is read of it");
+            tracing::debug!("the record of the turn exceeds the limit: ignoring the rest");
             break;
         }
         // Most lines are irrelevant and not worth parsing as JSON.

@@ -102,11 +102,11 @@ async fn query(program: &Program, watchdog: &Watchdog) -> Option<Option<Version>
     match helper::run(command, watchdog, TIMEOUT).await {
         Ok(output) if output.status.success() => Some(Version::parse(&output.stdout)),
         Ok(output) => {
-            tracing::debug!(status = %output.status, "Codex does not tell its version");
+            tracing::debug!(status = %output.status, "Codex does not report its version");
             None
         }
         Err(error) => {
-            tracing::debug!(%error, "Codex does not tell its version");
+            tracing::debug!(%error, "Codex does not report its version");
             None
         }
     }

@@ -55,7 +55,7 @@ mod unix {
         fn change(&self, change: impl FnOnce(&mut Registry) -> io::Result<()>) {
             let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = change(&mut registry) {
-                tracing::warn!(%error, "no watchdog: if this server is killed, Codex will live on");
+                tracing::warn!(%error, "no watchdog: if this server is killed, Codex keeps running");
             }
         }
     }

@@ -175,9 +175,9 @@ impl Activity {
         let (bound, of) = if self.open.is_empty() {
             (MODEL_IDLE, "the model")
         } else {
-            (WORK_IDLE, "a command or tool that it runs")
+            (WORK_IDLE, "the running command or tool")
         };
-        (idle >= bound).then(|| format!("nothing from {of} for {}", duration(idle)))
+        (idle >= bound).then(|| format!("no event from {of} for {}", duration(idle)))
     }
 }
 

@@ -32,7 +32,7 @@ impl Bell {
             true
         });
         if let Err(error) = &listening {
-            tracing::debug!(%error, "nobody can wake this process: it looks now and then");
+            tracing::debug!(%error, "other processes cannot wake this one: polling instead");
         }
         Self { rung, works: listening.is_ok() }
     }

@@ -19,7 +19,7 @@ impl Jobs {
             if !folder.path().is_dir() {
                 return Err(Problem::NotFound(job));
             }
-            tracing::warn!(%job, %error, "the job cannot be told by a file to stop: signalling it");
+            tracing::warn!(%job, %error, "the cancel file cannot be created: signalling the job's process");
             if !state.runner.as_ref().is_some_and(ProcessId::terminate) {
                 return Err(storage(store, error));
             }

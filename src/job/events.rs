@@ -23,7 +23,7 @@ impl Jobs {
         let last = last.max(state.cursor);
         if query.cursor > last {
             let problem = format!(
-                "is {}, and the job's last event is {last}; pass the cursor of an earlier answer",
+                "is {}, but the job's last event is {last}; pass a cursor from an earlier answer",
                 query.cursor
             );
             return Err(bad_cursor(problem));
@@ -54,8 +54,7 @@ impl Jobs {
         let last = self.last_notification()?;
         if cursor > last {
             let problem = format!(
-                "is {cursor}, and the last notification is {last}; pass the cursor of an earlier \
-                 answer"
+                "is {cursor}, but the last notification is {last}; pass a cursor from an earlier answer"
             );
             return Err(bad_cursor(problem));
         }

@@ -12,7 +12,7 @@ use crate::model::text::excerpt;
 /// Why something cannot be done with jobs. Unless it says otherwise, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    #[error("there is no folder for jobs: neither a home directory nor a setting says where")]
+    #[error("there is no folder for jobs: neither a home directory nor a state folder is set")]
     NoStateDir,
     #[error("there is no job {0}")]
     NotFound(JobId),
@@ -20,19 +20,17 @@ pub(crate) enum Problem {
     Refused(Box<FailureKind>),
     #[error("{MAX_UNFINISHED} jobs are waiting and running, which is the limit")]
     TooMany,
-    #[error("Codex keeps no record of the session of job {0}, which was started with --ephemeral")]
+    #[error("job {0} was started with --ephemeral, so Codex keeps no record of its session")]
     SessionNotRecorded(JobId),
     #[error("{MAX_WAITING} prompts of this job are waiting, which is the limit")]
     TooManyPrompts,
-    #[error("the jobs' folder {} cannot be used: {source}", excerpt(.path.display()))]
+    #[error("the jobs folder {} cannot be used: {source}", excerpt(.path.display()))]
     Storage { path: PathBuf, source: io::Error },
-    #[error("the process that would run the job cannot be started: {}", excerpt(.0))]
+    #[error("the job's process cannot be started: {}", excerpt(.0))]
     NotStarted(io::Error),
-    #[error("the disk that the jobs lie on does not answer")]
+    #[error("the disk with the jobs does not respond")]
     NoAnswer,
-    #[error(
-        "the disk that the jobs lie on does not answer, and what was asked may be done all the same"
-    )]
+    #[error("the disk with the jobs does not respond, but the request may still take effect")]
     Unsure,
 }
 

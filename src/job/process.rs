@@ -54,7 +54,7 @@ impl ProcessId {
                 return;
             }
             if let Some(signal) = signal {
-                tracing::info!(pid = self.pid, signal = signal.as_str(), "stopping a Codex");
+                tracing::info!(pid = self.pid, signal = signal.as_str(), "stopping Codex");
                 let _gone = killpg(group, signal);
             }
             let until = Instant::now() + grace;

@@ -34,7 +34,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(15);
 /// Runs a job until nothing is left to do. Returns the exit status.
 pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) -> u8 {
     let Some(state_dir) = settings.state_dir.clone() else { return 1 };
-    tracing::info!(%job, "the job's process is here");
+    tracing::info!(%job, "the job's process has started");
     let store = Store::new(&state_dir);
     let folder = store.folder(job);
     let retention = settings.retention;
@@ -81,7 +81,7 @@ pub(crate) async fn run(settings: Settings, job: JobId, mut signals: Signals) ->
 /// read.
 async fn tidy(store: Store, retention: Retention, job: JobId) {
     let pruned = tokio::task::spawn_blocking(move || prune(&store, retention, Some(job))).await;
-    tracing::debug!(?pruned, "old jobs");
+    tracing::debug!(?pruned, "pruned old jobs");
 }
 
 async fn take_lock(folder: &Folder) -> Option<WriteLock> {

@@ -95,7 +95,7 @@ impl JobError {
 
     /// The same, before the turn of a prompt had started.
     pub(crate) fn not_started(why: &str) -> Self {
-        Self::new(Cause::NotStarted, format!("this prompt was not begun: {why}"))
+        Self::new(Cause::NotStarted, format!("this prompt was not started: {why}"))
     }
 
     fn new(cause: Cause<'_>, message: String) -> Self {

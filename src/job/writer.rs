@@ -116,7 +116,7 @@ impl Writer {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Another process holds the lock and does nothing. The notification is in the
                 // state, and is written later.
-                tracing::warn!("the job's end cannot be told yet");
+                tracing::warn!("the notification of the job's end cannot be written yet");
                 Ok(())
             }
             told => told,
@@ -128,7 +128,7 @@ impl Writer {
         if self.state.has_pending_notifications()
             && let Err(error) = self.notify(true, Duration::ZERO)
         {
-            tracing::debug!(%error, "the job's end cannot be told yet");
+            tracing::debug!(%error, "the notification of the job's end cannot be written yet");
         }
     }
 
@@ -175,7 +175,7 @@ impl Writer {
         write: impl Fn(&mut Self, bool) -> io::Result<T>,
     ) -> io::Result<T> {
         write(self, false).or_else(|error| {
-            tracing::warn!(%error, "the job's end cannot be written; using what was set aside");
+            tracing::warn!(%error, "the job's end cannot be written: freeing the reserved space");
             self.folder.release_reserve();
             write(self, true)
         })
@@ -214,9 +214,9 @@ impl Writer {
 
     fn skipped(&mut self, turn: u64, skipped: Skipped) -> io::Result<()> {
         let reason = match skipped {
-            Skipped::NotAnEvent => "Codex printed a line that is no event".into(),
+            Skipped::NotAnEvent => "Codex printed a line that is not an event".into(),
             Skipped::TooLong(bytes) => {
-                format!("Codex printed an event of {bytes} bytes, which is more than is kept")
+                format!("Codex printed an event of {bytes} bytes, which exceeds the limit")
             }
         };
         self.append(turn, JobEvent::Skipped { reason })?;

@@ -34,7 +34,7 @@ pub(crate) fn describe_writer(codex_home: &Path, session: SessionId) -> String {
         Some(&"exec") => "codex exec",
         Some(&"resume") => "codex resume",
         Some(&"app-server") => {
-            "codex in the background, which keeps it for a while after a person has left"
+            "codex in the background, which keeps a session open for a while after the user has left"
         }
         _ => "codex",
     };

@@ -28,7 +28,7 @@ struct Last {
 /// Remembers the session as the last one in `dir`. A failure is logged and otherwise ignored.
 pub(crate) fn remember(state_dir: &Path, dir: &Path, session: SessionId) {
     if let Err(error) = write(state_dir, dir, session) {
-        tracing::debug!(%error, "the last session of a directory cannot be written down");
+        tracing::debug!(%error, "the last session of a directory cannot be recorded");
     }
 }
 

@@ -139,7 +139,7 @@ impl Queue {
             && let Err(error) = TableThread::start(table, Arc::clone(self.shared()))
         {
             // The effect is that of a disk that does not answer.
-            tracing::warn!(%error, "the line of calls has no thread");
+            tracing::warn!(%error, "the thread of the shared queue cannot be started");
         }
         if state.is_overdue() {
             state.continue_without_table();

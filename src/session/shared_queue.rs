@@ -229,7 +229,7 @@ impl SharedQueue {
     pub(crate) fn disk_timed_out(&mut self) -> Vec<Key> {
         self.disk_hangs = true;
         self.blocked = None;
-        self.warn(&"the disk that it lies on does not answer");
+        self.warn(&"its disk does not respond");
         self.start_alone(false)
     }
 
@@ -264,12 +264,12 @@ impl SharedQueue {
                 return format!("{running} calls are running, which is the limit");
             }
             None if self.disk_hangs => {
-                return "the disk that the line of calls lies on does not answer".into();
+                return "the disk with the shared queue does not respond".into();
             }
             None if waits.roots.is_some() && self.blocked.is_some() => {
-                return "another process keeps the line of calls locked".into();
+                return "another process holds the lock of the shared queue".into();
             }
-            None if self.unpublished => return "the line of calls cannot be written".into(),
+            None if self.unpublished => return "the shared queue cannot be written".into(),
             None => return String::new(),
         };
         let is_other = others.iter().any(|other| std::ptr::eq(&other.entry, call));
@@ -280,20 +280,20 @@ impl SharedQueue {
         };
         let what = if call.running { "is running" } else { "is waiting to run" };
         match clash {
-            None => format!("{whose} {what} a call in the session"),
+            None => format!("{whose} {what} a call in this session"),
             Some(Clash { theirs, mine }) if theirs.is_empty() || mine.is_empty() => {
-                format!("{whose} {what} a call that may write in many folders")
+                format!("{whose} {what} a call that may write to many folders")
             }
             Some(Clash { theirs, mine }) => format!(
-                "{whose} {what} a call that may write in {theirs}, and this one in {mine}: the one could \
-                 exchange the folder of the other"
+                "{whose} {what} a call that may write to {theirs}, and this call may write to {mine}, so \
+                 one could replace the folder of the other"
             ),
         }
     }
 
     fn warn(&mut self, problem: &dyn std::fmt::Display) {
         if !std::mem::replace(&mut self.warned, true) {
-            tracing::warn!(%problem, "the line of calls is not shared with other servers");
+            tracing::warn!(%problem, "the queue is not shared with other servers");
         }
     }
 }

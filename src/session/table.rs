@@ -39,9 +39,9 @@ const TABLE: &str = "calls-2";
 /// Why the table could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unavailable {
-    #[error("another process holds it")]
+    #[error("another process holds its lock")]
     Held,
-    #[error("there is no folder for state")]
+    #[error("there is no state folder")]
     NoFolder,
     #[error(transparent)]
     Broken(#[from] io::Error),

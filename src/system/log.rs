@@ -65,8 +65,8 @@ pub(crate) fn start(level: LevelFilter, file: Option<&Path>) -> Result<Log, Stri
         .with_filter(levels(level));
     let to_file = match file {
         Some(path) => {
-            let file = private_file(path)
-                .map_err(|error| format!("must be a file that can be written: {error}"))?;
+            let file =
+                private_file(path).map_err(|error| format!("must be a writable file: {error}"))?;
             Some(
                 layer()
                     .with_writer(writer(Box::new(file)))

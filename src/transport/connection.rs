@@ -96,7 +96,7 @@ impl<T: Transport<RoleServer>> Connection<T> {
     fn note_sent(&mut self, result: Result<(), T::Error>) {
         self.sending = None;
         if let Err(error) = result {
-            tracing::debug!(%error, "the output is broken");
+            tracing::debug!(%error, "standard output cannot be written");
             self.output.closed.cancel();
             self.outbox.clear();
         }

@@ -85,7 +85,7 @@ impl LineTransport {
             match decoded {
                 Decoded::Message(message) => self.decoded.push_back(*message),
                 Decoded::Refused(answer) => self.refuse(&answer),
-                Decoded::Ignored(why) => tracing::debug!(why, "a line was ignored"),
+                Decoded::Ignored(why) => tracing::debug!(why, "ignored a line"),
             }
         }
     }

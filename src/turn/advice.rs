@@ -10,19 +10,20 @@ use crate::model::text::{LineBreaks, sanitize};
 pub(crate) fn not_run(not_run: &SandboxFailures, patches: u64) -> Option<String> {
     let commands = match not_run.count {
         0 => return None,
-        1 => "1 command of Codex's did not run".to_owned(),
-        count => format!("{count} commands of Codex's did not run"),
+        1 => "1 command did not run".to_owned(),
+        count => format!("{count} commands did not run"),
     };
     let patches = match patches {
         0 => String::new(),
-        1 => " and 1 patch was not made".into(),
-        count => format!(" and {count} patches were not made"),
+        1 => " and 1 patch was not applied".into(),
+        count => format!(" and {count} patches were not applied"),
     };
     let what = commands + &patches;
     Some(format!(
-        "{what}, because the sandbox cannot be made on this machine ({}): Codex may have seen and changed \
-         nothing, whatever it says. A person must {}; or, where the container is sandbox enough, the operator \
-         allows danger-full-access by {} and the call asks for it.",
+        "{what}, because this machine cannot create the sandbox ({}). Codex may have seen and changed \
+         nothing, whatever its reply says. The user must {}. If the machine is itself an isolated \
+         container, the operator can instead allow danger-full-access with {}, and the call can request \
+         it.",
         sanitize(&not_run.message, LineBreaks::Escape),
         sandbox(&not_run.message),
         policy::MAX_SANDBOX
@@ -33,17 +34,17 @@ pub(crate) fn not_run(not_run: &SandboxFailures, patches: u64) -> Option<String>
 pub(crate) fn sandbox(said: &str) -> &'static str {
     let has = |words: &str| said.contains(words);
     if has("bubblewrap is unavailable") {
-        "install bubblewrap (the program bwrap), or Codex anew (npm install -g @openai/codex)"
+        "install bubblewrap (the program bwrap), or reinstall Codex (npm install -g @openai/codex)"
     } else if has("WSL1") {
-        "use WSL 2: no sandbox can be made on WSL 1"
+        "use WSL 2, because WSL 1 cannot create a sandbox"
     } else if has("use-legacy-landlock") || has("requires bubblewrap") {
-        "take use_legacy_landlock out of the features in Codex's config.toml"
+        "remove use_legacy_landlock from the features in Codex's config.toml"
     } else if has("SeccompInstall") {
-        "let its programs install seccomp filters: the kernel, or what stands in for it, has or allows none"
+        "allow programs to install seccomp filters, which the kernel (or its emulation) lacks or denies"
     } else {
-        "let its programs make user namespaces (in a container: a seccomp profile that allows unshare, mount \
-         and pivot_root, or --security-opt seccomp=unconfined --security-opt apparmor=unconfined; on the host: \
-         sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
+        "allow programs to create user namespaces (in a container: a seccomp profile that allows unshare, \
+         mount and pivot_root, or --security-opt seccomp=unconfined --security-opt apparmor=unconfined; on \
+         the host: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
          kernel.apparmor_restrict_unprivileged_userns)"
     }
 }

@@ -156,7 +156,7 @@ impl<B: Backend> Attempt<B> {
                     self.backend.control(Control::Stop);
                 }
                 () = &mut timer, if !is_stopping => {
-                    tracing::debug!(pid = self.pid(), "Codex does not leave: stopping it");
+                    tracing::debug!(pid = self.pid(), "Codex does not exit: stopping it");
                     is_stopping = true;
                     self.backend.control(Control::Stop);
                 }
@@ -210,7 +210,7 @@ impl<B: Backend> Attempt<B> {
                 Output::Skipped(skipped) => {
                     let tapped = watched.taps.skipped(skipped);
                     self.check_tapped(tapped);
-                    tracing::debug!(pid = self.pid(), ?skipped, "a line of Codex's was skipped");
+                    tracing::debug!(pid = self.pid(), ?skipped, "skipped a line of Codex's output");
                     self.transcript.record_skipped(skipped);
                 }
                 Output::Question(question) => match question {},

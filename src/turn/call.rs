@@ -76,7 +76,7 @@ impl Call {
         };
         let planned = tokio::task::spawn_blocking(plan).await;
         planned.ok().flatten().unwrap_or_else(|| {
-            let message = "what the turn runs with could not be settled; the log says why".into();
+            let message = "the turn could not be planned; see the server's log".into();
             Err(FailureKind::Internal { message })
         })
     }

@@ -73,8 +73,8 @@ impl Call {
                 }
             },
             (End::Terminal(Terminal::Completed { .. }), None) => FailureKind::NoResult {
-                status: "it completed a turn".into(),
-                reason: "it did not say in which session".into(),
+                status: "a turn was completed".into(),
+                reason: "Codex reported no session id".into(),
             },
             (End::Terminal(Terminal::Failed { message }), session) => {
                 classify::failed(&message, self.context(session))
@@ -106,7 +106,7 @@ impl Call {
                 FailureKind::AnotherSession { requested, got }
             }
             (Why::AnotherSession { got }, None) => FailureKind::Internal {
-                message: format!("Codex answered in session {got}, and none was asked for"),
+                message: format!("Codex answered in session {got}, but none was requested"),
             },
         }
     }
@@ -125,7 +125,7 @@ impl Call {
         let (policy, got) = (Arc::clone(&self.policy), effective.clone());
         let breach = blocking(RESOLVE_WITHIN, move || policy.violation(&got)).await;
         // What cannot be ruled out counts as a breach.
-        let unknown = || Some("the directory cannot be looked at".into());
+        let unknown = || Some("the directory cannot be checked".into());
         if let Some(breach) = breach.unwrap_or_else(unknown) {
             return Some(FailureKind::LooserThanAllowed { breach });
         }
@@ -141,7 +141,7 @@ impl Call {
         answer.output = serde_json::from_str(&answer.reply).ok();
         if answer.output.is_none() {
             answer.warnings.push(
-                "The reply is not the JSON that its output_schema asks for: it stands as it is."
+                "The reply is not JSON, although output_schema was set. It is returned unchanged."
                     .into(),
             );
         }

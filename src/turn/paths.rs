@@ -75,7 +75,7 @@ impl Shared {
         }
         let wrong = |problem: String| Err(bad("continue_last", InvalidValue(problem)));
         if request.session.is_some() {
-            return wrong("is in place of session_id: leave one of them out".into());
+            return wrong("cannot be combined with session_id; omit one of them".into());
         }
         let dir = request.working_dir.as_ref().unwrap_or(&self.settings.working_dir).as_path();
         // Must not reveal which sessions there are outside.
@@ -87,7 +87,7 @@ impl Shared {
         if last.is_none() {
             let dir = dir.display();
             return wrong(format!(
-                "finds no session of this server's in {dir}; leave it out to begin one"
+                "found no session of this server in {dir}; omit it to start one"
             ));
         }
         request.session = last;
@@ -110,7 +110,7 @@ async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     blocking(ANSWERS_WITHIN, work).await.unwrap_or_else(|| {
-        let problem = "lies on a disk that does not answer".to_owned();
+        let problem = "is on a disk that does not respond".to_owned();
         Err(bad(field, InvalidValue(problem)))
     })
 }

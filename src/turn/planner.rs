@@ -110,9 +110,9 @@ impl Planner<'_> {
             && !excluded.is_empty()
             && configured.requirements() == Requirements::Profiles
         {
-            let problem = "cannot be workspace-write here: something that no turn may write lies in a \
-                           folder for temporary files, and this machine's requirements.toml has Codex \
-                           let commands write there; use read-only"
+            let problem = "cannot be workspace-write here, because a protected folder lies in a temporary \
+                           folder, and this machine's requirements.toml lets commands write there; use \
+                           read-only"
                 .into();
             return Err(policy::not_allowed("sandbox", problem, policy::MAX_SANDBOX));
         }
@@ -161,7 +161,7 @@ impl Planner<'_> {
         match (&self.request.working_dir, &known.working_dir) {
             (Some(requested), _) => Ok(requested.clone()),
             (None, Some(own)) => WorkingDir::existing(own).map_err(|problem| {
-                let problem = format!("of the session {problem}; give another one to work in");
+                let problem = format!("of the session {problem}; pass another directory");
                 FailureKind::BadInput { field: "cwd".into(), problem: InvalidValue(problem) }
             }),
             (None, None) => Ok(self.settings.working_dir.clone()),
@@ -223,11 +223,11 @@ impl Planner<'_> {
         let inherits = request.working_dir.is_none() || request.sandbox == SandboxChoice::Inherit;
         (request.session.is_some() && !known.settled && inherits).then(|| {
             format!(
-                "Codex's record of this session could not be read in full, so what the call left \
-                 open may not be the session's own: it ran in {}, {}.",
+                "Codex's record of this session could not be read in full, so omitted settings may differ \
+                 from the session's. The turn ran in {}, {}.",
                 working_dir.as_path().display(),
                 sandbox.named.map_or_else(
-                    || "in the sandbox that Codex is configured for".into(),
+                    || "in the sandbox configured in Codex".into(),
                     |sandbox| format!("in the sandbox {}", sandbox.as_str()),
                 ),
             )

@@ -36,7 +36,7 @@ impl Call {
             .try_for_each(|done| taps.event(&done.event(), done.line().as_bytes()))
             .and_then(|()| taps.flush());
         if let Err(error) = tapped {
-            tracing::warn!(%error, "what Codex left out of its events is not recorded");
+            tracing::warn!(%error, "actions that Codex's events omit cannot be recorded");
         }
         effective
     }
@@ -57,7 +57,7 @@ impl Call {
             let record = record.or_else(|| rollout::find(&home, session))?;
             let effective = rollout::effective(&record, before).ok().flatten();
             let recorded = turn_record::read(&record, before).unwrap_or_else(|error| {
-                tracing::debug!(%session, %error, "what Codex did is not read from its record");
+                tracing::debug!(%session, %error, "Codex's record of the turn cannot be read");
                 TurnRecord::default()
             });
             Some((effective, recorded))

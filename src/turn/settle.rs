@@ -50,7 +50,7 @@ impl Plan {
         for temp in requested.temp.iter().filter(|temp| !left.temp.contains(temp)) {
             self.imposed.push((exclusion(temp.which).to_owned(), true.into()));
             self.warnings.push(format!(
-                "This turn could not write in {}, because another one works in a folder of it.",
+                "This turn could not write to {}, because another turn was working in a folder inside it.",
                 temp.folder
             ));
         }

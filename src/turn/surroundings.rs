@@ -51,21 +51,21 @@ impl Surroundings {
             Some(program) => Ok(program),
             None => Err(locate(&settings.codex_bin, None).map_or_else(String::new, |found| {
                 format!(
-                    "{} is in a folder in which turns may write; name it by CODEX_BIN if it is to be \
-                     run",
+                    "{} is in a folder that turns may write to; set CODEX_BIN to this path to run it \
+                     anyway",
                     found.found_at.display()
                 )
             })),
         };
         if let Ok(program) = &program {
-            protected.add_file(&program.found_at, "which holds the Codex that is run");
-            protected.add_file(&program.path, "which holds the Codex that is run");
+            protected.add_file(&program.found_at, "the folder of the Codex program");
+            protected.add_file(&program.path, "the folder of the Codex program");
             if let Some(packages) = &program.install_dir {
-                protected.add_folder(packages, "which holds the Codex that is run");
+                protected.add_folder(packages, "the folder of the Codex program");
             }
         }
         if let Ok(own) = std::env::current_exe() {
-            protected.add_file(&own, "which holds this server's program");
+            protected.add_file(&own, "the folder of this server's program");
         }
         let paths = match &program {
             Ok(program) if folders != all => {

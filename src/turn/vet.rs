@@ -101,7 +101,7 @@ impl Call {
         let field = if self.request.session_from_last { "continue_last" } else { "session_id" };
         let check = tokio::task::spawn_blocking(move || scope.check_session(field, session, None));
         let broken = |error: tokio::task::JoinError| FailureKind::Internal {
-            message: format!("the session's record could not be looked at: {error}"),
+            message: format!("the session's record could not be checked: {error}"),
         };
         check.await.map_err(broken)?
     }

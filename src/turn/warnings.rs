@@ -10,7 +10,7 @@ use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::text::{self, LineBreaks};
 
 pub(super) const UNRECORDED: &str =
-    "Codex keeps no record of this session, because of --ephemeral: nobody can go on in it.";
+    "Codex keeps no record of this session because of --ephemeral, so it cannot be resumed.";
 
 /// The warnings of a plan. They contain names that callers chose.
 pub(super) fn of_plan(plan: &Plan) -> Vec<String> {
@@ -21,8 +21,8 @@ pub(super) fn of_plan(plan: &Plan) -> Vec<String> {
 pub(super) fn of_reply(transcript: &Transcript) -> Option<String> {
     if transcript.skipped_after_reply {
         return Some(format!(
-            "Codex printed an event of {} bytes, which is more than is read here. If the reply is not \
-             whole, the whole is in the session.",
+            "Codex printed an event of {} bytes, which exceeds the limit. If the reply is incomplete, the \
+             session has all of it.",
             transcript.longest_skipped
         ));
     }
@@ -35,8 +35,8 @@ pub(super) fn stricter(effective: &Effective, given: Option<Sandbox>) -> Option<
     let (got, given) = (effective.sandbox?, given?);
     (got < given).then(|| {
         format!(
-            "The turn ran in the sandbox {}, although it was to run in {}: something on this machine, \
-             such as Codex's requirements.toml or managed_config.toml, allows no more.",
+            "The turn ran in the sandbox {} instead of {}, because something on this machine, such as \
+             Codex's requirements.toml or managed_config.toml, allows no more.",
             got.as_str(),
             given.as_str()
         )
@@ -64,8 +64,8 @@ impl Call {
                 let mut again = self.again(sandbox);
                 if sandbox == Sandbox::WorkspaceWrite && refused.commands == 0 {
                     again += &format!(
-                        " Patches fail so as well where no sandbox can be made: a person sees that by \
-                         `{} doctor`.",
+                        " Patches also fail like this if the machine cannot create a sandbox. `{} doctor` \
+                         shows whether it can.",
                         env!("CARGO_PKG_NAME")
                     );
                 }
@@ -83,7 +83,7 @@ impl Call {
         ];
         let what: Vec<String> = what.into_iter().flatten().collect();
         Some(format!(
-            "{sandbox} seems to have kept {} of Codex's from something, the first: {first}{again}",
+            "{sandbox} seems to have blocked {}, the first: {first}{again}",
             what.join(" and "),
         ))
     }
@@ -95,22 +95,23 @@ impl Call {
             return String::new();
         }
         let most = self.policy.max_sandbox;
-        let operator = format!("the operator can allow more by {}.", policy::MAX_SANDBOX);
+        let operator = format!("the operator can allow more with {}.", policy::MAX_SANDBOX);
         match (sandbox, most) {
             (Sandbox::ReadOnly, Sandbox::ReadOnly) => {
-                format!(". This server allows no other sandbox: {operator}")
+                format!(". This server allows no other sandbox; {operator}")
             }
             (Sandbox::ReadOnly, _) => {
-                ". If Codex is to change files, ask again with sandbox: \"workspace-write\".".into()
+                ". To let Codex change files, send the prompt again with sandbox: \"workspace-write\".".into()
             }
             (_, Sandbox::DangerFullAccess) => {
-                ". It can write in its cwd and in add_dirs: ask again with these, or with sandbox: \
-                 \"danger-full-access\"."
+                ". It can write only to its cwd and add_dirs. Send the prompt again with these set, or \
+                 with sandbox: \"danger-full-access\"."
                     .into()
             }
             (_, _) => {
                 format!(
-                    ". It can write in its cwd and in add_dirs: ask again with these; {operator}"
+                    ". It can write only to its cwd and add_dirs. Send the prompt again with these set; \
+                     {operator}"
                 )
             }
         }

@@ -93,8 +93,8 @@ pub(super) fn arrange(
         folders.configured.iter().filter(|dir| folders.is_shielded(dir)).cloned().collect();
     let arrangement = folders.arrange().map_err(|around| {
         let problem = format!(
-            "has {}, which the turn's directory {} lies in: its commands could put a link to \
-             anywhere in the place of that directory; work in {0} itself, or leave it out",
+            "has {}, which contains the turn's directory {}: a command could replace that directory with a \
+             link to anywhere; set cwd to {0}, or remove {0} from add_dirs",
             around.display(),
             cwd.display()
         );
@@ -125,16 +125,16 @@ fn warnings(left_out: &[PathBuf], shielded: &[PathBuf]) -> Vec<String> {
     let mut warnings = Vec::new();
     if !left_out.is_empty() {
         warnings.push(format!(
-            "Codex is configured to let commands write in {}, where the turn's directory or an \
-             allowed one lies. That was left out: a turn could put a link to anywhere in the \
-             place of such a directory.",
+            "Codex is configured to let commands write to {}, which contains the turn's directory or an \
+             allowed one. That setting was ignored, because a command could replace such a directory with \
+             a link to anywhere.",
             listed(left_out)
         ));
     }
     if !shielded.is_empty() {
         warnings.push(format!(
-            "Codex is configured to let commands write in {}, which it keeps from being written \
-             otherwise. That was left out: a turn could put a link to anywhere in its place.",
+            "Codex is configured to let commands write to {}, which it otherwise keeps read-only. That \
+             setting was ignored, because a command could replace such a folder with a link to anywhere.",
             listed(shielded)
         ));
     }

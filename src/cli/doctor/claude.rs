@@ -7,9 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::check::Check;
-use super::clients::{Entry, project_of};
+use super::clients::{Entry, project_of, timeout};
 use super::file;
-use crate::model::outcome::duration;
 
 const CLIENT: &str = "Claude Code";
 
@@ -88,11 +87,11 @@ fn judge(files: &Files, variable: Option<&str>, limit: Duration) -> Vec<Check> {
             let Some(entry) = entry(name, path, server) else { continue };
             let id = format!("claude.{name}");
             let waits = waits(server, files, variable);
-            let shown = waits.map_or_else(|| "as long as it takes".to_owned(), duration);
+            let shown = waits.map_or_else(|| "without a timeout".to_owned(), timeout);
             checks.push(entry.check(&id, CLIENT, &shown));
             checks.extend(entry.command_check(&id));
             checks.extend(entry.time_check(&id, CLIENT, waits.unwrap_or(DEFAULT), limit, |time| {
-                format!("write \"timeout\": {} for {}", time.as_millis(), entry.place())
+                format!("set \"timeout\": {} for {}", time.as_millis(), entry.place())
             }));
             checks.extend(files.consent(&id, &entry, is_shared));
         }
@@ -144,8 +143,8 @@ impl Files {
         let refused = self.names("disabledMcpServers", name)
             || (is_shared && self.names("disabledMcpjsonServers", name));
         if refused {
-            let summary = format!("{CLIENT} has {name} switched off here");
-            let fix = format!("run `claude`, type /mcp, and switch {name} on");
+            let summary = format!("{CLIENT} has {name} disabled here");
+            let fix = format!("run `claude`, type /mcp, and enable {name}");
             return Some(Check::warning(format!("{id}.approval"), summary, fix));
         }
         let all = self.settings.iter().any(|place| place["enableAllProjectMcpServers"] == true);
@@ -161,7 +160,7 @@ impl Files {
             rules.any(|rule| rule.as_str().is_some_and(|rule| rule.starts_with(&tool)))
         });
         denied.then(|| {
-            let summary = format!("{CLIENT}'s settings forbid tools of {name}");
+            let summary = format!("{CLIENT}'s settings deny tools of {name}");
             let fix = format!("remove {tool} from permissions.deny in Claude Code's settings");
             Check::warning(format!("{id}.approval"), summary, fix)
         })

@@ -94,10 +94,10 @@ impl Entry {
     pub(super) fn command_check(&self, id: &str) -> Option<Check> {
         let is_found = which::which(&self.command).is_ok();
         (!is_found).then(|| {
-            let summary = format!("{}: the command {} is not found", self.place(), self.command);
+            let summary = format!("{}: the command {} was not found", self.place(), self.command);
             let fix = match std::env::current_exe() {
-                Ok(program) => format!("write the whole path there: {}", program.display()),
-                Err(_) => "write the whole path of the program there".into(),
+                Ok(program) => format!("set it to the full path: {}", program.display()),
+                Err(_) => "set it to the full path of the program".into(),
             };
             Check::warning(format!("{id}.command"), summary, fix)
         })
@@ -115,7 +115,7 @@ impl Entry {
         let limit = self.call_limit(limit);
         (waits < limit).then(|| {
             let summary = format!(
-                "{client} abandons a call after {}, but one may take {}: {}",
+                "{client} times out a call after {}, but a call may take {}: {}",
                 duration(waits),
                 duration(limit),
                 self.place()
@@ -124,12 +124,12 @@ impl Entry {
         })
     }
 
-    /// The check that every entry has.
-    pub(super) fn check(&self, id: &str, client: &str, waits: &str) -> Check {
+    /// The check that every entry has. `timeout` describes the client's timeout for a call.
+    pub(super) fn check(&self, id: &str, client: &str, timeout: &str) -> Check {
         let names: Vec<&str> = self.variables.iter().map(|(name, _)| name.as_str()).collect();
         let flags = self.arguments.iter().filter(|word| word.starts_with("--"));
         let flags: Vec<&str> = flags.filter_map(|word| word.split('=').next()).collect();
-        let mut check = Check::ok(id, format!("{client} has {}, and waits {waits}", self.place()));
+        let mut check = Check::ok(id, format!("{client} has {}, {timeout}", self.place()));
         for (what, words) in [("variables", names), ("flags", flags)] {
             if !words.is_empty() {
                 check = check.with(what, words);
@@ -137,6 +137,11 @@ impl Entry {
         }
         check
     }
+}
+
+/// A client's timeout for a call, as a phrase.
+pub(super) fn timeout(after: Duration) -> String {
+    format!("with a timeout of {}", duration(after))
 }
 
 /// The project of a directory, as both clients see it: the repository around it.
@@ -147,9 +152,13 @@ pub(super) fn project_of(dir: &Path) -> &Path {
 /// The warning if no client has the server.
 pub(super) fn no_client() -> Check {
     let fix = format!(
-        "type: claude mcp add codex-persistent -- {NAME}; or: codex mcp add codex-persistent -- {NAME}"
+        "run `claude mcp add codex-persistent -- {NAME}`, or `codex mcp add codex-persistent -- {NAME}`"
     );
-    Check::warning("clients", "neither Claude Code nor Codex has this server here", fix)
+    Check::warning(
+        "clients",
+        "neither Claude Code nor Codex is configured with this server here",
+        fix,
+    )
 }
 
 #[cfg(test)]

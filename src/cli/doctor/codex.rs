@@ -43,13 +43,13 @@ fn missing(codex_bin: &OsStr) -> Check {
     let name = codex_bin.to_string_lossy();
     // A name is searched on the PATH. Anything else is a path.
     if path.components().count() > 1 && path.exists() {
-        let fix = format!("make it executable (chmod +x {name}), or name another by --codex-bin");
-        return Check::problem(ID, format!("{name} is not a program that can be run"), fix);
+        let fix = format!("make it executable (chmod +x {name}), or set another with --codex-bin");
+        return Check::problem(ID, format!("{name} is not an executable program"), fix);
     }
     if let Some(found) = locate(codex_bin, None) {
         let found = found.found_at.display();
-        let summary = format!("{found} is in a folder in which turns may write, so it is not run");
-        return Check::problem(ID, summary, format!("to run it, name it: CODEX_BIN={found}"));
+        let summary = format!("{found} is in a folder that turns may write to, so it is not run");
+        return Check::problem(ID, summary, format!("to run it anyway, set CODEX_BIN={found}"));
     }
     let summary = format!("there is no program {name}");
     Check::problem(ID, summary, advice("codex_not_found", None))
@@ -63,8 +63,8 @@ fn judge(
     let by_hand = format!("{} --version", named.display());
     let broken = |what: String| {
         let fix = format!(
-            "see what `{by_hand}` does; install Codex anew (npm install -g @openai/codex), or name \
-             another program by --codex-bin or CODEX_BIN"
+            "run `{by_hand}` to see the error; reinstall Codex (npm install -g @openai/codex), or set \
+             another program with --codex-bin or CODEX_BIN"
         );
         (Check::problem(ID, format!("{} is broken: {what}", named.display()), fix), None)
     };
@@ -85,10 +85,10 @@ fn judge(
     let place = format!("Codex {number}, {}{how}", named.display());
     let (oldest, newest) = (Version::TESTED.start(), Version::TESTED.end());
     let check = if version < *oldest {
-        let summary = format!("{place}; it is older than {oldest}, the oldest that is tested");
+        let summary = format!("{place}, which is older than the oldest tested version, {oldest}");
         Check::warning(ID, summary, "update Codex: npm install -g @openai/codex")
     } else if version > *newest {
-        let known = format!("{place}; it is newer than {newest}, the newest that is tested");
+        let known = format!("{place}, which is newer than the newest tested version, {newest}");
         Check::ok(ID, known)
     } else {
         Check::ok(ID, place)

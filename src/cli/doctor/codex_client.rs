@@ -7,11 +7,10 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::check::{Check, listed};
-use super::clients::{Entry, project_of};
+use super::clients::{Entry, project_of, timeout};
 use super::file;
 use super::home::Home;
 use super::settings::Setting;
-use crate::model::outcome::duration;
 
 const CLIENT: &str = "Codex";
 
@@ -80,10 +79,10 @@ fn judge(file: &Path, config: &Table, set: &[&str], limit: Duration) -> Vec<Chec
         let id = format!("codex_client.{name}");
         let table = format!("[mcp_servers.{name}] in {}", file.display());
         let waits = waits(server);
-        checks.push(entry.check(&id, CLIENT, &duration(waits)));
+        checks.push(entry.check(&id, CLIENT, &timeout(waits)));
         checks.extend(entry.command_check(&id));
         checks.extend(entry.time_check(&id, CLIENT, waits, limit, |time| {
-            format!("write tool_timeout_sec = {} under {table}", time.as_secs())
+            format!("set tool_timeout_sec = {} in {table}", time.as_secs())
         }));
         checks.extend(approval(&id, &entry, server, &table));
         checks.extend(passed_on(&id, &entry, server, &table, set));
@@ -114,14 +113,14 @@ fn waits(server: &Value) -> Duration {
 fn approval(id: &str, entry: &Entry, server: &Value, table: &str) -> Option<Check> {
     let id = format!("{id}.approval");
     if server.get("enabled").and_then(Value::as_bool) == Some(false) {
-        let summary = format!("{CLIENT} has {} switched off", entry.place());
-        return Some(Check::warning(id, summary, format!("write enabled = true under {table}")));
+        let summary = format!("{CLIENT} has {} disabled", entry.place());
+        return Some(Check::warning(id, summary, format!("set enabled = true in {table}")));
     }
     let tool = server.get("tools").and_then(|tools| tools.get("codex_chat")?.get("approval_mode"));
     let mode = tool.or_else(|| server.get("default_tools_approval_mode")).and_then(Value::as_str);
     (mode != Some("approve")).then(|| {
-        let summary = format!("`codex exec` refuses codex_chat of {}", entry.place());
-        let fix = format!("write default_tools_approval_mode = \"approve\" under {table}");
+        let summary = format!("`codex exec` denies calls of codex_chat of {}", entry.place());
+        let fix = format!("set default_tools_approval_mode = \"approve\" in {table}");
         Check::warning(id, summary, fix)
     })
 }
@@ -138,8 +137,8 @@ fn passed_on(id: &str, entry: &Entry, server: &Value, table: &str, set: &[&str])
     (!lost.is_empty()).then(|| {
         let all: Vec<&str> =
             passed.iter().map(String::as_str).chain(lost.iter().copied()).collect();
-        let summary = format!("set here, and not passed on to {}: {}", entry.place(), listed(lost));
-        let fix = format!("write env_vars = {all:?} under {table}");
+        let summary = format!("set here, but not passed on to {}: {}", entry.place(), listed(lost));
+        let fix = format!("set env_vars = {all:?} in {table}");
         Check::warning(format!("{id}.variables"), summary, fix)
     })
 }

@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 << 20;
 fn text(path: &Path) -> Result<Option<String>, String> {
     let read = || -> io::Result<String> {
         let text = String::from_utf8(read_bytes(path, MAX_BYTES)?);
-        text.map_err(|_| io::Error::other("it is not text"))
+        text.map_err(|_| io::Error::other("it is not UTF-8 text"))
     };
     match read() {
         Ok(text) => Ok(Some(text)),
@@ -30,7 +30,7 @@ pub(super) fn json(path: &Path) -> Result<Option<Value>, String> {
     let Some(text) = text(path)? else { return Ok(None) };
     let wrong = |error: serde_json::Error| {
         let (line, column) = (error.line(), error.column());
-        format!("{} is not JSON, line {line}, column {column}", path.display())
+        format!("{} is not valid JSON: line {line}, column {column}", path.display())
     };
     serde_json::from_str(&text).map(Some).map_err(wrong)
 }
@@ -42,7 +42,7 @@ pub(super) fn toml(path: &Path) -> Result<Option<Table>, String> {
     let wrong = |error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = text.get(..start).map_or(0, |before| before.matches('\n').count()) + 1;
-        format!("{} is not TOML, line {line}", path.display())
+        format!("{} is not valid TOML: line {line}", path.display())
     };
     text.parse().map(Some).map_err(wrong)
 }

@@ -26,7 +26,7 @@ impl Home {
 
 pub(super) fn examine() -> (Check, Home) {
     let Some(path) = codex_home() else {
-        let fix = "set HOME or CODEX_HOME to a directory of yours";
+        let fix = "set HOME or CODEX_HOME to a directory that you own";
         return (Check::problem(ID, "there is no home directory", fix), Home::default());
     };
     let config = file::toml(&path.join("config.toml"));
@@ -44,17 +44,17 @@ fn judge(
     let place = path.display();
     if !is_dir && (is_set || path.exists()) {
         // Measured on 0.171: Codex creates ~/.codex, but not a directory that CODEX_HOME names.
-        let fix = format!("make the directory (mkdir -p {place}), or correct CODEX_HOME");
+        let fix = format!("create the directory (mkdir -p {place}), or correct CODEX_HOME");
         return Check::problem(ID, format!("Codex's home {place} is not a directory"), fix);
     }
     let check = match config {
         Err(problem) => {
-            let fix = "correct the file: Codex does not start with it";
+            let fix = "correct the file; Codex does not start with it";
             return Check::problem(ID, problem, fix);
         }
         Ok(_) if !is_dir => Check::ok(ID, format!("{place}, which Codex will create")),
         Ok(None) => Check::ok(ID, format!("{place}, without a config.toml")),
-        Ok(Some(_)) => Check::ok(ID, format!("{place}, with a config.toml that can be read")),
+        Ok(Some(_)) => Check::ok(ID, format!("{place}, with a readable config.toml")),
     };
     check.with("path", path.to_string_lossy())
 }

@@ -69,10 +69,10 @@ pub(super) async fn turn(codex: &Codex) -> Vec<Check> {
 }
 
 fn without_websocket() -> Check {
-    let summary = "the model is not reached by WebSocket: Codex tries that in each call, and may lose seconds \
-                   on it before it goes on by HTTPS";
+    let summary = "Codex cannot reach the model by WebSocket; each call may be delayed by some seconds \
+                   before Codex falls back to HTTPS";
     let fix = format!(
-        "let a proxy pass WebSocket through, or name {}",
+        "let the proxy pass WebSocket through, or configure {}",
         item_warning::HOW_TO_AVOID_WEBSOCKET
     );
     Check::warning("live.websocket", summary, fix)
@@ -82,7 +82,7 @@ fn judge_failure(failure: &Failure, last_error: Option<String>) -> Check {
     let summary = headline(failure.kind.code(), &failure.kind);
     let fix = match failure.kind {
         FailureKind::TimedOut { started: true, .. } => {
-            "see what `codex exec hello` says; look at the login and the network".into()
+            "run `codex exec hello` to see the error; check the login and the network".into()
         }
         _ => of_failure(failure),
     };
@@ -121,7 +121,7 @@ pub(super) async fn own_doctor(found: &Found, works: bool) -> Vec<Check> {
         None => {
             let what = answer.map_or_else(|error| error.to_string(), |answer| answer.summary());
             let summary = format!("`codex doctor --json` printed no report: {what}");
-            vec![Check::warning("codex_doctor", summary, "see what `codex doctor` says")]
+            vec![Check::warning("codex_doctor", summary, "run `codex doctor` for details")]
         }
     }
 }
@@ -152,7 +152,7 @@ fn finding(id: &str, check: &Value, works: bool) -> Option<Check> {
         return None;
     }
     let summary = format!("Codex's own doctor: {}", check["summary"].as_str().unwrap_or(id));
-    let fix = remedy.unwrap_or("see what `codex doctor` says");
+    let fix = remedy.unwrap_or("run `codex doctor` for details");
     let check = Check::warning(format!("codex_doctor.{id}"), summary, fix);
     Some(Check { status, ..check })
 }

@@ -50,10 +50,10 @@ fn judge(
     }
     let keys: Vec<&str> = KEYS.into_iter().filter(|key| is_set(key)).collect();
     if keys.is_empty() {
-        let fix = "run `codex login`; or give Codex an API key in the environment";
+        let fix = "run `codex login`, or set an API key in the environment";
         return Check::warning(ID, "Codex is not logged in", fix);
     }
-    let summary = format!("Codex is not logged in; {} may replace the login", listed(keys));
+    let summary = format!("Codex is not logged in, but {} may replace the login", listed(keys));
     Check::warning(ID, summary, format!("check with `{live}`, or run `codex login`"))
 }
 
@@ -70,7 +70,7 @@ fn of_provider(config: &Table, is_set: impl Fn(&str) -> bool) -> Option<Check> {
         None => Check::ok(ID, format!("the provider {name} of config.toml needs no login")),
         Some(key) => {
             let summary = format!("the provider {name} of config.toml needs a key in {key}");
-            Check::warning(ID, summary, format!("set {key}, also for the server"))
+            Check::warning(ID, summary, format!("set {key}, for the server too"))
         }
     })
 }

@@ -23,7 +23,7 @@ const ID: &str = "sandbox";
 /// Has Codex create a sandbox, and do nothing in it.
 pub(super) async fn examine(found: &Found, most: Sandbox) -> Check {
     if !cfg!(unix) || found.version < Version::SANDBOX_COMMAND {
-        return Check::ok(ID, "not tried: this Codex has no command that creates a sandbox");
+        return Check::ok(ID, "not checked: this Codex has no command that creates a sandbox");
     }
     let mut program = found.program.clone();
     // Codex takes the program that creates the sandbox from the PATH, and runs it outside of one.
@@ -35,7 +35,7 @@ pub(super) async fn examine(found: &Found, most: Sandbox) -> Check {
 
 fn judge(answer: Result<Output, ProbeError>, most: Sandbox) -> Check {
     let unknown = |what: String| {
-        let by_hand = format!("see what `codex {}` says", NOTHING.join(" "));
+        let by_hand = format!("run `codex {}` to see the error", NOTHING.join(" "));
         Check::warning(
             ID,
             format!("it is unknown whether a sandbox can be created: {what}"),
@@ -55,8 +55,8 @@ fn judge(answer: Result<Output, ProbeError>, most: Sandbox) -> Check {
     };
     let summary = format!("no sandbox can be created, so Codex's commands will not run: {said}");
     let fix = format!(
-        "{}; or, where this machine is a container that is sandbox enough, set \
-         {}=danger-full-access, and have calls request it",
+        "{}; if this machine is itself an isolated container, you can instead set {}=danger-full-access, \
+         and have calls request it",
         advice::sandbox(&said),
         policy::MAX_SANDBOX
     );

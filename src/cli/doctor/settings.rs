@@ -47,7 +47,7 @@ pub(in crate::cli) fn in_force(settings: &Settings, flags: &Flags) -> Vec<Settin
 pub(super) fn examine(settings: &[Setting]) -> Vec<Check> {
     let changed = settings.iter().filter(|setting| setting.source != "default").count();
     let summary = match changed {
-        0 => "all have their defaults".to_owned(),
+        0 => "all have their default values".to_owned(),
         changed => format!("{changed} of {} are set", settings.len()),
     };
     let mut check = Check::ok("settings", summary);
@@ -60,10 +60,10 @@ pub(super) fn examine(settings: &[Setting]) -> Vec<Check> {
     let unknown = (!unknown.is_empty()).then(|| {
         let names = listed(&unknown);
         let fix = format!(
-            "correct the name, or unset it: `{} --help` has all variables",
+            "correct the name, or unset it: `{} --help` lists all variables",
             env!("CARGO_PKG_NAME")
         );
-        let summary = format!("set, but not a variable of this program: {names}");
+        let summary = format!("set, but unknown to this program: {names}");
         Check::warning("settings.unknown", summary, fix)
     });
     [check].into_iter().chain(unknown).collect()

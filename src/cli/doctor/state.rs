@@ -40,9 +40,9 @@ struct Found {
 
 pub(super) fn examine(state_dir: Option<&Path>) -> Vec<Check> {
     let Some(dir) = state_dir else {
-        let fix = "set HOME, or name a folder by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
+        let fix = "set HOME, or set a folder with --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
         let summary =
-            "there is no folder for jobs: neither a home directory nor a setting says where";
+            "there is no folder for jobs: neither a home directory nor a state folder is set";
         return vec![Check::problem(ID, summary, fix)];
     };
     let was_there = dir.exists();
@@ -130,18 +130,18 @@ fn remote(_dir: &Path) -> Option<String> {
 
 fn judge_use(dir: &Path, was_there: bool, locks_hold: io::Result<bool>) -> Check {
     let place = dir.display();
-    let other = "or name another by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
+    let other = "or set another with --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
     let check = match locks_hold {
         Err(error) => {
-            let fix = format!("make it a folder that you can write to, {other}");
+            let fix = format!("make it a writable folder, {other}");
             Check::problem(ID, format!("{place} cannot be used: {error}"), fix)
         }
         Ok(false) => {
             let fix = format!("use a folder on a local disk: {}", other.trim_start_matches("or "));
-            Check::problem(ID, format!("in {place} no file can be locked"), fix)
+            Check::problem(ID, format!("files in {place} cannot be locked"), fix)
         }
-        Ok(true) if was_there => Check::ok(ID, format!("{place} can be written")),
-        Ok(true) => Check::ok(ID, format!("{place} will be created when it is needed")),
+        Ok(true) if was_there => Check::ok(ID, format!("{place} is writable")),
+        Ok(true) => Check::ok(ID, format!("{place} will be created when needed")),
     };
     check.with("path", dir.to_string_lossy())
 }
@@ -149,21 +149,22 @@ fn judge_use(dir: &Path, was_there: bool, locks_hold: io::Result<bool>) -> Check
 fn judge_rights(dir: &Path, found: &Found) -> Option<Check> {
     let place = dir.display();
     if let Some(kind) = &found.remote {
-        let fix = "name a folder on a local disk by --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
-        let summary = format!("{place} is on another machine ({kind}): locks may not work there");
+        let fix = "set a folder on a local disk with --state-dir or CODEX_PERSISTENT_MCP_STATE_DIR";
+        let summary =
+            format!("{place} is on a network file system ({kind}), where locks may not work");
         return Some(Check::warning(RIGHTS, summary, fix));
     }
     if !found.is_own {
         let fix =
-            format!("chown it to yourself, or name a folder of your own by --state-dir: {place}");
-        return Some(Check::warning(RIGHTS, format!("{place} belongs to somebody else"), fix));
+            format!("chown it to yourself, or set a folder of your own with --state-dir: {place}");
+        return Some(Check::warning(RIGHTS, format!("{place} belongs to another user"), fix));
     }
     let mode = found.mode?;
     if mode & 0o077 != 0 {
         let summary = format!("other users can access {place}: its mode is {mode:04o}");
         return Some(Check::warning(RIGHTS, summary, format!("type: chmod 700 {place}")));
     }
-    Some(Check::ok(RIGHTS, format!("yours alone: its mode is {mode:04o}")))
+    Some(Check::ok(RIGHTS, format!("private: its mode is {mode:04o}")))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) fn jobs(settings: &Settings) -> Vec<Check> {
 }
 
 fn no_jobs(problem: &Problem) -> Check {
-    let fix = "make the folder one that you can read and write, or name another by --state-dir";
+    let fix = "make the folder readable and writable, or set another with --state-dir";
     Check::problem(JOBS, problem.to_string(), fix)
 }
 
@@ -49,8 +49,8 @@ fn judge_jobs(states: &[State], folders: usize, bytes: u64) -> Vec<Check> {
     }
     let unreadable = folders.saturating_sub(states.len());
     let unreadable = (unreadable > 0).then(|| {
-        let summary = format!("{} cannot be read", count(unreadable, "job's folder"));
-        let fix = "look into `jobs` in the state folder, and remove what is broken";
+        let summary = format!("{} cannot be read", count(unreadable, "job folder"));
+        let fix = "inspect `jobs` in the state folder, and remove the broken folders";
         Check::warning("jobs.unreadable", summary, fix)
     });
     let now = Time::now();
@@ -59,7 +59,7 @@ fn judge_jobs(states: &[State], folders: usize, bytes: u64) -> Vec<Check> {
         let job = state.job_id;
         let program = env!("CARGO_PKG_NAME");
         let fix = format!(
-            "see it by `{program} jobs follow {job}`; stop it by `{program} jobs cancel {job}`"
+            "follow it with `{program} jobs follow {job}`, or stop it with `{program} jobs cancel {job}`"
         );
         let summary = format!("job {job} looks stuck: {}", head(&why, 200));
         Some(Check::warning("jobs.stuck", summary, fix))
@@ -73,9 +73,10 @@ pub(super) fn calls(settings: &Settings) -> Vec<Check> {
     vec![match survey(state_dir) {
         Ok(survey) => judge_calls(&survey, settings.max_concurrent),
         Err(problem) => {
-            let summary = format!("the queue of calls cannot be read: {problem}");
+            let summary = format!("the shared queue cannot be read: {problem}");
             let fix = format!(
-                "see who uses {}, such as a server that was stopped by Ctrl-Z, and end it",
+                "find the process that uses {}, such as a server that was suspended with Ctrl-Z, and end \
+                 it",
                 state_dir.join(QUEUE_FOLDER).display()
             );
             Check::warning(CALLS, summary, fix)

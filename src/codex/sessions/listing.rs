@@ -61,19 +61,19 @@ impl Listing {
         let Missed { unread, compressed } = self.missed;
         if unread > 0 {
             warnings.push(format!(
-                "{unread} records are not read yet, so sessions may be missing; the same call again \
-                 reads on"
+                "{unread} records have not been read yet, so sessions may be missing. Repeat the call to \
+                 read more."
             ));
         }
         if compressed > 0 {
             warnings.push(format!(
-                "{compressed} sessions are left out: Codex has compressed their records"
+                "{compressed} sessions are missing, because Codex has compressed their records."
             ));
         }
         let sessions = home.map(|home| home.join("sessions"));
         if let Some(sessions) = sessions.filter(|sessions| !sessions.is_dir()) {
             warnings.push(format!(
-                "there is no folder {}: see CODEX_HOME",
+                "There is no folder {}. Check CODEX_HOME.",
                 excerpt(sessions.display())
             ));
         }

@@ -71,7 +71,7 @@ impl FromStr for Cursor {
         let cursor = text.split_once('/').and_then(|(updated, id)| {
             Some(Self { updated: Time::parse(updated)?, id: id.parse().ok()? })
         });
-        cursor.ok_or_else(|| InvalidValue("must be the cursor of an earlier answer".into()))
+        cursor.ok_or_else(|| InvalidValue("must be a cursor from an earlier answer".into()))
     }
 }
 

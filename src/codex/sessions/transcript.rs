@@ -97,7 +97,7 @@ fn check(file: &mut File, field: &'static str, place: u64) -> Result<(), Problem
         return Ok(());
     }
     let problem = InvalidValue(format!(
-        "is {place}, which no answer about this session gave; leave it out to read from the start"
+        "is {place}, which is not from an answer about this session; omit it, or pass one that is"
     ));
     Err(Problem::BadInput { field, problem })
 }

@@ -8,7 +8,7 @@ use crate::job::status::{JobError, Status};
 use crate::model::outcome::{Answer, CancelledBy, Class, Failure, FailureKind};
 
 /// Why the turns of a job end that was not cancelled.
-pub(super) const TERMINATED: &str = "the process that ran the job was told to leave";
+pub(super) const TERMINATED: &str = "the job's process was terminated by a signal";
 
 /// Why a turn is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

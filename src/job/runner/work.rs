@@ -94,7 +94,7 @@ impl Work {
             tokio::select! {
                 biased;
                 signal = signals.next(), if !self.leaving => {
-                    tracing::info!(signal = signal.name, "leaving");
+                    tracing::info!(signal = signal.name, "shutting down");
                     self.leaving = true;
                     self.codex.shutdown();
                 }

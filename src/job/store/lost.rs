@@ -18,8 +18,7 @@ use crate::system::private::read_whole;
 use crate::system::reverse_lines::ReverseLines;
 
 /// Why the turns of a job ended whose process is gone.
-const GONE: &str =
-    "the process that ran the job is gone: it was killed, or the machine was started anew";
+const GONE: &str = "the job's process is gone: it was killed, or the machine was restarted";
 
 impl Store {
     /// Records how a job ended whose process is gone.
@@ -40,7 +39,7 @@ impl Store {
         let error = if state.starting { folder.startup_error() } else { None };
         let why = error.map_or_else(
             || GONE.to_owned(),
-            |error| format!("the process that was to run the job could not begin: {error}"),
+            |error| format!("the job's process could not start: {error}"),
         );
         let error = JobError {
             partial_reply: last_message(folder, state.turns).unwrap_or_default(),

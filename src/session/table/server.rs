@@ -66,7 +66,7 @@ impl Server {
             !gone.load(Ordering::Acquire)
         });
         if let Err(error) = &listening {
-            tracing::debug!(%error, "others cannot wake this server: it looks now and then");
+            tracing::debug!(%error, "other servers cannot wake this one: polling instead");
         }
         Ok(Self { name, path, _lock: lock, is_gone, bell: listening.ok() })
     }

@@ -46,8 +46,8 @@ pub(super) fn decode(line: &[u8]) -> Vec<Decoded> {
 /// The answer to a line that is too long.
 pub(super) fn too_long(length: u64, salvaged: Salvaged) -> Decoded {
     let message = format!(
-        "The message is {length} bytes long, and {MAX_LINE} are read at most. Put long text into a \
-         file and name the file."
+        "The message is {length} bytes long, but the limit is {MAX_LINE}. Put long text into a file and \
+         refer to the file."
     );
     refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
 }
@@ -81,7 +81,7 @@ fn has_too_many_values(line: &[u8]) -> bool {
 }
 
 fn too_many_values(line: &[u8]) -> Decoded {
-    let message = format!("The message has more than {MAX_VALUES} values, which are read at most.");
+    let message = format!("The message has more than {MAX_VALUES} values, which is the limit.");
     refuse(salvage(line), ErrorCode::INVALID_REQUEST, message)
 }
 
@@ -126,8 +126,7 @@ fn with_arguments_as_text(message: &RxJsonRpcMessage<RoleServer>) -> Option<Deco
         text => from_slice::<Value>(text.as_bytes()).filter(Value::is_object),
     };
     let Some(parsed) = parsed else {
-        let what =
-            "The \"arguments\" of tools/call must be an object, or a text that holds one as JSON.";
+        let what = "The \"arguments\" of tools/call must be an object, or a string that contains one as JSON.";
         return Some(answer(message["id"].take(), ErrorCode::INVALID_PARAMS, what.into()));
     };
     *arguments = parsed;
@@ -138,11 +137,11 @@ fn with_arguments_as_text(message: &RxJsonRpcMessage<RoleServer>) -> Option<Deco
 fn parameters_of(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" => Some("an object with a string \"name\" and an object \"arguments\""),
-        "tools/list" => Some("an object, with a string \"cursor\" if any"),
+        "tools/list" => Some("an object with an optional string \"cursor\""),
         "initialize" => {
             Some("an object with \"protocolVersion\", \"capabilities\" and \"clientInfo\"")
         }
-        "server/discover" | "ping" => Some("an object, if any"),
+        "server/discover" | "ping" => Some("an object, or omitted"),
         _ => None,
     }
 }
@@ -158,10 +157,11 @@ fn invalid(value: Value) -> Decoded {
         && let (Some(id), Some(method)) = (super::id_from(&value["id"]), value["method"].as_str())
     {
         if id.is_number() && !id.is_i64() {
-            let message = format!("The id must be a text or a whole number up to {}.", i64::MAX);
+            let message =
+                format!("The id must be a string, or an integer of at most {}.", i64::MAX);
             return answer(id, ErrorCode::INVALID_REQUEST, message);
         }
-        let expected = parameters_of(method).unwrap_or("an object, if any");
+        let expected = parameters_of(method).unwrap_or("an object, or omitted");
         return wrong_parameters(id, method, expected);
     }
     let salvaged = Salvaged {
@@ -187,9 +187,9 @@ fn broken(line: &[u8]) -> Decoded {
 
 fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
     match salvaged {
-        Salvaged { is_response: true, .. } => Decoded::Ignored("a response that cannot be read"),
+        Salvaged { is_response: true, .. } => Decoded::Ignored("a response that cannot be decoded"),
         Salvaged { id: Some(id), .. } => answer(id, code, message),
-        Salvaged { id: None, .. } => Decoded::Ignored("no message, and no id to answer to"),
+        Salvaged { id: None, .. } => Decoded::Ignored("an invalid message without an id"),
     }
 }
 
@@ -301,7 +301,10 @@ mod tests {
             let refused = decoded(text).expect_err("it is no object");
             assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(1), &json!(-32602)));
             let said = refused["error"]["message"].as_str().expect("a message");
-            assert!(said.contains("\"arguments\"") && said.contains("holds one as JSON"), "{said}");
+            assert!(
+                said.contains("\"arguments\"") && said.contains("contains one as JSON"),
+                "{said}"
+            );
         }
     }
 

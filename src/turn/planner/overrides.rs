@@ -44,7 +44,7 @@ impl Basis<'_> {
             overrides.warning = (!left.is_empty()).then(|| {
                 format!(
                     "Codex did not load the project's .codex/config.toml, because a turn could have \
-                     written it; of its settings these are left out: {}.",
+                     written it. These of its settings were ignored: {}.",
                     left.join(", ")
                 )
             });

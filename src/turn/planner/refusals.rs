@@ -23,7 +23,7 @@ pub(super) fn check_profile(
         (&options.profile, policy.first_unsafe_setting(configured.profile()))
     {
         let name = profile.as_str();
-        let problem = format!("{name} sets {key}, which could get around the sandbox");
+        let problem = format!("{name} sets {key}, which could bypass the sandbox");
         return Err(policy::not_allowed("profile", problem, policy::MAX_SANDBOX));
     }
     if let (None, Some(model)) = (&options.model, configured.model()) {
@@ -55,16 +55,15 @@ impl VersionCheck<'_> {
             && found >= Version::NO_UNTRUSTED
         {
             let problem = format!(
-                "cannot be untrusted: Codex {} and newer no longer have it, and this one is {found}; \
-                 leave it out, or take on-request",
+                "cannot be untrusted: Codex {} removed it, and this is Codex {found}; omit it, or use \
+                 on-request",
                 Version::NO_UNTRUSTED
             );
             return Err(bad("approval_policy", problem));
         }
         let is_old = self.version.is_some_and(|version| version < Version::IGNORE_RULES);
         if self.confined && is_old && self.has_rules() {
-            let with =
-                "where there are rules of Codex's (rules/*.rules), which let commands out of it";
+            let with = "if Codex has rules (rules/*.rules), which can exempt commands from it";
             self.needs("sandbox", with, Version::IGNORE_RULES)?;
         }
         self.check_profile_file(options)
@@ -98,7 +97,8 @@ impl VersionCheck<'_> {
         if file.is_file() {
             return Ok(());
         }
-        let problem = format!("must be a profile of Codex's, and there is no {}", file.display());
+        let problem =
+            format!("must name a profile of Codex, but {} does not exist", file.display());
         Err(bad("profile", problem))
     }
 }

@@ -60,8 +60,8 @@ pub(super) fn choose(
     let warning = is_less.then(|| {
         let whose = if wanted.is_some() { "The session last ran" } else { "Codex is configured" };
         format!(
-            "{whose} with {}, which this server does not allow: this turn ran in the sandbox {}. \
-             The operator can allow more by {}.",
+            "{whose} with the sandbox {}, which this server does not allow. This turn ran in the sandbox \
+             {}. The operator can allow more with {}.",
             requested.as_str(),
             sandbox.as_str(),
             policy::MAX_SANDBOX,

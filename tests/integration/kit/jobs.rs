@@ -152,7 +152,7 @@ pub fn folder(home: &Home, job: &str) -> PathBuf {
 /// How many processes have run the job.
 pub fn runners(home: &Home, job: &str) -> usize {
     let log = fs::read_to_string(folder(home, job).join("runner.log")).expect("a log");
-    log.lines().filter(|line| line.contains("the job's process is here")).count()
+    log.lines().filter(|line| line.contains("the job's process has started")).count()
 }
 
 /// All events of a job so far after a cursor, and the next cursor.

@@ -365,9 +365,9 @@ fn a_silent_job_looks_stuck_sooner_while_the_model_thinks() {
     });
     for (job, minutes, why) in [
         (&thinking, 2, None),
-        (&thinking, 4, Some("nothing from the model for 4 min")),
+        (&thinking, 4, Some("no event from the model for 4 min")),
         (&working, 14, None),
-        (&working, 16, Some("nothing from a command or tool that it runs for 16 min")),
+        (&working, 16, Some("no event from the running command or tool for 16 min")),
     ] {
         person.silence_for(job, minutes);
         let shown = person.show(job);

@@ -326,7 +326,7 @@ fn a_repository_of_another_user_is_reported_as_such() {
     let server = stage.server().env("PATH", path_behind(&bin)).start();
     let text = refused(&stage, &review(&server, "uncommitted"));
     assert!(text.starts_with("bad_input: diff "), "{text}");
-    assert!(text.contains("belongs to somebody else") && text.contains("safe.directory"), "{text}");
+    assert!(text.contains("belongs to another user") && text.contains("safe.directory"), "{text}");
     let project = stage.home.project().to_str().expect("test paths are text");
     assert!(text.contains(project), "{text}");
 }

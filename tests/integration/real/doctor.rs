@@ -150,9 +150,9 @@ fn everything_is_in_order_once_the_fixes_are_made() {
     assert_eq!(fixes.len(), 3, "{fixes:?}");
     let config = home.path().join("config.toml");
     for fix in fixes {
-        let end = format!(" under [mcp_servers.mine] in {}", config.display());
-        let line = fix.strip_prefix("write ").and_then(|fix| fix.strip_suffix(&end));
-        let line = line.unwrap_or_else(|| panic!("no line to write: {fix}"));
+        let end = format!(" in [mcp_servers.mine] in {}", config.display());
+        let line = fix.strip_prefix("set ").and_then(|fix| fix.strip_suffix(&end));
+        let line = line.unwrap_or_else(|| panic!("no line to set: {fix}"));
         let table = "[mcp_servers.mine]\n";
         let text = fs::read_to_string(&config).expect("it exists");
         let mended = text.replace(table, &format!("{table}{line}\n"));

@@ -221,7 +221,7 @@ fn a_signal_to_a_job_s_process_interrupts_the_turn_and_the_job_can_continue() {
     let (ending, cursor) = wait(&server, id, &job["notification_cursor"]);
     assert_eq!(text(&ending, "status"), "interrupted");
     assert_eq!(text(&ending["error"], "kind"), "interrupted", "{ending}");
-    assert!(text(&ending["error"], "message").contains("told to leave"), "{ending}");
+    assert!(text(&ending["error"], "message").contains("terminated by a signal"), "{ending}");
     assert_nothing_left(&home, &server);
     // Its Codex was interrupted and not killed: the session has that on record.
     let aborted = |line: &Value| line.to_string().contains("turn_aborted");

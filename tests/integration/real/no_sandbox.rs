@@ -81,7 +81,7 @@ fn commands_that_did_not_run_are_a_warning_with_a_fix() {
             let call = json!({"prompt": "[run ls]", "sandbox": sandbox});
             let answer = server.call("codex_chat", &call);
             let reported = warnings(&answer);
-            assert!(reported.contains("1 command of Codex's did not run"), "{release:?}: {answer}");
+            assert!(reported.contains("1 command did not run"), "{release:?}: {answer}");
             assert!(
                 reported.contains("user namespaces") && !reported.contains("seems to"),
                 "{reported}"
@@ -121,7 +121,7 @@ fn a_failed_patch_is_not_blamed_on_the_request() {
         );
         let reported = warnings(&call("[first a command]"));
         assert!(
-            reported.contains("1 command of Codex's did not run and 1 patch was not made"),
+            reported.contains("1 command did not run and 1 patch was not applied"),
             "{reported}"
         );
         assert!(!reported.contains("add_dirs"), "{reported}");
@@ -151,7 +151,7 @@ fn assert_not_run(server: &Server, why: &str, helps: &str) {
     let call = json!({"prompt": "[run ls]", "sandbox": "workspace-write"});
     let answer = server.call("codex_chat", &call);
     let reported = warnings(&answer);
-    assert!(reported.contains("1 command of Codex's did not run"), "{answer}");
+    assert!(reported.contains("1 command did not run"), "{answer}");
     assert!(reported.contains(why) && reported.contains(helps), "{reported}");
     assert!(!reported.contains("seems to"), "{reported}");
 }

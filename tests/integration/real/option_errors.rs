@@ -46,9 +46,9 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("images", json!([missing]), "cannot be read"),
         ("images", json!([nowhere]), "cannot be read"),
-        ("images", json!([text]), "no PNG"),
-        ("images", json!([sound]), "no PNG"),
-        ("images", json!([empty]), "no PNG"),
+        ("images", json!([text]), "not a PNG"),
+        ("images", json!([sound]), "not a PNG"),
+        ("images", json!([empty]), "not a PNG"),
         ("images", json!([home.project()]), "not a file"),
         ("images", json!([pipe]), "not a file"),
         ("images", json!(["/dev/stdin"]), "not a file"),
@@ -71,7 +71,7 @@ fn unusable(home: &Home) -> Vec<(&'static str, Value, &'static str)> {
         ("web_search", json!("dead"), "live"),
         ("web_search", json!(true), "string"),
         ("approval_policy", json!("always"), "never"),
-        ("approval_policy", json!("untrusted"), "this one is 0."),
+        ("approval_policy", json!("untrusted"), "this is Codex 0."),
         ("output_schema", json!("{}"), "at its root"),
         ("output_schema", json!({"title": long}), "65536"),
         ("output_schema", json!({"title": "x"}), "at its root"),
@@ -236,7 +236,7 @@ fn each_release_accepts_all_approval_policies_but_the_one_that_it_has_dropped() 
                 .tool(tool)
                 .fails_with("bad_input")
                 .about("approval_policy cannot be untrusted:")
-                .mentions(format!("this one is {version};"));
+                .mentions(format!("this is Codex {version};"));
         }
         assert_eq!(model.requests().len(), asked, "nothing was asked");
         // The server overrides it where it is in the configuration.

@@ -289,7 +289,7 @@ fn a_turn_that_locks_the_queue_blocks_only_turns_that_write() {
     content(&second.call("codex_chat", &reads));
     let refused = result_of(&second, &victim);
     let text = error_text(&refused);
-    assert!(text.starts_with("timed_out: ") && text.contains("line of calls locked"), "{text}");
+    assert!(text.starts_with("timed_out: ") && text.contains("lock of the shared queue"), "{text}");
     scene.release("swap");
     wait_for(&scene.mark("swapped"));
     scene.release("go");
@@ -423,7 +423,7 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_
     assert!(scene.mark("done").exists(), "it worked beside the other");
     // Where `/tmp` is denied to all turns, there is nothing to warn about.
     let closed = slash_tmp_is_denied();
-    assert_eq!(is_warned(&answer, &["/tmp", "another one works"]), !closed, "{answer}");
+    assert_eq!(is_warned(&answer, &["/tmp", "another turn was working"]), !closed, "{answer}");
     scene.release("go");
     content(&result_of(&server, &first));
     // With nobody else there, nothing is denied.
@@ -432,7 +432,7 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_
     let prompt = format!("[run touch {}]", free.display());
     let answer = server.call("codex_chat", &writes(&scene.outer, &prompt));
     assert_eq!(free.exists(), !closed, "{answer}");
-    assert!(!is_warned(&answer, &["/tmp", "another one works"]), "{answer}");
+    assert!(!is_warned(&answer, &["/tmp", "another turn was working"]), "{answer}");
 }
 
 #[test]
@@ -483,7 +483,7 @@ fn a_folder_around_the_directory_is_refused_or_omitted() {
     let answer = server.call("codex_chat", &writes(&scene.inner, command));
     assert!(scene.inner.join("x").exists() && scene.outside.join("x").exists(), "{answer}");
     assert!(!scene.outer.join("x").exists(), "{answer}");
-    assert!(is_warned(&answer, &[&roots[0], "left out"]), "{answer}");
+    assert!(is_warned(&answer, &[&roots[0], "was ignored"]), "{answer}");
 }
 
 /// A link does not give a folder another name under which it would be free.

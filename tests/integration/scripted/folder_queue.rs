@@ -138,7 +138,7 @@ fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
     let outer = folder(&stage, "a").canonicalize().expect("it exists");
     let names = [
         "timed_out: ".to_owned(),
-        format!("process {}) is running a call that may write in {}", first.pid(), outer.display()),
+        format!("process {}) is running a call that may write to {}", first.pid(), outer.display()),
         outer.join("b").display().to_string(),
     ];
     assert!(names.iter().all(|name| text.contains(name)), "{text}");

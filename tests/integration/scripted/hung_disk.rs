@@ -79,7 +79,7 @@ fn only_a_call_that_names_a_hung_disk_waits_for_it_and_not_forever() {
     for ((tool, arguments), call) in calls.iter().zip(&begun) {
         let answer = result_of(&server, call);
         let text = error_text(&answer);
-        assert!(text.contains("does not answer"), "{tool} {arguments}: {text}");
+        assert!(text.contains("disk"), "{tool} {arguments}: {text}");
     }
     disk.disk.answer();
     assert_others_work(&server);
@@ -187,10 +187,10 @@ fn calls_continue_although_the_shared_queue_does_not_answer() {
     assert!(error_text(&text).starts_with("timed_out: "), "{text}");
     // No turn that may write runs beside turns that are unknown to this server.
     assert_others_work(&server);
-    server.wait_stderr(|log| log.contains("the line of calls is not shared"));
+    server.wait_stderr(|log| log.contains("the queue is not shared"));
     let writes = json!({"prompt": "hello", "sandbox": "workspace-write"});
     let text = chat(&server, &with(writes.clone(), "timeout_ms", 500));
-    assert!(error_text(&text).contains("does not answer"), "{text}");
+    assert!(error_text(&text).contains("does not respond"), "{text}");
     stage.release("go-runs");
     assert_eq!(reply_of(&server, &runs), "runs");
     for _ in 0..3 {
@@ -234,7 +234,7 @@ fn a_hung_disk_of_the_state_blocks_only_turns_and_these_only_until_their_timeout
         let text = result_of(&server, call);
         assert!(error_text(&text).starts_with("timed_out: "), "{text}");
     }
-    server.wait_stderr(|log| log.contains("the line of calls is not shared"));
+    server.wait_stderr(|log| log.contains("the queue is not shared"));
     let text = chat(&server, &with(hello.clone(), "timeout_ms", 300));
     assert!(error_text(&text).starts_with("timed_out: "), "{text}");
     server.cancel(&cancelled);
@@ -295,7 +295,7 @@ fn a_job_abandoned_because_of_a_hung_disk_does_not_start_later() {
     let started = starter.begin_call("job_start", &steps(&turn("two")));
     for answer in [result_of(&replier, &replied), result_of(&starter, &started)] {
         let text = error_text(&answer);
-        assert!(text.starts_with("storage: ") && text.contains("does not answer"), "{text}");
+        assert!(text.starts_with("storage: ") && text.contains("does not respond"), "{text}");
         assert!(text.contains("Nothing was "), "{text}");
     }
     inbox.answer();

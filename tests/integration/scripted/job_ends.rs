@@ -61,7 +61,7 @@ fn each_prompt_that_waits_when_the_job_s_process_is_killed_has_its_own_ending() 
             let error = &of_it.next().expect("it has an end")["error"];
             assert!(of_it.next().is_none(), "{signal}: {endings:?}");
             let said = format!("{} {}", text(error, "message"), text(error, "next"));
-            assert!(said.contains("not begun") && !said.contains("nothing is lost"), "{said}");
+            assert!(said.contains("not started") && !said.contains("nothing is lost"), "{said}");
         }
         reply(&server, id, "go on");
         let endings = wait_notifications(&server, id, 5);

@@ -237,7 +237,7 @@ fn a_codex_that_ignores_signals_does_not_keep_the_server_alive() {
     begin(&server, &steps(&deaf("one", &json!(["INT", "TERM"]))));
     stage.wait_for("began-one");
     server.signal(Signal::SIGTERM);
-    server.wait_stderr(|log| log.contains("leaving"));
+    server.wait_stderr(|log| log.contains("shutting down"));
     server.signal(Signal::SIGINT);
     // Whichever is second, the first one counts.
     let exit = server.wait_exit(Duration::from_secs(2));

@@ -74,7 +74,7 @@ fn a_turn_that_had_more_than_is_allowed_is_an_error_with_its_session_and_reply()
         ),
         (json!({"approvals_reviewer": "auto_review", "approval_policy": null}), "auto_review"),
         (json!({"model": "gpt-6"}), MODELS),
-        (json!({"cwd": "/"}), "outside of what is allowed"),
+        (json!({"cwd": "/"}), "outside the allowed folders"),
     ] {
         let prompt = recorded(&context(&stage, &more));
         let job = if more["cwd"].is_null() {

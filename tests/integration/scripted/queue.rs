@@ -128,7 +128,7 @@ fn a_call_that_times_out_in_the_queue_starts_nothing() {
     let text = error_text(&result);
     assert!(text.starts_with("timed_out: "), "{text}");
     assert!(text.contains("Codex was not started") && text.contains(&session), "{text}");
-    assert!(text.contains("this server is running a call in the session"), "{text}");
+    assert!(text.contains("this server is running a call in this session"), "{text}");
     stage.release("go-one");
     assert_eq!(reply_of(&server, &one), "one");
     pass_by(&server);

@@ -336,7 +336,10 @@ fn an_unreadable_record_hides_no_other() {
     assert_eq!(ids(&listed), [made[2].id(), made[1].id(), made[0].id()]);
     assert_eq!(listed["sessions"][0]["turns"], 2);
     let warnings = listed["warnings"].to_string();
-    assert!(warnings.contains("1 sessions are left out: Codex has compressed"), "{warnings}");
+    assert!(
+        warnings.contains("1 sessions are missing, because Codex has compressed"),
+        "{warnings}"
+    );
     let page = read(&server, &made[2].id(), &json!({}));
     assert_eq!(said(&page)[3].1, "re: after the garbage");
     let page = read(&server, &Made::new(90).id(), &json!({}));
@@ -527,14 +530,14 @@ fn a_user_lists_and_reads_sessions() {
     }
     let none = run(&stage, &["sessions", "--source", "vscode"]);
     assert_eq!((none.status, none.stdout.as_str()), (Some(0), ""));
-    assert_eq!(none.stderr, "There are no such sessions.\n");
+    assert_eq!(none.stderr, "No sessions found.\n");
     assert_eq!(run(&stage, &["sessions", "--since", "yesterday"]).status, Some(2));
 
     let id = made[1].id();
     let shown = run(&stage, &["sessions", "show", &id[30..]]);
     assert_eq!((shown.status, shown.stderr.as_str()), (Some(0), ""));
     assert!(shown.stdout.contains(&format!("codex resume {id}")), "{}", shown.stdout);
-    assert!(shown.stdout.contains("--all shows what was before"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("--all shows earlier entries"), "{}", shown.stdout);
     assert!(!shown.stdout.contains("question 5\n"), "{}", shown.stdout);
     assert!(shown.stdout.ends_with("re: question 29\n"), "{}", shown.stdout);
     let shown = run(&stage, &["sessions", "show", &id, "--all"]);

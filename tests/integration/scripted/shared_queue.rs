@@ -296,7 +296,7 @@ fn a_server_works_without_a_table_that_another_process_never_unlocks() {
     let one = begin(&server, &steps(&turn("one")));
     stage.release("go-one");
     assert_eq!(reply_of(&server, &one), "one");
-    server.wait_stderr(|log| log.contains("the line of calls is not shared"));
+    server.wait_stderr(|log| log.contains("the queue is not shared"));
     table.unlock().expect("it was locked");
     let two = begin(&server, &steps(&turn("two")));
     wait_for_calls(&stage, 1);
@@ -333,7 +333,7 @@ fn without_a_writable_folder_a_server_works_alone_and_warns_once() {
     assert_eq!(reply_of(&server, &two), "two");
     server.close_stdin();
     server.wait_exit(Duration::from_secs(5));
-    let warnings = server.stderr().matches("the line of calls is not shared").count();
+    let warnings = server.stderr().matches("the queue is not shared").count();
     assert_eq!(warnings, 1, "{}", server.stderr());
 }
 

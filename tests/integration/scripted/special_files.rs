@@ -130,7 +130,7 @@ fn a_special_file_in_place_of_the_last_session_is_not_a_session() {
             put(kind, &file.path());
         }
         let answer = chat(&server, &json!({"prompt": "go on", "continue_last": true}));
-        assert!(error_text(&answer).contains("continue_last finds no session"), "{kind}: {answer}");
+        assert!(error_text(&answer).contains("continue_last found no session"), "{kind}: {answer}");
         assert_works(&server, &json!({"prompt": "hello"}));
     }
 }
