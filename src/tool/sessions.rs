@@ -41,7 +41,7 @@ async fn blocking<T: Send + 'static>(
     match timeout(DISK_TIMEOUT, tokio::task::spawn_blocking(move || work(&store))).await {
         Ok(done) => done.map_err(|error| FailureKind::Internal { message: error.to_string() }),
         Err(_) => {
-            let message = "the disk with the sessions does not answer".into();
+            let message = "the disk with the sessions does not respond".into();
             Err(FailureKind::Internal { message })
         }
     }

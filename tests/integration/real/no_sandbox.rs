@@ -185,7 +185,7 @@ fn a_sandbox_that_codex_no_longer_makes_is_reported() {
         let home = home(&model.url());
         home.append_config("features.use_legacy_landlock = true");
         let server = real_release(&home, release).start();
-        assert_not_run(&server, "sandbox cannot be made", "take use_legacy_landlock out");
+        assert_not_run(&server, "cannot create the sandbox", "remove use_legacy_landlock");
     }
 }
 

@@ -79,7 +79,7 @@ fn only_a_call_that_names_a_hung_disk_waits_for_it_and_not_forever() {
     for ((tool, arguments), call) in calls.iter().zip(&begun) {
         let answer = result_of(&server, call);
         let text = error_text(&answer);
-        assert!(text.contains("disk"), "{tool} {arguments}: {text}");
+        assert!(text.contains("does not respond"), "{tool} {arguments}: {text}");
     }
     disk.disk.answer();
     assert_others_work(&server);

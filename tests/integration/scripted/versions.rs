@@ -63,7 +63,7 @@ fn rules_that_an_old_codex_would_follow_out_of_the_sandbox_are_reported() {
     call(&server)
         .prompt("hello")
         .fails_with("needs_newer_codex")
-        .about("sandbox requires Codex 0.153 or newer where")
+        .about("sandbox requires Codex 0.153 or newer if Codex has rules")
         .mentions("rules/*.rules")
         .omits("again without");
     assert_eq!(versions_and_turns(&stage).1, 0);
