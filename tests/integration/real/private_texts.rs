@@ -188,7 +188,7 @@ fn a_setting_that_is_a_text_for_the_model_is_refused_with_an_alternative() {
             let said = error_text(&answer);
             assert!(said.starts_with(&format!("bad_input: {name} has ")), "{value}: {said}");
             assert!(!said.contains(WORD), "{value}: {said}");
-            let ways = ["base_instructions", "a word", "a text of", "into config"];
+            let ways = ["base_instructions", "a word", "a string of", "pass it in config"];
             assert!(ways.iter().any(|way| said.contains(way)), "{value}: {said}");
         }
     }
