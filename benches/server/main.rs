@@ -1,11 +1,13 @@
 //! `cargo bench`: the cost of the server compared with the minimum that would do the same.
 //!
-//! One run prints all figures, or those of the sections that are named (`cargo bench -- jobs`), each
-//! beside what it is compared with and what is aimed at. Nothing is asserted of the timings: machines
-//! differ, and so does what else they do. Where `CODEX_PERSISTENT_MCP_BENCH_BEFORE` names the program of
-//! another build, its figures stand in the same tables, taken in turns. This program also plays the other sides, started again with
-//! [`roles::ROLE`] in its environment: the process that only echoes, and a Codex that prints its
-//! events and does nothing else.
+//! One run prints all figures, or those of the sections that are named (`cargo bench -- jobs`), each beside
+//! what it is compared with and its target. No timing is asserted, because machines differ. If
+//! `CODEX_PERSISTENT_MCP_BENCH_BEFORE` names the program of another build, the same tables have its figures,
+//! measured alternately. This program also plays the other sides, started again with [`roles::ROLE`] in its
+//! environment: a process that only echoes, and a Codex that only prints its events.
+//!
+//! Cargo builds the program under test with the features of the dev-dependencies, which make it larger and
+//! slower than what users get. So it is built again first, as `cargo build --release` does.
 
 mod jobs;
 mod real;
@@ -25,6 +27,7 @@ mod model;
 mod real_codex;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +50,17 @@ const SETTLE: Duration = Duration::from_millis(3);
 /// The name of a section and the function that measures and prints it.
 type Section<'a> = (&'a str, &'a dyn Fn(&Path));
 
+/// Replaces the program that Cargo built for the benchmark by the one that users get.
+fn build_as_shipped() {
+    let arguments = ["build", "--release", "--locked", "--quiet", "--bin", env!("CARGO_PKG_NAME")];
+    let built = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("Cargo has started this program");
+    assert!(built.success(), "the program cannot be built");
+}
+
 fn main() {
     if let Some(role) = Role::of_this_process() {
         return role.play();
@@ -56,6 +70,7 @@ fn main() {
         println!("run this by `cargo bench`");
         return;
     }
+    build_as_shipped();
     let scratch = Scratch::new();
     let cores = thread::available_parallelism().map_or(0, usize::from);
     println!(
