@@ -41,9 +41,10 @@ struct CommandLine {
 impl CommandLine {
     /// Reads the arguments and the environment of this process. An error is printed, and is the exit status.
     fn read() -> Result<Self, u8> {
-        // A client that starts the server mostly gives it no arguments, and waits for it.
+        // Most clients start the server without arguments, and wait for it. Building clap's command takes longer
+        // than everything else until the first answer.
         if std::env::args_os().len() < 2
-            && let Some(flags) = Flags::from_variables(|name| std::env::var_os(name))
+            && let Some(flags) = Flags::from_variables(std::env::var_os)
         {
             return Ok(Self { command: None, flags });
         }

@@ -19,6 +19,7 @@ const EXIT_WITHIN: Duration = Duration::from_secs(2);
 /// Serves the client until it is gone or a signal comes. Returns the exit status.
 pub(super) fn run(settings: Settings) -> u8 {
     listening(|signals| {
+        // Until then nothing here waits for a disk, so the service itself reacts to a signal.
         tokio::spawn(async {
             sleep(FIRST_ANSWER_WITHIN).await;
             exit_after_signal(EXIT_WITHIN);
