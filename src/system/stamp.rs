@@ -49,6 +49,16 @@ impl<T: Clone> Unchanged<T> {
         path: &Path,
         read: impl FnOnce(File) -> io::Result<T>,
     ) -> io::Result<T> {
+        self.read_at(SystemTime::now(), path, read)
+    }
+
+    /// The same, with the time of the read.
+    fn read_at(
+        &self,
+        now: SystemTime,
+        path: &Path,
+        read: impl FnOnce(File) -> io::Result<T>,
+    ) -> io::Result<T> {
         // Taken from the open file, so that no other one can take its place.
         let file = open_file(path)?;
         let stamp = Stamp::of(&file.metadata()?);
@@ -57,7 +67,6 @@ impl<T: Clone> Unchanged<T> {
         {
             return Ok(value.clone());
         }
-        let now = SystemTime::now();
         let value = read(file)?;
         let mut all = self.lock();
         match stamp.filter(|stamp| stamp.is_settled(now)) {
@@ -123,18 +132,26 @@ mod tests {
     use std::fs;
     use std::io::Read;
 
+    fn scratch(name: &str) -> PathBuf {
+        crate::testing::scratch().join(format!("stamp-{name}-{}", std::process::id()))
+    }
+
     #[test]
     fn a_file_is_read_once_as_long_as_it_is_old_and_the_same() {
-        // It was there before this was compiled.
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let path = scratch("old");
+        fs::write(&path, "one").expect("writable");
         let (files, reads) = (Unchanged::default(), Cell::new(0));
-        let read = || files.read(&path, |_| Ok(reads.replace(reads.get() + 1)));
-        assert_eq!((read().ok(), read().ok(), reads.get()), (Some(0), Some(0), 1));
+        let later = SystemTime::now() + 2 * SETTLED_AFTER;
+        let read = || files.read_at(later, &path, |_| Ok(reads.replace(reads.get() + 1))).ok();
+        assert_eq!((read(), read(), reads.get()), (Some(0), Some(0), 1));
+        fs::write(&path, "three").expect("writable");
+        assert_eq!((read(), read(), reads.get()), (Some(1), Some(1), 2));
+        fs::remove_file(&path).expect("it is there");
     }
 
     #[test]
     fn a_file_that_has_just_changed_is_read_anew_whatever_its_times_say() {
-        let path = crate::testing::scratch().join(format!("stamp-{}", std::process::id()));
+        let path = scratch("changed");
         let files = Unchanged::default();
         let text = |mut file: File| {
             let mut text = String::new();
