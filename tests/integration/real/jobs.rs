@@ -6,7 +6,8 @@ use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use crate::kit::jobs::{
-    assert_nothing_left, gate, runner, snapshot, start, start_blocked, text, wait, wait_started,
+    assert_nothing_left, gate, reply, runner, snapshot, start, start_blocked, text, wait,
+    wait_started,
 };
 use crate::kit::real::{obey, record};
 use crate::kit::setup::{content, error_text, field, home, real, resume_command};
@@ -66,9 +67,8 @@ fn a_job_is_cancelled_from_another_server_and_can_be_continued() {
     let aborted = record(&home, session);
     assert!(aborted.iter().any(|line| line.to_string().contains("turn_aborted")));
     assert_nothing_left(&home, &first);
-    let reply =
-        content(&first.call("job_reply", &json!({"job_id": id, "prompt": "go on"}))).clone();
-    let (reported, _) = wait(&first, id, &reply["notification_cursor"]);
+    let answer = reply(&first, id, "go on");
+    let (reported, _) = wait(&first, id, &answer["notification_cursor"]);
     assert!(text(&reported, "result").contains("\ngo on\n"), "{reported}");
 }
 
@@ -115,9 +115,8 @@ fn a_job_whose_process_is_gone_is_interrupted_and_reported_once() {
     let again = second.call("job_notifications", &json!({"job_ids": [id]}));
     assert_eq!(content(&again)["cursor"], cursor, "it is reported once: {again}");
     assert_nothing_left(&home, &server);
-    let reply = json!({"job_id": id, "prompt": "go on"});
-    let reply = content(&second.call("job_reply", &reply)).clone();
-    let (reported, _) = wait(&second, id, &reply["notification_cursor"]);
+    let answer = reply(&second, id, "go on");
+    let (reported, _) = wait(&second, id, &answer["notification_cursor"]);
     assert!(text(&reported, "result").contains("\ngo on\n"), "{reported}");
 }
 

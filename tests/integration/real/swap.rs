@@ -427,7 +427,7 @@ fn turns_in_a_folder_for_temporary_files_run_side_by_side_and_others_are_denied_
     scene.release("go");
     content(&result_of(&server, &first));
     // With nobody else there, nothing is denied.
-    wait_until("the line to be empty", || scene.calls().is_empty());
+    wait_until("the queue to be empty", || scene.calls().is_empty());
     let free = one.0.join("free");
     let prompt = format!("[run touch {}]", free.display());
     let answer = server.call("codex_chat", &writes(&scene.outer, &prompt));

@@ -143,9 +143,9 @@ fn a_wait_that_times_out_names_the_holder_and_leaves_the_queue() {
     ];
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
     // A cancelled one leaves it too.
-    let (taken_back, _) = start(&stage, &second, &writes(&stage, "three", "a/b"), "three");
-    second.cancel(&taken_back);
-    wait_until("the line without it", || calls(&stage).len() == 1);
+    let (cancelled, _) = start(&stage, &second, &writes(&stage, "three", "a/b"), "three");
+    second.cancel(&cancelled);
+    wait_until("the queue without it", || calls(&stage).len() == 1);
     assert_eq!(stage.started(&["go-one", "go-two", "go-three"]), ["go-one"]);
     stage.release("go-one");
     assert_eq!(reply_of(&first, &one), "one");

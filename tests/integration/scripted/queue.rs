@@ -105,7 +105,7 @@ fn a_waiting_call_that_is_cancelled_makes_room_and_starts_nothing() {
     server.cancel(&two);
     // There is room once a call waits until its timeout.
     let impatient = with(steps(&turn("three")), "timeout_ms", 50);
-    wait_until("room in the line", || {
+    wait_until("room in the queue", || {
         error_text(&chat(&server, &impatient)).starts_with("timed_out: ")
     });
 

@@ -31,7 +31,7 @@ fn calls(stage: &Stage) -> Vec<Value> {
 }
 
 fn wait_for_calls(stage: &Stage, count: usize) {
-    wait_until(&format!("{count} calls in the line"), || calls(stage).len() == count);
+    wait_until(&format!("{count} calls in the queue"), || calls(stage).len() == count);
 }
 
 /// The lock files of living servers.
@@ -210,7 +210,7 @@ fn files_of_the_queue_are_private_and_only_an_empty_table_remains() {
     let server = stage.server().start();
     let one = begin(&server, &steps(&turn("one")));
     let session = session_of(&server, &one);
-    wait_until("the session in the line", || {
+    wait_until("the session in the queue", || {
         calls(&stage).iter().any(|call| call["session"] == session)
     });
     let mode = |path: &Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
