@@ -1,0 +1,79 @@
+//! `codex` and `codex-reply`, the tools of Codex's own MCP server, `codex mcp-server`, which Codex 0.154 removed.
+//!
+//! Clients see exactly what 0.153.4 listed. `tests/fixtures/mcp-server` has what that server said.
+
+mod codex;
+mod codex_reply;
+#[cfg(test)]
+mod recorded;
+
+use std::sync::Arc;
+
+use rmcp::model::Tool as Definition;
+use serde_json::{Value, json};
+
+use super::schema::object;
+
+/// A tool as Codex's server defined it: without hints, and without the limits of this server.
+pub(super) struct CompatTool {
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    /// The schema of its parameters, in the order of keys in which Codex sent it.
+    input: Value,
+}
+
+impl CompatTool {
+    /// What clients see of the tool. Equal to Codex's, byte for byte.
+    pub(super) fn definition(&self) -> Definition {
+        Definition::new(self.name, self.description, Arc::new(object(self.input.clone())))
+            .with_title(self.title)
+            .with_raw_output_schema(Arc::new(object(output())))
+    }
+}
+
+/// Both tools, in the order in which Codex listed them.
+pub(super) fn all() -> [CompatTool; 2] {
+    [codex::tool(), codex_reply::tool()]
+}
+
+/// The schema of the answers of both.
+fn output() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "threadId": { "type": "string" }, "content": { "type": "string" } },
+        "required": ["threadId", "content"],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::registry;
+
+    fn definitions() -> Vec<Value> {
+        all().iter().map(|tool| json!(tool.definition())).collect()
+    }
+
+    #[test]
+    fn the_definitions_are_those_of_codex_byte_for_byte() {
+        let theirs = recorded::result("handshake", "tools/list");
+        let Some(Value::Array(theirs)) = theirs.get("tools") else { panic!("a list of tools") };
+        let ours = definitions();
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            let (ours, theirs) = (object(ours.clone()), object(theirs.clone()));
+            for (field, value) in &theirs {
+                assert_eq!(ours.get(field), Some(value), "{field} of {}", theirs["name"]);
+            }
+            assert_eq!(Value::Object(ours).to_string(), Value::Object(theirs).to_string());
+        }
+    }
+
+    #[test]
+    fn the_server_lists_neither() {
+        for tool in all() {
+            assert!(registry::named(tool.name).is_none(), "{} is listed", tool.name);
+        }
+    }
+}
