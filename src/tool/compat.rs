@@ -1,7 +1,9 @@
 //! `codex` and `codex-reply`, the tools of Codex's own MCP server, `codex mcp-server`, which Codex 0.154 removed.
 //!
-//! Clients see exactly what 0.153.4 listed. `tests/fixtures/mcp-server` has what that server said.
+//! Clients see exactly what 0.153.4 listed. The arguments are the union of what its versions took, and a wrong
+//! one is refused with the message of 0.153.4. `tests/fixtures/mcp-server` has what that server said.
 
+mod arguments;
 mod codex;
 mod codex_reply;
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! `codex`: starts a thread.
 
+use rmcp::model::JsonObject;
 use serde_json::json;
 
 use super::CompatTool;
+use super::arguments::{Arguments, Result};
+use crate::model::options::ApprovalPolicy;
 use crate::model::sandbox::Sandbox;
 
 pub(super) fn tool() -> CompatTool {
@@ -47,5 +50,114 @@ pub(super) fn tool() -> CompatTool {
             "required": ["prompt"],
             "type": "object",
         }),
+    }
+}
+
+/// What a call requests. Texts are not checked yet.
+#[derive(Debug)]
+pub(super) struct CodexCall {
+    pub(super) prompt: String,
+    pub(super) model: Option<String>,
+    /// Until 0.121.
+    pub(super) profile: Option<String>,
+    /// Perhaps relative to the server's directory.
+    pub(super) cwd: Option<String>,
+    pub(super) approval_policy: Option<ApprovalPolicy>,
+    pub(super) sandbox: Option<Sandbox>,
+    /// Settings by dotted keys, or nested.
+    pub(super) config: JsonObject,
+    pub(super) base_instructions: Option<String>,
+    pub(super) developer_instructions: Option<String>,
+    pub(super) compact_prompt: Option<String>,
+    /// Arguments that no version knew, or that mean nothing any more. 0.153 refused them, earlier versions did not.
+    pub(super) ignored: Vec<String>,
+}
+
+impl CodexCall {
+    pub(super) fn read(arguments: Option<JsonObject>) -> Result<Self> {
+        let missing = "Missing arguments for codex tool-call; the `prompt` field is required.";
+        let mut arguments = Arguments::new(arguments, missing)?;
+        Ok(Self {
+            model: arguments.optional_text("model")?,
+            profile: arguments.optional_text("profile")?,
+            cwd: arguments.optional_text("cwd")?,
+            approval_policy: arguments.choice(
+                "approval-policy",
+                ApprovalPolicy::ALL,
+                ApprovalPolicy::as_str,
+            )?,
+            sandbox: arguments.choice("sandbox", &Sandbox::ALL, Sandbox::as_str)?,
+            config: arguments.map("config")?,
+            base_instructions: arguments.optional_text("base-instructions")?,
+            developer_instructions: arguments.optional_text("developer-instructions")?,
+            compact_prompt: arguments.optional_text("compact-prompt")?,
+            prompt: arguments.text("prompt")?,
+            ignored: arguments.rest(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::arguments::Refused;
+    use super::super::recorded;
+    use super::*;
+
+    fn read(arguments: &Value) -> Result<CodexCall> {
+        CodexCall::read(arguments.as_object().cloned())
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_with_codex_own_messages() {
+        let mut refused = 0;
+        for recorded::Exchange { request, answer } in recorded::exchanges("bad-arguments") {
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+            if request["params"]["name"] != "codex" || !is_refusal_of_arguments(text) {
+                continue;
+            }
+            // What 0.153 no longer takes, earlier versions took.
+            let removed = ["unknown field", "expected `on-request` or `never`"];
+            match read(&request["params"]["arguments"]) {
+                Err(Refused(ours)) => {
+                    assert_eq!(ours, text);
+                    refused += 1;
+                }
+                Ok(_) => assert!(removed.iter().any(|it| text.contains(it)), "accepted: {text}"),
+            }
+        }
+        assert_eq!(refused, 5, "the recording has five such calls");
+    }
+
+    /// Whether the server refused the arguments themselves, rather than what they request.
+    fn is_refusal_of_arguments(text: &str) -> bool {
+        text.starts_with("Missing arguments") || text.starts_with("Failed to parse configuration")
+    }
+
+    #[test]
+    fn every_parameter_of_every_version_is_read() {
+        let recorded = &recorded::exchanges("options")[1];
+        let call = read(&recorded.request["params"]["arguments"]).expect("Codex accepted it");
+        assert_eq!(call.prompt, "With all options");
+        assert_eq!(call.model.as_deref(), Some("gpt-5.2"));
+        assert_eq!(call.cwd.as_deref(), Some("sub/folder"));
+        assert_eq!(call.approval_policy, Some(ApprovalPolicy::OnRequest));
+        assert_eq!(call.sandbox, Some(Sandbox::ReadOnly));
+        assert_eq!(call.config["features.web_search"], false);
+        assert_eq!(call.config["tools"]["view_image"], false);
+        assert_eq!(call.base_instructions.as_deref(), Some("Base."));
+        assert_eq!(call.developer_instructions.as_deref(), Some("Developer."));
+        assert_eq!(call.compact_prompt.as_deref(), Some("Compact."));
+        assert!(call.ignored.is_empty());
+
+        let older = json!({
+            "prompt": "", "profile": "fast", "approval-policy": "on-failure", "include-plan-tool": true, "model": null,
+        });
+        let call = read(&older).expect("0.77 accepted it");
+        assert_eq!(call.profile.as_deref(), Some("fast"));
+        assert_eq!(call.approval_policy, Some(ApprovalPolicy::OnFailure));
+        assert_eq!(call.model, None);
+        assert_eq!(call.ignored, ["include-plan-tool"]);
     }
 }
