@@ -3,6 +3,7 @@
 //! Clients see exactly what 0.153.4 listed. The arguments are the union of what its versions took, and a wrong
 //! one is refused with the message of 0.153.4. `tests/fixtures/mcp-server` has what that server said.
 
+mod answer;
 mod arguments;
 mod codex;
 mod codex_reply;
