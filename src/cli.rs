@@ -9,6 +9,7 @@ mod flags;
 mod follow;
 mod format;
 mod jobs;
+mod mcp_server;
 mod output;
 mod report;
 mod runtime;

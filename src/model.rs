@@ -19,6 +19,7 @@ pub(crate) mod request;
 pub(crate) mod sandbox;
 pub(crate) mod session_id;
 pub(crate) mod settings;
+pub(crate) mod surface;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod usage;

@@ -1,6 +1,7 @@
 //! One description of each setting. The command line's flags, the list that `doctor` prints, the arguments
 //! of a job's process and the documentation all come from it.
 
+mod compat;
 mod general;
 mod jobs;
 mod limits;
@@ -67,7 +68,7 @@ impl Change {
 /// What kind of value a setting takes, and which field it is.
 pub(crate) enum Kind {
     /// Yes or no.
-    Switch(fn(&mut Settings) -> &mut bool),
+    Switch { get: fn(&Settings) -> bool, set: fn(&mut Settings, bool) },
     /// A whole number.
     Count { range: RangeInclusive<u32>, get: fn(&Settings) -> u32, set: fn(&mut Settings, u32) },
     /// A duration with its unit, such as `30m`.
@@ -88,8 +89,8 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order of the documentation.
-pub(crate) const GROUPS: [&Group; 5] =
-    [&general::GROUP, &limits::GROUP, &jobs::GROUP, &policy::GROUP, &log::GROUP];
+pub(crate) const GROUPS: [&Group; 6] =
+    [&general::GROUP, &limits::GROUP, &jobs::GROUP, &policy::GROUP, &compat::GROUP, &log::GROUP];
 
 /// All settings, in the order of the documentation.
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
@@ -100,7 +101,7 @@ impl Setting {
     /// The values that set this as it is in `settings`: several for a list, none if it is not set.
     pub(crate) fn values(&self, settings: &Settings) -> Vec<OsString> {
         match &self.kind {
-            Kind::Switch(field) => vec![field(&mut settings.clone()).to_string().into()],
+            Kind::Switch { get, .. } => vec![get(settings).to_string().into()],
             Kind::Count { get, .. } => vec![get(settings).to_string().into()],
             Kind::Duration { field, .. } => {
                 vec![value::written(*field(&mut settings.clone())).into()]

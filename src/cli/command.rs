@@ -5,14 +5,16 @@ use tracing::level_filters::LevelFilter;
 
 use super::flags::Flags;
 use super::runtime::listening;
-use super::{chat, doctor, jobs, serve, sessions};
+use super::{chat, doctor, jobs, mcp_server, serve, sessions};
 use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
 use crate::settings::RUN_JOB;
 
-/// What to do instead of serving MCP.
+/// What to do instead of serving MCP with the program's own tools.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Serves the tools codex and codex-reply, in place of `codex mcp-server`
+    McpServer(mcp_server::Arguments),
     /// Runs one turn of Codex, as the tool codex_chat does
     Chat(chat::Arguments),
     /// Lists, shows, follows and cancels jobs
@@ -37,7 +39,7 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
         Some(Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_) | Command::Doctor(_)) => {
             LevelFilter::WARN
         }
-        Some(Command::RunJob { .. }) | None => LevelFilter::INFO,
+        Some(Command::McpServer(_) | Command::RunJob { .. }) | None => LevelFilter::INFO,
     }
 }
 
@@ -46,6 +48,7 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
     let on_command_line = flags.on_command_line();
     match command {
         None => serve::run(settings),
+        Some(Command::McpServer(arguments)) => mcp_server::run(arguments, settings, flags),
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, on_command_line),
         Some(Command::Doctor(arguments)) => {

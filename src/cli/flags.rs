@@ -87,6 +87,11 @@ impl Flags {
         self.0.iter().find(|given| given.setting.flag == setting.flag).map(|given| given.by)
     }
 
+    /// Whether the setting with this flag was given in any way.
+    pub(super) fn is_given(&self, flag: &str) -> bool {
+        self.0.iter().any(|given| given.setting.flag == flag)
+    }
+
     pub(super) fn on_command_line(&self) -> OnCommandLine {
         let is_flag =
             |flag| self.0.iter().any(|given| given.setting.flag == flag && given.by == By::Flag);

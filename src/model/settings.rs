@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::limits::Limits;
 use super::policy::Policy;
+use super::surface::Surface;
 use super::value::InvalidValue;
 use super::working_dir::WorkingDir;
 
@@ -47,6 +48,14 @@ pub struct Settings {
     pub list_sessions: bool,
     /// What calls may request.
     pub policy: Policy,
+    /// Which tools the server lists.
+    pub(crate) surface: Surface,
+    /// Whether clients get a `codex/event` for everything that happens in a turn of `codex` and `codex-reply`.
+    pub(crate) codex_events: bool,
+    /// Whether prompts of `codex` and `codex-reply` get this program's header. Those of its own tools always do.
+    pub(crate) prompt_header: bool,
+    /// Whether all calls of `codex` continue the thread of the first one in this process.
+    pub(crate) one_thread: bool,
     /// The log of the processes that run jobs.
     pub(crate) logging: Logging,
 }

@@ -88,7 +88,10 @@ const SETTINGS: [Setting; 6] = [
         flag: "tasks",
         variable: "CODEX_PERSISTENT_MCP_TASKS",
         value_name: "BOOL",
-        kind: Kind::Switch(|settings| &mut settings.tasks),
+        kind: Kind::Switch {
+            get: |settings| settings.tasks,
+            set: |settings, on| settings.tasks = on,
+        },
         default: None,
         help: "Answer codex_chat with a task if the client supports tasks",
         docs: "A task (MCP's tasks extension) is a job, so it outlives the server.",
@@ -99,7 +102,10 @@ const SETTINGS: [Setting; 6] = [
         flag: "list-sessions",
         variable: "CODEX_PERSISTENT_MCP_LIST_SESSIONS",
         value_name: "BOOL",
-        kind: Kind::Switch(|settings| &mut settings.list_sessions),
+        kind: Kind::Switch {
+            get: |settings| settings.list_sessions,
+            set: |settings, on| settings.list_sessions = on,
+        },
         default: None,
         help: "Include new sessions in the list of plain `codex resume`, by changing one word in their records",
         docs: "After the first turn of a session, `\"exec\"` in the first line of its record becomes `\"cli\"`. \

@@ -19,7 +19,8 @@ const SETTINGS: [Setting; 5] = [
         kind: Kind::Duration { range: TIMEOUT, field: |settings| &mut settings.limits.total },
         default: None,
         help: "Timeout of a whole call, waiting in the queue included",
-        docs: "A call can set its own with `timeout_ms`. When the timeout is reached, Codex is stopped, and the \
+        docs: "A call can set its own with `timeout_ms`. The command `mcp-server` has the timeouts of jobs unless \
+               this is set. When the timeout is reached, Codex is stopped, and the \
                session can be resumed.",
         inherited: true,
         former: Some(Former {
@@ -35,7 +36,8 @@ const SETTINGS: [Setting; 5] = [
         kind: Kind::Duration { range: TIMEOUT, field: |settings| &mut settings.limits.idle },
         default: None,
         help: "Timeout without any event from Codex, while it runs no command and no tool call",
-        docs: "A call can set its own with `idle_timeout_ms`.",
+        docs: "A call can set its own with `idle_timeout_ms`. The command `mcp-server` has the idle timeout of jobs \
+               unless this is set.",
         inherited: true,
         former: Some(Former {
             flag: "idle-timeout-ms",

@@ -9,7 +9,10 @@ const SETTINGS: [Setting; 2] = [
         flag: "debug",
         variable: "CODEX_PERSISTENT_MCP_DEBUG",
         value_name: "BOOL",
-        kind: Kind::Switch(|settings| &mut settings.logging.debug),
+        kind: Kind::Switch {
+            get: |settings| settings.logging.debug,
+            set: |settings, on| settings.logging.debug = on,
+        },
         default: None,
         help: "Log in detail, with what Codex writes to standard error",
         docs: "The log is on standard error. Prompts and replies are never logged.",

@@ -77,7 +77,10 @@ const SETTINGS: [Setting; 8] = [
         flag: "allow-config",
         variable: policy::ALLOW_CONFIG,
         value_name: "BOOL",
-        kind: Kind::Switch(|settings| &mut settings.policy.allow_config),
+        kind: Kind::Switch {
+            get: |settings| settings.policy.allow_config,
+            set: |settings, on| settings.policy.allow_config = on,
+        },
         default: None,
         help: "Let calls change settings of Codex that cannot weaken the sandbox",
         docs: "With `--max-sandbox danger-full-access` a call can change all of them.",
@@ -88,7 +91,10 @@ const SETTINGS: [Setting; 8] = [
         flag: "allow-extra-arguments",
         variable: policy::ALLOW_EXTRA_ARGUMENTS,
         value_name: "BOOL",
-        kind: Kind::Switch(|settings| &mut settings.policy.allow_extra_arguments),
+        kind: Kind::Switch {
+            get: |settings| settings.policy.allow_extra_arguments,
+            set: |settings, on| settings.policy.allow_extra_arguments = on,
+        },
         default: None,
         help: "Let calls add arguments of codex exec that cannot weaken the sandbox",
         docs: "These are `--ephemeral`, `--ignore-rules` and `--strict-config`. With `--max-sandbox \

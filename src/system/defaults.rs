@@ -7,6 +7,7 @@ use super::private;
 use crate::model::limits::Limits;
 use crate::model::policy::Policy;
 use crate::model::settings::{Logging, Origin, Retention, Settings};
+use crate::model::surface::Surface;
 use crate::model::working_dir::WorkingDir;
 
 impl Default for Settings {
@@ -31,6 +32,10 @@ impl Default for Settings {
             tasks: true,
             list_sessions: false,
             policy: Policy::default(),
+            surface: Surface::Own,
+            codex_events: false,
+            prompt_header: false,
+            one_thread: false,
             logging: Logging::default(),
         }
     }

@@ -39,7 +39,7 @@ fn present(setting: &'static Setting, defaults: &Settings) -> Arg {
         .help(format!("{}{default}", setting.help))
         .long_help(format!("{}.\n{}{default}", setting.help, setting.docs));
     match setting.kind {
-        Kind::Switch(_) => argument.num_args(0..=1).default_missing_value("true"),
+        Kind::Switch { .. } => argument.num_args(0..=1).default_missing_value("true"),
         Kind::List { .. } => argument.action(ArgAction::Append).value_delimiter(DELIMITER),
         Kind::Count { .. } | Kind::Duration { .. } | Kind::Text { .. } => argument,
     }
@@ -96,8 +96,8 @@ impl TypedValueParser for Reader {
     ) -> Result<Change, clap::Error> {
         let unit = self.unit;
         match self.kind {
-            Kind::Switch(field) => BoolishValueParser::new()
-                .map(move |value| Change::new(move |settings| *field(settings) = value))
+            Kind::Switch { set, .. } => BoolishValueParser::new()
+                .map(move |value| Change::new(move |settings| set(settings, value)))
                 .parse_ref(command, argument, value),
             Kind::Count { range, set, .. } => RangedI64ValueParser::<u32>::new()
                 .range(i64::from(*range.start())..=i64::from(*range.end()))
@@ -117,7 +117,7 @@ impl TypedValueParser for Reader {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let Kind::Switch(_) = self.kind else { return None };
+        let Kind::Switch { .. } = self.kind else { return None };
         let values: Vec<_> = BoolishValueParser::new().possible_values()?.collect();
         Some(Box::new(values.into_iter()))
     }

@@ -64,7 +64,7 @@ fn section(setting: &Setting, defaults: &Settings) -> String {
 /// What a value may be, where the help does not say that.
 fn value_of(kind: &Kind) -> Option<String> {
     Some(match kind {
-        Kind::Switch(_) => "`true` or `false`".into(),
+        Kind::Switch { .. } => "`true` or `false`".into(),
         Kind::Count { range, .. } if *range.end() == u32::MAX => {
             format!("a whole number from {} up", range.start())
         }

@@ -1,0 +1,66 @@
+//! The command `mcp-server`, which takes the place of `codex mcp-server`.
+
+use clap::Args;
+
+use super::flags::Flags;
+use super::serve;
+use crate::model::settings::Settings;
+use crate::model::surface::Surface;
+
+/// What the command takes beside the settings.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+/// Serves the tools `codex` and `codex-reply` on standard input and output. Returns the exit status.
+pub(super) fn run(Arguments {}: Arguments, settings: Settings, flags: &Flags) -> u8 {
+    serve::run(with_defaults(settings, flags))
+}
+
+/// The settings, with the defaults of this command where nothing was given.
+fn with_defaults(mut settings: Settings, flags: &Flags) -> Settings {
+    settings.surface = Surface::Codex;
+    if !flags.is_given("codex-events") {
+        settings.codex_events = true;
+    }
+    // A call of `codex mcp-server` could take as long as it wanted.
+    if !flags.is_given("timeout") {
+        settings.limits.total = settings.job_limits.total;
+    }
+    if !flags.is_given("idle-timeout") {
+        settings.limits.idle = settings.job_limits.idle;
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let value = |name| variables.iter().find(|(variable, _)| *variable == name);
+        let flags = Flags::from_variables(|name| value(name).map(|(_, value)| value.into()));
+        let flags = flags.expect("they can be used");
+        with_defaults(flags.settings(), &flags)
+    }
+
+    #[test]
+    fn the_command_has_defaults_of_its_own_which_settings_override() {
+        let plain = settings(&[]);
+        assert_eq!(plain.surface, Surface::Codex);
+        assert!(plain.codex_events && !plain.prompt_header && !plain.one_thread);
+        assert_eq!(plain.limits, plain.job_limits);
+
+        let set = settings(&[
+            ("CODEX_PERSISTENT_MCP_CODEX_EVENTS", "off"),
+            ("CODEX_PERSISTENT_MCP_LIST_CODEX_TOOLS", "on"),
+            ("CODEX_PERSISTENT_MCP_TIMEOUT", "90s"),
+            ("CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT", "7m"),
+        ]);
+        assert_eq!(set.surface, Surface::Codex);
+        assert!(!set.codex_events);
+        assert_eq!(set.limits.total, Duration::from_secs(90));
+        assert_eq!(set.limits.idle, Duration::from_secs(7 * 60));
+    }
+}
