@@ -2,6 +2,7 @@
 
 mod advice;
 mod chat;
+mod codex_flags;
 mod command;
 mod doctor;
 mod error;
@@ -20,9 +21,11 @@ mod table;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::system::log;
+use codex_flags::CodexFlags;
 use flags::Flags;
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
@@ -35,6 +38,10 @@ struct CommandLine {
     #[command(subcommand)]
     command: Option<command::Command>,
 
+    /// Flags of `codex` before the command `mcp-server`.
+    #[command(flatten)]
+    codex: CodexFlags,
+
     #[command(flatten)]
     flags: Flags,
 }
@@ -42,29 +49,63 @@ struct CommandLine {
 impl CommandLine {
     /// Reads the arguments and the environment of this process. An error is printed, and is the exit status.
     fn read() -> Result<Self, u8> {
-        // Most clients start the server without arguments, and wait for it. Building clap's command takes longer
-        // than everything else until the first answer.
-        if std::env::args_os().len() < 2
+        // Most clients start the server without further arguments, and wait for it. Building clap's command takes
+        // longer than everything else until the first answer.
+        if let Some(command) = command::plain_server(std::env::args_os().skip(1))
             && let Some(flags) = Flags::from_variables(std::env::var_os)
         {
-            return Ok(Self { command: None, flags });
+            return Ok(Self { command, codex: CodexFlags::default(), flags });
         }
-        let mut command = Self::command();
+        let mut command = Self::whole_command();
         command
             .try_get_matches_from_mut(std::env::args_os())
             .and_then(|matches| Self::from_arg_matches(&matches))
+            .and_then(Self::complete)
             .map_err(|error| flags::print(&command, error))
+    }
+
+    /// Clap's command. Its own help leaves out the flags that are for `mcp-server` alone.
+    fn whole_command() -> clap::Command {
+        let is_codex = |argument: &clap::Arg| CodexFlags::IDS.contains(&argument.get_id().as_str());
+        Self::command().mut_args(|argument| {
+            let hide = is_codex(&argument);
+            if hide { argument.hide(true) } else { argument }
+        })
+    }
+
+    /// Gives the flags before `mcp-server` to it.
+    fn complete(mut self) -> Result<Self, clap::Error> {
+        let before = std::mem::take(&mut self.codex);
+        match &mut self.command {
+            _ if before.is_empty() => Ok(self),
+            Some(command::Command::McpServer(arguments)) => {
+                arguments.after(before);
+                Ok(self)
+            }
+            _ => {
+                let problem = "-c, -p, -m, -s, -a, -C, --enable, --disable and --strict-config before a command \
+                               belong to the command mcp-server";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, problem))
+            }
+        }
     }
 }
 
 /// Runs the program with the arguments and the environment of this process, and returns its exit status.
 /// A wrong flag or variable is reported on standard error, with exit status 2.
 pub fn run() -> ExitCode {
-    let CommandLine { command: action, flags } = match CommandLine::read() {
+    let CommandLine { command: action, flags, .. } = match CommandLine::read() {
         Ok(command_line) => command_line,
         Err(exit_status) => return exit_status.into(),
     };
-    let settings = flags.settings();
+    let settings = match command::settings(action.as_ref(), &flags) {
+        Ok(settings) => settings,
+        Err(unusable) => {
+            let mut command = CommandLine::command();
+            let error = unusable.to_error(&mut command);
+            return flags::print(&command, error).into();
+        }
+    };
     let logging = &settings.logging;
     let level = command::log_level(action.as_ref(), logging.debug);
     let log = match log::start(level, logging.file.as_deref()) {

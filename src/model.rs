@@ -10,6 +10,7 @@ pub(crate) mod event;
 pub(crate) mod job_id;
 pub(crate) mod limits;
 pub(crate) mod model_name;
+pub(crate) mod operator_config;
 pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod policy;

@@ -1,8 +1,11 @@
 //! The commands. Without one, the program is the MCP server.
 
+use std::ffi::OsString;
+
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
+use super::codex_flags::Unusable;
 use super::flags::Flags;
 use super::runtime::listening;
 use super::{chat, doctor, jobs, mcp_server, serve, sessions};
@@ -14,6 +17,7 @@ use crate::settings::RUN_JOB;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serves the tools codex and codex-reply, in place of `codex mcp-server`
+    #[command(name = mcp_server::NAME)]
     McpServer(mcp_server::Arguments),
     /// Runs one turn of Codex, as the tool codex_chat does
     Chat(chat::Arguments),
@@ -32,6 +36,28 @@ pub(super) enum Command {
     },
 }
 
+/// The command of a command line that no flag needs to be read for: the server, or `mcp-server`.
+#[expect(clippy::option_option, reason = "no command is a command line too")]
+pub(super) fn plain_server(
+    mut arguments: impl Iterator<Item = OsString>,
+) -> Option<Option<Command>> {
+    match (arguments.next(), arguments.next()) {
+        (None, _) => Some(None),
+        (Some(name), None) if name == mcp_server::NAME => {
+            Some(Some(Command::McpServer(mcp_server::Arguments::default())))
+        }
+        _ => None,
+    }
+}
+
+/// The settings of the command.
+pub(super) fn settings(command: Option<&Command>, flags: &Flags) -> Result<Settings, Unusable> {
+    match command {
+        Some(Command::McpServer(arguments)) => arguments.settings(flags),
+        _ => Ok(flags.settings()),
+    }
+}
+
 /// The level of the log on standard error. Commands for the user log only warnings there.
 pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     match command {
@@ -47,8 +73,8 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
 pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -> u8 {
     let on_command_line = flags.on_command_line();
     match command {
-        None => serve::run(settings),
-        Some(Command::McpServer(arguments)) => mcp_server::run(arguments, settings, flags),
+        None | Some(Command::McpServer(_)) => serve::run(settings),
+
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, on_command_line),
         Some(Command::Doctor(arguments)) => {

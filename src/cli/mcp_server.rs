@@ -2,34 +2,48 @@
 
 use clap::Args;
 
+use super::codex_flags::{CodexFlags, Unusable};
 use super::flags::Flags;
-use super::serve;
 use crate::model::settings::Settings;
 use crate::model::surface::Surface;
 
-/// What the command takes beside the settings.
-#[derive(Debug, Args)]
-pub(super) struct Arguments {}
+/// The name of the command.
+pub(super) const NAME: &str = "mcp-server";
 
-/// Serves the tools `codex` and `codex-reply` on standard input and output. Returns the exit status.
-pub(super) fn run(Arguments {}: Arguments, settings: Settings, flags: &Flags) -> u8 {
-    serve::run(with_defaults(settings, flags))
+/// What the command takes beside the settings.
+#[derive(Debug, Default, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    codex: CodexFlags,
 }
 
-/// The settings, with the defaults of this command where nothing was given.
-fn with_defaults(mut settings: Settings, flags: &Flags) -> Settings {
-    settings.surface = Surface::Codex;
-    if !flags.is_given("codex-events") {
-        settings.codex_events = true;
+impl Arguments {
+    /// Adds the flags that stand before the command.
+    pub(super) fn after(&mut self, before: CodexFlags) {
+        self.codex = before.then(std::mem::take(&mut self.codex));
     }
-    // A call of `codex mcp-server` could take as long as it wanted.
-    if !flags.is_given("timeout") {
-        settings.limits.total = settings.job_limits.total;
+
+    /// The settings, with the defaults of this command where nothing was given.
+    ///
+    /// # Errors
+    ///
+    /// If a setting of Codex cannot be used.
+    pub(super) fn settings(&self, flags: &Flags) -> Result<Settings, Unusable> {
+        let mut settings = flags.settings();
+        settings.surface = Surface::Codex;
+        if !flags.is_given("codex-events") {
+            settings.codex_events = true;
+        }
+        // A call of `codex mcp-server` could take as long as it wanted.
+        if !flags.is_given("timeout") {
+            settings.limits.total = settings.job_limits.total;
+        }
+        if !flags.is_given("idle-timeout") {
+            settings.limits.idle = settings.job_limits.idle;
+        }
+        self.codex.apply(&mut settings)?;
+        Ok(settings)
     }
-    if !flags.is_given("idle-timeout") {
-        settings.limits.idle = settings.job_limits.idle;
-    }
-    settings
 }
 
 #[cfg(test)]
@@ -42,7 +56,7 @@ mod tests {
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
         let flags = Flags::from_variables(|name| value(name).map(|(_, value)| value.into()));
         let flags = flags.expect("they can be used");
-        with_defaults(flags.settings(), &flags)
+        Arguments::default().settings(&flags).expect("there are no flags of Codex")
     }
 
     #[test]

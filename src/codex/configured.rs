@@ -52,6 +52,8 @@ const MAX_SETTING: usize = 200;
 /// The configuration for a turn in one directory.
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
+    /// The operator's settings, which are on the command line and override all files.
+    operator: Table,
     config: Arc<Table>,
     system: Arc<Table>,
     /// The requested profile: its file, and its table in the old format.
@@ -89,11 +91,12 @@ pub(crate) struct EnvironmentPolicy {
 
 impl Configured {
     /// Reads Codex's configuration below `home`, and the project's around `working_dir`, which has no
-    /// symbolic links.
+    /// symbolic links. `operator` are the settings on the command line.
     pub(crate) fn read(
         files: &ConfigFiles,
         home: &Path,
         profile: Option<&str>,
+        operator: &Table,
         working_dir: &Path,
     ) -> Self {
         let remembered =
@@ -119,20 +122,27 @@ impl Configured {
             true => Requirements::Profiles,
             false => Requirements::None,
         };
-        Self { config, system, layered, legacy, project, trusted, requirements }
+        let operator = operator.clone();
+        Self { operator, config, system, layered, legacy, project, trusted, requirements }
     }
 
     /// The tables in force, highest precedence first. A project's settings rank between those of the profile
     /// and of the user.
     fn tables(&self, with_project: bool) -> impl Iterator<Item = &Table> {
         let project = self.project.iter().filter(move |_| with_project);
-        self.profile().chain(project).chain([&*self.config, &*self.system])
+        let files = self.profile().chain(project).chain([&*self.config, &*self.system]);
+        [&self.operator].into_iter().chain(files)
     }
 
-    /// The default sandbox of a new session. If it is ambiguous, the stricter one.
+    /// The default sandbox of a new session. If it is ambiguous, the stricter one. What the operator names is
+    /// not ambiguous.
     pub(crate) fn sandbox(&self) -> Sandbox {
+        let is_named = ["sandbox_mode", "default_permissions"]
+            .iter()
+            .any(|key| self.operator.contains_key(*key));
         let text = |key: &str| {
-            self.tables(true).find_map(|table| table.get(key)?.as_str().map(str::to_owned))
+            let tables = self.tables(true).take(if is_named { 1 } else { usize::MAX });
+            tables.into_iter().find_map(|table| table.get(key)?.as_str().map(str::to_owned))
         };
         let named = text("sandbox_mode").and_then(|name| name.parse().ok());
         let permissions = text("default_permissions").map(|profile| match profile.as_str() {
@@ -146,6 +156,9 @@ impl Configured {
 
     /// Whether a custom permission profile of the user is in force, which no sandbox name can express.
     pub(crate) fn has_own_permissions(&self) -> bool {
+        if self.operator.contains_key("sandbox_mode") {
+            return false;
+        }
         let profile =
             self.tables(false).find_map(|table| table.get("default_permissions")?.as_str());
         profile.is_some_and(|profile| !profile.starts_with(':'))
@@ -190,7 +203,7 @@ impl Configured {
     }
 
     /// The harmless settings of the project, if the user trusts it, and the names of its other settings.
-    /// Settings that the profile overrides are left out.
+    /// Settings that the profile or the operator overrides are left out.
     pub(crate) fn project_settings(&self) -> (Vec<Setting>, Vec<String>) {
         let (mut harmless, mut others) = (Table::new(), Vec::new());
         // Outermost folder first, so that the nearest wins.
@@ -203,7 +216,8 @@ impl Configured {
                 others.push(key.clone());
             }
         }
-        harmless.retain(|key, _| !self.profile().any(|profile| profile.contains_key(key)));
+        let above = || self.profile().chain([&self.operator]);
+        harmless.retain(|key, _| !above().any(|table| table.contains_key(key)));
         (harmless.into_iter().collect(), others)
     }
 
@@ -306,7 +320,7 @@ mod tests {
         let files = ConfigFiles::default();
         let here = |config: &str, profile: Option<&str>| {
             fs::write(home.join("config.toml"), config).expect("writable");
-            Configured::read(&files, &home, profile, Path::new("/a/b")).sandbox()
+            Configured::read(&files, &home, profile, &Table::new(), Path::new("/a/b")).sandbox()
         };
         fs::write(home.join("loose.config.toml"), "sandbox_mode = \"danger-full-access\"")
             .expect("writable");

@@ -32,6 +32,13 @@ const TEXT_FRAGMENTS: &[&str] = &[
 const TEXT_KEYS: &[&str] =
     &["description", "policy", "policy_template", "policy_config", "extra_policy"];
 
+/// If a key contains one of these, in any case, or ends with `key`, its value may be a secret.
+const SECRET_FRAGMENTS: &[&str] =
+    &["token", "secret", "password", "apikey", "authorization", "cookie"];
+
+/// If a part of a key ends with one of these, its value only names the variable that holds the secret.
+const VARIABLE_SUFFIXES: &[&str] = &["_env_var", "_env_vars", "env_key", "env_http_headers"];
+
 /// If a key ends with one of these, its value only names a file that holds the text.
 const PATH_SUFFIXES: &[&str] = &["_file", "_path", "_dir"];
 
@@ -51,6 +58,54 @@ pub(crate) fn check_setting(key: &str, value: &Value) -> Result<(), InvalidValue
     }
     // Everything nested below a top-level text setting counts as part of that text.
     check(key, is_text(last), key == last && is_text(key), value)
+}
+
+/// Checks a setting of the operator: the same, and it must hold no secret. The message never has the value.
+pub(crate) fn check_operator_setting(key: &str, value: &Value) -> Result<(), InvalidValue> {
+    let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let named = parents.split('.').any(names_variables) || names_variables(last);
+    let secret = if named { None } else { secret(key, is_secret(last), value) };
+    let problem = match secret {
+        Some(key) => {
+            let key = excerpt(key);
+            format!(
+                "has {key}, which may be a secret and would be visible to other users on the command line"
+            )
+        }
+        None => match check_setting(key, value) {
+            Ok(()) => return Ok(()),
+            Err(InvalidValue(problem)) => {
+                // The rest says what a caller could do instead.
+                problem.split(": ").next().unwrap_or_default().to_owned()
+            }
+        },
+    };
+    Err(InvalidValue(format!("{problem}: put it in Codex's config.toml, or in a profile there")))
+}
+
+/// The key of the first value that may be a secret. `is_secret`: the key of `value` says so.
+fn secret(key: &str, is_secret_key: bool, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (is_secret_key && !text.is_empty()).then(|| key.to_owned()),
+        Value::Array(values) => values.iter().find_map(|value| secret(key, is_secret_key, value)),
+        Value::Table(table) => {
+            let mut entries = table.iter().filter(|(part, _)| !names_variables(part));
+            entries
+                .find_map(|(part, value)| secret(&format!("{key}.{part}"), is_secret(part), value))
+        }
+        _ => None,
+    }
+}
+
+fn is_secret(part: &str) -> bool {
+    let part = part.to_ascii_lowercase();
+    SECRET_FRAGMENTS.iter().any(|secret| part.contains(secret))
+        || part.ends_with("_key")
+        || part.ends_with("-key")
+}
+
+fn names_variables(part: &str) -> bool {
+    VARIABLE_SUFFIXES.iter().any(|end| part.ends_with(end))
 }
 
 /// Describes the values that [`is_plain_value`] accepts.

@@ -125,6 +125,11 @@ impl FromStr for Profile {
 pub struct Argument(String);
 
 impl Argument {
+    /// Codex's option to refuse settings that it does not know.
+    pub(crate) fn strict_config() -> Self {
+        Self("--strict-config".into())
+    }
+
     /// The argument.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits::Limits;
+use super::operator_config::OperatorConfig;
 use super::policy::Policy;
 use super::surface::Surface;
 use super::value::InvalidValue;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub(crate) prompt_header: bool,
     /// Whether all calls of `codex` continue the thread of the first one in this process.
     pub(crate) one_thread: bool,
+    /// What the operator sets for Codex itself.
+    pub(crate) operator_config: OperatorConfig,
     /// The log of the processes that run jobs.
     pub(crate) logging: Logging,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::private;
 use crate::model::limits::Limits;
+use crate::model::operator_config::OperatorConfig;
 use crate::model::policy::Policy;
 use crate::model::settings::{Logging, Origin, Retention, Settings};
 use crate::model::surface::Surface;
@@ -36,6 +37,7 @@ impl Default for Settings {
             codex_events: false,
             prompt_header: false,
             one_thread: false,
+            operator_config: OperatorConfig::default(),
             logging: Logging::default(),
         }
     }

@@ -20,7 +20,7 @@ use crate::codex::environment::Environment;
 use crate::codex::scratch::Scratch;
 use crate::codex::version::Versions;
 use crate::codex::watchdog::Watchdog;
-use crate::model::options::{Image, Options, Profile};
+use crate::model::options::{Argument, Image, Options, Profile};
 use crate::model::outcome::FailureKind;
 use crate::model::policy::{self, CommandEnvironment, Policy};
 use crate::model::request::TurnRequest;
@@ -97,7 +97,8 @@ impl Planner<'_> {
         let codex_home = self.codex_home;
         let dir = working_dir.as_path();
         let configured = &configured;
-        VersionCheck { version, confined, configured, codex_home, working_dir: dir }
+        let profile = self.profile();
+        VersionCheck { version, confined, configured, codex_home, profile, working_dir: dir }
             .run(self.request)?;
         let mut excluded = if confined { excluded(&protected) } else { Vec::new() };
         let mut arranged = Arranged::default();
@@ -168,15 +169,25 @@ impl Planner<'_> {
         }
     }
 
+    /// The profile of the request, else the operator's.
+    fn profile(&self) -> Option<&Profile> {
+        let operator = &self.settings.operator_config;
+        self.request.options.profile.as_ref().or(operator.profile.as_ref())
+    }
+
     fn surroundings(&self, working_dir: &WorkingDir) -> Surroundings {
-        let profile = self.request.options.profile.as_ref().map(Profile::as_str);
+        let profile = self.profile().map(Profile::as_str);
         let (settings, home, dir) = (self.settings, self.codex_home, working_dir.as_path());
         Surroundings::inspect(settings, self.config_files, home, profile, dir)
     }
 
-    /// The options, with every path resolved.
+    /// The options, with every path resolved, and with those of the operator.
     fn options(&self, kept: Confined<'_>) -> Result<Options> {
         let mut options = self.request.options.clone();
+        options.profile = self.profile().cloned();
+        if self.settings.operator_config.is_strict {
+            options.extra_arguments.push(Argument::strict_config());
+        }
         for dir in &mut options.add_dirs {
             *dir = self.policy.working_dir("add_dirs", dir, kept)?;
         }
@@ -207,6 +218,7 @@ impl Planner<'_> {
             request: self.request,
             policy: self.policy,
             configured,
+            operator: self.settings.operator_config.table(),
             state_dir: self.settings.state_dir.as_deref(),
             working_dir,
         }

@@ -35,7 +35,8 @@ impl Surroundings {
         // Codex loads the configuration around the resolved directory.
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let configured = codex_home.map_or_else(Configured::default, |home| {
-            Configured::read(config_files, home, profile, &dir)
+            let operator = settings.operator_config.table();
+            Configured::read(config_files, home, profile, operator, &dir)
         });
         let mut protected = ProtectedFolders::new(std::env::home_dir().as_deref());
         for (folder, what) in [

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use toml::{Table, Value};
+
 use crate::codex::configured::Configured;
 use crate::codex::confinement::{self, Confinement};
 use crate::codex::setting::Setting;
@@ -27,6 +29,8 @@ pub(super) struct Basis<'a> {
     pub(super) request: &'a TurnRequest,
     pub(super) policy: &'a Policy,
     pub(super) configured: &'a Configured,
+    /// The operator's settings.
+    pub(super) operator: &'a Table,
     pub(super) state_dir: Option<&'a Path>,
     pub(super) working_dir: &'a WorkingDir,
 }
@@ -36,6 +40,7 @@ impl Basis<'_> {
     pub(super) fn overrides(&self, confinement: Option<&Confinement<'_>>) -> Overrides {
         let Self { request, policy, configured, .. } = self;
         let mut overrides = Overrides::default();
+        let mut operator = self.operator.clone();
         let imposed = &mut overrides.imposed;
         if confinement.is_some() || policy.nested_mcp != NestedMcp::Inherit {
             imposed.push(confinement::untrusted_projects(self.working_dir.as_path()));
@@ -63,11 +68,17 @@ impl Basis<'_> {
         }
         // Most turns move no server and need no folder.
         let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };
-        imposed.extend(confinement::mcp_servers(&without, (&dir, &moved)));
+        // As one setting, because it would replace the operator's.
+        let servers = confinement::mcp_servers(&without, (&dir, &moved));
+        imposed.extend(servers.map(|(key, value)| {
+            let own = operator.remove(&key);
+            (key, own.map_or_else(|| value.clone(), |own| merged(own, &value)))
+        }));
         imposed.extend(confinement.into_iter().flat_map(Confinement::settings));
         if !policy.allowed_models.is_empty() {
             imposed.extend(confinement::without_agents());
         }
+        overrides.defaults.extend(operator);
         overrides
     }
 
@@ -76,5 +87,20 @@ impl Basis<'_> {
         let own = self.state_dir.map(|dir| dir.join("empty"));
         let created = own.filter(|dir| private::create_folder(dir).is_ok());
         created.unwrap_or_else(|| "/".into())
+    }
+}
+
+/// The table `own` with all that `imposed` sets.
+fn merged(own: Value, imposed: &Value) -> Value {
+    match (own, imposed) {
+        (Value::Table(mut own), Value::Table(imposed)) => {
+            for (key, value) in imposed {
+                let before = own.remove(key);
+                let value = before.map_or_else(|| value.clone(), |before| merged(before, value));
+                own.insert(key.clone(), value);
+            }
+            own.into()
+        }
+        (_, imposed) => imposed.clone(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::codex::configured::Configured;
 use crate::codex::version::Version;
-use crate::model::options::{ApprovalPolicy, Options};
+use crate::model::options::{ApprovalPolicy, Options, Profile};
 use crate::model::outcome::FailureKind;
 use crate::model::policy::{self, Policy};
 use crate::model::request::TurnRequest;
@@ -40,6 +40,8 @@ pub(super) struct VersionCheck<'a> {
     pub(super) confined: bool,
     pub(super) configured: &'a Configured,
     pub(super) codex_home: Option<&'a Path>,
+    /// The profile of the request, or the operator's.
+    pub(super) profile: Option<&'a Profile>,
     pub(super) working_dir: &'a Path,
 }
 
@@ -66,7 +68,7 @@ impl VersionCheck<'_> {
             let with = "if Codex has rules (rules/*.rules), which can exempt commands from it";
             self.needs("sandbox", with, Version::IGNORE_RULES)?;
         }
-        self.check_profile_file(options)
+        self.check_profile_file()
     }
 
     fn has_rules(&self) -> bool {
@@ -86,8 +88,8 @@ impl VersionCheck<'_> {
     }
 
     /// Codex takes a missing profile for an empty one.
-    fn check_profile_file(&self, options: &Options) -> Result<()> {
-        let (Some(profile), Some(home)) = (&options.profile, self.codex_home) else {
+    fn check_profile_file(&self) -> Result<()> {
+        let (Some(profile), Some(home)) = (self.profile, self.codex_home) else {
             return Ok(());
         };
         if self.version.is_some_and(|version| version < Version::PROFILE_FILES) {
