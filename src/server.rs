@@ -1,22 +1,27 @@
 //! The MCP server: rmcp's handler.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, ErrorData, GetTaskParams,
-    GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as Definition, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, ErrorData, GetTaskParams, GetTaskResult, Implementation,
+    InitializeRequestParams, InitializeResult, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool as Definition, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
 
 use crate::codex::sessions::Store;
 use crate::job::Jobs;
+use crate::model::surface::Surface;
 use crate::model::text::excerpt;
-use crate::tool::{self, Services, Tool};
+use crate::tool::{self, Listed, Services};
 use crate::turn::Codex;
 
+mod compat;
 pub(crate) mod life;
 mod task;
 
@@ -37,13 +42,24 @@ does not see this conversation: include everything it needs in the call.";
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     services: Services,
+    /// Whether the client has sent `initialize`.
+    initialized: Arc<AtomicBool>,
 }
 
 impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
         let jobs = Jobs::new(codex.settings(), codex.scope());
         let store = Store::new(codex.settings().state_dir.as_deref());
-        Self { services: Services { codex, jobs, store } }
+        Self { services: Services { codex, jobs, store }, initialized: Arc::default() }
+    }
+
+    fn surface(&self) -> Surface {
+        self.services.codex.settings().surface
+    }
+
+    /// Whether this server takes the place of Codex's own.
+    fn replaces_codex(&self) -> bool {
+        self.surface() == Surface::Codex
     }
 }
 
@@ -60,6 +76,9 @@ where
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
+        if self.replaces_codex() {
+            return compat::info();
+        }
         let implementation = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .with_title("Codex, persistent");
         let capabilities = ServerCapabilities::builder().enable_tools();
@@ -77,12 +96,43 @@ impl ServerHandler for Server {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        let result = self.negotiate_initialize(&request)?;
+        let requested = request.protocol_version.clone();
+        let was_initialized = self.initialized.swap(true, Ordering::Relaxed);
+        if self.replaces_codex() && was_initialized {
+            return Err(compat::initialized_twice());
+        }
+        let mut result = self.negotiate_initialize(&request)?;
         // Later answers must use the version that was agreed on.
         let mut peer = request;
         peer.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(peer);
+        if self.replaces_codex() {
+            // Codex named whatever version the client did.
+            result.protocol_version = requested;
+        }
         Ok(result)
+    }
+
+    async fn discover(
+        &self,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        if self.replaces_codex() {
+            return Err(compat::unknown_method("server/discover"));
+        }
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info()))
+    }
+
+    async fn on_custom_request(
+        &self,
+        CustomRequest { method, .. }: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        if self.replaces_codex() {
+            return Err(compat::unknown_method(&excerpt(method)));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 
     async fn list_tools(
@@ -91,12 +141,13 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let settings = self.services.codex.settings();
-        let all = tool::all().iter().map(|tool| tool.definition_under(settings));
-        Ok(ListToolsResult::with_all_items(all.collect()))
+        let all = tool::listed(settings.surface).into_iter();
+        let definitions = all.map(|tool| tool.definition_under(settings));
+        Ok(ListToolsResult::with_all_items(definitions.collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Definition> {
-        tool::named(name).map(Tool::definition)
+        tool::named(self.surface(), name).map(Listed::definition)
     }
 
     async fn call_tool(
@@ -105,21 +156,26 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let services = &self.services;
-        let Some(tool) = tool::named(&params.name) else {
-            let names: Vec<&str> = tool::all().iter().map(Tool::name).collect();
+        let Some(tool) = tool::named(self.surface(), &params.name) else {
+            if self.replaces_codex() {
+                return Ok(tool::unknown_tool(&params.name).into());
+            }
+            let names: Vec<&str> =
+                tool::listed(self.surface()).into_iter().map(Listed::name).collect();
             let (unknown, names) = (excerpt(&params.name), names.join(", "));
             let message = format!("unknown tool {unknown}; the tools are {names}");
             return Err(ErrorData::invalid_params(message, None));
         };
-        let arguments = params.arguments.unwrap_or_default();
-        if tool.name() == tool::CHAT
+        if let Listed::Own(chat) = tool
+            && chat.name() == tool::CHAT
             && services.codex.settings().tasks
             && task::is_accepted(&context)
         {
-            let call = task::start(tool, arguments, services, &context);
+            let arguments = params.arguments.unwrap_or_default();
+            let call = task::start(chat, arguments, services, &context);
             return Ok(guarded(tool.name(), call).await);
         }
-        Ok(guarded(tool.name(), tool.call(arguments, services, &context)).await)
+        Ok(guarded(tool.name(), tool.call(params.arguments, services, &context)).await)
     }
 
     async fn get_task(
@@ -169,7 +225,7 @@ mod tests {
     fn the_head_of_the_instructions_says_when_to_use_the_server() {
         let head: String = INSTRUCTIONS.chars().take(250).collect();
         for tool in ["codex_chat", "codex_guard_plan", "codex_guard_final"] {
-            assert!(tool::named(tool).is_some());
+            assert!(tool::named(Surface::Own, tool).is_some());
             assert!(head.contains(tool), "{tool} is not in {head:?}");
         }
     }

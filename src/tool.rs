@@ -3,7 +3,6 @@
 mod arguments;
 mod chat;
 mod chat_job;
-#[cfg_attr(not(test), expect(dead_code, reason = "no server lists these tools yet"))]
 mod compat;
 mod definition;
 mod error;
@@ -22,7 +21,8 @@ mod verdict;
 
 pub(crate) use chat::NAME as CHAT;
 pub(crate) use chat_job::{chat_result, start_chat};
+pub(crate) use compat::unknown_tool;
 pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
 pub(crate) use job::blocking;
-pub(crate) use registry::{all, named};
+pub(crate) use registry::{Listed, listed, named};

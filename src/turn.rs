@@ -110,10 +110,15 @@ impl Codex {
         &self.0.settings
     }
 
+    /// What callers may request, by the settings.
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.0.policy
+    }
+
     /// Starts a turn, or puts it in the queue. Turns of one session run in the order of these calls. Must
     /// be called on a Tokio runtime with time and I/O.
     pub fn start(&self, request: TurnRequest) -> Turn {
-        let policy = Arc::clone(&self.0.policy);
+        let policy = Arc::clone(self.policy());
         self.start_with(request, policy, Scheduling::Call, Taps::default())
     }
 

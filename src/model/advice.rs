@@ -1,9 +1,10 @@
 //! What to do about an error, for each reader: the only place with such texts. Pure.
 //!
-//! A new kind of error needs advice for callers ([`caller`]), for callers of session tools, and for users
-//! ([`user`]). No match here has a catch-all arm.
+//! A new kind of error needs advice for callers ([`caller`], and [`compat`] for Codex's own tools), for callers of session
+//! tools, and for users ([`user`]). No match here has a catch-all arm.
 
 mod caller;
+mod compat;
 mod user;
 
 use std::io;
@@ -65,6 +66,8 @@ impl Cause<'_> {
 pub(crate) enum Reader<'a> {
     /// The caller of a tool that runs a turn.
     TurnTool { tool: &'a str, has_session: bool },
+    /// The caller of `codex` or `codex-reply`. `has_thread`: the error names a thread that can be continued.
+    CompatTool { tool: &'a str, has_thread: bool },
     /// The caller of a tool for jobs. `not_done` is a sentence that says what did not happen, or empty.
     JobTool { tool: &'a str, not_done: &'a str },
     /// The caller of a tool that reads Codex's sessions.
@@ -91,6 +94,21 @@ pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
             };
             caller::advice(cause, Ways { again: &again, resume: &resume, without_jobs: CHAT })
         }
+        Reader::CompatTool { tool, has_thread } => match cause {
+            Cause::Failure(kind) => compat::advice(kind, tool, has_thread),
+            // These tools start no jobs.
+            Cause::JobNotFound
+            | Cause::SessionNotKept
+            | Cause::TooManyJobs
+            | Cause::TooManyPrompts
+            | Cause::NoJobsFolder
+            | Cause::JobsFolderUnusable(_)
+            | Cause::JobsDiskHangs
+            | Cause::JobsOutcomeUnknown
+            | Cause::RunnerNotStarted
+            | Cause::Interrupted
+            | Cause::NotStarted => format!("call {tool} again."),
+        },
         Reader::JobTool { tool, not_done } => {
             let again = format!("call {tool} again");
             // A call to codex_chat may be a job, too, for a client that supports tasks.

@@ -7,23 +7,39 @@ mod answer;
 mod arguments;
 mod codex;
 mod codex_reply;
+mod ending;
 #[cfg(test)]
 mod recorded;
+mod request;
+mod turn;
 
 use std::sync::Arc;
 
-use rmcp::model::Tool as Definition;
+use futures::future::BoxFuture;
+use rmcp::model::{CallToolResult, JsonObject, Tool as Definition};
+use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
+use super::definition::Services;
 use super::schema::object;
 
+pub(crate) use answer::unknown_tool;
+
 /// A tool as Codex's server defined it: without hints, and without the limits of this server.
-pub(super) struct CompatTool {
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
+pub(crate) struct CompatTool {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) description: &'static str,
     /// The schema of its parameters, in the order of keys in which Codex sent it.
     input: Value,
+    run: for<'a> fn(Call<'a>) -> BoxFuture<'a, CallToolResult>,
+}
+
+/// A call with arguments that have not been read.
+struct Call<'a> {
+    arguments: Option<JsonObject>,
+    services: &'a Services,
+    context: &'a RequestContext<RoleServer>,
 }
 
 impl CompatTool {
@@ -32,6 +48,16 @@ impl CompatTool {
         Definition::new(self.name, self.description, Arc::new(object(self.input.clone())))
             .with_title(self.title)
             .with_raw_output_schema(Arc::new(object(output())))
+    }
+
+    /// Answers a call. For Codex's server, missing arguments and an empty object are different errors.
+    pub(super) async fn call(
+        &self,
+        arguments: Option<JsonObject>,
+        services: &Services,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        (self.run)(Call { arguments, services, context }).await
     }
 }
 
@@ -52,7 +78,6 @@ fn output() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool::registry;
 
     fn definitions() -> Vec<Value> {
         all().iter().map(|tool| json!(tool.definition())).collect()
@@ -70,13 +95,6 @@ mod tests {
                 assert_eq!(ours.get(field), Some(value), "{field} of {}", theirs["name"]);
             }
             assert_eq!(Value::Object(ours).to_string(), Value::Object(theirs).to_string());
-        }
-    }
-
-    #[test]
-    fn the_server_lists_neither() {
-        for tool in all() {
-            assert!(registry::named(tool.name).is_none(), "{} is listed", tool.name);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::outcome::{Failure, FailureKind};
 use crate::model::text::{LineBreaks, escape_controls, sanitize};
 
 /// The longest partial reply in an error, in characters: Claude Code cuts errors at 10,000.
-const MAX_PARTIAL_CHARS: usize = 6_000;
+pub(super) const MAX_PARTIAL_CHARS: usize = 6_000;
 
 /// The family of a tool, which decides how its errors are explained.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ impl Error {
         };
         let mut text = render(cause.code().as_str(), &message, &advice_for(cause, reader));
         if let Self::Failure(failure) = self {
-            text += &details(failure);
+            text += &details(failure, "session_id");
         }
         CallToolResult::error(vec![ContentBlock::text(text)])
     }
@@ -102,12 +102,13 @@ fn cause(problem: &Problem) -> Cause<'_> {
     }
 }
 
-/// The session, warnings and partial reply of a turn that was not completed.
-fn details(failure: &Failure) -> String {
+/// The session, warnings and partial reply of a turn that was not completed. `id` is what the tool calls the id of a
+/// session.
+pub(super) fn details(failure: &Failure, id: &str) -> String {
     let Failure { kind: _, session_id, partial_reply, working_dir, warnings } = failure;
     let mut text = String::new();
     if let Some(session) = session_id {
-        text += &format!("\nsession_id: {session}\nresume_command: {}\n", session.resume_command());
+        text += &format!("\n{id}: {session}\nresume_command: {}\n", session.resume_command());
         if let Some(working_dir) = working_dir {
             text += &format!("cwd: {}\n", sanitize(working_dir.display(), LineBreaks::Escape));
         }

@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
+use rmcp::model::ToolAnnotations;
 use serde_json::Value;
 
-use super::definition::Tool;
-use super::registry;
+use super::registry::{self, Listed};
 use crate::model::settings::Settings;
+use crate::model::surface::Surface;
 
 /// Refreshes the page.
 const REFRESH: &str = "REFRESH_DOCS=1 cargo test --lib tools_page";
@@ -27,21 +28,45 @@ fn the_tools_page_is_what_clients_see() {
 fn page(settings: &Settings) -> String {
     let mut page = format!(
         "# Tools\n\n<!-- Generated: change the tools in src/tool, then run `{REFRESH}`. -->\n\n\
-         What `tools/list` returns under the default settings. A nested field is written `outer.inner`, \
+         What `tools/list` returns under the default settings, and the two tools of `codex mcp-server` at the end. A nested field is written `outer.inner`, \
          a field of a list's entries `list[].field`.\n\n| tool | what it does |\n|---|---|\n"
     );
-    for tool in registry::all() {
-        let (name, description) = (tool.name(), tool.description);
+    let tools = registry::listed(Surface::OwnAndCodex);
+    for tool in &tools {
+        let (name, definition) = (tool.name(), tool.definition());
+        let description = definition.description.unwrap_or_default();
         let first = description.split_inclusive(". ").next().unwrap_or_default().trim();
         writeln!(page, "| [`{name}`](#{name}) | {first} |").expect("a string takes all");
     }
-    page.extend(registry::all().iter().map(|tool| section(tool, settings)));
+    page.extend(tools.iter().map(|tool| section(*tool, settings)));
     page
 }
 
-fn section(tool: &Tool, settings: &Settings) -> String {
+fn section(tool: Listed, settings: &Settings) -> String {
     let definition = tool.definition_under(settings);
-    let hints = definition.annotations.unwrap_or_default();
+    let mut section = format!(
+        "\n## `{}`\n\n**{}.** {}\n\n{}\n\n| parameter | type | required | description |\n|---|---|---|---|\n",
+        tool.name(),
+        definition.title.unwrap_or_default(),
+        definition.description.unwrap_or_default(),
+        match tool {
+            Listed::Own(_) =>
+                format!("Hints: {}.", hints(definition.annotations.unwrap_or_default())),
+            Listed::Compat(_) => COMPAT.into(),
+        },
+    );
+    rows(&mut section, "", &Value::Object((*definition.input_schema).clone()));
+    section += "\n| output | type | always | description |\n|---|---|---|---|\n";
+    let output = definition.output_schema.expect("every tool has one");
+    rows(&mut section, "", &Value::Object((*output).clone()));
+    section
+}
+
+/// What the page says of a tool of Codex's own server.
+const COMPAT: &str = "A tool of `codex mcp-server`, as Codex 0.153.4 defined it. Listed with `--list-codex-tools \
+                      true`, and alone by the command `mcp-server`.";
+
+fn hints(hints: ToolAnnotations) -> String {
     let hints: Vec<&str> = [
         (hints.read_only_hint, "read-only"),
         (hints.destructive_hint, "destructive"),
@@ -51,17 +76,7 @@ fn section(tool: &Tool, settings: &Settings) -> String {
     .into_iter()
     .filter_map(|(is_so, hint)| is_so.unwrap_or_default().then_some(hint))
     .collect();
-    let mut section = format!(
-        "\n## `{}`\n\n**{}.** {}\n\nHints: {}.\n\n| parameter | type | required | description |\n|---|---|---|---|\n",
-        tool.name(),
-        tool.title,
-        tool.description,
-        hints.join(", ")
-    );
-    rows(&mut section, "", &Value::Object((*definition.input_schema).clone()));
-    section += "\n| output | type | always | description |\n|---|---|---|---|\n";
-    rows(&mut section, "", &tool.output);
-    section
+    hints.join(", ")
 }
 
 /// Adds a row for each property of an object, and for those of nested objects.

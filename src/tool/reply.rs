@@ -7,7 +7,7 @@ use crate::model::outcome::Answer;
 use crate::model::text::{HeadTail, split_head_tail};
 
 /// The longest reply in an answer, in characters. Claude Code accepts 500,000 for the whole answer.
-const MAX_REPLY_CHARS: usize = 400_000;
+pub(super) const MAX_REPLY_CHARS: usize = 400_000;
 
 /// The form of an answer, beyond the fields that all answers have.
 #[derive(Debug, Clone, Copy)]

@@ -98,7 +98,7 @@ pub(super) async fn run(
 
 /// Reports progress to the client until there is an outcome. `None` if the client cancelled the call:
 /// the turn is dropped, which stops it, and nobody waits for an answer.
-async fn follow(
+pub(super) async fn follow(
     mut turn: Turn,
     mut progress: Progress,
     context: &RequestContext<RoleServer>,

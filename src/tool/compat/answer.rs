@@ -7,35 +7,38 @@ use super::arguments::Refused;
 use crate::model::session_id::SessionId;
 use crate::model::text::excerpt;
 
-/// A completed turn. `reply` is the last message of Codex, or empty.
-pub(super) fn completed(thread: SessionId, reply: &str) -> CallToolResult {
-    with_thread(CallToolResult::success(text(reply)), thread, reply)
+/// A completed turn. `reply` is the last message of Codex, or empty. `beside` is a text of its own.
+pub(super) fn completed(thread: SessionId, reply: &str, beside: Option<String>) -> CallToolResult {
+    with_thread(CallToolResult::success(texts(reply, beside)), thread, reply)
 }
 
-/// A turn that failed.
-pub(super) fn failed(thread: SessionId, message: &str) -> CallToolResult {
-    with_thread(CallToolResult::error(text(message)), thread, message)
-}
-
-/// A reply to a thread that does not exist.
-pub(super) fn unknown_thread(thread: SessionId) -> CallToolResult {
-    failed(thread, &format!("Session not found for thread_id: {thread}"))
+/// A call that failed, in a thread if there is one.
+pub(super) fn failed(
+    thread: Option<SessionId>,
+    message: &str,
+    beside: Option<String>,
+) -> CallToolResult {
+    let result = CallToolResult::error(texts(message, beside));
+    match thread {
+        Some(thread) => with_thread(result, thread, message),
+        None => result,
+    }
 }
 
 /// A call of a tool that does not exist. For Codex that is a result, not an error of the protocol.
-pub(super) fn unknown_tool(name: &str) -> CallToolResult {
+pub(crate) fn unknown_tool(name: &str) -> CallToolResult {
     Refused(format!("Unknown tool '{}'", excerpt(name))).into()
 }
 
 impl From<Refused> for CallToolResult {
     /// There is no thread, so there is only the text.
     fn from(Refused(message): Refused) -> Self {
-        Self::error(text(&message))
+        failed(None, &message, None)
     }
 }
 
-fn text(text: &str) -> Vec<ContentBlock> {
-    vec![ContentBlock::text(text)]
+fn texts(text: &str, beside: Option<String>) -> Vec<ContentBlock> {
+    [text.to_owned()].into_iter().chain(beside).map(ContentBlock::text).collect()
 }
 
 fn with_thread(mut result: CallToolResult, thread: SessionId, content: &str) -> CallToolResult {
@@ -62,9 +65,8 @@ mod tests {
         };
         let thread = thread.parse().expect("a thread has a UUID");
         match theirs["isError"].as_bool() {
-            None => completed(thread, message),
-            Some(_) if message.starts_with("Session not found") => unknown_thread(thread),
-            Some(_) => failed(thread, message),
+            None => completed(thread, message, None),
+            Some(_) => failed(Some(thread), message, None),
         }
     }
 

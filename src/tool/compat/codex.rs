@@ -1,17 +1,20 @@
 //! `codex`: starts a thread.
 
-use rmcp::model::JsonObject;
+use rmcp::model::{CallToolResult, JsonObject};
 use serde_json::json;
 
-use super::CompatTool;
 use super::arguments::{Arguments, Result};
+use super::{Call, CompatTool, ending, turn};
 use crate::model::options::ApprovalPolicy;
 use crate::model::sandbox::Sandbox;
+
+/// Its name.
+pub(super) const NAME: &str = "codex";
 
 pub(super) fn tool() -> CompatTool {
     let text = |about: &str| json!({ "description": about, "type": "string" });
     CompatTool {
-        name: "codex",
+        name: NAME,
         title: "Codex",
         description: "Run a Codex session. Accepts configuration parameters matching the Codex \
                       Config struct.",
@@ -50,6 +53,18 @@ pub(super) fn tool() -> CompatTool {
             "required": ["prompt"],
             "type": "object",
         }),
+        run: |call| Box::pin(run(call)),
+    }
+}
+
+async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult {
+    let call = match CodexCall::read(arguments) {
+        Ok(call) => call,
+        Err(refused) => return refused.into(),
+    };
+    match call.prepare(services.codex.settings()) {
+        Ok(prepared) => turn::run(NAME, prepared, services, context).await,
+        Err(kind) => ending::refused(NAME, kind, None),
     }
 }
 

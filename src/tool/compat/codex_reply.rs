@@ -1,18 +1,21 @@
 //! `codex-reply`: continues a thread.
 
-use rmcp::model::JsonObject;
+use rmcp::model::{CallToolResult, JsonObject};
 use serde_json::json;
 
-use super::CompatTool;
 use super::arguments::{Arguments, Refused, Result};
+use super::{Call, CompatTool, ending, turn};
 use crate::model::session_id::SessionId;
 use crate::model::text::excerpt;
 use crate::model::value::InvalidValue;
 
+/// Its name.
+pub(super) const NAME: &str = "codex-reply";
+
 pub(super) fn tool() -> CompatTool {
     let text = |about: &str| json!({ "description": about, "type": "string" });
     CompatTool {
-        name: "codex-reply",
+        name: NAME,
         title: "Codex Reply",
         description: "Continue a Codex conversation by providing the thread id and prompt.",
         input: json!({
@@ -26,6 +29,19 @@ pub(super) fn tool() -> CompatTool {
             "required": ["prompt"],
             "type": "object",
         }),
+        run: |call| Box::pin(run(call)),
+    }
+}
+
+async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult {
+    let call = match ReplyCall::read(arguments) {
+        Ok(call) => call,
+        Err(refused) => return refused.into(),
+    };
+    let thread = call.thread;
+    match call.prepare(services.codex.settings()) {
+        Ok(prepared) => turn::run(NAME, prepared, services, context).await,
+        Err(kind) => ending::refused(NAME, kind, Some(thread)),
     }
 }
 
