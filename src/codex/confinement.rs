@@ -94,9 +94,15 @@ pub(crate) fn mcp_servers(without: &[String], in_dir: (&Path, &[String])) -> Opt
     (!servers.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers)))
 }
 
-/// Disables plugins and connectors, whose MCP servers cannot be disabled individually.
-pub(crate) fn without_plugins() -> Vec<Setting> {
-    ["plugins", "apps"].map(|name| (format!("features.{name}"), false.into())).into()
+/// The former name of the feature `apps`. Where it is set, it wins over the present name (seen on 0.153 and 0.171).
+pub(crate) const FORMER_APPS: &str = "features.connectors";
+
+/// Disables plugins and connectors, whose MCP servers cannot be disabled individually. `by_former_name`: whether the
+/// configuration enables connectors by [`FORMER_APPS`], of which Codex would warn if it were always set.
+pub(crate) fn without_plugins(by_former_name: bool) -> Vec<Setting> {
+    let former = by_former_name.then_some(FORMER_APPS);
+    let names = ["features.plugins", "features.apps"].into_iter().chain(former);
+    names.map(|name| (name.to_owned(), false.into())).collect()
 }
 
 /// Prevents the model from starting agents, for which it could choose another model.

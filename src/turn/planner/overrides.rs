@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use crate::codex::configured::Configured;
-use crate::codex::confinement::{self, Confinement};
+use crate::codex::confinement::{self, Confinement, FORMER_APPS};
 use crate::codex::setting::Setting;
 use crate::model::options::Override;
 use crate::model::policy::{NestedMcp, Policy};
@@ -58,7 +58,7 @@ impl Basis<'_> {
         if policy.nested_mcp != NestedMcp::Inherit {
             without = configured.mcp_servers();
             without.retain(|name| !policy.nested_mcp.allows(name));
-            imposed.extend(confinement::without_plugins());
+            imposed.extend(confinement::without_plugins(configured.is_set(FORMER_APPS)));
         }
         // Moving servers would lose those that the request itself brings, which it may.
         let own = |setting: &Override| setting.key().starts_with("mcp_servers");
