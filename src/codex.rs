@@ -9,6 +9,7 @@ pub(crate) mod command;
 pub(crate) mod configured;
 pub(crate) mod confinement;
 mod decode;
+pub(crate) mod developer_message;
 pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod error_kind;

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_flag_that_cannot_be_used_is_named_without_its_value() {
         for (arguments, flag) in [
-            (["-c", "developer_instructions=xylophone"], "--config"),
+            (["-c", "instructions=xylophone"], "--config"),
             (["-c", "xylophone"], "--config"),
             (["--enable", "xylo phone"], "--enable"),
             (["--disable", "a.b"], "--disable"),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use redact::redact;
 
+use super::developer_message;
 use super::setting::Setting;
 use super::version::Version;
 use crate::model::options::{Argument, Options, WebSearch};
@@ -38,6 +39,8 @@ pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
     pub(crate) compact_prompt: Option<PathBuf>,
+    /// What a hook prints, see [`developer_message`].
+    pub(crate) developer_message: Option<PathBuf>,
     /// Aliases for images whose path cannot be passed to Codex: the path and its alias.
     pub(crate) image_aliases: Vec<(PathBuf, PathBuf)>,
 }
@@ -88,6 +91,9 @@ impl Invocation<'_> {
             list.push_once(IGNORE_RULES);
         }
         list.settings(self.imposed);
+        if self.files.developer_message.is_some() {
+            list.settings(&developer_message::settings());
+        }
         match self.session {
             Session::New => {}
             Session::Resume(session) => list.pair("resume", session.to_string()),

@@ -253,6 +253,18 @@ impl Configured {
         value == Some(true)
     }
 
+    /// Whether Codex runs hooks, as far as its configuration says.
+    pub(crate) fn has_hooks(&self) -> bool {
+        // The present name wins over the former one (seen on 0.153 and 0.171).
+        let names = ["hooks", "codex_hooks"];
+        let mut set = names.iter().filter_map(|name| self.feature(name));
+        set.next().unwrap_or(true)
+    }
+
+    fn feature(&self, name: &str) -> Option<bool> {
+        self.tables(false).find_map(|table| table.get("features")?.get(name)?.as_bool())
+    }
+
     /// The requirements set by the machine's administrator.
     pub(crate) fn requirements(&self) -> Requirements {
         self.requirements

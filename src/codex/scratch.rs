@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::command::Files;
+use super::developer_message::file_content;
 use crate::model::options::{Image, Options};
 use crate::system::private;
 
@@ -39,7 +40,11 @@ impl Scratch {
         let compact_prompt = options.compact_prompt.as_deref();
         let mut with_comma =
             options.images.iter().map(Image::as_path).filter(|path| has_comma(path));
-        let has_files = schema.is_some() || instructions.is_some() || compact_prompt.is_some();
+        let message = options.developer_instructions.as_deref().map(file_content);
+        let has_files = schema.is_some()
+            || instructions.is_some()
+            || compact_prompt.is_some()
+            || message.is_some();
         if !has_files && with_comma.next().is_none() {
             return Ok(Self::default());
         }
@@ -57,6 +62,7 @@ impl Scratch {
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
         scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
         scratch.files.compact_prompt = scratch.file("compact.md", compact_prompt)?;
+        scratch.files.developer_message = scratch.file("developer.json", message.as_deref())?;
         scratch.link_pictures(&options.images)?;
         Ok(scratch)
     }

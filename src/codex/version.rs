@@ -34,6 +34,8 @@ impl Version {
     pub(crate) const WEB_SEARCH: Self = Self(0, 153);
     /// The setting `model_instructions_file`.
     pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 153);
+    /// Hooks on the command line, with what they must be for Codex to trust them.
+    pub(crate) const HOOKS: Self = Self(0, 153);
     /// Permission profiles (`default_permissions`).
     pub(crate) const PERMISSION_PROFILES: Self = Self(0, 153);
     /// The snapshot of the user's shell no longer leaks variables that commands must not receive.

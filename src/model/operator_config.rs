@@ -5,7 +5,7 @@
 
 use toml::{Table, Value};
 
-use super::command_line::check_operator_setting;
+use super::command_line::{COMPACT_PROMPT, check_operator_setting};
 use super::options::{MAX_OPTIONS_BYTES, Profile};
 use super::text::excerpt;
 use super::value::InvalidValue;
@@ -18,6 +18,10 @@ pub(crate) struct OperatorConfig {
     table: Table,
     /// The profile of a call that names none.
     pub(crate) profile: Option<Profile>,
+    /// The developer instructions of a new session whose call has none.
+    pub(crate) developer_instructions: Option<String>,
+    /// The compact prompt of a call that has none.
+    pub(crate) compact_prompt: Option<String>,
     /// Whether Codex must refuse settings that it does not know.
     pub(crate) is_strict: bool,
 }
@@ -40,11 +44,23 @@ impl OperatorConfig {
     ///
     /// If its value must not be on a command line, or if all settings together are too long for one.
     pub(crate) fn set(&mut self, key: &str, value: Value) -> Result<(), InvalidValue> {
-        check_operator_setting(key, &value)?;
-        // Codex up to 0.120 selects a profile by this setting too.
-        if let ("profile", Some(name)) = (key, value.as_str()) {
-            self.profile = Some(name.parse()?);
-            return Ok(());
+        let text = value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+        match key {
+            // These reach Codex in files.
+            "developer_instructions" if value.is_str() => {
+                self.developer_instructions = text;
+                return Ok(());
+            }
+            COMPACT_PROMPT if value.is_str() => {
+                self.compact_prompt = text;
+                return Ok(());
+            }
+            // Codex up to 0.120 selects a profile by this setting too.
+            "profile" if value.is_str() => {
+                self.profile = text.map(|name| name.parse()).transpose()?;
+                return Ok(());
+            }
+            _ => check_operator_setting(key, &value)?,
         }
         insert(&mut self.table, key, value);
         let length: usize = self.settings().map(|(key, value)| key.len() + value.len()).sum();
@@ -166,7 +182,8 @@ mod tests {
     #[test]
     fn texts_and_secrets_are_refused_by_their_key_alone() {
         for (setting, key) in [
-            ("developer_instructions=Be xylophone", "developer_instructions"),
+            ("instructions=Be xylophone", "instructions"),
+            ("agents.a.developer_instructions=Be xylophone", "developer_instructions"),
             ("model_providers.a.experimental_bearer_token=xylophone", "bearer_token"),
             ("model_providers={a={http_headers={Authorization=\"xylophone\"}}}", "Authorization"),
             ("mcp_servers.a.env.GITHUB_TOKEN=xylophone", "GITHUB_TOKEN"),
@@ -199,8 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_no_setting_of_its_own() {
-        let config = config(&["profile=fast"]);
+    fn a_profile_and_texts_for_the_model_are_no_settings_on_a_command_line() {
+        let config = config(&[
+            "profile=fast",
+            "developer_instructions=Be brief.\nIn French.",
+            "compact_prompt=\"Sum up.\"",
+        ]);
+        assert_eq!(config.developer_instructions.as_deref(), Some("Be brief.\nIn French."));
+        assert_eq!(config.compact_prompt.as_deref(), Some("Sum up."));
         assert!(config.table().is_empty());
         assert_eq!(config.profile.as_ref().map(Profile::as_str), Some("fast"));
     }

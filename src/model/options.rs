@@ -62,15 +62,25 @@ pub struct Options {
     /// Instructions that replace Codex's built-in base instructions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_instructions: Option<String>,
+    /// Instructions in a developer message, in place of those in Codex's configuration. Codex remembers them in
+    /// the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub developer_instructions: Option<String>,
     /// Additional arguments for `codex exec`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_arguments: Vec<Argument>,
 }
 
 impl Options {
-    /// The options that also apply to later turns of a job, because Codex does not remember them.
+    /// The options that also apply to later turns of a job: all that Codex does not remember, except what belongs
+    /// to one prompt.
     pub(crate) fn for_later_turns(&self) -> Self {
-        Self { images: Vec::new(), output_schema: None, ..self.clone() }
+        Self {
+            images: Vec::new(),
+            output_schema: None,
+            developer_instructions: None,
+            ..self.clone()
+        }
     }
 
     /// Whether Codex keeps no record of a session started with these options.

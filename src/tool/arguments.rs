@@ -183,6 +183,7 @@ impl Arguments {
             output_schema: self.object("output_schema")?.map(schema).transpose()?,
             web_search: self.parsed("web_search", str::parse)?,
             base_instructions: self.optional_text("base_instructions")?,
+            developer_instructions: None,
             extra_arguments: self.extra_arguments()?,
         })
     }

@@ -34,7 +34,8 @@ impl Call {
         effective: Option<Effective>,
     ) -> Result<Answer, Box<Failure>> {
         let refusal = self.refusal_warning(&transcript.denials, effective.as_ref(), &plan);
-        let notices = transcript.take_warnings();
+        let unread = warnings::unread_instructions(&plan).await;
+        let notices: Vec<String> = transcript.take_warnings().into_iter().chain(unread).collect();
         let refused = &transcript.denials;
         let no_sandbox = advice::not_run(&refused.not_run, refused.patches);
         let opened = transcript.thread_id.as_ref().and_then(|id| id.parse::<SessionId>().ok());

@@ -5,6 +5,7 @@ use crate::codex::scratch::Scratch;
 use crate::codex::setting::Setting;
 use crate::codex::version::Version;
 use crate::model::options::Options;
+use crate::model::prompt::Prompt;
 use crate::model::sandbox::Sandbox;
 use crate::model::working_dir::WorkingDir;
 use crate::session::info::SessionInfo;
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     /// Where the turn may write, if it may write at all.
     pub(super) roots: Option<WritableRoots>,
     pub(super) options: Options,
+    /// The prompt, if it is not that of the request.
+    pub(super) prompt: Option<Prompt>,
     pub(super) scratch: Scratch,
     /// The session before this turn.
     pub(super) known: SessionInfo,

@@ -1,6 +1,7 @@
 //! Decides what a turn runs with: the program, the directory, the sandbox and whatever else a request
 //! leaves open. Refuses what cannot run or is not allowed. Needs no queue and starts no turn.
 
+mod instructions;
 mod overrides;
 mod refusals;
 mod sandbox;
@@ -16,6 +17,7 @@ use crate::admission::folders::Confined;
 use crate::admission::protected_folders::ProtectedFolders;
 use crate::codex::configured::{ConfigFiles, Configured, Requirements};
 use crate::codex::confinement::Confinement;
+use crate::codex::developer_message;
 use crate::codex::environment::Environment;
 use crate::codex::scratch::Scratch;
 use crate::codex::version::Versions;
@@ -31,6 +33,7 @@ use crate::model::working_dir::WorkingDir;
 use crate::session::info::SessionInfo;
 use crate::session::writable_roots::Temp;
 use crate::system::depth::DEPTH;
+use instructions::{InFront, Means};
 use overrides::{Basis, Overrides};
 use refusals::VersionCheck;
 use sandbox::Choice;
@@ -133,8 +136,17 @@ impl Planner<'_> {
             imposed.extend(environment.settings());
         }
         imposed.extend(arranged.settings);
+        let operator = &self.settings.operator_config;
+        let means = Means { configured, operator, version };
+        let in_front = means.place(&mut options, &self.request.prompt)?;
+        let (prompt, warning) =
+            in_front.map(|InFront { prompt, warning }| (prompt, warning)).unzip();
+        warnings.extend(warning);
         let scratch = Scratch::write(self.settings.state_dir.as_deref(), &options)
             .map_err(|error| FailureKind::Storage { reason: error.to_string() })?;
+        if let Some(file) = &scratch.files.developer_message {
+            program.environment.push((developer_message::VARIABLE.into(), Some(file.into())));
+        }
         warnings.extend(self.unknown_session(&known, &working_dir, &sandbox));
         let most = match sandbox.named {
             Some(sandbox) if !Policy::could_bypass_sandbox(&self.request.options) => sandbox,
@@ -151,6 +163,7 @@ impl Planner<'_> {
             imposed,
             roots: arranged.roots,
             options,
+            prompt,
             scratch,
             known,
             warnings,
@@ -185,7 +198,18 @@ impl Planner<'_> {
     fn options(&self, kept: Confined<'_>) -> Result<Options> {
         let mut options = self.request.options.clone();
         options.profile = self.profile().cloned();
-        if self.settings.operator_config.is_strict {
+        let operator = &self.settings.operator_config;
+        let or = |own: &mut Option<String>, default: &Option<String>| {
+            if own.is_none() {
+                own.clone_from(default);
+            }
+        };
+        or(&mut options.compact_prompt, &operator.compact_prompt);
+        // A session has them already.
+        if self.request.session.is_none() {
+            or(&mut options.developer_instructions, &operator.developer_instructions);
+        }
+        if operator.is_strict {
             options.extra_arguments.push(Argument::strict_config());
         }
         for dir in &mut options.add_dirs {

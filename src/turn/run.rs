@@ -207,7 +207,7 @@ impl Call {
         let launch = Launch {
             program: &plan.program,
             invocation,
-            prompt: &self.request.prompt,
+            prompt: plan.prompt.as_ref().unwrap_or(&self.request.prompt),
             watchdog: &self.shared.watchdog,
         };
         Attempt::start(&launch).map_err(|error| classify::not_started(&plan.program, &error))

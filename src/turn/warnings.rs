@@ -1,13 +1,20 @@
 //! Warnings that come with an outcome.
 
+use std::time::Duration;
+
 use super::call::Call;
 use super::plan::Plan;
+use crate::codex::developer_message;
 use crate::codex::sandbox_denials::SandboxDenials;
 use crate::codex::transcript::Transcript;
 use crate::model::effective::Effective;
 use crate::model::policy;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
 use crate::model::text::{self, LineBreaks};
+use crate::system::bounded::blocking;
+
+/// How long an answer waits to learn that.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) const UNRECORDED: &str =
     "Codex keeps no record of this session because of --ephemeral, so it cannot be resumed.";
@@ -15,6 +22,18 @@ pub(super) const UNRECORDED: &str =
 /// The warnings of a plan. They contain names that callers chose.
 pub(super) fn of_plan(plan: &Plan) -> Vec<String> {
     plan.warnings.iter().map(|warning| text::sanitize(warning, LineBreaks::Escape)).collect()
+}
+
+/// A warning, if Codex did not read the developer instructions that it was given.
+pub(super) async fn unread_instructions(plan: &Plan) -> Option<String> {
+    let mark = developer_message::read_mark(plan.scratch.files.developer_message.as_deref()?);
+    // What is not known to be missing counts as read.
+    let is_read = blocking(LOOK_WITHIN, move || mark.exists()).await.unwrap_or(true);
+    (!is_read).then(|| {
+        "The developer instructions did not reach Codex: it did not run the hook that passes them. An \
+         administrator may allow only hooks of their own. Put the instructions into the prompt."
+            .into()
+    })
 }
 
 /// A warning, if the reply is missing or may not be complete.

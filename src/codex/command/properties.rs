@@ -115,6 +115,7 @@ prop_compose! {
             output_schema: None,
             web_search,
             base_instructions: None,
+            developer_instructions: None,
             extra_arguments: extra_arguments.iter().flat_map(|text| text.parse()).collect(),
         };
         (options, meant)
@@ -216,6 +217,7 @@ fn parsed_for(
             output_schema: Some("/state/a b,\"c\"/schema.json".into()),
             base_instructions: Some("/state/a b,\"c\"\n/instructions.md".into()),
             compact_prompt: Some("/state/a b,\"c\"\n/compact.md".into()),
+            developer_message: None,
         },
         session,
         version: Some(version),
