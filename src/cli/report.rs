@@ -51,7 +51,7 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
 
 /// Prints why the turn was not completed, and returns the exit status. `signal` is the one that stopped it.
 pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) -> u8 {
-    let Failure { kind, session_id, partial_reply, working_dir, warnings } = failure;
+    let Failure { kind, session_id, partial_reply, working_dir, warnings, .. } = failure;
     let cancelled = matches!(kind, FailureKind::Cancelled { .. });
     let signal = signal.filter(|_| cancelled);
     let message = match signal {

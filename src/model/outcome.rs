@@ -46,6 +46,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The session, if it is known. It can be resumed.
     pub session_id: Option<SessionId>,
+    /// The message by which Codex reported the failure, as it was. A provider's error in it may be JSON.
+    pub reported: Option<String>,
     /// Codex's messages up to then, if there were any.
     pub partial_reply: Option<String>,
     /// The directory that Codex worked in, if that was decided.
@@ -57,8 +59,15 @@ pub struct Failure {
 impl Failure {
     /// A failure without further details.
     pub(crate) fn of(kind: FailureKind, session_id: Option<SessionId>) -> Box<Self> {
-        let (partial_reply, working_dir, warnings) = (None, None, Vec::new());
-        Box::new(Self { kind, session_id, partial_reply, working_dir, warnings })
+        let (reported, partial_reply, working_dir) = (None, None, None);
+        Box::new(Self {
+            kind,
+            session_id,
+            reported,
+            partial_reply,
+            working_dir,
+            warnings: Vec::new(),
+        })
     }
 }
 

@@ -105,7 +105,7 @@ fn cause(problem: &Problem) -> Cause<'_> {
 /// The session, warnings and partial reply of a turn that was not completed. `id` is what the tool calls the id of a
 /// session.
 pub(super) fn details(failure: &Failure, id: &str) -> String {
-    let Failure { kind: _, session_id, partial_reply, working_dir, warnings } = failure;
+    let Failure { session_id, partial_reply, working_dir, warnings, .. } = failure;
     let mut text = String::new();
     if let Some(session) = session_id {
         text += &format!("\n{id}: {session}\nresume_command: {}\n", session.resume_command());

@@ -53,6 +53,10 @@ impl Call {
             }
             _ => None,
         };
+        let reported = match &end {
+            End::Terminal(Terminal::Failed { message }) => Some(message.clone()),
+            End::Terminal(Terminal::Completed { .. }) | End::Stopped(_) | End::Exited(_) => None,
+        };
         let kind = match (end, session) {
             (End::Terminal(Terminal::Completed { .. }), Some(session_id)) => match looser {
                 Some(looser) => looser,
@@ -90,6 +94,7 @@ impl Call {
         Err(Box::new(Failure {
             kind,
             session_id: session.filter(|_| exists && self.is_recorded()),
+            reported,
             partial_reply: transcript.reply,
             working_dir: Some(plan.working_dir.as_path().to_owned()),
             warnings: no_sandbox.into_iter().chain(refusal).chain(notices).collect(),

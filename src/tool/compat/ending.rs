@@ -41,7 +41,8 @@ pub(super) fn failed(
     let details = details(failure, "threadId");
     let noted: String = noted(notes).map(|note| format!("\n{note}\n")).collect();
     let thread = failure.session_id.or(thread);
-    match codex_message(kind) {
+    let reported = failure.reported.clone();
+    match codex_message(kind).map(|message| reported.unwrap_or(message)) {
         Some(message) => {
             let (message, _) = shortened(message, MAX_PARTIAL_CHARS);
             let message = escape_controls(&message, LineBreaks::Keep);
