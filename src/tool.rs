@@ -16,6 +16,7 @@ mod reply;
 mod schema;
 mod sessions;
 mod size_limit;
+mod threads;
 mod turn;
 mod verdict;
 
@@ -26,3 +27,4 @@ pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
 pub(crate) use job::blocking;
 pub(crate) use registry::{Listed, listed, named};
+pub(crate) use threads::Threads;

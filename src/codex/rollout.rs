@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::effective::{Effective, sandbox};
+use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::sandbox::Sandbox;
 use crate::model::session_id::SessionId;
 use crate::model::usage::Usage;
@@ -31,6 +32,9 @@ pub(crate) struct Record {
     /// Whether directory and sandbox are complete. If so, a missing sandbox means that no turn has set one;
     /// else it may be recorded in an unknown form.
     pub(crate) settled: bool,
+    /// The model of the same turn as the sandbox, and its reasoning effort.
+    pub(crate) model: Option<Model>,
+    pub(crate) effort: Option<ReasoningEffort>,
     /// Tokens of the whole session.
     pub(crate) usage: Option<Usage>,
 }
@@ -148,6 +152,8 @@ enum Line {
 struct Context {
     working_dir: Option<PathBuf>,
     sandbox: Option<Sandbox>,
+    model: Option<Model>,
+    effort: Option<ReasoningEffort>,
 }
 
 impl Line {
@@ -169,6 +175,8 @@ impl Line {
             "turn_context" => Some(Self::TurnContext(Context {
                 working_dir: payload["cwd"].as_str().map(PathBuf::from),
                 sandbox: sandbox(payload),
+                model: Model::parse(payload["model"].as_str().unwrap_or_default()).ok(),
+                effort: ReasoningEffort::parse(payload["effort"].as_str().unwrap_or_default()).ok(),
             })),
             "session_meta" => Some(Self::TurnHead),
             _ => match payload["type"].as_str()? {
@@ -229,6 +237,7 @@ impl Fold {
             self.settled = true;
             self.unreadable = context.sandbox.is_none();
             self.record.sandbox = context.sandbox;
+            (self.record.model, self.record.effort) = (context.model, context.effort);
             self.record.working_dir = context.working_dir.or(self.record.working_dir.take());
         } else if self.record.working_dir.is_none() {
             self.record.working_dir = context.working_dir;

@@ -23,6 +23,8 @@ pub struct TurnRequest {
     pub(crate) continue_last: bool,
     /// Whether `session` was filled in because of `continue_last`.
     pub(crate) session_from_last: bool,
+    /// Whether model and reasoning effort are those of the session, as far as `options` names none.
+    pub(crate) keep_model: bool,
     pub(crate) options: Options,
     /// The change under review. It must exist in the git repository.
     pub(crate) diff: Option<Diff>,
@@ -41,6 +43,7 @@ impl TurnRequest {
             fork: false,
             continue_last: false,
             session_from_last: false,
+            keep_model: false,
             options: Options::default(),
             diff: None,
             total: None,
@@ -101,6 +104,12 @@ impl TurnRequest {
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Keeps the model and the reasoning effort of the session, which Codex does not do by itself (0.153 to 0.171).
+    pub(crate) fn keep_model(mut self) -> Self {
+        self.keep_model = true;
         self
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::codex::rollout::{self, Record};
+use crate::model::model_name::{Model, ReasoningEffort};
 use crate::model::sandbox::Sandbox;
 use crate::model::session_id::SessionId;
 use crate::model::usage::Usage;
@@ -18,6 +19,9 @@ const REMEMBERED: usize = 1_000;
 pub(crate) struct SessionInfo {
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) sandbox: Option<Sandbox>,
+    /// The model and the reasoning effort of its last turn that was not a one-off, by its record.
+    pub(crate) model: Option<Model>,
+    pub(crate) effort: Option<ReasoningEffort>,
     /// Tokens of the session before the next turn.
     pub(crate) usage: Option<Usage>,
     /// Whether both directory and sandbox are known.
@@ -70,6 +74,7 @@ impl Sessions {
         match record {
             Some(Ok(record)) => {
                 known.usage = record.usage.or(known.usage);
+                (known.model, known.effort) = (record.model, record.effort);
                 if !known.settled {
                     known.settled = record.settled;
                     known.working_dir = record.working_dir;

@@ -15,6 +15,7 @@ use super::arguments::Arguments;
 use super::error::{Error, Family};
 use super::schema::object;
 use super::size_limit::structured;
+use super::threads::Threads;
 use crate::codex::sessions::Store;
 use crate::job::Jobs;
 use crate::model::outcome::duration;
@@ -37,6 +38,8 @@ pub(crate) struct Services {
     pub(crate) codex: Codex,
     pub(crate) jobs: Jobs,
     pub(crate) store: Store,
+    /// The threads of `codex`.
+    pub(crate) threads: Threads,
 }
 
 /// A call with arguments that are known to be the tool's.

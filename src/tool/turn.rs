@@ -10,6 +10,7 @@ use super::definition::{Answer, CALL_IDLE, CALL_TOTAL, Call};
 use super::progress::Progress;
 use super::reply::{Form, content};
 use super::schema::{merged, open, string};
+use crate::model::event::Event;
 use crate::model::limits::MAX_LIMIT;
 use crate::model::outcome::{CancelledBy, FailureKind};
 use crate::model::request::TurnRequest;
@@ -90,18 +91,19 @@ pub(super) async fn run(
     let started = Instant::now();
     let request = codex.find_last(request).await?;
     let progress = Progress::new(started, request.continued_session().is_some());
-    match follow(codex.start(request), progress, context).await {
+    match follow(codex.start(request), progress, context, |_| ()).await {
         Some(turn) => Ok(content(form, turn.outcome().await?)),
         None => Err(FailureKind::Cancelled { by: CancelledBy::Caller }.into()),
     }
 }
 
-/// Reports progress to the client until there is an outcome. `None` if the client cancelled the call:
+/// Reports progress to the client until there is an outcome, and shows each event to `seen`. `None` if the client cancelled the call:
 /// the turn is dropped, which stops it, and nobody waits for an answer.
 pub(super) async fn follow(
     mut turn: Turn,
     mut progress: Progress,
     context: &RequestContext<RoleServer>,
+    mut seen: impl FnMut(&Event),
 ) -> Option<Turn> {
     let token = context.meta.get_progress_token();
     loop {
@@ -118,7 +120,10 @@ pub(super) async fn follow(
                 }
             }
             event = turn.next_event() => match event {
-                Some(event) => progress.note(&event),
+                Some(event) => {
+                    seen(&event);
+                    progress.note(&event);
+                }
                 None => return Some(turn),
             },
         }

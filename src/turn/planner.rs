@@ -81,13 +81,13 @@ impl Planner<'_> {
             sandbox::is_guard(self.request) || sandbox.expected < Sandbox::DangerFullAccess;
         let kept = if confined { confinement_of(&sandbox, &protected) } else { Confined::No };
         let working_dir = self.policy.working_dir("cwd", &working_dir, kept)?;
-        refusals::check_profile(&self.request.options, self.policy, &configured)?;
+        let mut options = self.options(&known, kept)?;
+        refusals::check_profile(&options, self.policy, &configured)?;
         if let Some(diff) = &self.request.diff {
             let checked =
                 diff.check_exists(working_dir.as_path(), git.as_deref(), self.watchdog).await;
             checked.map_err(|problem| FailureKind::BadInput { field: "diff".into(), problem })?;
         }
-        let mut options = self.options(kept)?;
         let configured_environment = configured.environment_policy();
         let environment = if confined {
             let is_safe = |path: &Path| protected.is_safe_from_turns(path);
@@ -195,8 +195,15 @@ impl Planner<'_> {
     }
 
     /// The options, with every path resolved, and with those of the operator.
-    fn options(&self, kept: Confined<'_>) -> Result<Options> {
+    fn options(&self, known: &SessionInfo, kept: Confined<'_>) -> Result<Options> {
         let mut options = self.request.options.clone();
+        if self.request.keep_model {
+            options.model = options.model.or_else(|| known.model.clone());
+            options.reasoning_effort = options.reasoning_effort.or_else(|| known.effort.clone());
+            if let Some(model) = &options.model {
+                self.policy.check_model(model.as_str())?;
+            }
+        }
         options.profile = self.profile().cloned();
         let operator = &self.settings.operator_config;
         let or = |own: &mut Option<String>, default: &Option<String>| {

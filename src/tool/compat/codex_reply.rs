@@ -39,7 +39,8 @@ async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult 
         Err(refused) => return refused.into(),
     };
     let thread = call.thread;
-    match call.prepare(services.codex.settings()) {
+    let options = services.threads.options(thread);
+    match call.prepare(services.codex.settings(), options) {
         Ok(prepared) => turn::run(NAME, prepared, services, context).await,
         Err(kind) => ending::refused(NAME, kind, Some(thread)),
     }

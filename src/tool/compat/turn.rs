@@ -7,6 +7,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
 use super::ending;
+use crate::model::event::Event;
 use crate::model::outcome::{CancelledBy, FailureKind};
 use crate::model::request::TurnRequest;
 use crate::tool::definition::Services;
@@ -28,16 +29,25 @@ pub(super) struct Prepared {
 pub(super) async fn run(
     tool: &str,
     prepared: Prepared,
-    Services { codex, .. }: &Services,
+    Services { codex, threads, .. }: &Services,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResult {
     let Prepared { request, notes } = prepared;
     let thread = request.session;
+    let options = request.options.clone();
+    // A reply may come before this turn ends.
+    let seen = |event: &Event| {
+        if let (None, Event::ThreadStarted { thread_id }) = (thread, event)
+            && let Ok(started) = thread_id.parse()
+        {
+            threads.remember(started, &options);
+        }
+    };
     let progress = Progress::new(Instant::now(), thread.is_some());
     // What shows the client the turn as it happens.
     let taps = Taps::default();
     let turn = codex.start_with(request, Arc::clone(codex.policy()), Scheduling::Call, taps);
-    let Some(turn) = follow(turn, progress, context).await else {
+    let Some(turn) = follow(turn, progress, context, seen).await else {
         let kind = FailureKind::Cancelled { by: CancelledBy::Caller };
         return ending::refused(tool, kind, thread);
     };
