@@ -13,6 +13,8 @@ pub mod jobs;
 #[cfg(unix)]
 pub mod life;
 #[cfg(unix)]
+pub mod mcp_server;
+#[cfg(unix)]
 pub mod play;
 #[cfg(unix)]
 pub mod real;

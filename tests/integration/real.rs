@@ -18,6 +18,9 @@ mod jobs;
 mod last;
 mod life;
 mod listing;
+mod mcp_server;
+mod mcp_server_endings;
+mod mcp_server_threads;
 mod nested;
 #[cfg(target_os = "linux")]
 mod no_sandbox;

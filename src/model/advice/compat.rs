@@ -13,6 +13,11 @@ pub(super) fn advice(kind: &FailureKind, tool: &str, has_thread: bool) -> String
         false => again.clone(),
     };
     match kind {
+        // A reply works where its thread does.
+        FailureKind::BadInput { field, .. } if field == "cwd" && tool == "codex-reply" => format!(
+            "restore that folder and {again}, or call codex with another cwd to start a new thread. \
+             Nothing was started."
+        ),
         FailureKind::BadInput { field, .. } => {
             format!("correct {field} and {again}. Nothing was started.")
         }
