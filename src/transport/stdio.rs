@@ -3,13 +3,18 @@
 //! rmcp's own stdio transport drops lines that it cannot read, so the caller waits forever, and it blocks
 //! when nobody reads standard output. This one answers every line in which it finds the id of a request.
 //!
+//! A message is a line, as the protocol has it. What is no message by itself may be a part of one that
+//! somebody wrote over several lines into a file; that costs messages on a line nothing.
+//!
 //! Two threads do the blocking reads and writes. A read of standard input can be neither polled
 //! portably nor abandoned, and the process must be able to leave all the same.
 
+mod frames;
 mod hangup;
 mod lines;
 mod message;
 mod salvage;
+mod scan;
 mod writer;
 
 use std::collections::VecDeque;
@@ -20,9 +25,11 @@ use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Output};
+use frames::{Frame, Framer};
 pub(crate) use hangup::hung_up;
 use lines::Line;
 use message::Decoded;
@@ -34,6 +41,10 @@ const MAX_LINE: usize = 16 << 20;
 
 /// How many bytes of refusals may wait to be written before no more lines are read.
 const MAX_REFUSALS: usize = 4 << 20;
+
+/// How long a message may lack its next line before it counts as cut off. `tail -f` looks once a second
+/// where the system does not tell it of changes.
+const NEXT_LINE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Connects to the client on standard input and output. Must be called on a Tokio runtime.
 pub(crate) fn stdio() -> Connection<LineTransport> {
@@ -53,6 +64,10 @@ pub(crate) const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(50);
 /// Messages as lines of JSON.
 pub(crate) struct LineTransport {
     lines: mpsc::Receiver<io::Result<Line>>,
+    /// Has the beginning of a message over several lines.
+    framer: Framer,
+    /// When that message counts as cut off.
+    cut_off_at: Instant,
     /// Messages of the last line that were not received yet: a batch has several.
     decoded: VecDeque<RxJsonRpcMessage<RoleServer>>,
     writer: Writer,
@@ -73,20 +88,75 @@ impl LineTransport {
         let report = Output { closed: closed.clone(), refusals: refusals.subscribe() };
         let lines = lines::read(input);
         let writer = Writer::start(output);
-        (Self { lines, decoded: VecDeque::new(), writer, refusals, closed }, report)
+        let transport = Self {
+            lines,
+            framer: Framer::default(),
+            cut_off_at: Instant::now(),
+            decoded: VecDeque::new(),
+            writer,
+            refusals,
+            closed,
+        };
+        (transport, report)
+    }
+
+    /// The next line. `None` at the end of the input, or when the message that is open counts as cut
+    /// off. Cancel-safe.
+    async fn next_line(&mut self) -> Option<io::Result<Line>> {
+        if !self.framer.is_open() {
+            return self.lines.recv().await;
+        }
+        timeout_at(self.cut_off_at, self.lines.recv()).await.ok().flatten()
     }
 
     fn decode(&mut self, line: Line) {
-        let decoded = match line {
-            Line::Whole(line) => message::decode(&line),
-            Line::TooLong { length, salvaged } => vec![message::too_long(length, salvaged)],
-        };
-        for decoded in decoded {
-            match decoded {
-                Decoded::Message(message) => self.decoded.push_back(*message),
-                Decoded::Refused(answer) => self.refuse(&answer),
-                Decoded::Ignored(why) => tracing::debug!(why, "ignored a line"),
+        match line {
+            Line::Whole(line) => {
+                let whole = if self.framer.is_open() { None } else { message::decode(&line) };
+                match whole {
+                    Some(decoded) => decoded.into_iter().for_each(|one| self.handle(one)),
+                    None => {
+                        let frames = self.framer.push(&line);
+                        self.decode_frames(frames);
+                        self.cut_off_at = Instant::now() + NEXT_LINE_WITHIN;
+                    }
+                }
             }
+            Line::TooLong { length, salvaged } => {
+                self.cut_off();
+                self.handle(message::too_long(length, salvaged));
+            }
+        }
+    }
+
+    /// Gives up a message whose next line does not come.
+    fn cut_off(&mut self) {
+        let frames = self.framer.cut_off();
+        self.decode_frames(frames);
+    }
+
+    fn decode_frames(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            match frame {
+                Frame::Object(object) => {
+                    let decoded = message::decode(&object);
+                    let decoded = decoded.unwrap_or_else(|| vec![message::broken(&object)]);
+                    decoded.into_iter().for_each(|one| self.handle(one));
+                }
+                Frame::Broken(text) => self.handle(message::broken(&text)),
+                Frame::CutOff(text) => self.handle(message::cut_off(&text)),
+                Frame::TooLong { length, salvaged } => {
+                    self.handle(message::too_long(length, salvaged));
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, decoded: Decoded) {
+        match decoded {
+            Decoded::Message(message) => self.decoded.push_back(*message),
+            Decoded::Refused(answer) => self.refuse(&answer),
+            Decoded::Ignored(why) => tracing::debug!(why, "ignored a line"),
         }
     }
 
@@ -127,11 +197,14 @@ impl Transport<RoleServer> for LineTransport {
                 return Some(message);
             }
             drop(self.refusals.subscribe().wait_for(|bytes| *bytes < MAX_REFUSALS).await);
-            match self.lines.recv().await? {
-                Ok(line) => self.decode(line),
-                Err(error) => {
+            match self.next_line().await {
+                Some(Ok(line)) => self.decode(line),
+                None if self.framer.is_open() => self.cut_off(),
+                None => return None,
+                Some(Err(error)) => {
                     tracing::warn!(%error, "standard input cannot be read");
-                    return None;
+                    self.lines.close();
+                    self.cut_off();
                 }
             }
         }

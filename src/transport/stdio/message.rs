@@ -24,23 +24,21 @@ pub(super) enum Decoded {
     Ignored(&'static str),
 }
 
-/// Decodes a line. A batch, which version 2025-03-26 of the protocol allows, yields several messages.
-pub(super) fn decode(line: &[u8]) -> Vec<Decoded> {
+/// Decodes a line. A batch, which version 2025-03-26 of the protocol allows, yields several messages. `None`
+/// if the line is not JSON.
+pub(super) fn decode(line: &[u8]) -> Option<Vec<Decoded>> {
     let line = line.trim_ascii();
     if has_too_many_values(line) {
-        return vec![too_many_values(line)];
+        return Some(vec![too_many_values(line)]);
     }
-    match line.first() {
+    Some(match line.first() {
         None => vec![],
-        Some(b'[') => match from_slice::<Vec<Value>>(line) {
-            Some(batch) => batch.into_iter().map(from_value).collect(),
-            None => vec![broken(line)],
-        },
+        Some(b'[') => from_slice::<Vec<Value>>(line)?.into_iter().map(from_value).collect(),
         Some(_) => vec![match from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
             Some(message) => checked(message),
-            None => from_slice::<Value>(line).map_or_else(|| broken(line), invalid),
+            None => invalid(from_slice(line)?),
         }],
-    }
+    })
 }
 
 /// The answer to a line that is too long.
@@ -175,14 +173,21 @@ fn invalid(value: Value) -> Decoded {
     refuse(salvaged, ErrorCode::INVALID_REQUEST, message)
 }
 
-/// The answer to a line that is not JSON.
-fn broken(line: &[u8]) -> Decoded {
-    let message = if std::str::from_utf8(line).is_err() {
+/// The answer to text that is not JSON.
+pub(super) fn broken(text: &[u8]) -> Decoded {
+    let message = if std::str::from_utf8(text).is_err() {
         "The message is not valid UTF-8."
     } else {
         "The message is not valid JSON."
     };
-    refuse(salvage(line), ErrorCode::PARSE_ERROR, message.into())
+    refuse(salvage(text), ErrorCode::PARSE_ERROR, message.into())
+}
+
+/// The answer to text that opens an object and does not end it.
+pub(super) fn cut_off(text: &[u8]) -> Decoded {
+    let message = "The message is not valid JSON: it is cut off, or a string in it has a line break that \
+                   is not written as \\n. Send it again as a whole.";
+    refuse(salvage(text), ErrorCode::PARSE_ERROR, message.into())
 }
 
 fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
@@ -248,7 +253,8 @@ mod tests {
     }
 
     fn reply(line: &str) -> Value {
-        match decode(line.as_bytes()).pop() {
+        let decoded = decode(line.as_bytes()).unwrap_or_else(|| vec![broken(line.as_bytes())]);
+        match decoded.into_iter().next() {
             Some(Decoded::Refused(answer)) => *answer,
             other => panic!("no answer but {other:?}"),
         }
@@ -284,7 +290,7 @@ mod tests {
         };
         let decoded = |text: &str| {
             let line = call(&json!(text)).to_string();
-            match decode(line.as_bytes()).pop() {
+            match decode(line.as_bytes()).expect("it is JSON").pop() {
                 Some(Decoded::Message(message)) => Ok(json!(*message)),
                 Some(Decoded::Refused(answer)) => Err(*answer),
                 other => panic!("neither a message nor an answer: {other:?}"),
@@ -310,19 +316,22 @@ mod tests {
 
     #[test]
     fn invalid_messages_without_an_id_are_ignored() {
-        for line in ["no json", "{}", r#"{"jsonrpc":"2.0","id":1,"result":"#] {
-            assert!(matches!(decode(line.as_bytes())[..], [Decoded::Ignored(_)]), "{line}");
+        for line in ["no json", r#"{"jsonrpc":"2.0","id":1,"result":"#] {
+            assert!(decode(line.as_bytes()).is_none(), "{line}");
+            for answer in [broken(line.as_bytes()), cut_off(line.as_bytes())] {
+                assert!(matches!(answer, Decoded::Ignored(_)), "{line}");
+            }
         }
-        assert!(decode(b"  ").is_empty());
+        assert!(matches!(decode(b"{}").as_deref(), Some([Decoded::Ignored(_)])));
+        assert!(matches!(decode(b"  ").as_deref(), Some([])));
     }
 
     #[test]
     fn a_batch_yields_each_of_its_messages() {
         let batch = br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"id":2},{"jsonrpc":"2.0","id":3,"method":"ping"}]"#;
-        let decoded = decode(batch);
         assert!(matches!(
-            decoded[..],
-            [Decoded::Message(_), Decoded::Refused(_), Decoded::Message(_)]
+            decode(batch).as_deref(),
+            Some([Decoded::Message(_), Decoded::Refused(_), Decoded::Message(_)])
         ));
     }
 }
