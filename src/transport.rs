@@ -5,6 +5,7 @@
 //! any transport of rmcp. [`stdio`] is the only transport so far.
 
 mod connection;
+mod ids;
 mod inbox;
 #[cfg(test)]
 pub(crate) mod memory;

@@ -9,6 +9,7 @@ use rmcp::transport::Transport;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::ids::Ids;
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::unanswered::Unanswered;
@@ -24,6 +25,7 @@ pub(crate) struct Connection<T: Transport<RoleServer>> {
     sending: Option<BoxFuture<'static, Result<(), T::Error>>>,
     outbox: Outbox,
     inbox: Inbox,
+    ids: Ids,
     unanswered: Unanswered,
     input_ended: bool,
     /// Set again for each message that is received, queued or sent.
@@ -70,6 +72,7 @@ impl<T: Transport<RoleServer>> Connection<T> {
             sending: None,
             outbox: Outbox::default(),
             inbox: Inbox::default(),
+            ids: Ids::default(),
             unanswered: Unanswered::default(),
             input_ended: false,
             state: watch::Sender::default(),
@@ -106,16 +109,21 @@ impl<T: Transport<RoleServer>> Connection<T> {
         self.publish();
     }
 
-    fn note_received(&mut self, message: &RxJsonRpcMessage<RoleServer>) {
+    /// Records a message, and gives it the id that its request has inside the server.
+    fn note_received(&mut self, message: &mut RxJsonRpcMessage<RoleServer>) {
         match message {
             JsonRpcMessage::Request(request) => {
+                request.id = self.ids.admit(&request.id);
                 self.unanswered.insert(&request.id, &request.request);
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) =
-                    &notification.notification
-                    && let Some(id) = &cancelled.params.request_id
+                    &mut notification.notification
+                    && let Some(id) = &mut cancelled.params.request_id
                 {
+                    if let Some(inside) = self.ids.cancel(id) {
+                        *id = inside;
+                    }
                     self.inbox.withdraw(id);
                     if let Some(token) = self.unanswered.remove(id) {
                         self.outbox.withdraw(&token);
@@ -141,7 +149,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
 
     fn send(
         &mut self,
-        message: TxJsonRpcMessage<RoleServer>,
+        mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
         let (progress_of, answers) = match &message {
             JsonRpcMessage::Notification(notification) => match &notification.notification {
@@ -154,6 +162,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
             JsonRpcMessage::Error(error) => (None, error.id.clone()),
             JsonRpcMessage::Request(_) => (None, None),
         };
+        self.ids.restore(&mut message);
         // After its answer, or its cancellation, a request has no more progress.
         if progress_of.as_ref().is_none_or(|token| self.unanswered.has_token(token)) {
             self.push(message, progress_of);
@@ -181,8 +190,8 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
                     if !self.input_ended && !self.inbox.is_full() =>
                 {
                     match message {
-                        Some(message) => {
-                            self.note_received(&message);
+                        Some(mut message) => {
+                            self.note_received(&mut message);
                             if self.inbox.is_empty() && self.outbox.has_room() {
                                 return Some(message);
                             }
