@@ -2,6 +2,8 @@
 //! more than its bound.
 
 mod end;
+mod frames;
+mod ids;
 mod unread;
 
 use std::collections::HashSet;
