@@ -37,14 +37,14 @@ async fn serve(settings: Settings, mut signals: Signals) -> u8 {
     let signal = tokio::select! {
         biased;
         signal = signals.next() => signal,
-        () = &mut service => return 0,
+        all_answered = &mut service => return u8::from(!all_answered),
     };
     shutdown.cancel();
     tracing::info!(signal = signal.name, "shutting down");
     tokio::select! {
         // The service comes first: it signals Codex when it is polled.
         biased;
-        () = &mut service => {}
+        _ = &mut service => {}
         // A second signal means at once.
         _ = signals.next() => {}
     }

@@ -27,12 +27,13 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves a client until it is gone, or until `shutdown` completes. After a shutdown it returns within
-/// 300 ms.
+/// 300 ms. Returns whether every request was answered.
 pub(crate) async fn serve<T>(
     server: Server,
     connection: Connection<T>,
     shutdown: impl Future<Output = ()>,
-) where
+) -> bool
+where
     T: Transport<RoleServer> + 'static,
 {
     let codex = server.services.codex.clone();
@@ -42,7 +43,7 @@ pub(crate) async fn serve<T>(
     tokio::select! {
         biased;
         () = shutdown => {}
-        () = &mut client_gone => return,
+        () = &mut client_gone => return monitor.all_answered(),
     }
     codex.shutdown();
     let leave = async {
@@ -51,6 +52,7 @@ pub(crate) async fn serve<T>(
         monitor.flushed().await;
     };
     drop(tokio::time::timeout(LEAVE_WITHIN, leave).await);
+    monitor.all_answered()
 }
 
 /// Completes when the input has ended and all answers are written, or when nobody can read them; and

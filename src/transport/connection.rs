@@ -1,5 +1,7 @@
 //! What holds for every transport: bounds, merged progress, and an end that waits for the answers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -23,11 +25,15 @@ pub(crate) struct Connection<T: Transport<RoleServer>> {
     transport: T,
     output: Output,
     sending: Option<BoxFuture<'static, Result<(), T::Error>>>,
+    /// Whether that message is an answer.
+    sending_answer: bool,
     outbox: Outbox,
     inbox: Inbox,
     ids: Ids,
     unanswered: Unanswered,
     input_ended: bool,
+    /// Whether an answer could not be sent.
+    lost_answer: bool,
     /// Set again for each message that is received, queued or sent.
     state: watch::Sender<State>,
 }
@@ -39,12 +45,18 @@ pub(crate) struct Output {
     pub(crate) closed: CancellationToken,
     /// Bytes of its own answers, to messages that it cannot decode, that it has not written yet.
     pub(crate) refusals: watch::Receiver<usize>,
+    /// Set when it could not answer a message that may have been a request.
+    pub(crate) unanswerable: Arc<AtomicBool>,
 }
 
 impl Default for Output {
     /// For a transport that answers nothing itself and notices a closed output only when it sends.
     fn default() -> Self {
-        Self { closed: CancellationToken::new(), refusals: watch::channel(0).1 }
+        Self {
+            closed: CancellationToken::new(),
+            refusals: watch::channel(0).1,
+            unanswerable: Arc::default(),
+        }
     }
 }
 
@@ -62,6 +74,7 @@ struct State {
     unanswered: usize,
     /// Messages that the transport has not sent yet.
     unsent: usize,
+    lost_answer: bool,
 }
 
 impl<T: Transport<RoleServer>> Connection<T> {
@@ -70,11 +83,13 @@ impl<T: Transport<RoleServer>> Connection<T> {
             transport,
             output,
             sending: None,
+            sending_answer: false,
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             ids: Ids::default(),
             unanswered: Unanswered::default(),
             input_ended: false,
+            lost_answer: false,
             state: watch::Sender::default(),
         }
     }
@@ -86,13 +101,19 @@ impl<T: Transport<RoleServer>> Connection<T> {
     /// Hands a message to the transport, or queues it behind earlier ones.
     fn push(&mut self, message: TxJsonRpcMessage<RoleServer>, progress_of: Option<ProgressToken>) {
         if self.output.closed.is_cancelled() {
+            self.lost_answer |= is_answer(&message);
             return;
         }
         if self.sending.is_some() {
             self.outbox.push(message, progress_of);
         } else {
-            self.sending = Some(Box::pin(self.transport.send(message)));
+            self.start_sending(message);
         }
+    }
+
+    fn start_sending(&mut self, message: TxJsonRpcMessage<RoleServer>) {
+        self.sending_answer = is_answer(&message);
+        self.sending = Some(Box::pin(self.transport.send(message)));
     }
 
     /// Records that the transport has sent a message, and gives it the next one.
@@ -101,10 +122,13 @@ impl<T: Transport<RoleServer>> Connection<T> {
         if let Err(error) = result {
             tracing::debug!(%error, "standard output cannot be written");
             self.output.closed.cancel();
-            self.outbox.clear();
+            self.lost_answer |= self.sending_answer;
+            while let Some(unsent) = self.outbox.pop() {
+                self.lost_answer |= is_answer(&unsent);
+            }
         }
         if let Some(next) = self.outbox.pop() {
-            self.sending = Some(Box::pin(self.transport.send(next)));
+            self.start_sending(next);
         }
         self.publish();
     }
@@ -140,6 +164,7 @@ impl<T: Transport<RoleServer>> Connection<T> {
             input_ended: self.input_ended,
             unanswered: self.unanswered.len(),
             unsent: self.outbox.len() + usize::from(self.sending.is_some()),
+            lost_answer: self.lost_answer,
         });
     }
 }
@@ -216,6 +241,10 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
     }
 }
 
+fn is_answer(message: &TxJsonRpcMessage<RoleServer>) -> bool {
+    matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_))
+}
+
 /// Completes when the message in `sending` was sent. Without one it never does: the next message comes
 /// through `send`, and for that rmcp drops this future and receives again.
 async fn next_sent<E>(sending: &mut Option<BoxFuture<'static, Result<(), E>>>) -> Result<(), E> {
@@ -230,6 +259,14 @@ impl Monitor {
     pub(crate) async fn answered(&self) {
         // An error means that the connection is gone, and so is everything that could wait.
         drop(self.state.clone().wait_for(|state| state.unanswered == 0).await);
+    }
+
+    /// Whether every request up to now has its answer, and all answers are written.
+    pub(crate) fn all_answered(&self) -> bool {
+        let State { unanswered, unsent, lost_answer, .. } = *self.state.borrow();
+        let refused = *self.output.refusals.borrow() == 0;
+        let answerable = !self.output.unanswerable.load(Ordering::Relaxed);
+        unanswered == 0 && unsent == 0 && !lost_answer && refused && answerable
     }
 
     /// Waits until all messages are written, or nobody can read them.

@@ -64,10 +64,6 @@ impl Outbox {
         });
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// Whether there is room for the answers to further requests.
     pub(super) fn has_room(&self) -> bool {
         self.bytes < MAX_WAITING

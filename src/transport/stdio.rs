@@ -19,6 +19,8 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
@@ -41,6 +43,9 @@ const MAX_LINE: usize = 16 << 20;
 
 /// How many bytes of refusals may wait to be written before no more lines are read.
 const MAX_REFUSALS: usize = 4 << 20;
+
+/// How many ignored lines the log warns of.
+const MAX_REPORTED: u64 = 20;
 
 /// How long a message may lack its next line before it counts as cut off. `tail -f` looks once a second
 /// where the system does not tell it of changes.
@@ -74,6 +79,10 @@ pub(crate) struct LineTransport {
     /// Bytes of refusals that are not written yet.
     refusals: watch::Sender<usize>,
     closed: CancellationToken,
+    /// Set when a message may have been a request, but no answer was possible.
+    unanswerable: Arc<AtomicBool>,
+    /// How many messages were ignored.
+    ignored: u64,
 }
 
 impl LineTransport {
@@ -85,7 +94,12 @@ impl LineTransport {
         closed: CancellationToken,
     ) -> (Self, Output) {
         let refusals = watch::Sender::new(0);
-        let report = Output { closed: closed.clone(), refusals: refusals.subscribe() };
+        let unanswerable = Arc::new(AtomicBool::new(false));
+        let report = Output {
+            closed: closed.clone(),
+            refusals: refusals.subscribe(),
+            unanswerable: Arc::clone(&unanswerable),
+        };
         let lines = lines::read(input);
         let writer = Writer::start(output);
         let transport = Self {
@@ -96,6 +110,8 @@ impl LineTransport {
             writer,
             refusals,
             closed,
+            unanswerable,
+            ignored: 0,
         };
         (transport, report)
     }
@@ -156,7 +172,21 @@ impl LineTransport {
         match decoded {
             Decoded::Message(message) => self.decoded.push_back(*message),
             Decoded::Refused(answer) => self.refuse(&answer),
-            Decoded::Ignored(why) => tracing::debug!(why, "ignored a line"),
+            Decoded::Unanswerable(why) => {
+                self.unanswerable.store(true, Ordering::Relaxed);
+                self.report_ignored(why);
+            }
+            Decoded::Ignored(why) => self.report_ignored(why),
+        }
+    }
+
+    /// Tells the user of the first lines that are ignored: somebody who pipes requests into this program sees
+    /// nothing else of them.
+    fn report_ignored(&mut self, why: &'static str) {
+        self.ignored += 1;
+        match self.ignored {
+            ..=MAX_REPORTED => tracing::warn!("ignored {why}"),
+            _ => tracing::debug!("ignored {why}"),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::turn::Codex;
 struct Running {
     client: Client,
     shutdown: CancellationToken,
-    service: JoinHandle<()>,
+    service: JoinHandle<bool>,
 }
 
 impl Running {
@@ -47,7 +47,8 @@ impl Running {
 
     /// Waits until `serve` has returned and the client sees the end.
     async fn assert_gone(mut self) {
-        self.service.await.expect("it does not panic");
+        let all_answered = self.service.await.expect("it does not panic");
+        assert!(all_answered, "every request has its answer");
         assert_eq!(self.client.next().await, None);
     }
 }

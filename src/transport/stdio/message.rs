@@ -1,6 +1,6 @@
 //! Decodes a line of the input into messages. Pure.
 
-use rmcp::model::{ClientRequest, ErrorCode, ErrorData, JsonRpcMessage};
+use rmcp::model::{ClientNotification, ClientRequest, ErrorCode, ErrorData, JsonRpcMessage};
 use rmcp::service::{RoleServer, RxJsonRpcMessage};
 use serde_json::{Value, json};
 
@@ -20,7 +20,9 @@ pub(super) enum Decoded {
     Message(Box<RxJsonRpcMessage<RoleServer>>),
     /// It is invalid: send this answer.
     Refused(Box<Value>),
-    /// It is invalid and no answer is possible. The reason, for the log.
+    /// It is invalid, and may be a request, but no answer is possible. The reason, for the log.
+    Unanswerable(&'static str),
+    /// It is invalid, and nobody waits for an answer. The reason, for the log.
     Ignored(&'static str),
 }
 
@@ -98,8 +100,15 @@ fn from_value(value: Value) -> Decoded {
     }
 }
 
-/// Refuses a known method with wrong parameters, which rmcp decodes as an unknown method.
+/// Refuses a known method with wrong parameters, which rmcp decodes as an unknown method, and a call without
+/// an id: JSON-RPC takes it for a notification, which has no answer.
 fn checked(message: RxJsonRpcMessage<RoleServer>) -> Decoded {
+    if let JsonRpcMessage::Notification(notification) = &message
+        && let ClientNotification::CustomNotification(custom) = &notification.notification
+        && custom.method == "tools/call"
+    {
+        return Decoded::Unanswerable("a tools/call without an id, which is not run");
+    }
     if let JsonRpcMessage::Request(request) = &message
         && let ClientRequest::CustomRequest(custom) = &request.request
         && let Some(expected) = parameters_of(&custom.method)
@@ -180,7 +189,12 @@ pub(super) fn broken(text: &[u8]) -> Decoded {
     } else {
         "The message is not valid JSON."
     };
-    refuse(salvage(text), ErrorCode::PARSE_ERROR, message.into())
+    match refuse(salvage(text), ErrorCode::PARSE_ERROR, message.into()) {
+        Decoded::Unanswerable(_) if !text.trim_ascii_start().starts_with(b"{") => {
+            Decoded::Ignored("a line that is no message")
+        }
+        decoded => decoded,
+    }
 }
 
 /// The answer to text that opens an object and does not end it.
@@ -194,7 +208,7 @@ fn refuse(salvaged: Salvaged, code: ErrorCode, message: String) -> Decoded {
     match salvaged {
         Salvaged { is_response: true, .. } => Decoded::Ignored("a response that cannot be decoded"),
         Salvaged { id: Some(id), .. } => answer(id, code, message),
-        Salvaged { id: None, .. } => Decoded::Ignored("an invalid message without an id"),
+        Salvaged { id: None, .. } => Decoded::Unanswerable("a message without a readable id"),
     }
 }
 
@@ -318,11 +332,17 @@ mod tests {
     fn invalid_messages_without_an_id_are_ignored() {
         for line in ["no json", r#"{"jsonrpc":"2.0","id":1,"result":"#] {
             assert!(decode(line.as_bytes()).is_none(), "{line}");
-            for answer in [broken(line.as_bytes()), cut_off(line.as_bytes())] {
-                assert!(matches!(answer, Decoded::Ignored(_)), "{line}");
-            }
+            assert!(matches!(broken(line.as_bytes()), Decoded::Ignored(_)), "{line}");
         }
-        assert!(matches!(decode(b"{}").as_deref(), Some([Decoded::Ignored(_)])));
+        let torn = br#"{"method":"tools/call","id":"#;
+        assert!(matches!(broken(torn), Decoded::Unanswerable(_)));
+        assert!(matches!(cut_off(torn), Decoded::Unanswerable(_)));
+        for line in ["{}", r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"codex"}}"#] {
+            let decoded = decode(line.as_bytes());
+            assert!(matches!(decoded.as_deref(), Some([Decoded::Unanswerable(_)])), "{line}");
+        }
+        let notification = decode(br#"{"jsonrpc":"2.0","method":"notifications/unknown"}"#);
+        assert!(matches!(notification.as_deref(), Some([Decoded::Message(_)])));
         assert!(matches!(decode(b"  ").as_deref(), Some([])));
     }
 
