@@ -18,7 +18,7 @@ use crate::codex::sessions::Store;
 use crate::job::Jobs;
 use crate::model::surface::Surface;
 use crate::model::text::excerpt;
-use crate::tool::{self, Listed, Services, Threads};
+use crate::tool::{self, Listed, OneThread, Services, Threads};
 use crate::turn::Codex;
 
 mod compat;
@@ -50,7 +50,8 @@ impl Server {
     pub(crate) fn new(codex: Codex) -> Self {
         let jobs = Jobs::new(codex.settings(), codex.scope());
         let store = Store::new(codex.settings().state_dir.as_deref());
-        let services = Services { codex, jobs, store, threads: Threads::default() };
+        let (threads, one_thread) = (Threads::default(), OneThread::default());
+        let services = Services { codex, jobs, store, threads, one_thread };
         Self { services, initialized: Arc::default() }
     }
 

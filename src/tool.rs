@@ -8,6 +8,7 @@ mod definition;
 mod error;
 mod guard;
 mod job;
+mod one_thread;
 #[cfg(test)]
 mod page;
 mod progress;
@@ -26,5 +27,6 @@ pub(crate) use compat::unknown_tool;
 pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
 pub(crate) use job::blocking;
+pub(crate) use one_thread::OneThread;
 pub(crate) use registry::{Listed, listed, named};
 pub(crate) use threads::Threads;

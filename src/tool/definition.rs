@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::error::{Error, Family};
+use super::one_thread::OneThread;
 use super::schema::object;
 use super::size_limit::structured;
 use super::threads::Threads;
@@ -40,6 +41,8 @@ pub(crate) struct Services {
     pub(crate) store: Store,
     /// The threads of `codex`.
     pub(crate) threads: Threads,
+    /// The one that they share, if the operator wants that.
+    pub(crate) one_thread: OneThread,
 }
 
 /// A call with arguments that are known to be the tool's.

@@ -1,12 +1,16 @@
 //! `codex`: starts a thread.
 
 use rmcp::model::{CallToolResult, JsonObject};
+use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::arguments::{Arguments, Result};
+use super::turn::Prepared;
 use super::{Call, CompatTool, ending, turn};
 use crate::model::options::ApprovalPolicy;
 use crate::model::sandbox::Sandbox;
+use crate::tool::definition::Services;
 
 /// Its name.
 pub(super) const NAME: &str = "codex";
@@ -62,10 +66,32 @@ async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult 
         Ok(call) => call,
         Err(refused) => return refused.into(),
     };
-    match call.prepare(services.codex.settings()) {
-        Ok(prepared) => turn::run(NAME, prepared, services, context).await,
+    let settings = services.codex.settings();
+    match call.prepare(settings) {
+        Ok(prepared) if settings.one_thread => in_one_thread(prepared, services, context).await,
+        Ok(prepared) => turn::run(NAME, prepared, None, services, context).await,
         Err(kind) => ending::refused(NAME, kind, None),
     }
+}
+
+/// Runs a turn in the thread that all calls share: starts it, or continues it with the parameters of this
+/// call.
+async fn in_one_thread(
+    mut prepared: Prepared,
+    services: &Services,
+    context: &RequestContext<RoleServer>,
+) -> CallToolResult {
+    let began = Instant::now();
+    let total = services.codex.settings().limits.total;
+    let place = match services.one_thread.enter(total, &context.ct).await {
+        Ok(place) => place,
+        Err(kind) => return ending::refused(NAME, kind, None),
+    };
+    prepared.request = prepared.request.total_limit(total.saturating_sub(began.elapsed()));
+    if let Some(thread) = place.thread() {
+        prepared = prepared.continuing(thread, services.threads.options(thread));
+    }
+    turn::run(NAME, prepared, Some(place), services, context).await
 }
 
 /// What a call requests. Texts are not checked yet.

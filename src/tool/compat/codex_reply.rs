@@ -41,7 +41,7 @@ async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult 
     let thread = call.thread;
     let options = services.threads.options(thread);
     match call.prepare(services.codex.settings(), options) {
-        Ok(prepared) => turn::run(NAME, prepared, services, context).await,
+        Ok(prepared) => turn::run(NAME, prepared, None, services, context).await,
         Err(kind) => ending::refused(NAME, kind, Some(thread)),
     }
 }

@@ -8,9 +8,12 @@ use tokio::time::Instant;
 
 use super::ending;
 use crate::model::event::Event;
+use crate::model::options::Options;
 use crate::model::outcome::{CancelledBy, FailureKind};
 use crate::model::request::TurnRequest;
+use crate::model::session_id::SessionId;
 use crate::tool::definition::Services;
+use crate::tool::one_thread::Place;
 use crate::tool::progress::Progress;
 use crate::tool::turn::follow;
 use crate::turn::scheduling::Scheduling;
@@ -24,35 +27,68 @@ pub(super) struct Prepared {
     pub(super) notes: Vec<String>,
 }
 
+impl Prepared {
+    /// The same turn in a thread, instead of a new one. What the call does not set is as the call that started
+    /// the thread, with these options, set it.
+    pub(super) fn continuing(mut self, thread: SessionId, started_with: Options) -> Self {
+        let own = std::mem::take(&mut self.request.options);
+        let sets = |key: &str| own.config.iter().any(|setting| setting.key() == key);
+        let kept = started_with.config.into_iter().filter(|setting| !sets(setting.key()));
+        let config = kept.collect::<Vec<_>>().into_iter().chain(own.config).collect();
+        let options = Options {
+            config,
+            profile: own.profile.or(started_with.profile),
+            compact_prompt: own.compact_prompt.or(started_with.compact_prompt),
+            ..own
+        };
+        self.request = self.request.resume(thread).options(options).keep_model();
+        self
+    }
+}
+
 /// Runs a turn for `tool` and waits for its outcome. The turn enters the queue before this first waits, so that
-/// replies run in the order of their calls.
+/// replies run in the order of their calls. `place` is left as soon as the next call can continue the thread.
 pub(super) async fn run(
     tool: &str,
     prepared: Prepared,
-    Services { codex, threads, .. }: &Services,
+    mut place: Option<Place>,
+    Services { codex, threads, one_thread, .. }: &Services,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResult {
     let Prepared { request, notes } = prepared;
     let thread = request.session;
+    let shares_thread = place.is_some();
     let options = request.options.clone();
+    let progress = Progress::new(Instant::now(), thread.is_some());
+    // What shows the client the turn as it happens.
+    let taps = Taps::default();
+    let turn = codex.start_with(request, Arc::clone(codex.policy()), Scheduling::Call, taps);
+    if thread.is_some() {
+        drop(place.take());
+    }
     // A reply may come before this turn ends.
     let seen = |event: &Event| {
         if let (None, Event::ThreadStarted { thread_id }) = (thread, event)
             && let Ok(started) = thread_id.parse()
         {
             threads.remember(started, &options);
+            if let Some(place) = place.take() {
+                place.started(started);
+            }
         }
     };
-    let progress = Progress::new(Instant::now(), thread.is_some());
-    // What shows the client the turn as it happens.
-    let taps = Taps::default();
-    let turn = codex.start_with(request, Arc::clone(codex.policy()), Scheduling::Call, taps);
     let Some(turn) = follow(turn, progress, context, seen).await else {
         let kind = FailureKind::Cancelled { by: CancelledBy::Caller };
         return ending::refused(tool, kind, thread);
     };
     match turn.outcome().await {
         Ok(answer) => ending::completed(answer, &notes),
-        Err(failure) => ending::failed(tool, &failure, thread, &notes),
+        Err(failure) => {
+            if let (true, FailureKind::SessionNotFound { session }) = (shares_thread, &failure.kind)
+            {
+                one_thread.forget(*session).await;
+            }
+            ending::failed(tool, &failure, thread, &notes)
+        }
     }
 }
