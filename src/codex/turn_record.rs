@@ -7,9 +7,9 @@
 //! What a script of the model did (the `exec` tool of newer models) has no calls of its own. What the stream
 //! omits of it is only known as far as the script printed it.
 
-mod action;
+pub(super) mod action;
 mod fold;
-mod output;
+pub(super) mod output;
 mod script;
 
 use std::collections::HashMap;

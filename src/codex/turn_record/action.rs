@@ -9,7 +9,7 @@ use crate::model::event::MAX_LISTED;
 
 /// What a call of the model runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(in crate::codex) enum Action {
     /// A shell command, without the shell invocation around it.
     Command(String),
     /// A patch: for each file `add`, `update` or `delete`, and its path.
@@ -20,14 +20,14 @@ pub(super) enum Action {
 }
 
 /// The id shared by a call and its output.
-pub(super) fn call_id(payload: &Value) -> Option<&str> {
+pub(in crate::codex) fn call_id(payload: &Value) -> Option<&str> {
     payload["call_id"].as_str().or_else(|| payload["id"].as_str())
 }
 
 impl Action {
     /// Reads the payload of a `function_call`, `custom_tool_call` or `local_shell_call`. `None` if it runs
     /// neither a command nor a patch nor a script.
-    pub(super) fn from_call(payload: &Value) -> Option<Self> {
+    pub(in crate::codex) fn from_call(payload: &Value) -> Option<Self> {
         let name = payload["name"].as_str().unwrap_or("local_shell");
         let input = payload["arguments"].as_str().or_else(|| payload["input"].as_str());
         let arguments: Value =
@@ -65,7 +65,7 @@ fn is_patch(command: &str) -> bool {
 }
 
 /// A command without the shell invocation that Codex wraps around it.
-pub(super) fn command(value: &Value) -> Option<String> {
+pub(in crate::codex) fn command(value: &Value) -> Option<String> {
     let words: Vec<&str> = match value {
         Value::String(command) => vec![command],
         Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
@@ -79,7 +79,7 @@ pub(super) fn command(value: &Value) -> Option<String> {
 }
 
 /// The changes in an item of type `FileChange`.
-pub(super) fn changes(changes: &Value) -> Vec<(&'static str, String)> {
+pub(in crate::codex) fn changes(changes: &Value) -> Vec<(&'static str, String)> {
     let kind = |change: &Value| match change["type"].as_str() {
         Some("add") => "add",
         Some("delete") => "delete",
@@ -90,7 +90,7 @@ pub(super) fn changes(changes: &Value) -> Vec<(&'static str, String)> {
 }
 
 /// The changes in the text of a patch, which may be a string literal in a script.
-pub(super) fn patch_changes(patch: &str) -> Vec<(&'static str, String)> {
+pub(in crate::codex) fn patch_changes(patch: &str) -> Vec<(&'static str, String)> {
     [("Add", "add"), ("Update", "update"), ("Delete", "delete")]
         .into_iter()
         .flat_map(|(what, kind)| {

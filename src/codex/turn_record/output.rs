@@ -4,15 +4,15 @@ use serde_json::Value;
 
 /// The result of a call.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Output {
+pub(in crate::codex) struct Output {
     /// The exit status of a command.
-    pub(super) exit_code: Option<i64>,
+    pub(in crate::codex) exit_code: Option<i64>,
     /// The output, or the reason why there is no exit status.
-    pub(super) printed: String,
+    pub(in crate::codex) printed: String,
 }
 
 /// The texts of an output, which is a single text or a list.
-pub(super) fn parts(output: &Value) -> Vec<String> {
+pub(in crate::codex) fn parts(output: &Value) -> Vec<String> {
     let text = |text: &Value| text.as_str().map(str::to_owned);
     match output {
         Value::Array(parts) => parts.iter().filter_map(|part| text(&part["text"])).collect(),
@@ -29,7 +29,7 @@ const MAX_HEADER_BYTES: usize = 500;
 
 impl Output {
     /// Reads the `output` field of a call's output.
-    pub(super) fn read(output: &Value) -> Self {
+    pub(in crate::codex) fn read(output: &Value) -> Self {
         let text = parts(output).join("\n");
         Self::from_json(&text).unwrap_or_else(|| Self::with_header(&text))
     }
