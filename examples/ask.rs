@@ -1,4 +1,4 @@
-use codex_persistent_mcp::{Codex, Event, Prompt, Settings, TurnRequest};
+use codex_persistent_mcp::{Codex, Event, Item, Phase, Prompt, Settings, TurnRequest};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -7,8 +7,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Start a turn and follow its events.
     let mut turn = codex.start(TurnRequest::new(Prompt::new("What is in this directory?")?));
     while let Some(event) = turn.next_event().await {
-        if let Event::ThreadStarted { thread_id } = event {
-            println!("session {thread_id}");
+        match event {
+            Event::ThreadStarted { thread_id } => println!("session {thread_id}"),
+            Event::Item { phase, item, .. } => match (phase, item) {
+                (Phase::Started, Item::Command { command, .. }) => println!("running {command}"),
+                (Phase::Completed, Item::FileChange { paths, .. }) => println!("edited {paths:?}"),
+                (Phase::Completed, Item::Reasoning { text }) => println!("thinking: {text}"),
+                _ => {}
+            },
+            _ => {}
         }
     }
     let first = turn.outcome().await?;

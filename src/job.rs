@@ -6,6 +6,7 @@
 
 mod activity;
 mod bell;
+pub(crate) mod blocking;
 mod cancel;
 mod commit;
 pub(crate) mod display;
@@ -16,6 +17,7 @@ mod folder;
 mod inbox;
 mod jobs;
 mod log;
+mod manager;
 pub(crate) mod notifications;
 mod problem;
 mod process;
@@ -39,12 +41,14 @@ pub use crate::model::job_id::JobId;
 pub(crate) use crate::model::time::Time;
 pub(crate) use commit::Commit;
 pub(crate) use jobs::{Jobs, Mark};
+pub use manager::{Job, JobEntry, JobEntryKind, JobFailure, JobFollower, JobManager, JobPage};
 pub(crate) use notifications::Notification;
-pub(crate) use problem::Problem;
+pub use problem::Problem;
 pub(crate) use process::ProcessId;
 pub(crate) use snapshot::{listed, snapshot};
+pub(crate) use start::check_label;
 pub(crate) use state::State;
-pub(crate) use status::Status;
+pub use status::Status;
 
 /// The maximum number of jobs that wait and run.
 pub(crate) const MAX_UNFINISHED: usize = 256;

@@ -3,11 +3,19 @@
 //! Each turn is one `codex exec` of the user's own Codex. Its session is a real one, in Codex's own
 //! store: any later turn can resume it, from this process or another, and a user can take it over
 //! with `codex resume <session id>`. The program `codex-persistent-mcp` offers this as tools over
-//! MCP; [`Codex`] offers it to Rust. The program is the default feature `program`. A crate that needs only the
-//! library leaves it out with `default-features = false`, and with it clap, rmcp and the log.
+//! MCP. [`Codex`] offers turns to Rust, and [`JobManager`] jobs, which outlive the program that starts them.
+//!
+//! The program is the default feature `program`. A crate that needs only the library leaves it out with
+//! `default-features = false`, and with it clap, rmcp and the log.
 //!
 //! ```no_run
 #![doc = include_str!("../examples/ask.rs")]
+//! ```
+//!
+//! A job is for work that takes long. The program must be installed, because each job is a process of it:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/job.rs")]
 //! ```
 
 #![warn(missing_docs)]
@@ -22,13 +30,11 @@ mod admission;
 #[cfg(feature = "program")]
 pub mod cli;
 mod codex;
-#[cfg(feature = "program")]
 mod job;
 mod model;
 #[cfg(feature = "program")]
 mod server;
 mod session;
-#[cfg(feature = "program")]
 mod settings;
 mod system;
 #[cfg(test)]
@@ -39,6 +45,10 @@ mod tool;
 mod transport;
 mod turn;
 
+pub use job::{
+    Job, JobEntry, JobEntryKind, JobFailure, JobFollower, JobId, JobManager, JobPage,
+    Problem as JobProblem, Status as JobStatus,
+};
 pub use model::effective::Effective;
 pub use model::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 pub use model::limits::{Limits, MAX_LIMIT};

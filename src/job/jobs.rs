@@ -1,6 +1,7 @@
 //! The handle to all jobs of the user, and how they are read.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     store: Option<Store>,
     pub(super) settings: Settings,
     pub(super) scope: Scope,
+    /// The program whose command `run-job` runs a job, or `None` for this one.
+    pub(super) program: Option<PathBuf>,
     /// Held by the call of this server that is starting a job.
     pub(super) starts: tokio::sync::Mutex<()>,
 }
@@ -43,7 +46,13 @@ pub(super) struct Shared {
 impl Jobs {
     /// Jobs outside of `scope` are neither shown nor changed.
     pub(crate) fn new(settings: &Settings, scope: Scope) -> Self {
+        Self::run_by(None, settings, scope)
+    }
+
+    /// The same, with jobs run by `program`: a path, or a name on the PATH.
+    pub(super) fn run_by(program: Option<PathBuf>, settings: &Settings, scope: Scope) -> Self {
         Self(Arc::new(Shared {
+            program,
             store: settings.state_dir.as_deref().map(Store::new),
             settings: settings.clone(),
             scope,

@@ -173,3 +173,11 @@ impl Runner {
 pub(crate) fn this_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
+
+/// The path of another program: itself a path, or a name on the PATH.
+pub(crate) fn installed(program: &Path) -> io::Result<PathBuf> {
+    which::which(program).map_err(|error| {
+        let message = format!("{}: {error}", program.display());
+        io::Error::new(io::ErrorKind::NotFound, message)
+    })
+}

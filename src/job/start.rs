@@ -8,7 +8,7 @@ use super::folder::Folder;
 use super::inbox::QueuedPrompt;
 use super::jobs::Jobs;
 use super::problem::{Problem, Result, storage};
-use super::process::{Runner, this_program};
+use super::process::{Runner, installed, this_program};
 use super::record::JobEvent;
 use super::session_origin::SessionOrigin;
 use super::state::State;
@@ -18,8 +18,20 @@ use super::{LOCK_WITHIN, MAX_UNFINISHED, PROMPT_CHARS, TITLE_CHARS};
 use crate::codex::home::codex_home;
 use crate::model::job_id::JobId;
 use crate::model::text::head;
+use crate::model::value::InvalidValue;
 use crate::settings::runner_arguments;
 use crate::turn::vet::Vetted;
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 200;
+
+/// Refuses a label that is too long to show.
+pub(crate) fn check_label(label: &str) -> std::result::Result<(), InvalidValue> {
+    if label.chars().count() <= MAX_LABEL {
+        return Ok(());
+    }
+    Err(InvalidValue(format!("must have at most {MAX_LABEL} characters")))
+}
 
 impl Jobs {
     /// Waits for other calls of this server that [start](Jobs::start) jobs. They take turns here,
@@ -97,7 +109,8 @@ impl Jobs {
     }
 
     pub(super) fn runner(&self) -> Result<Runner> {
-        let program = this_program().map_err(Problem::NotStarted)?;
+        let program = self.0.program.as_deref().map_or_else(this_program, installed);
+        let program = program.map_err(Problem::NotStarted)?;
         Ok(Runner { program, arguments: runner_arguments(&self.0.settings) })
     }
 

@@ -61,7 +61,7 @@ impl Error {
                 let Failure { kind, session_id, .. } = &**failure;
                 (Cause::Failure(kind), kind.to_string(), session_id.is_some())
             }
-            Self::Jobs(problem) => (cause(problem), problem.to_string(), false),
+            Self::Jobs(problem) => (problem.cause(), problem.to_string(), false),
         };
         let reader = match family {
             Family::Turn => Reader::TurnTool { tool, has_session },
@@ -85,21 +85,6 @@ pub(crate) fn internal(tool: &str, message: &str) -> CallToolResult {
 pub(super) fn render(code: &str, message: &str, advice: &str) -> String {
     let message = message.trim_end_matches('.');
     format!("{code}: {message}.\n\nNext: {advice}\n")
-}
-
-fn cause(problem: &Problem) -> Cause<'_> {
-    match problem {
-        Problem::Refused(kind) => Cause::Failure(kind),
-        Problem::NotFound(_) => Cause::JobNotFound,
-        Problem::SessionNotRecorded(_) => Cause::SessionNotKept,
-        Problem::TooMany => Cause::TooManyJobs,
-        Problem::TooManyPrompts => Cause::TooManyPrompts,
-        Problem::NoStateDir => Cause::NoJobsFolder,
-        Problem::Storage { source, .. } => Cause::JobsFolderUnusable(source.kind()),
-        Problem::NoAnswer => Cause::JobsDiskHangs,
-        Problem::Unsure => Cause::JobsOutcomeUnknown,
-        Problem::NotStarted(_) => Cause::RunnerNotStarted,
-    }
 }
 
 /// The session, warnings and partial reply of a turn that was not completed. `id` is what the tool calls the id of a

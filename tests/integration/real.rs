@@ -16,6 +16,7 @@ mod job_events;
 mod job_races;
 mod jobs;
 mod last;
+mod library;
 mod life;
 mod listing;
 mod mcp_server;

@@ -4,17 +4,13 @@ use serde_json::{Value, json};
 use tokio::time::Duration;
 
 use super::{SESSION_TIMEOUT, all_or_nothing, read_until, schema, with_notification_cursor};
-use crate::job::{Jobs, Status};
+use crate::job::{Jobs, Status, check_label};
 use crate::model::limits::MAX_LIMIT;
-use crate::model::value::InvalidValue;
 use crate::tool::arguments::invalid;
 use crate::tool::definition::{Answer, Call, Effect, JOB_IDLE, JOB_TOTAL, Services, Tool};
 use crate::tool::error::Family;
 use crate::tool::schema::{closed, merged, string};
 use crate::tool::{chat, turn};
-
-/// The longest label, in characters.
-const MAX_LABEL: usize = 200;
 
 /// How long a start waits for its place in the queue.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,10 +47,7 @@ fn properties() -> Value {
 async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let Services { codex, jobs, .. } = services;
     let label = arguments.optional_text("label")?;
-    if label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
-        let problem = InvalidValue(format!("must have at most {MAX_LABEL} characters"));
-        return Err(invalid("label", problem).into());
-    }
+    label.as_deref().map_or(Ok(()), check_label).map_err(|problem| invalid("label", problem))?;
     let origin = &codex.settings().origin;
     let (request, text) = chat::request_and_text(arguments, origin)?;
     let request = codex.vet(request, None).await?;
