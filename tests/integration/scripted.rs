@@ -7,6 +7,7 @@ mod bounds;
 mod clients;
 mod commands;
 mod doctor;
+mod documented_lines;
 mod folder_queue;
 #[cfg(target_os = "linux")]
 mod helper_programs;

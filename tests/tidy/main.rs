@@ -1,5 +1,5 @@
 //! Checks the documentation against the source: imports go down only and never in a circle, by the layers in
-//! ARCHITECTURE.md; the files, entry points and dependencies that the pages name exist; and each defence in
+//! ARCHITECTURE.md; the files, links, entry points and dependencies that the pages name exist; and each defence in
 //! SECURITY.md has a test.
 
 mod imports;
@@ -147,6 +147,23 @@ fn the_files_that_the_pages_name_exist() {
     }
     let page = "| `src/job/`: `store.rs`, `gone.rs` | `events.jsonl`\n`src/gone.rs` `other.rs`";
     assert_eq!(pages::missing_paths(page, checkout()), ["gone.rs", "src/gone.rs", "other.rs"]);
+}
+
+#[test]
+fn the_links_of_the_pages_lead_somewhere() {
+    let docs = fs::read_dir(checkout().join("docs")).expect("there are pages").flatten();
+    let own = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let own = own.map(|name| checkout().join(name));
+    for page in own.into_iter().chain(docs.map(|entry| entry.path())) {
+        let broken = pages::broken_links(&page);
+        assert!(broken.is_empty(), "{} links to {}", page.display(), broken.join(", "));
+    }
+    let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("links.md");
+    let text =
+        "# A `b` c\n[1](#a-b-c) [2](#gone) [3](links.md#a-b-c) [4](gone.md) [5](https://a.b)\n";
+    fs::write(&page, text).expect("it is writable");
+    assert_eq!(pages::broken_links(&page), ["#gone", "gone.md"]);
+    fs::remove_file(page).expect("it is the test's own");
 }
 
 #[test]

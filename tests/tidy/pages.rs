@@ -41,6 +41,32 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2).filter(|quoted| !quoted.contains(' '))
 }
 
+/// The links of a page to files and headings that do not exist, in order.
+pub fn broken_links(page: &Path) -> Vec<String> {
+    let text = fs::read_to_string(page).expect("it is in the checkout");
+    let folder = page.parent().expect("it is in a folder");
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let own = targets.filter(|target| !target.contains("://"));
+    own.filter(|target| !exists(target, page, folder)).map(str::to_owned).collect()
+}
+
+fn exists(target: &str, page: &Path, folder: &Path) -> bool {
+    let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+    let path = if file.is_empty() { page.to_owned() } else { folder.join(file) };
+    if heading.is_empty() {
+        return path.exists();
+    }
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+    headings.any(|line| slug(line.trim_start_matches('#').trim()) == heading)
+}
+
+/// The name by which GitHub links to a heading.
+fn slug(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
 /// The functions in the picture, such as `turn::Codex::start`, that are not in the file of their module.
 pub fn missing_entry_points(page: &str, checkout: &Path) -> Vec<String> {
     let pictures = page.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
