@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
+use codex_persistent_mcp::{Codex, Event, Item, JobEntryKind, JobManager, Phase, Settings};
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -110,8 +111,40 @@ fn the_example_of_jobs_starts_follows_answers_interrupts_and_cancels_them() {
     assert_eq!(lines.len(), 9, "{lines:?}");
     let asked = model.wait_for(|request| request.last_user_text().contains("are empty"));
     assert!(asked.user_texts().contains(&"How many files are in this directory?".into()));
-    let job = state(&state_dir(&home).join("jobs").join(id));
-    assert_eq!((&job["session_id"], &job["label"]), (&session.into(), &"counting".into()));
+    another_program_reads_the_job(&home, id, session);
+}
+
+/// Any other program of the user sees the same job, by its number of each entry.
+fn another_program_reads_the_job(home: &Home, id: &str, session: &str) {
+    let mut settings = Settings::default();
+    settings.state_dir = Some(state_dir(home));
+    let jobs = JobManager::new(&Codex::new(settings), PROGRAM);
+    let id = id.parse().expect("it is the id of a job");
+    let runtime = tokio::runtime::Runtime::new().expect("there are threads");
+    runtime.block_on(async {
+        let job = jobs.get(id).await.expect("it exists");
+        assert_eq!((job.label.as_deref(), job.turns), (Some("counting"), 2));
+        assert_eq!(job.session_id.expect("it has a session").to_string(), session);
+        assert!(job.usage.is_some() && job.ended_at > job.started_at, "{job:?}");
+        let page = jobs.entries(id, 0).await.expect("it has a log");
+        assert!(!page.more && page.cursor == job.cursor, "{page:?}");
+        assert!(page.entries.is_sorted_by(|one, two| one.cursor < two.cursor), "{page:?}");
+        let command = page.entries.iter().find_map(|entry| match &entry.kind {
+            JobEntryKind::Codex {
+                event: Event::Item { phase: Phase::Completed, item: Item::Command { .. }, .. },
+                json,
+            } => Some(json),
+            _ => None,
+        });
+        let json: Value = serde_json::from_str(command.expect("it ran one")).expect("JSON");
+        assert_eq!(json["item"]["aggregated_output"], "one\n", "the rest of the event is there");
+        let second = page.entries.iter().filter(|entry| entry.turn == 2).map(|entry| entry.cursor);
+        let after = second.min().expect("it has a second turn") - 1;
+        let rest = jobs.entries(id, after).await.expect("it has a log").entries;
+        assert!(rest[0].cursor == after + 1 && rest.len() < page.entries.len(), "{rest:?}");
+        let none = jobs.entries(id, page.cursor).await.expect("it has a log");
+        assert!(none.entries.is_empty() && none.cursor == page.cursor, "{none:?}");
+    });
 }
 
 #[test]
