@@ -82,7 +82,8 @@ impl Planner<'_> {
         let kept = if confined { confinement_of(&sandbox, &protected) } else { Confined::No };
         let working_dir = self.policy.working_dir("cwd", &working_dir, kept)?;
         let mut options = self.options(&known, kept)?;
-        refusals::check_profile(&options, self.policy, &configured)?;
+        let (profile, model) = (self.request.options.profile.as_ref(), options.model.as_ref());
+        refusals::check_profile(profile, model, self.policy, &configured)?;
         if let Some(diff) = &self.request.diff {
             let checked =
                 diff.check_exists(working_dir.as_path(), git.as_deref(), self.watchdog).await;

@@ -53,11 +53,8 @@ impl CodexCall {
         options.base_instructions =
             text("base-instructions", self.base_instructions, MAX_TEXT_CHARS)?;
         options.compact_prompt = text("compact-prompt", self.compact_prompt, MAX_OPTION_BYTES)?;
-        if text("developer-instructions", self.developer_instructions, MAX_TEXT_CHARS)?.is_some() {
-            let problem = "cannot be passed to Codex without showing them in the list of processes; put \
-                           them into prompt or base-instructions";
-            return Err(bad("developer-instructions", problem.into()));
-        }
+        options.developer_instructions =
+            text("developer-instructions", self.developer_instructions, MAX_TEXT_CHARS)?;
         Ok(Prepared { request, notes })
     }
 

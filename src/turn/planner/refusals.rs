@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::codex::configured::Configured;
 use crate::codex::version::Version;
-use crate::model::options::{ApprovalPolicy, Options, Profile};
+use crate::model::model_name::Model;
+use crate::model::options::{ApprovalPolicy, Profile};
 use crate::model::outcome::FailureKind;
 use crate::model::policy::{self, Policy};
 use crate::model::request::TurnRequest;
@@ -12,21 +13,21 @@ use crate::model::value::InvalidValue;
 
 type Result<T> = std::result::Result<T, FailureKind>;
 
-/// Refuses a profile that could get around the sandbox, and a configured model that the policy does not
-/// allow.
+/// Refuses a profile of the request that could get around the sandbox, and without a `model` for the turn, a configured
+/// one that the policy does not allow.
 pub(super) fn check_profile(
-    options: &Options,
+    profile: Option<&Profile>,
+    model: Option<&Model>,
     policy: &Policy,
     configured: &Configured,
 ) -> Result<()> {
-    if let (Some(profile), Some(key)) =
-        (&options.profile, policy.first_unsafe_setting(configured.profile()))
+    if let (Some(profile), Some(key)) = (profile, policy.first_unsafe_setting(configured.profile()))
     {
         let name = profile.as_str();
         let problem = format!("{name} sets {key}, which could bypass the sandbox");
         return Err(policy::not_allowed("profile", problem, policy::MAX_SANDBOX));
     }
-    if let (None, Some(model)) = (&options.model, configured.model()) {
+    if let (None, Some(model)) = (model, configured.model()) {
         policy.check_model(model)?;
     }
     Ok(())
