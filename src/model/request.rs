@@ -25,6 +25,8 @@ pub struct TurnRequest {
     pub(crate) session_from_last: bool,
     /// Whether model and reasoning effort are those of the session, as far as `options` names none.
     pub(crate) keep_model: bool,
+    /// Whether the caller cannot choose a sandbox, and must not be told to.
+    pub(crate) fixed_sandbox: bool,
     pub(crate) options: Options,
     /// The change under review. It must exist in the git repository.
     pub(crate) diff: Option<Diff>,
@@ -44,6 +46,7 @@ impl TurnRequest {
             continue_last: false,
             session_from_last: false,
             keep_model: false,
+            fixed_sandbox: false,
             options: Options::default(),
             diff: None,
             total: None,
@@ -110,6 +113,12 @@ impl TurnRequest {
     /// Keeps the model and the reasoning effort of the session, which Codex does not do by itself (0.153 to 0.171).
     pub(crate) fn keep_model(mut self) -> Self {
         self.keep_model = true;
+        self
+    }
+
+    /// Says that the caller cannot choose a sandbox.
+    pub(crate) fn fixed_sandbox(mut self) -> Self {
+        self.fixed_sandbox = true;
         self
     }
 

@@ -113,6 +113,10 @@ impl Call {
         if matches!(self.request.sandbox, SandboxChoice::Once(_)) {
             return String::new();
         }
+        if self.request.fixed_sandbox {
+            return ". A reply runs in the sandbox of its thread; only a new thread can have another one."
+                .into();
+        }
         let most = self.policy.max_sandbox;
         let operator = format!("the operator can allow more with {}.", policy::MAX_SANDBOX);
         match (sandbox, most) {

@@ -26,6 +26,7 @@ mod library;
 mod life;
 mod listing;
 mod looser;
+mod mcp_server;
 mod program;
 mod progress;
 mod protocol;

@@ -46,11 +46,13 @@ async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult 
     }
 }
 
-/// What a call requests. Other arguments are ignored, as by every version.
+/// What a call requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ReplyCall {
     pub(super) thread: SessionId,
     pub(super) prompt: String,
+    /// Other arguments. No version looked at them.
+    pub(super) ignored: Vec<String>,
 }
 
 impl ReplyCall {
@@ -69,7 +71,7 @@ impl ReplyCall {
         let thread = id
             .parse()
             .map_err(|_: InvalidValue| unusable_id(format!("not a UUID: \"{}\"", excerpt(&id))))?;
-        Ok(Self { thread, prompt })
+        Ok(Self { thread, prompt, ignored: arguments.rest() })
     }
 }
 

@@ -97,16 +97,20 @@ impl CodexCall {
                 policy.as_str()
             ));
         }
-        if !self.ignored.is_empty() {
-            let names: Vec<String> = self.ignored.iter().take(MAX_NAMED).map(excerpt).collect();
-            let more = match self.ignored.len() - names.len() {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            notes.push(format!("codex has no parameter {}{more}; ignored.", names.join(", ")));
-        }
+        notes.extend(ignored(codex::NAME, &self.ignored));
         notes
     }
+}
+
+/// A note about arguments that the tool does not have.
+fn ignored(tool: &str, names: &[String]) -> Option<String> {
+    let named: Vec<String> = names.iter().take(MAX_NAMED).map(excerpt).collect();
+    let more = match names.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.join(", ");
+    (!names.is_empty()).then(|| format!("{tool} has no parameter {named}{more}; ignored."))
 }
 
 /// How many ignored arguments a note names.
@@ -121,8 +125,9 @@ impl ReplyCall {
     /// If the prompt cannot be used.
     pub(super) fn prepare(self, settings: &Settings, options: Options) -> Result<Prepared> {
         let request = TurnRequest::new(prompt(codex_reply::NAME, &self.prompt, settings)?);
-        let request = request.resume(self.thread).options(options).keep_model();
-        Ok(Prepared { request, notes: Vec::new() })
+        let request = request.resume(self.thread).options(options).keep_model().fixed_sandbox();
+        let notes = ignored(codex_reply::NAME, &self.ignored).into_iter().collect();
+        Ok(Prepared { request, notes })
     }
 }
 

@@ -90,9 +90,14 @@ fn calls_and_replies_are_answered_as_by_codex() {
         let model = Model::start(recorded_model);
         let home = home(&model.url());
         let exchanges = replay(&mcp_server_release(&home, release).spawn(), "call");
-        for exchange in &exchanges[1..5] {
+        for exchange in &exchanges[1..4] {
             assert_eq!(exchange.ours["result"], exchange.theirs["result"], "{}", exchange.request);
         }
+        // The thread's sandbox cannot be changed. Ours says so.
+        let both_ids = find(&exchanges, 4);
+        assert_eq!(both_ids.alike(), both_ids.theirs["result"]);
+        let note = "Note: codex-reply has no parameter sandbox; ignored.";
+        assert_eq!(beside(&both_ids.ours["result"]), note);
         // A turn without a message has an empty reply. Ours says so beside it.
         let silent = find(&exchanges, 5);
         assert_eq!(silent.alike(), silent.theirs["result"]);
