@@ -87,23 +87,6 @@ impl CodexFlags {
         *self == Self::default()
     }
 
-    /// These flags, which stand before the command, and then those after it. Of two settings of the same key
-    /// the later one wins.
-    pub(super) fn then(self, after: Self) -> Self {
-        let joined = |before: Vec<String>, after: Vec<String>| [before, after].concat();
-        Self {
-            config: joined(self.config, after.config),
-            profile: after.profile.or(self.profile),
-            enable: joined(self.enable, after.enable),
-            disable: joined(self.disable, after.disable),
-            strict_config: self.strict_config || after.strict_config,
-            model: after.model.or(self.model),
-            sandbox: after.sandbox.or(self.sandbox),
-            approval_policy: after.approval_policy.or(self.approval_policy),
-            working_dir: after.working_dir.or(self.working_dir),
-        }
-    }
-
     /// Sets what the flags say. A flag of its own wins over `-c`, as in Codex.
     pub(super) fn apply(&self, settings: &mut Settings) -> Result<(), Unusable> {
         let config = &mut settings.operator_config;
@@ -126,7 +109,9 @@ impl CodexFlags {
             let set = word.map_or(Ok(()), |word| config.set(key, Value::from(word)));
             set.map_err(|problem| Unusable { flag, problem })?;
         }
-        config.profile = self.profile.clone().or(config.profile.take());
+        if let Some(profile) = &self.profile {
+            config.profile = Some(profile.clone());
+        }
         config.is_strict |= self.strict_config;
         if let Some(dir) = &self.working_dir {
             settings.working_dir.clone_from(dir);
@@ -211,11 +196,16 @@ mod tests {
 
     #[test]
     fn flags_after_the_command_win_over_those_before_it() {
-        let before = flags(&["-c", "a=1", "-c", "b=1", "-p", "x", "-m", "m1", "--strict-config"]);
-        let after = flags(&["-c", "a=2", "-p", "y"]);
-        let both = config(&before.then(after));
-        let expected: Table = "a = 2\nb = 1\nmodel = 'm1'".parse().expect("it is TOML");
-        assert_eq!(*both.table(), expected);
+        let before =
+            ["-c", "a=1", "-c", "b=1", "-p", "x", "-m", "m1", "--strict-config", "--disable=f"];
+        let after = ["-c", "a=2", "-p", "y", "--enable=f"];
+        let mut settings = Settings::default();
+        for arguments in [&before[..], &after] {
+            flags(arguments).apply(&mut settings).expect("they can be used");
+        }
+        let both = settings.operator_config;
+        let expected = "a = 2\nb = 1\nmodel = 'm1'\nfeatures = {f = true}";
+        assert_eq!(*both.table(), expected.parse().expect("it is TOML"));
         assert_eq!(both.profile.as_ref().map(Profile::as_str), Some("y"));
         assert!(both.is_strict);
         let own = config(&flags(&["-m", "m1", "-c", "model=m2"]));

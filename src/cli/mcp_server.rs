@@ -13,6 +13,10 @@ pub(super) const NAME: &str = "mcp-server";
 /// What the command takes beside the settings.
 #[derive(Debug, Default, Args)]
 pub(super) struct Arguments {
+    /// The flags of `codex` that stand before the command.
+    #[arg(skip)]
+    before: CodexFlags,
+
     #[command(flatten)]
     codex: CodexFlags,
 }
@@ -20,7 +24,7 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Adds the flags that stand before the command.
     pub(super) fn after(&mut self, before: CodexFlags) {
-        self.codex = before.then(std::mem::take(&mut self.codex));
+        self.before = before;
     }
 
     /// The settings, with the defaults of this command where nothing was given.
@@ -41,6 +45,8 @@ impl Arguments {
         if !flags.is_given("idle-timeout") {
             settings.limits.idle = settings.job_limits.idle;
         }
+        // Of two settings of the same key the later one wins.
+        self.before.apply(&mut settings)?;
         self.codex.apply(&mut settings)?;
         Ok(settings)
     }

@@ -21,6 +21,7 @@ mod life;
 mod listing;
 mod mcp_server;
 mod mcp_server_endings;
+mod mcp_server_flags;
 mod mcp_server_threads;
 mod nested;
 #[cfg(target_os = "linux")]
