@@ -28,6 +28,7 @@ mod nested;
 mod no_sandbox;
 mod option_errors;
 mod options;
+mod pipes;
 mod policy;
 mod policy_folders;
 mod private_texts;
