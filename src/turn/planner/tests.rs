@@ -215,6 +215,14 @@ async fn the_operators_sandbox_and_model_are_the_defaults_of_calls() {
     let plan = machine.plan(request().sandbox(choice)).await.expect("it is allowed");
     assert_eq!(plan.sandbox, Some(Sandbox::WorkspaceWrite));
 
+    // What a flag names is not ambiguous, whatever the files say.
+    let config = machine.dir.join("home/config.toml");
+    std::fs::write(config, "default_permissions = \":read-only\"")
+        .expect("the scratch folder is writable");
+    machine.settings.operator_config = operator(&["sandbox_mode=workspace-write", "model=other"]);
+    let plan = machine.plan(request()).await.expect("it is allowed");
+    assert_eq!(plan.sandbox, Some(Sandbox::WorkspaceWrite));
+
     machine.settings.policy.allowed_models = vec![Model::parse("m").expect("a name")];
     let refused = machine.plan(request()).await;
     let Err(FailureKind::NotAllowed { field, .. }) = refused else { panic!("{refused:?}") };
