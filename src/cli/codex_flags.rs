@@ -113,6 +113,9 @@ impl CodexFlags {
             config.profile = Some(profile.clone());
         }
         config.is_strict |= self.strict_config;
+        if let Ok(here) = std::env::current_dir() {
+            config.resolve_paths(&here);
+        }
         if let Some(dir) = &self.working_dir {
             settings.working_dir.clone_from(dir);
         }

@@ -193,6 +193,11 @@ fn is_text(part: &str) -> bool {
     !is_path && (TEXT_FRAGMENTS.iter().any(|text| part.contains(text)) || TEXT_KEYS.contains(&part))
 }
 
+/// Whether the value of a setting with this name is the path of a file or folder.
+pub(crate) fn is_path_setting(name: &str) -> bool {
+    name == "model_catalog_json" || PATH_SUFFIXES.iter().any(|end| name.ends_with(end))
+}
+
 fn is_path(text: &str) -> bool {
     ["/", "./", "../", "~/", "\\\\"].iter().any(|start| text.starts_with(start))
         || text.get(1..3) == Some(":\\")

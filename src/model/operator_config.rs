@@ -3,9 +3,11 @@
 //! It is parsed and merged as Codex does that (read in its source, seen on 0.153 and 0.171): a key is split at
 //! its dots, a value that is not TOML is a string, and the later of two settings wins.
 
+use std::path::Path;
+
 use toml::{Table, Value};
 
-use super::command_line::{COMPACT_PROMPT, check_operator_setting};
+use super::command_line::{COMPACT_PROMPT, check_operator_setting, is_path_setting};
 use super::options::{MAX_OPTIONS_BYTES, Profile};
 use super::text::excerpt;
 use super::value::InvalidValue;
@@ -72,6 +74,12 @@ impl OperatorConfig {
         Ok(())
     }
 
+    /// Makes relative paths of files absolute, from the directory `base`. Codex itself would search them in the
+    /// directory of each turn, where an earlier turn may have written them.
+    pub(crate) fn resolve_paths(&mut self, base: &Path) {
+        resolve(&mut self.table, base);
+    }
+
     /// The settings as one table.
     pub(crate) fn table(&self) -> &Table {
         &self.table
@@ -99,6 +107,24 @@ fn parse(text: &str) -> Result<(String, Value), InvalidValue> {
     let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
     let literal = || Value::from(value.trim_matches(['"', '\'']));
     Ok((key.to_owned(), parsed.unwrap_or_else(literal)))
+}
+
+/// Tables whose keys are names of variables.
+const VARIABLES: &[&str] = &["env", "set"];
+
+fn resolve(table: &mut Table, base: &Path) {
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) if !VARIABLES.contains(&key.as_str()) => resolve(inner, base),
+            Value::String(path)
+                if is_path_setting(key) && !path.is_empty() && !path.starts_with('~') =>
+            {
+                // An absolute path stays as it is.
+                *path = base.join(&*path).to_string_lossy().into_owned();
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Sets the value at a dotted key. What is in its way is replaced.
@@ -203,6 +229,22 @@ mod tests {
             "cli_auth_credentials_store=file",
             "model_instructions_file=/a b.md",
         ]);
+    }
+
+    #[test]
+    fn a_relative_path_is_that_of_the_server() {
+        let mut config = config(&[
+            "model_instructions_file=a.md",
+            "log_dir=/x",
+            "model_catalog_json=~/m.json",
+            "agents.a.config_file=../c",
+            "mcp_servers.a={command=\"b\",env={x_path=\"p\"}}",
+        ]);
+        config.resolve_paths(Path::new("/d"));
+        let expected = "model_instructions_file = '/d/a.md'\nlog_dir = '/x'\n\
+                        model_catalog_json = '~/m.json'\nagents = {a = {config_file = '/d/../c'}}\n\
+                        mcp_servers = {a = {command = 'b', env = {x_path = 'p'}}}";
+        assert_eq!(*config.table(), table(expected));
     }
 
     #[test]

@@ -92,6 +92,31 @@ fn flags_before_and_after_the_command_reach_the_model_and_a_call_wins() {
     }
 }
 
+/// A turn may have written in its directory.
+#[test]
+fn a_file_that_a_flag_names_is_that_of_the_server_and_not_of_the_turn() {
+    for release in [Release::Newest, Release::V0_153] {
+        let model = Model::start(echo);
+        let home = home(&model.url());
+        let inner = home.project().join("inner");
+        fs::create_dir(&inner).expect("the project is writable");
+        for (dir, text) in [(home.project(), "Of the server."), (&inner, "Planted.")] {
+            fs::write(dir.join("base.md"), text).expect("the project is writable");
+        }
+        let flags = ["-c", "model_instructions_file=base.md"];
+        let inner = inner.to_str().expect("test paths are text");
+        let by_hand = [&flags[..], &["-C", inner, "-"]].concat();
+        ByHand::exec_release(&home, release, &by_hand, "hello").finish();
+        let instructions = || last(&model).instructions();
+        assert!(instructions().iter().any(|text| text.contains("Planted.")), "{release:?}");
+
+        let server = server(&home, release, &[&flags[..], &["mcp-server"]].concat()).start();
+        let answer = server.call("codex", &json!({"prompt": "hello", "cwd": "inner"}));
+        assert_eq!(said(&answer), "echo: hello");
+        assert!(instructions().iter().any(|text| text.contains("Of the server.")), "{release:?}");
+    }
+}
+
 #[test]
 fn features_are_turned_on_and_off() {
     let model = Model::start(echo);
