@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::check::Check;
+use crate::cli::mcp_server;
 use crate::model::outcome::duration;
+use crate::model::settings::Settings;
 use crate::settings::{self, Former, Kind, Setting};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -60,6 +62,8 @@ impl Entry {
         else {
             return default;
         };
+        let is_successor = self.arguments.iter().any(|word| word == mcp_server::NAME);
+        let default = if is_successor { Settings::default().job_limits.total } else { default };
         let present = |text: &str| range.read(text).ok();
         let before = |text: &str, former: &Former| range.read_number(text, former.unit).ok();
         let former = former.as_ref();
@@ -177,6 +181,8 @@ mod tests {
         let limit =
             |entry: Option<Entry>| entry.expect("it is this").call_limit(default).as_millis();
         assert_eq!(limit(entry("/usr/bin/codex-persistent-mcp", &[], "")), 9_000);
+        let hours = limit(entry("codex-persistent-mcp", &["-c", "a=b", "mcp-server"], ""));
+        assert_eq!(hours, 4 * 60 * 60 * 1_000);
         assert_eq!(limit(entry("env", &["A=b", "codex-persistent-mcp"], "5000")), 5_000);
         let flags = ["--debug", "--timeout-ms", "4000"];
         assert_eq!(limit(entry("codex-persistent-mcp.exe", &flags, "5000")), 4_000);
