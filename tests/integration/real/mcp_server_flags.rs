@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::kit::cli;
 use crate::kit::mcp_server::{beside, refused, reply, said, thread, thread_of};
 use crate::kit::real::{ByHand, last_turn, obey};
-use crate::kit::setup::{home, real, real_release};
+use crate::kit::setup::{PROGRAM, home, real, real_release};
 use crate::kit::wait::wait_for;
 use crate::support::client::Builder;
 use crate::support::environment::clean;
-use crate::support::model::{Model, Request, echo};
+use crate::support::model::{Model, Request, Response, echo};
 use crate::support::real_codex::{Home, Release, install_release};
 use crate::support::scripted_codex;
 
@@ -90,6 +90,45 @@ fn flags_before_and_after_the_command_reach_the_model_and_a_call_wins() {
         let (dir, sandbox) = last_turn(&home, &thread);
         assert_eq!((dir, &*sandbox), (inner.join("deeper"), "read-only"));
     }
+}
+
+/// An entry of `config.toml` for `codex mcp-server`, with one word changed.
+#[test]
+fn codex_itself_is_a_client_of_it() {
+    let model = Model::start(|request| match &*request.last_user_text() {
+        "[delegate]" if !request.has_tool_output() => {
+            Response::call("mcp__codex/codex", json!({"prompt": "the innermost"}))
+        }
+        "[delegate]" => Response::message(request.tool_outputs().join("\n")),
+        _ => echo(request),
+    });
+    let home = home(&model.url());
+    let (codex, state) = (&install_release(Release::Newest).native, home.state());
+    home.append_config(&format!(
+        "[mcp_servers.codex]\ncommand = {PROGRAM:?}\n\
+         args = [\"mcp-server\", \"-c\", \"model_reasoning_effort=\\\"high\\\"\"]\n\
+         default_tools_approval_mode = \"approve\"\n\
+         env = {{ CODEX_HOME = {:?}, CODEX_BIN = {codex:?}, CODEX_PERSISTENT_MCP_STATE_DIR = {state:?} }}\n",
+        home.path(),
+    ));
+    ByHand::exec(&home, &["-"], "[delegate]").finish();
+    let requests = model.requests();
+    let [outer, inner, answered] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!((&*inner.last_user_text(), asked(inner)[1]), ("the innermost", "high"));
+    assert_ne!(asked(outer)[1], "high");
+    let outputs = answered.tool_outputs();
+    assert!(outputs.iter().any(|output| output.contains("echo: the innermost")), "{outputs:?}");
+}
+
+#[test]
+fn a_setting_that_codex_does_not_know_fails_each_call_if_it_is_strict() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let flags = ["mcp-server", "-c", "no_such_key=1"];
+    thread(&server(&home, Release::Newest, &flags).start(), "hello");
+    let strict = server(&home, Release::Newest, &flags).arg("--strict-config").start();
+    let answer = strict.call("codex", &json!({"prompt": "hello"}));
+    assert!(refused(&answer).contains("no_such_key"), "{answer}");
 }
 
 /// A turn may have written in its directory.
