@@ -18,7 +18,7 @@ use crate::support::real_codex::Home;
 use crate::support::scripted_codex;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 25] = [
+const SETTINGS: [(&str, &str, &[&str]); 29] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -42,6 +42,10 @@ const SETTINGS: [(&str, &str, &[&str]); 25] = [
     ("--max-depth", "CODEX_PERSISTENT_MCP_MAX_DEPTH", &["-1", "deep"]),
     ("--nested-mcp", "CODEX_PERSISTENT_MCP_NESTED_MCP", &["", "a,,b"]),
     ("--command-environment", "CODEX_PERSISTENT_MCP_COMMAND_ENVIRONMENT", &["", "none"]),
+    ("--list-codex-tools", "CODEX_PERSISTENT_MCP_LIST_CODEX_TOOLS", &["maybe"]),
+    ("--codex-events", "CODEX_PERSISTENT_MCP_CODEX_EVENTS", &["maybe"]),
+    ("--prompt-header", "CODEX_PERSISTENT_MCP_PROMPT_HEADER", &["maybe"]),
+    ("--one-thread", "CODEX_PERSISTENT_MCP_ONE_THREAD", &["maybe"]),
     ("--debug", "CODEX_PERSISTENT_MCP_DEBUG", &["maybe"]),
     ("--log-file", "CODEX_PERSISTENT_MCP_LOG_FILE", &["/never/heard/of/it.log", "/"]),
 ];
