@@ -235,7 +235,6 @@ mod tests {
         let recorded = &recorded::exchanges("options")[1].request["params"]["arguments"];
         let mut arguments = recorded.clone();
         arguments["profile"] = "fast".into();
-        arguments["developer-instructions"] = Value::Null;
         let Prepared { request, notes } = prepare(&arguments).expect("it can be used");
         assert_eq!(request.prompt.as_str(), "With all options");
         let dir = Settings::default().working_dir.as_path().join("sub/folder");
@@ -245,6 +244,7 @@ mod tests {
         assert_eq!(options.model.as_ref().map(Model::as_str), Some("gpt-5.2"));
         assert!(options.profile.is_some() && options.approval_policy.is_none());
         assert_eq!(options.base_instructions.as_deref(), Some("Base."));
+        assert_eq!(options.developer_instructions.as_deref(), Some("Developer."));
         assert_eq!(options.compact_prompt.as_deref(), Some("Compact."));
         let config: Vec<String> = options.config.iter().map(Override::to_string).collect();
         assert!(config.contains(&"features.web_search=false".into()), "{config:?}");
@@ -295,6 +295,7 @@ mod tests {
             ("profile", json!("../x")),
             ("compact-prompt", json!(long)),
             ("base-instructions", json!("x".repeat(MAX_TEXT_CHARS + 1))),
+            ("developer-instructions", json!("x".repeat(MAX_TEXT_CHARS + 1))),
             ("config", json!({"a b": 1})),
             ("config", json!({"a": long})),
         ] {

@@ -205,6 +205,7 @@ fn every_parameter_has_its_effect() {
         "sandbox": "workspace-write",
         "config": {"model_reasoning_effort": "low", "features": {"web_search_request": false}},
         "base-instructions": "Base.",
+        "developer-instructions": "Developer.",
         "compact-prompt": "Compact.",
         "profle": 1,
     });
@@ -216,11 +217,10 @@ fn every_parameter_has_its_effect() {
     let [request] = &model.requests()[..] else { panic!("one request") };
     assert_eq!(request.body["model"], "gpt-5.2");
     assert_eq!(request.body["reasoning"]["effort"], "low");
-    assert!(
-        request.instructions().iter().any(|text| text.contains("Base.")),
-        "{:?}",
-        request.instructions()
-    );
+    for text in ["Base.", "Developer."] {
+        let given = request.instructions();
+        assert!(given.iter().any(|given| given.contains(text)), "{text} is not in {given:?}");
+    }
     let thread = answer["structuredContent"]["threadId"].as_str().expect("an id");
     let (cwd, sandbox) = last_turn(&home, thread);
     assert_eq!((cwd, &*sandbox), (home.project().join("sub/folder"), "workspace-write"));

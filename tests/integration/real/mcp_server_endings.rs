@@ -39,11 +39,11 @@ fn millis(duration: Duration) -> String {
     format!("{}ms", patient(duration).as_millis())
 }
 
-/// Starts a thread that hangs after half of its reply.
-fn hanging(server: &Server, model: &Model) -> (Call, String) {
+/// Starts a thread that hangs after half of its reply, and waits for that half.
+fn hanging(server: &Server) -> (Call, String) {
     let call = begin(server, "Hang");
     let thread = session_of(server, &call);
-    model.wait_for(|request| request.last_user_text() == "Hang");
+    server.wait_progress(&call, |message| message == "Half of it.");
     (call, thread)
 }
 
@@ -68,7 +68,7 @@ fn a_timeout_gives_the_thread_and_the_partial_reply() {
         let model = Model::start(half);
         let home = home(&model.url());
         let server = with(mcp_server(&home), flag, millis(limit)).start();
-        let (call, thread) = hanging(&server, &model);
+        let (call, thread) = hanging(&server);
         let result = answer(&server, &call);
         let id = format!("threadId: {thread}\nresume_command: ");
         let parts =
@@ -99,7 +99,7 @@ fn a_shutdown_answers_the_calls_that_it_stops() {
     let model = Model::start(half);
     let home = home(&model.url());
     let server = mcp_server(&home).start();
-    let (call, thread) = hanging(&server, &model);
+    let (call, thread) = hanging(&server);
     let queued = begin_reply(&server, &thread, "Then");
     server.request("ping", &json!({}));
     server.signal(Signal::SIGTERM);
@@ -116,7 +116,7 @@ fn a_full_queue_refuses_a_call() {
     let home = home(&model.url());
     let server = with(mcp_server(&home), "--max-concurrent", 1);
     let server = with(server, "--max-queued", 1).start();
-    let (running, thread) = hanging(&server, &model);
+    let (running, thread) = hanging(&server);
     let waiting = begin_reply(&server, &thread, "Wait");
     server.request("ping", &json!({}));
     let full = server.call("codex", &json!({"prompt": "Hi"}));

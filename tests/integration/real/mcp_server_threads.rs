@@ -182,6 +182,7 @@ fn replies_keep_what_the_thread_was_started_with() {
                 "cwd": "inner",
                 "sandbox": "workspace-write",
                 "base-instructions": "Base.",
+                "developer-instructions": "Developer.",
                 "config": {"model_reasoning_effort": "low", "model_verbosity": "low"},
             }),
         );
@@ -192,7 +193,12 @@ fn replies_keep_what_the_thread_was_started_with() {
                 (&request.body["model"], &request.body["reasoning"]["effort"]),
                 (&json!("gpt-5.2"), &json!("low"))
             );
-            assert!(request.instructions().iter().any(|text| text.contains("Base.")), "{prompt}");
+            assert!(
+                ["Base.", "Developer."]
+                    .iter()
+                    .all(|part| request.instructions().concat().contains(part)),
+                "{prompt}"
+            );
             let (cwd, sandbox) = last_turn(&home, &thread);
             assert_eq!((&cwd, &*sandbox), (&folder, "workspace-write"), "{prompt}");
             request
@@ -206,4 +212,17 @@ fn replies_keep_what_the_thread_was_started_with() {
         reply(&mcp_server_release(&home, release).start(), &thread, "Later");
         kept("Later");
     }
+}
+
+#[test]
+fn a_reply_that_its_sandbox_stops_is_not_told_to_choose_another() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    home.append_config("sandbox_mode = \"read-only\"");
+    let server = mcp_server(&home).start();
+    let thread = thread(&server, "Begin");
+    let stopped = answer(&server, &begin_reply(&server, &thread, "[run touch forbidden]"));
+    said(&stopped);
+    assert!(beside(&stopped).contains("only a new thread can have another one"), "{stopped}");
+    assert!(!home.project().join("forbidden").exists());
 }
