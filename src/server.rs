@@ -42,7 +42,7 @@ does not see this conversation: include everything it needs in the call.";
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     services: Services,
-    /// Whether the client has sent `initialize`.
+    /// Whether the client has sent `initialize`. A server that replaces Codex's own has only one client.
     initialized: Arc<AtomicBool>,
 }
 

@@ -196,9 +196,12 @@ fn every_parameter_has_its_effect() {
     let model = Model::start(echo);
     let home = home(&model.url());
     fs::create_dir_all(home.project().join("sub/folder")).expect("it is new");
-    let server = mcp_server(&home).arg("--max-sandbox").arg("danger-full-access").start();
+    let server = || mcp_server(&home).arg("--max-sandbox").arg("danger-full-access");
+    let recorded = &replay(&server().spawn(), "options")[1];
+    assert_eq!(recorded.alike(), recorded.theirs["result"]);
+    let server = server().start();
     let arguments = json!({
-        "prompt": "With all options",
+        "prompt": "With all parameters",
         "model": "gpt-5.2",
         "cwd": "sub/folder",
         "approval-policy": "on-request",
@@ -210,11 +213,11 @@ fn every_parameter_has_its_effect() {
         "profle": 1,
     });
     let answer = server.call("codex", &arguments);
-    assert_eq!(said(&answer), "echo: With all options");
+    assert_eq!(said(&answer), "echo: With all parameters");
     let beside = beside(&answer);
     assert_eq!(beside.matches("on-request works like never").count(), 1, "{beside}");
     assert!(beside.contains("no parameter profle; ignored"), "{beside}");
-    let [request] = &model.requests()[..] else { panic!("one request") };
+    let [_, request] = &model.requests()[..] else { panic!("two requests") };
     assert_eq!(request.body["model"], "gpt-5.2");
     assert_eq!(request.body["reasoning"]["effort"], "low");
     for text in ["Base.", "Developer."] {
