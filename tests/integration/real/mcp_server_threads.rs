@@ -183,7 +183,7 @@ fn replies_keep_what_the_thread_was_started_with() {
                 "sandbox": "workspace-write",
                 "base-instructions": "Base.",
                 "developer-instructions": "Developer.",
-                "config": {"model_reasoning_effort": "low", "model_verbosity": "low"},
+                "config": {"model_reasoning_effort": "low", "model_reasoning_summary": "detailed"},
             }),
         );
         let thread = thread_of(&first).to_owned();
@@ -203,10 +203,10 @@ fn replies_keep_what_the_thread_was_started_with() {
             assert_eq!((&cwd, &*sandbox), (&folder, "workspace-write"), "{prompt}");
             request
         };
-        let verbosity = kept("Begin").body["text"]["verbosity"].clone();
+        assert_eq!(kept("Begin").body["reasoning"]["summary"], "detailed");
         let next = reply(&server, &thread, "Next");
         assert_eq!(beside(&next), "", "{next}");
-        assert_eq!(kept("Next").body["text"]["verbosity"], verbosity);
+        assert_eq!(kept("Next").body["reasoning"]["summary"], "detailed");
         drop(server);
         // Another server knows what Codex's record says.
         reply(&mcp_server_release(&home, release).start(), &thread, "Later");
