@@ -25,6 +25,13 @@ pub(super) fn advice(kind: &FailureKind, tool: &str, has_thread: bool) -> String
             "answer without this tool, or ask the operator to allow deeper nesting. Nothing was started."
                 .into()
         }
+        // A reply cannot choose these.
+        FailureKind::NotAllowed { field, .. } if tool == "codex-reply" && field != "threadId" => {
+            format!(
+                "call codex with another {field} to start a new thread, or ask the operator to allow this \
+                 one. Nothing was started."
+            )
+        }
         FailureKind::NotAllowed { setting: MAX_SANDBOX, field, problem } => format!(
             "use another {field}, or ask the operator to start this server with --max-sandbox {}. \
              Nothing was started.",

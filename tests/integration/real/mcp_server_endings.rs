@@ -176,3 +176,24 @@ fn a_reply_whose_folder_is_gone_says_how_to_go_on() {
     let result = answer(&server, &begin_reply(&server, thread, "Again"));
     assert_complete(&result, "bad_input", thread, &["cwd of the session", "restore that folder"]);
 }
+
+#[test]
+fn a_reply_to_a_thread_that_is_not_allowed_says_which_part_is_not() {
+    let model = Model::start(echo);
+    let home = home(&model.url());
+    let first =
+        mcp_server(&home).start().call("codex", &json!({"prompt": "Hi", "model": "gpt-5.2"}));
+    let thread = first["structuredContent"]["threadId"].as_str().expect("an id");
+    let server = with(mcp_server(&home), "--allowed-models", "gpt-5.5").start();
+    let result = answer(&server, &begin_reply(&server, thread, "Again"));
+    let parts = ["model gpt-5.2 is not allowed", "Next: call codex with another model"];
+    assert_complete(&result, "not_allowed", thread, &parts);
+
+    let elsewhere = home.user();
+    let server = with(mcp_server(&home).cwd(elsewhere), "--allowed-dirs", elsewhere.display());
+    let server = server.start();
+    let result = answer(&server, &begin_reply(&server, thread, "Again"));
+    let parts = ["not_allowed: threadId ", "Next: use another threadId"];
+    assert_complete(&result, "not_allowed", thread, &parts);
+    assert_eq!(model.requests().len(), 1);
+}
