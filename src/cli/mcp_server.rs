@@ -10,6 +10,9 @@ use crate::model::surface::Surface;
 /// The name of the command.
 pub(super) const NAME: &str = "mcp-server";
 
+/// How many calls may wait, if no setting says otherwise: a file of requests has many.
+const MAX_QUEUED: usize = 1_000;
+
 /// What the command takes beside the settings.
 #[derive(Debug, Default, Args)]
 pub(super) struct Arguments {
@@ -45,6 +48,10 @@ impl Arguments {
         if !flags.is_given("idle-timeout") {
             settings.limits.idle = settings.job_limits.idle;
         }
+        // It also took as many calls as a file had.
+        if !flags.is_given("max-queued") {
+            settings.max_queued = MAX_QUEUED;
+        }
         // Of two settings of the same key the later one wins.
         self.before.apply(&mut settings)?;
         self.codex.apply(&mut settings)?;
@@ -71,16 +78,19 @@ mod tests {
         assert_eq!(plain.surface, Surface::Codex);
         assert!(plain.codex_events && !plain.prompt_header && !plain.one_thread);
         assert_eq!(plain.limits, plain.job_limits);
+        assert_eq!(plain.max_queued, MAX_QUEUED);
 
         let set = settings(&[
             ("CODEX_PERSISTENT_MCP_CODEX_EVENTS", "off"),
             ("CODEX_PERSISTENT_MCP_LIST_CODEX_TOOLS", "on"),
             ("CODEX_PERSISTENT_MCP_TIMEOUT", "90s"),
+            ("CODEX_PERSISTENT_MCP_MAX_QUEUED", "7"),
             ("CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT", "7m"),
         ]);
         assert_eq!(set.surface, Surface::Codex);
         assert!(!set.codex_events);
         assert_eq!(set.limits.total, Duration::from_secs(90));
+        assert_eq!(set.max_queued, 7);
         assert_eq!(set.limits.idle, Duration::from_secs(7 * 60));
     }
 }

@@ -62,7 +62,9 @@ const SETTINGS: [Setting; 4] = [
         default: None,
         help: "Let every call of codex after the first continue the thread of the first",
         docs: "It holds for one process of the command `mcp-server`, and is for a script that pipes several \
-               prompts into it.",
+               prompts into it. Later calls wait until the first has its thread; if it fails without one, the \
+               next call starts it. A later call may set other parameters; the model and the sandbox stay as it \
+               set them, all others are again those of the first call.",
         inherited: false,
         former: None,
     },

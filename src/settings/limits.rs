@@ -90,7 +90,8 @@ const SETTINGS: [Setting; 5] = [
         },
         default: None,
         help: "How many further calls wait in this server before it refuses more",
-        docs: "A refused call fails with `too_many_calls`.",
+        docs: "A refused call fails with `too_many_calls`. The command `mcp-server` lets 1,000 calls wait unless \
+               this is set.",
         inherited: false,
         former: None,
     },
