@@ -8,10 +8,6 @@ pub(crate) mod bubblewrap;
 pub(crate) mod command;
 pub(crate) mod configured;
 pub(crate) mod confinement;
-#[cfg_attr(
-    all(not(test), feature = "program"),
-    expect(dead_code, reason = "no command or tool reads the events yet")
-)]
 pub(crate) mod core_event;
 mod decode;
 pub(crate) mod developer_message;

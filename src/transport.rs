@@ -4,6 +4,7 @@
 //! progress, and passes the end of the input on only when every request has its answer. It works above
 //! any transport of rmcp. [`stdio`] is the only transport so far.
 
+pub(crate) mod codex_event;
 mod connection;
 mod ids;
 mod inbox;

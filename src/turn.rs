@@ -8,6 +8,7 @@ mod attempt;
 mod call;
 mod classify;
 mod clock;
+pub(crate) mod core_events;
 mod outcome;
 mod paths;
 mod plan;

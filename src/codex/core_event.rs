@@ -10,7 +10,10 @@
 pub(crate) mod from_exec;
 pub(crate) mod from_record;
 mod item;
+pub(crate) mod merge;
 mod shell;
+mod steps;
+pub(crate) mod tail;
 
 use serde_json::{Map, Value};
 

@@ -8,6 +8,7 @@ mod arguments;
 mod codex;
 mod codex_reply;
 mod ending;
+mod events;
 #[cfg(test)]
 mod recorded;
 mod request;

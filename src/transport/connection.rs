@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rmcp::model::{ClientNotification, JsonRpcMessage, ProgressToken, ServerNotification};
+use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId, ServerNotification};
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::codex_event::EventOf;
 use super::ids::Ids;
 use super::inbox::Inbox;
-use super::outbox::Outbox;
+use super::outbox::{Kind, Outbox};
 use super::unanswered::Unanswered;
 
 /// A transport whose sends never wait and whose queues are bounded.
@@ -99,13 +100,13 @@ impl<T: Transport<RoleServer>> Connection<T> {
     }
 
     /// Hands a message to the transport, or queues it behind earlier ones.
-    fn push(&mut self, message: TxJsonRpcMessage<RoleServer>, progress_of: Option<ProgressToken>) {
+    fn push(&mut self, message: TxJsonRpcMessage<RoleServer>, kind: Kind) {
         if self.output.closed.is_cancelled() {
             self.lost_answer |= is_answer(&message);
             return;
         }
         if self.sending.is_some() {
-            self.outbox.push(message, progress_of);
+            self.outbox.push(message, kind);
         } else {
             self.start_sending(message);
         }
@@ -149,7 +150,7 @@ impl<T: Transport<RoleServer>> Connection<T> {
                         *id = inside;
                     }
                     self.inbox.withdraw(id);
-                    if let Some(token) = self.unanswered.remove(id) {
+                    if let Some(token) = self.unanswered.cancel(id) {
                         self.outbox.withdraw(&token);
                     }
                 }
@@ -176,21 +177,19 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
         &mut self,
         mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
-        let (progress_of, answers) = match &message {
-            JsonRpcMessage::Notification(notification) => match &notification.notification {
-                ServerNotification::ProgressNotification(progress) => {
-                    (Some(progress.params.progress_token.clone()), None)
-                }
-                _ => (None, None),
-            },
-            JsonRpcMessage::Response(response) => (None, Some(response.id.clone())),
-            JsonRpcMessage::Error(error) => (None, error.id.clone()),
-            JsonRpcMessage::Request(_) => (None, None),
+        let kind = kind_of(&message);
+        let is_wanted = match &kind {
+            Kind::Other => true,
+            // After its answer, or its cancellation, a request has no more progress.
+            Kind::Progress(token) => self.unanswered.has_token(token),
+            Kind::Event(EventOf { request, is_abort, .. }) => {
+                self.unanswered.takes_event(request, *is_abort)
+            }
         };
+        let answers = answered_by(&message).cloned();
         self.ids.restore(&mut message);
-        // After its answer, or its cancellation, a request has no more progress.
-        if progress_of.as_ref().is_none_or(|token| self.unanswered.has_token(token)) {
-            self.push(message, progress_of);
+        if is_wanted {
+            self.push(message, kind);
         }
         if let Some(id) = answers {
             self.unanswered.remove(&id);
@@ -243,6 +242,28 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Connection<T> {
 
 fn is_answer(message: &TxJsonRpcMessage<RoleServer>) -> bool {
     matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_))
+}
+
+fn kind_of(message: &TxJsonRpcMessage<RoleServer>) -> Kind {
+    let JsonRpcMessage::Notification(notification) = message else { return Kind::Other };
+    match &notification.notification {
+        ServerNotification::ProgressNotification(progress) => {
+            Kind::Progress(progress.params.progress_token.clone())
+        }
+        ServerNotification::CustomNotification(custom) => {
+            EventOf::read(custom).map_or(Kind::Other, Kind::Event)
+        }
+        _ => Kind::Other,
+    }
+}
+
+/// The request that a message answers.
+fn answered_by(message: &TxJsonRpcMessage<RoleServer>) -> Option<&RequestId> {
+    match message {
+        JsonRpcMessage::Response(response) => Some(&response.id),
+        JsonRpcMessage::Error(error) => error.id.as_ref(),
+        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+    }
 }
 
 /// Completes when the message in `sending` was sent. Without one it never does: the next message comes

@@ -1,29 +1,60 @@
 //! The requests that have no answer yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use rmcp::model::{ClientRequest, GetMeta, ProgressToken, RequestId};
 
+/// How many cancelled requests are remembered.
+const MAX_CANCELLED: usize = 256;
+
 /// Requests without an answer, each with its progress token.
 #[derive(Debug, Default)]
-pub(super) struct Unanswered(HashMap<RequestId, Option<ProgressToken>>);
+pub(super) struct Unanswered {
+    requests: HashMap<RequestId, Option<ProgressToken>>,
+    /// Cancelled requests whose turn may still say that it was aborted, in the order of their cancellation.
+    cancelled: VecDeque<RequestId>,
+}
 
 impl Unanswered {
     pub(super) fn insert(&mut self, id: &RequestId, request: &ClientRequest) {
-        self.0.insert(id.clone(), request.get_meta().get_progress_token());
+        self.cancelled.retain(|cancelled| cancelled != id);
+        self.requests.insert(id.clone(), request.get_meta().get_progress_token());
     }
 
-    /// Removes a request that was answered or cancelled. Returns its progress token.
-    pub(super) fn remove(&mut self, id: &RequestId) -> Option<ProgressToken> {
-        self.0.remove(id).flatten()
+    /// Removes a request that was answered.
+    pub(super) fn remove(&mut self, id: &RequestId) {
+        self.requests.remove(id);
+    }
+
+    /// Removes a request that was cancelled. Returns its progress token.
+    pub(super) fn cancel(&mut self, id: &RequestId) -> Option<ProgressToken> {
+        let token = self.requests.remove(id)?;
+        if self.cancelled.len() == MAX_CANCELLED {
+            self.cancelled.pop_front();
+        }
+        self.cancelled.push_back(id.clone());
+        token
     }
 
     /// Whether the token belongs to a request that has no answer yet.
     pub(super) fn has_token(&self, token: &ProgressToken) -> bool {
-        self.0.values().flatten().any(|known| known == token)
+        self.requests.values().flatten().any(|known| known == token)
+    }
+
+    /// Whether events of this request may be sent: until its answer, or if it was cancelled, until an event
+    /// that says so.
+    pub(super) fn takes_event(&mut self, id: &RequestId, is_abort: bool) -> bool {
+        if self.requests.contains_key(id) {
+            return true;
+        }
+        let at = self.cancelled.iter().position(|cancelled| cancelled == id);
+        if is_abort && let Some(at) = at {
+            self.cancelled.remove(at);
+        }
+        at.is_some()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.requests.len()
     }
 }

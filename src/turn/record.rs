@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::plan::Plan;
-use super::tap::{Tap, Taps};
+use super::tap::{RecordPlace, Tap, Taps};
 use crate::codex::rollout;
 use crate::codex::transcript::Transcript;
 use crate::codex::turn_record::{self, TurnRecord};
@@ -39,6 +39,15 @@ impl Call {
             tracing::warn!(%error, "actions that Codex's events omit cannot be recorded");
         }
         effective
+    }
+
+    /// Where Codex will record the turn.
+    pub(super) fn record_place(&self, plan: &Plan) -> RecordPlace {
+        match (self.request.continued_session(), &plan.known.record, &self.shared.codex_home) {
+            (Some(_), Some(record), _) => RecordPlace::Known(record.clone(), plan.known.recorded),
+            (None, _, Some(home)) => RecordPlace::New(home.clone()),
+            (Some(_), None, _) | (None, _, None) => RecordPlace::Unknown,
+        }
     }
 
     /// Reads Codex's record of the turn, from where the record of earlier turns ends. A turn may have

@@ -146,6 +146,7 @@ impl Call {
             checked.map_err(|kind| Failure::of(kind, None))?;
             let plan =
                 self.settle(&mut run.clock, place, &run.scheduling).await.map_err(failure)?;
+            run.taps.recorded_in(&self.record_place(&plan));
             run.taps.starting(plan.working_dir.as_path()).map_err(not_recorded)?;
             let current = attempt.insert(self.start(&plan, &mut run.clock).map_err(failure)?);
             let pid = current.pid();

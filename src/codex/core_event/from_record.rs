@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::item::Completed;
 use super::shell::shell_of;
 use super::{CoreEvent, fields, parse};
+use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use call::Call;
 
@@ -85,6 +86,12 @@ impl Decoder {
         Self { rollout_path, ..Self::default() }
     }
 
+    /// Begins with `session_configured` for this session, although the lines to come do not name it.
+    pub(crate) fn announcing(mut self, session: Option<SessionId>) -> Self {
+        self.session = session.map(|session| json!({ "id": session }));
+        self
+    }
+
     /// The events of the next line. Lines of no interest, and bytes that are no line of a record, have none.
     pub(crate) fn feed(&mut self, line: &[u8]) -> Vec<CoreEvent> {
         // Most lines are long, irrelevant and not worth parsing as JSON.
@@ -110,6 +117,11 @@ impl Decoder {
     pub(crate) fn release(&mut self) -> Vec<CoreEvent> {
         let configured = self.session.take().map(|meta| self.configured(&meta, &Value::Null, None));
         configured.into_iter().chain(std::mem::take(&mut self.held)).collect()
+    }
+
+    /// Whether this version of Codex records an item for each step.
+    pub(crate) fn has_items(&self) -> bool {
+        self.has_items
     }
 
     fn messages(&mut self, line: &Value) -> Vec<Map<String, Value>> {

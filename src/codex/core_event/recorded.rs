@@ -66,6 +66,23 @@ fn ours(
     turns
 }
 
+/// The lines of each turn with the name of their source, in the order in which they could be read.
+pub(super) fn both_sources(release: &str, scenario: &str) -> Vec<Vec<(String, String)>> {
+    let mut turns = Vec::new();
+    for line in lines("core-event", release, scenario) {
+        let (source, line) = match (&line["stream"], &line["record"]) {
+            (Value::String(line), _) => ("stream", line.clone()),
+            (_, Value::Null) => continue,
+            (_, record) => ("record", record.to_string()),
+        };
+        if line.contains("thread.started") {
+            turns.push(Vec::new());
+        }
+        turns.last_mut().expect("the stream begins with its thread").push((source.into(), line));
+    }
+    turns
+}
+
 /// With all ids equal: the recordings number them in the order of appearance.
 fn with_equal_ids(event: &Value) -> Value {
     let text = event.to_string().replace("call_2_0", "call_1_0");

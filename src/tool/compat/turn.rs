@@ -6,7 +6,8 @@ use rmcp::model::CallToolResult;
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
-use super::ending;
+use super::events::Events;
+use super::{codex, ending};
 use crate::model::event::Event;
 use crate::model::options::Options;
 use crate::model::outcome::{CancelledBy, FailureKind};
@@ -61,7 +62,13 @@ pub(super) async fn run(
     let options = request.options.clone();
     let progress = Progress::new(Instant::now(), thread.is_some());
     // What shows the client the turn as it happens.
-    let taps = Taps::default();
+    let (events, taps) = match codex.settings().codex_events {
+        true => {
+            let (events, taps) = Events::start(&request, tool == codex::NAME, context);
+            (Some(events), taps)
+        }
+        false => (None, Taps::default()),
+    };
     let turn = codex.start_with(request, Arc::clone(codex.policy()), Scheduling::Call, taps);
     if thread.is_some() {
         drop(place.take());
@@ -81,7 +88,11 @@ pub(super) async fn run(
         let kind = FailureKind::Cancelled { by: CancelledBy::Caller };
         return ending::refused(tool, kind, thread);
     };
-    match turn.outcome().await {
+    let outcome = turn.outcome().await;
+    if let Some(events) = events {
+        events.end(&outcome).await;
+    }
+    match outcome {
         Ok(answer) => ending::completed(answer, &notes),
         Err(failure) => {
             if let (true, FailureKind::SessionNotFound { session }) = (shares_thread, &failure.kind)
