@@ -104,6 +104,11 @@ impl LineSplitter {
         None
     }
 
+    /// The bytes after the last line end. More may follow.
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
     /// The bytes after the last line end, if there are any. They are a line only at the end of the source.
     pub(crate) fn incomplete(&mut self) -> Option<Line> {
         (self.start < self.end).then(|| self.take(self.end, self.end, |_, _| {}))

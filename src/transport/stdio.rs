@@ -71,6 +71,8 @@ pub(crate) struct LineTransport {
     lines: mpsc::Receiver<io::Result<Line>>,
     /// Has the beginning of a message over several lines.
     framer: Framer,
+    /// How many bytes of the next line were decoded already, because they end a message.
+    decoded_ahead: usize,
     /// When that message counts as cut off.
     cut_off_at: Instant,
     /// Messages of the last line that were not received yet: a batch has several.
@@ -105,6 +107,7 @@ impl LineTransport {
         let transport = Self {
             lines,
             framer: Framer::default(),
+            decoded_ahead: 0,
             cut_off_at: Instant::now(),
             decoded: VecDeque::new(),
             writer,
@@ -128,19 +131,32 @@ impl LineTransport {
     fn decode(&mut self, line: Line) {
         match line {
             Line::Whole(line) => {
-                let whole = if self.framer.is_open() { None } else { message::decode(&line) };
-                match whole {
-                    Some(decoded) => decoded.into_iter().for_each(|one| self.handle(one)),
-                    None => {
-                        let frames = self.framer.push(&line);
-                        self.decode_frames(frames);
-                        self.cut_off_at = Instant::now() + NEXT_LINE_WITHIN;
-                    }
+                let ahead = std::mem::take(&mut self.decoded_ahead);
+                self.decode_line(&line[ahead..]);
+            }
+            Line::Unfinished(line) => {
+                let rest = &line[self.decoded_ahead..];
+                if self.framer.would_end(rest) {
+                    self.decoded_ahead = line.len();
+                    self.decode_line(rest);
                 }
             }
             Line::TooLong { length, salvaged } => {
+                self.decoded_ahead = 0;
                 self.cut_off();
                 self.handle(message::too_long(length, salvaged));
+            }
+        }
+    }
+
+    fn decode_line(&mut self, line: &[u8]) {
+        let whole = if self.framer.is_open() { None } else { message::decode(line) };
+        match whole {
+            Some(decoded) => decoded.into_iter().for_each(|one| self.handle(one)),
+            None => {
+                let frames = self.framer.push(line);
+                self.decode_frames(frames);
+                self.cut_off_at = Instant::now() + NEXT_LINE_WITHIN;
             }
         }
     }

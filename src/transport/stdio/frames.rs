@@ -59,6 +59,23 @@ impl Framer {
         self.open.is_some()
     }
 
+    /// Whether an object ends with this text, and nothing follows it.
+    pub(super) fn would_end(&self, text: &[u8]) -> bool {
+        let mut scan = match &self.open {
+            Some(open) => open.scan.clone(),
+            None => Scan::new(),
+        };
+        let mut rest = if self.is_open() { text } else { without_separators(text) };
+        while let Progress::Closed(end) = scan.feed(rest) {
+            rest = without_separators(&rest[end..]);
+            if rest.is_empty() {
+                return true;
+            }
+            scan = Scan::new();
+        }
+        false
+    }
+
     /// Adds a line, without its end. If nothing is open, it is one that cannot be decoded.
     pub(super) fn push(&mut self, line: &[u8]) -> Vec<Frame> {
         let mut frames = Vec::new();

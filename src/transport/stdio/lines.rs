@@ -11,11 +11,17 @@ use crate::system::line_splitter::{self, LineSplitter};
 /// How much is read at once. Linux gives a pipe 64 KiB.
 const CHUNK: usize = 64 << 10;
 
+/// The longest line that is shown before its end was read, in bytes.
+const MAX_UNFINISHED: usize = 64 << 10;
+
 /// A line of the input.
 #[derive(Debug)]
 pub(super) enum Line {
     /// Without its line end.
     Whole(Vec<u8>),
+    /// What was read of the next line, which comes again with the rest of it. Shown if it may end a
+    /// message: a file often lacks the last line end.
+    Unfinished(Vec<u8>),
     /// Longer than [`MAX_LINE`]. All that is kept is what shows which request to answer.
     TooLong { length: u64, salvaged: Salvaged },
 }
@@ -48,11 +54,13 @@ struct Reader {
     splitter: LineSplitter,
     /// The scan of a line that is too long.
     salvage: Option<Salvage>,
+    /// Whether more was read since the last line.
+    has_more: bool,
 }
 
 impl Reader {
     fn new() -> Self {
-        Self { splitter: LineSplitter::new(MAX_LINE, CHUNK), salvage: None }
+        Self { splitter: LineSplitter::new(MAX_LINE, CHUNK), salvage: None, has_more: false }
     }
 
     /// The next line. The last one may lack its line end.
@@ -61,10 +69,16 @@ impl Reader {
             if let Some(line) = self.buffered_line() {
                 return Ok(Some(line));
             }
+            if std::mem::take(&mut self.has_more)
+                && let Some(unfinished) = self.unfinished()
+            {
+                return Ok(Some(unfinished));
+            }
             if self.splitter.fill(input)? == 0 {
                 let rest = self.splitter.incomplete();
                 return Ok(rest.map(|line| self.owned(line)));
             }
+            self.has_more = true;
         }
     }
 
@@ -74,6 +88,12 @@ impl Reader {
             salvage.get_or_insert_with(|| Salvage::of(beginning)).feed(dropped);
         })?;
         Some(self.owned(line))
+    }
+
+    fn unfinished(&self) -> Option<Line> {
+        let pending = self.splitter.pending();
+        let may_end = pending.last() == Some(&b'}') && pending.len() <= MAX_UNFINISHED;
+        may_end.then(|| Line::Unfinished(pending.to_vec()))
     }
 
     fn owned(&mut self, line: line_splitter::Line) -> Line {

@@ -16,7 +16,7 @@ pub(super) enum Progress {
 
 /// The scan of one object, fed piece by piece. Numbers are checked only by their characters, and text is
 /// not checked to be UTF-8: the decoder does that when the object is whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Scan {
     expected: Expected,
     /// Whether each open bracket is that of an object, the innermost one in the lowest bit.

@@ -133,8 +133,8 @@ fn commands_that_are_appended_to_a_file_are_answered_one_after_the_other() {
     tail.append_line(&call(&json!("c"), &json!({"prompt": "go on", "threadId": thread(&first)})));
     let reply_of_it = tail.answer("c");
     assert_eq!((thread(&reply_of_it), reply(&reply_of_it)), (thread(&first), "echo: go on"));
-    // Over several lines, and without an answer to anything but the calls.
-    tail.append(&pretty(&ask(4, "another thread")));
+    // Over several lines, without a line end after the last one.
+    tail.append(pretty(&ask(4, "another thread")).trim_end());
     assert_ne!(thread(&tail.answer(4)), thread(&first));
     let (answers, ran) = tail.end();
     assert_eq!((answers.len(), ran.status), (4, Some(0)), "{}", ran.stderr);

@@ -71,6 +71,20 @@ fn an_object_is_found_as_soon_as_it_ends() {
 }
 
 #[test]
+fn the_end_of_an_object_is_seen_before_the_end_of_its_line() {
+    let mut framer = Framer::default();
+    let line = call(1).to_string();
+    assert!(framer.would_end(line.as_bytes()));
+    assert!(framer.would_end(format!("{line}{line} ").as_bytes()));
+    for text in ["", "}", "{\"a\":{}", &format!("{line} x"), &format!("{line}{{\"a\":{{}}")] {
+        assert!(!framer.would_end(text.as_bytes()), "{text}");
+    }
+    assert_eq!(framer.push(b"{\"a\":"), []);
+    assert!(framer.would_end(b"{}}") && framer.would_end(b" 1}") && !framer.would_end(b"{}"));
+    assert!(framer.is_open(), "asking changes nothing");
+}
+
+#[test]
 fn a_whole_message_ends_what_is_open() {
     for torn in [
         "{\"id\":1,\"params\":{",

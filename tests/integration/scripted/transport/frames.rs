@@ -34,12 +34,19 @@ fn messages_may_have_several_lines_and_share_a_line() {
     for id in [7001, 7005] {
         assert_eq!(field(&answer_to(&server, &json!(id))["result"], "reply"), "done");
     }
-    // Nothing has to follow the last bracket.
+    // Nothing has to follow the last bracket, not even a line end.
     for line in pretty(&chat(7006, "in pieces")).split_inclusive('\n') {
         server.send_raw(line.as_bytes());
     }
-    server.send_raw(b"\n");
     assert_eq!(field(&answer_to(&server, &json!(7006))["result"], "reply"), "done");
+    for id in 7007..7010 {
+        server.send_raw(ping(id).as_bytes());
+        answer_to(&server, &json!(id));
+    }
+    server.send_raw(format!("\n{}\n", ping(7010)).as_bytes());
+    answer_to(&server, &json!(7010));
+    let answered = |id: u32| server.messages().iter().filter(|it| it["id"] == id).count();
+    assert!((7001..=7010).all(|id| answered(id) == 1), "each once");
 }
 
 #[test]
