@@ -12,6 +12,7 @@ mod format;
 mod jobs;
 mod mcp_server;
 mod output;
+mod read;
 mod report;
 mod runtime;
 mod serve;

@@ -25,6 +25,7 @@ pub(crate) mod item_warning;
 pub(crate) mod locate;
 pub(crate) mod process;
 pub(crate) mod progress_text;
+pub(crate) mod reading;
 pub(crate) mod resume_list;
 pub(crate) mod rollout;
 pub(crate) mod sandbox_denials;

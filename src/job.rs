@@ -22,6 +22,7 @@ pub(crate) mod notifications;
 mod problem;
 mod process;
 mod prune;
+pub(crate) mod reading;
 mod record;
 mod reply;
 pub(crate) mod runner;

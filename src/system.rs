@@ -14,3 +14,4 @@ pub(crate) mod private;
 pub(crate) mod reverse_lines;
 pub(crate) mod signals;
 pub(crate) mod stamp;
+pub(crate) mod writers;

@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use super::codex_flags::Unusable;
 use super::flags::Flags;
 use super::runtime::listening;
-use super::{chat, doctor, jobs, mcp_server, serve, sessions};
+use super::{chat, doctor, jobs, mcp_server, read, serve, sessions};
 use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
 use crate::settings::RUN_JOB;
@@ -25,6 +25,8 @@ pub(super) enum Command {
     Jobs(jobs::Arguments),
     /// Lists and shows all sessions in Codex's store
     Sessions(sessions::Arguments),
+    /// Shows what Codex did, from its output in a file, a job, or a session
+    Read(read::Arguments),
     /// Checks the installation, and shows how to fix problems
     #[command(after_help = doctor::EXIT_STATUS)]
     Doctor(doctor::Arguments),
@@ -62,9 +64,13 @@ pub(super) fn settings(command: Option<&Command>, flags: &Flags) -> Result<Setti
 pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
     match command {
         _ if debug => LevelFilter::DEBUG,
-        Some(Command::Chat(_) | Command::Jobs(_) | Command::Sessions(_) | Command::Doctor(_)) => {
-            LevelFilter::WARN
-        }
+        Some(
+            Command::Chat(_)
+            | Command::Jobs(_)
+            | Command::Sessions(_)
+            | Command::Read(_)
+            | Command::Doctor(_),
+        ) => LevelFilter::WARN,
         Some(Command::McpServer(_) | Command::RunJob { .. }) | None => LevelFilter::INFO,
     }
 }
@@ -83,6 +89,7 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
         }
         // Without a runtime and without handlers: a signal ends this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
+        Some(Command::Read(arguments)) => read::run(arguments, &settings),
         Some(Command::Sessions(arguments)) => {
             sessions::run(arguments, &settings, on_command_line.cwd)
         }

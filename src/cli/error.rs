@@ -3,6 +3,7 @@
 use std::io;
 
 use super::output::{is_broken_pipe, note};
+use crate::codex::reading::reader::Unreadable;
 use crate::job::Problem;
 use crate::model::outcome::Class;
 
@@ -13,6 +14,8 @@ pub(super) enum Error {
     BadInput(String),
     #[error(transparent)]
     Jobs(#[from] Problem),
+    #[error("the file cannot be read: {0}")]
+    Unreadable(#[from] Unreadable),
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -32,6 +35,6 @@ pub(super) fn finish(done: Result<u8>) -> u8 {
         Error::Jobs(Problem::Refused(kind)) if kind.class() != Class::Refused => 1,
         Error::BadInput(_)
         | Error::Jobs(Problem::NotFound(_) | Problem::Refused(_) | Problem::NoStateDir) => 2,
-        Error::Jobs(_) | Error::Output(_) => 1,
+        Error::Jobs(_) | Error::Unreadable(_) | Error::Output(_) => 1,
     }
 }

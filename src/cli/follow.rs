@@ -77,7 +77,8 @@ pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
     Ok(exit_status(state.status))
 }
 
-fn exit_status(status: Status) -> u8 {
+/// The exit status for a job of this status.
+pub(super) fn exit_status(status: Status) -> u8 {
     match status {
         Status::Completed => 0,
         Status::TimedOut => 124,

@@ -36,7 +36,7 @@ pub(super) fn count(number: u64, what: &str) -> String {
 }
 
 /// A number with separators: `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

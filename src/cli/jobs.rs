@@ -14,7 +14,7 @@ use super::style::{BOLD, PLAIN, of_status, styled};
 use super::{follow, table};
 use crate::admission::scope::Scope;
 use crate::job::snapshot::snapshot;
-use crate::job::{JobId, Jobs, POLL_EVERY, State, Status, Time};
+use crate::job::{JobId, Jobs, POLL_EVERY, Problem, State, Status, Time};
 use crate::model::settings::{Retention, Settings};
 use crate::model::text::{LineBreaks, sanitize};
 
@@ -105,9 +105,24 @@ fn dispatch(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
 
 /// The job with this id, or the only one whose id starts or ends with this text.
 fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
+    if let Some(job) = lookup(jobs, text)? {
+        return Ok(job);
+    }
+    if let Ok(job) = text.trim().parse() {
+        return Err(Problem::NotFound(job).into());
+    }
+    let text = text.trim().to_lowercase();
+    Err(Error::BadInput(format!("there is no job whose id starts or ends with {text:?}")))
+}
+
+/// The same. `None` if there is none.
+pub(super) fn lookup(jobs: &Jobs, text: &str) -> Result<Option<JobId>> {
     let text = text.trim().to_lowercase();
     if let Ok(job) = text.parse() {
-        return Ok(jobs.state(job)?.job_id);
+        return match jobs.state(job) {
+            Err(Problem::NotFound(_)) => Ok(None),
+            state => Ok(Some(state?.job_id)),
+        };
     }
     if text.chars().count() < MIN_ID {
         let problem =
@@ -120,10 +135,8 @@ fn find(jobs: &Jobs, text: &str) -> Result<JobId> {
     };
     let found = jobs.list(usize::MAX, |_| true, |state| fits(state.job_id))?;
     match &found[..] {
-        [state] => Ok(state.job_id),
-        [] => {
-            Err(Error::BadInput(format!("there is no job whose id starts or ends with {text:?}")))
-        }
+        [state] => Ok(Some(state.job_id)),
+        [] => Ok(None),
         several => {
             let mut problem = format!("{text:?} matches {} jobs:", several.len());
             for state in several {

@@ -179,6 +179,14 @@ fn tail(path: &str, chars: usize) -> String {
 
 /// The session whose id starts or ends with this text, and the path of its record.
 fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
+    lookup(store, text)?.ok_or_else(|| {
+        let text = text.trim().to_lowercase();
+        Error::BadInput(format!("there is no session whose id starts or ends with {text:?}"))
+    })
+}
+
+/// The same. `None` if there is none.
+pub(super) fn lookup(store: &Store, text: &str) -> Result<Option<(SessionId, PathBuf)>, Error> {
     let text = text.trim().to_lowercase();
     if text.chars().count() < MIN_ID {
         let problem =
@@ -195,11 +203,8 @@ fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
     });
     let home = store.home().unwrap_or(Path::new(""));
     match &found[..] {
-        [(session, path)] => Ok((*session, home.join(path))),
-        [] => {
-            let problem = format!("there is no session whose id starts or ends with {text:?}");
-            Err(Error::BadInput(problem))
-        }
+        [(session, path)] => Ok(Some((*session, home.join(path)))),
+        [] => Ok(None),
         several => {
             let mut problem = format!("{text:?} matches several sessions:");
             for (session, path) in several {

@@ -78,6 +78,11 @@ impl Jobs {
         state.ok_or(Problem::NotFound(job))
     }
 
+    /// The file with the events of a job.
+    pub(crate) fn log(&self, job: JobId) -> Result<PathBuf> {
+        Ok(self.store()?.folder(job).log())
+    }
+
     /// The jobs that match, newest first. `may_be` selects by status, before a job is read.
     pub(crate) fn list(
         &self,

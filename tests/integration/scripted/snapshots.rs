@@ -33,7 +33,7 @@ fn help(arguments: &[&str]) -> String {
 fn help_of_the_program_and_of_each_command() {
     assert_snapshot("help", &help(&["--help"]));
     assert_snapshot("help-short", &help(&["-h"]));
-    for command in ["mcp-server", "chat", "jobs", "sessions", "doctor"] {
+    for command in ["mcp-server", "chat", "jobs", "sessions", "read", "doctor"] {
         assert_snapshot(&format!("help-{command}"), &help(&[command, "-h"]));
     }
 }

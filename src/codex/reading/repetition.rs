@@ -1,0 +1,53 @@
+//! Whether the same step is repeated again and again. Pure.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::codex::progress_text::one_line;
+
+/// How many of the last steps to search for repetitions.
+const STEPS: usize = 12;
+
+/// How many occurrences of the same step among these look stuck.
+const REPEATED: usize = 4;
+
+/// Among how many of the newest steps the repeated one must be: between two runs of a command there may be a
+/// thought and a message.
+const NEWEST: usize = 3;
+
+/// The last steps.
+#[derive(Debug, Default)]
+pub(crate) struct Repetition {
+    /// Hashes.
+    steps: VecDeque<u64>,
+    /// The last repeated step, and a description of it.
+    repeated: Option<(u64, String)>,
+}
+
+impl Repetition {
+    pub(crate) fn add(&mut self, step: &str, words: impl FnOnce() -> String) {
+        if self.steps.len() == STEPS {
+            self.steps.pop_front();
+        }
+        let mut hasher = DefaultHasher::new();
+        step.hash(&mut hasher);
+        let step = hasher.finish();
+        self.steps.push_back(step);
+        if self.count(step) >= REPEATED {
+            self.repeated = Some((step, one_line(&words())));
+        }
+    }
+
+    fn count(&self, step: u64) -> usize {
+        self.steps.iter().filter(|other| **other == step).count()
+    }
+
+    /// A phrase about the step that is repeated, if one is.
+    pub(crate) fn phrase(&self) -> Option<String> {
+        let (step, words) = self.repeated.as_ref()?;
+        let again = self.count(*step);
+        let is_new = self.steps.iter().rev().take(NEWEST).any(|newest| newest == step);
+        (again >= REPEATED && is_new)
+            .then(|| format!("{again} of the last {} steps were {words}", self.steps.len()))
+    }
+}
