@@ -84,9 +84,6 @@ fn fields(what: &What) -> Value {
         }
         What::SearchBegan { .. } => json!({}),
         What::SearchEnded { query, .. } => json!({"query": query}),
-        What::CallEnded { exit_code, output, .. } => {
-            json!({"exit_code": exit_code, "output": output})
-        }
         What::Plan { steps } => {
             let steps = steps.iter().map(|step| json!({"text": step.text, "done": step.is_done}));
             json!({"steps": steps.collect::<Vec<_>>()})

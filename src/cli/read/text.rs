@@ -190,7 +190,6 @@ impl<W: Write> Printer<W> {
             }
             What::SearchBegan { .. } => format!("{at}searching"),
             What::SearchEnded { query, .. } => short("search", query),
-            What::CallEnded { output, .. } => short("output", output),
             What::Plan { steps } => {
                 let done = steps.iter().filter(|step| step.is_done).count();
                 let next = steps.iter().find(|step| !step.is_done);
@@ -212,6 +211,9 @@ impl<W: Write> Printer<W> {
             }
             What::TurnEnded { duration, error: Some(error), .. } => {
                 short("turn", &format!("failed{}: {error}", after(*duration)))
+            }
+            What::TurnAborted { reason, duration } if reason == "interrupted" => {
+                format!("{at}turn interrupted{}", after(*duration))
             }
             What::TurnAborted { reason, duration } => {
                 short("turn", &format!("interrupted{}: {reason}", after(*duration)))

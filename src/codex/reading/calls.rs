@@ -18,13 +18,12 @@ struct Call {
     /// Calls of different requests may have the same id.
     request: Option<String>,
     at: Option<Time>,
-    start: What,
 }
 
 impl Calls {
-    /// Adds to an entry what only the start of its call tells. Returns false if the entry says nothing then.
-    pub(super) fn complete(&mut self, entry: &mut Entry) -> bool {
-        let Some((id, is_start)) = id(&entry.what) else { return true };
+    /// Adds to the end of a call how long it took, if only the times of both tell.
+    pub(super) fn complete(&mut self, entry: &mut Entry) {
+        let Some((id, is_start)) = id(&entry.what) else { return };
         let found = self.0.iter().position(|call| call.id == *id && call.request == entry.request);
         let started = found.and_then(|at| self.0.remove(at));
         if is_start {
@@ -32,60 +31,20 @@ impl Calls {
                 self.0.pop_front();
             }
             let (id, request) = (id.clone(), entry.request.clone());
-            self.0.push_back(Call { id, request, at: entry.at, start: entry.what.clone() });
-            return true;
+            self.0.push_back(Call { id, request, at: entry.at });
+            return;
         }
         let took = || {
             let ms = entry.at?.0.checked_sub(started.as_ref()?.at?.0)?;
             Some(std::time::Duration::from_millis(ms))
         };
         let took = took();
-        let start = started.map(|call| call.start);
-        if let What::CallEnded { call, exit_code, output } = &entry.what {
-            let (call, exit_code, output) = (call.clone(), *exit_code, output.clone());
-            let Some(ended) = ended(start, call, exit_code, output) else { return false };
-            entry.what = ended;
-        } else if let What::CommandEnded { command: command @ None, .. } = &mut entry.what
-            && let Some(What::CommandBegan { command: started, .. }) = start
-        {
-            *command = Some(started);
-        }
         if let What::CommandEnded { duration: duration @ None, .. }
         | What::ToolEnded { duration: duration @ None, .. } = &mut entry.what
         {
             *duration = took;
         }
-        true
     }
-}
-
-/// The end of the call that started so.
-fn ended(
-    start: Option<What>,
-    call: String,
-    exit_code: Option<i64>,
-    output: String,
-) -> Option<What> {
-    Some(match start? {
-        What::CommandBegan { command, .. } => What::CommandEnded {
-            call,
-            command: Some(command),
-            exit_code,
-            duration: None,
-            output,
-            declined: false,
-        },
-        What::PatchBegan { files, .. } => {
-            What::PatchEnded { call, files, applied: is_applied(exit_code, &output), output }
-        }
-        What::ToolBegan { tool, .. } => What::ToolEnded { call, tool, duration: None, error: None },
-        _ => return None,
-    })
-}
-
-/// Whether Codex's answer to `apply_patch` says so: with an exit code, or with this text (0.77 to 0.171).
-fn is_applied(exit_code: Option<i64>, output: &str) -> bool {
-    exit_code.map_or_else(|| output.contains("Success."), |code| code == 0)
 }
 
 /// The id of the call, and whether this is its start.
@@ -98,8 +57,7 @@ fn id(what: &What) -> Option<(&String, bool)> {
         What::CommandEnded { call, .. }
         | What::PatchEnded { call, .. }
         | What::ToolEnded { call, .. }
-        | What::SearchEnded { call, .. }
-        | What::CallEnded { call, .. } => Some((call, false)),
+        | What::SearchEnded { call, .. } => Some((call, false)),
         _ => None,
     }
 }

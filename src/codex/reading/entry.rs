@@ -72,7 +72,7 @@ pub(crate) enum What {
     },
     CommandEnded {
         call: String,
-        /// `None` if only the start of the command names it.
+        /// `None` if the event does not name it.
         command: Option<String>,
         exit_code: Option<i64>,
         duration: Option<Duration>,
@@ -106,13 +106,6 @@ pub(crate) enum What {
     SearchEnded {
         call: String,
         query: String,
-    },
-    /// The output of a call whose kind only the start of the call tells. [`Calls`](super::calls::Calls) replaces
-    /// it.
-    CallEnded {
-        call: String,
-        exit_code: Option<i64>,
-        output: String,
     },
     Plan {
         steps: Vec<Step>,
@@ -232,7 +225,7 @@ impl What {
             Self::Message { .. } => "message",
             Self::Reasoning { .. } => "reasoning",
             Self::CommandBegan { .. } => "command_started",
-            Self::CommandEnded { .. } | Self::CallEnded { .. } => "command",
+            Self::CommandEnded { .. } => "command",
             Self::PatchBegan { .. } => "patch_started",
             Self::PatchEnded { .. } => "patch",
             Self::ToolBegan { .. } => "tool_started",

@@ -51,16 +51,22 @@ pub(crate) type Form = fn(&Value) -> Option<Vec<Entry>>;
 pub(crate) struct Decoder {
     form: Form,
     calls: Calls,
-    /// The session and the turn of a form that names them only once.
+    record: record::Decoder,
+    /// The session of a run of `codex exec`, which only its first event names.
     session: Option<String>,
-    turn: Option<String>,
     /// The session of each request. Before 0.121 only the first event of a request names it.
     sessions: VecDeque<(String, String)>,
 }
 
 impl Decoder {
     pub(crate) fn new(form: Form) -> Self {
-        Self { form, calls: Calls::default(), session: None, turn: None, sessions: VecDeque::new() }
+        Self {
+            form,
+            calls: Calls::default(),
+            record: record::Decoder::default(),
+            session: None,
+            sessions: VecDeque::new(),
+        }
     }
 
     /// Decodes a line without its line end.
@@ -79,16 +85,16 @@ impl Decoder {
             }
             Err(_) => return Decoded::NotJson,
         };
-        match self.entries(&value) {
+        match self.entries(&value, line) {
             Some(mut entries) => {
-                entries.retain_mut(|entry| self.calls.complete(entry));
+                entries.iter_mut().for_each(|entry| self.calls.complete(entry));
                 Decoded::Known(entries)
             }
             None => Decoded::Other,
         }
     }
 
-    fn entries(&mut self, line: &Value) -> Option<Vec<Entry>> {
+    fn entries(&mut self, line: &Value, bytes: &[u8]) -> Option<Vec<Entry>> {
         if line["jsonrpc"].is_string() || line["method"].is_string() {
             let mut entry = message(line);
             if let Some(entry) = &mut entry {
@@ -114,16 +120,7 @@ impl Decoder {
             return Some(entries);
         }
         if record::is_line(line) {
-            if let Some(session) = record::session(line) {
-                self.session = Some(session);
-            }
-            if let Some(turn) = record::turn(line) {
-                self.turn = Some(name(&Value::from(turn).to_string()));
-            }
-            let at = record::time(line);
-            let (request, session) = (self.turn.clone(), self.session.clone());
-            let entry = |what| Entry { at, request, session, is_of_call: false, what };
-            return Some(record::what(line).map(entry).into_iter().collect());
+            return Some(self.record.decode(line, bytes));
         }
         None
     }
@@ -156,9 +153,10 @@ fn is_skipped(head: &[u8]) -> bool {
             kind.strip_prefix(skipped.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""))
         });
     }
-    // The items of a record repeat the model's raw input and output.
-    memmem::find(head, b"\"type\":\"response_item\"").is_some()
-        && memmem::find(head, b"\"ordinal\":").is_some()
+    // What a record has of the model's messages is there as events too.
+    memmem::find(head, b"\"type\":\"response_item\",\"payload\":{\"type\":\"message\"").is_some()
+        || memmem::find(head, b"\"type\":\"response_item\",\"payload\":{\"type\":\"reasoning\"")
+            .is_some()
 }
 
 /// A message of MCP, from the server or to it.

@@ -227,7 +227,6 @@ impl Run {
                 self.end(call);
                 self.searches += 1;
             }
-            What::CallEnded { call, .. } => self.end(call),
             What::Message { text } => {
                 self.last_message = Some(text.clone());
                 let words = || format!("the same message: {}", heading(text).unwrap_or_default());

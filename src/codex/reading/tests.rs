@@ -244,3 +244,27 @@ fn lines_of_different_forms_follow_each_other() {
         assert_eq!(decoder.decode(binary), Decoded::Binary);
     }
 }
+
+/// What Codex had recorded of a scenario.
+fn recorded_lines(file: &str) -> Vec<String> {
+    let lines = file.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.filter_map(|line| Some(line.get("record")?.to_string())).collect()
+}
+
+#[test]
+fn a_record_tells_what_runs_and_how_a_failed_turn_ended() {
+    let lines = recorded_lines(fixture!("core-event/0.171.0/interrupted.jsonl"));
+    let began = lines.iter().position(|line| line.contains("sleep 600"));
+    let works = runs(&entries(&lines[..=began.expect("it is there")]));
+    let last = works.runs.back().expect("a turn");
+    assert_eq!(last.status, RunStatus::Running);
+    assert!(last.open.back().is_some_and(|open| open.what.contains("sleep 600")), "{last:?}");
+    let ended = runs(&entries(lines));
+    assert!(ended.runs.iter().all(|run| run.status == RunStatus::Aborted), "{ended:?}");
+    let failed = runs(&entries(recorded_lines(fixture!("core-event/0.171.0/failed.jsonl"))));
+    let last = failed.runs.len() - 1;
+    for (at, run) in failed.runs.iter().enumerate() {
+        let expected = if at == last { RunStatus::Completed } else { RunStatus::Failed };
+        assert_eq!(run.status, expected, "{run:?}");
+    }
+}
