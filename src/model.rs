@@ -7,6 +7,8 @@ pub(crate) mod diff;
 pub(crate) mod effective;
 pub(crate) mod error_code;
 pub(crate) mod event;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 pub(crate) mod job_id;
 pub(crate) mod limits;
 pub(crate) mod model_name;

@@ -3,6 +3,8 @@
 
 mod compat;
 mod general;
+#[cfg(feature = "http")]
+mod http;
 mod jobs;
 mod limits;
 mod log;
@@ -89,12 +91,20 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order of the documentation.
-pub(crate) const GROUPS: [&Group; 6] =
-    [&general::GROUP, &limits::GROUP, &jobs::GROUP, &policy::GROUP, &compat::GROUP, &log::GROUP];
+pub(crate) const GROUPS: &[&Group] = &[
+    &general::GROUP,
+    &limits::GROUP,
+    &jobs::GROUP,
+    &policy::GROUP,
+    &compat::GROUP,
+    #[cfg(feature = "http")]
+    &http::GROUP,
+    &log::GROUP,
+];
 
 /// All settings, in the order of the documentation.
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
-    GROUPS.into_iter().flat_map(|group| group.settings)
+    GROUPS.iter().flat_map(|group| group.settings)
 }
 
 impl Setting {

@@ -6,6 +6,8 @@ pub(crate) mod bounded;
 mod defaults;
 pub(crate) mod depth;
 pub(crate) mod file_lock;
+#[cfg(feature = "http")]
+pub(crate) mod files;
 pub(crate) mod line_splitter;
 pub(crate) mod links;
 #[cfg(feature = "program")]

@@ -2,10 +2,12 @@
 //!
 //! [`Connection`] is what holds for every transport: it bounds what waits in both directions, merges
 //! progress, and passes the end of the input on only when every request has its answer. It works above
-//! any transport of rmcp. [`stdio`] is the only transport so far.
+//! any transport of rmcp: [`stdio`], or one of the sessions of [`http`].
 
 pub(crate) mod codex_event;
 mod connection;
+#[cfg(feature = "http")]
+mod http;
 mod ids;
 mod inbox;
 #[cfg(test)]
@@ -17,6 +19,8 @@ mod unanswered;
 use serde::Serialize;
 
 pub(crate) use connection::{Connection, Monitor};
+#[cfg(feature = "http")]
+pub(crate) use http::{HttpServer, Token};
 pub(crate) use stdio::{FIRST_ANSWER_WITHIN, hung_up, stdio};
 
 /// The length of `value` as JSON, in bytes. Measured without keeping the JSON.

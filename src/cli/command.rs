@@ -16,6 +16,8 @@ use crate::settings::RUN_JOB;
 /// What to do instead of serving MCP with the program's own tools.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Serves MCP, as without a command: on standard input and output, or with --http over HTTP
+    Serve,
     /// Serves the tools codex and codex-reply, in place of `codex mcp-server`
     #[command(name = mcp_server::NAME)]
     McpServer(mcp_server::Arguments),
@@ -71,7 +73,9 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
             | Command::Read(_)
             | Command::Doctor(_),
         ) => LevelFilter::WARN,
-        Some(Command::McpServer(_) | Command::RunJob { .. }) | None => LevelFilter::INFO,
+        Some(Command::Serve | Command::McpServer(_) | Command::RunJob { .. }) | None => {
+            LevelFilter::INFO
+        }
     }
 }
 
@@ -79,7 +83,7 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
 pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -> u8 {
     let on_command_line = flags.on_command_line();
     match command {
-        None | Some(Command::McpServer(_)) => serve::run(settings),
+        None | Some(Command::Serve | Command::McpServer(_)) => serve::run(settings),
 
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, on_command_line),

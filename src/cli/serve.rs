@@ -1,4 +1,4 @@
-//! Serves MCP on standard input and output.
+//! Serves MCP: on standard input and output, or over HTTP.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -13,27 +13,41 @@ use crate::system::signals::Signals;
 use crate::transport::{FIRST_ANSWER_WITHIN, stdio};
 use crate::turn::Codex;
 
+#[cfg(feature = "http")]
+mod http;
+
 /// How long after a signal the process exits even if something blocks the service.
 const EXIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves the client until it is gone or a signal comes. Returns the exit status.
+/// Serves clients until they are gone or a signal comes. Returns the exit status.
 pub(super) fn run(settings: Settings) -> u8 {
+    #[cfg(feature = "http")]
+    if http::is_wanted(&settings) {
+        return http::run(settings);
+    }
     listening(|signals| {
         // Until then nothing here waits for a disk, so the service itself reacts to a signal.
         tokio::spawn(async {
             sleep(FIRST_ANSWER_WITHIN).await;
             exit_after_signal(EXIT_WITHIN);
         });
-        serve(settings, signals)
+        // Its thread reads the first request in the meantime.
+        let connection = stdio();
+        let server = Server::new(Codex::new(settings));
+        until_signal(signals, |shutdown| async move {
+            life::serve(server, connection, shutdown.cancelled()).await
+        })
     })
 }
 
-async fn serve(settings: Settings, mut signals: Signals) -> u8 {
-    // Its thread reads the first request in the meantime.
-    let connection = stdio();
-    let server = Server::new(Codex::new(settings));
+/// Runs a service until it ends or a signal comes, which cancels the token that it gets. The service returns
+/// whether every request was answered. Returns the exit status.
+async fn until_signal<F: Future<Output = bool>>(
+    mut signals: Signals,
+    service: impl FnOnce(CancellationToken) -> F,
+) -> u8 {
     let shutdown = CancellationToken::new();
-    let mut service = pin!(life::serve(server, connection, shutdown.cancelled()));
+    let mut service = pin!(service(shutdown.clone()));
     let signal = tokio::select! {
         biased;
         signal = signals.next() => signal,

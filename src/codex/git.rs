@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use super::helper::{self, Output};
 use super::watchdog::Watchdog;
+use crate::model::settings::HTTP_TOKEN;
 
 /// Timeout for one git command.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +73,7 @@ impl Git<'_> {
 
     fn command(&self, dir: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.program);
+        command.env_remove(HTTP_TOKEN);
         // Inherited from a hook, a terminal or the client's environment, these variables can substitute
         // another repository, other settings and other programs.
         let inherited = std::env::vars_os().map(|(name, _)| name);

@@ -16,6 +16,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use super::exit::Exit;
 use super::locate::Program;
 use super::watchdog::{Watch, Watchdog};
+use crate::model::settings::HTTP_TOKEN;
 
 /// A step of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +145,7 @@ pub(crate) fn is_of_program(error: &io::Error) -> bool {
 
 /// Sets the environment variables of a program.
 pub(crate) fn set_variables(command: &mut Command, program: &Program) {
+    command.env_remove(HTTP_TOKEN);
     for (name, value) in program.variables() {
         match value {
             Some(value) => command.env(name, value),

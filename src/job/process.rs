@@ -8,6 +8,7 @@ use std::process::Stdio;
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
+use crate::model::settings::HTTP_TOKEN;
 #[cfg(unix)]
 use nix::sys::signal::{Signal, killpg};
 use process_wrap::tokio::CommandWrap;
@@ -151,6 +152,7 @@ impl Runner {
             command
                 .args(&self.arguments)
                 .arg(job)
+                .env_remove(HTTP_TOKEN)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log);

@@ -15,6 +15,10 @@ use super::working_dir::WorkingDir;
 /// The longest origin, in characters.
 const MAX_ORIGIN_CHARS: usize = 100;
 
+/// The variable that may hold the bearer token of the server over HTTP. Processes that this one starts do not
+/// get it.
+pub(crate) const HTTP_TOKEN: &str = "CODEX_PERSISTENT_MCP_HTTP_TOKEN";
+
 /// How Codex is run. [`Settings::default`] is what the server uses without flags and variables.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -59,6 +63,9 @@ pub struct Settings {
     pub(crate) one_thread: bool,
     /// What the operator sets for Codex itself.
     pub(crate) operator_config: OperatorConfig,
+    /// How MCP is served over HTTP.
+    #[cfg(feature = "http")]
+    pub(crate) http: super::http::Http,
     /// The log of the processes that run jobs.
     pub(crate) logging: Logging,
 }

@@ -55,6 +55,28 @@ where
     monitor.all_answered()
 }
 
+/// Serves clients over HTTP until `shutdown` completes. Then it returns within 300 ms.
+#[cfg(feature = "http")]
+pub(crate) async fn serve_http(
+    server: Server,
+    http: crate::transport::HttpServer,
+    shutdown: impl Future<Output = ()>,
+) {
+    let codex = server.services.codex.clone();
+    let leaving = tokio_util::sync::CancellationToken::new();
+    let mut serving = pin!(http.serve(server, leaving.clone()));
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        () = &mut serving => return,
+    }
+    codex.shutdown();
+    leaving.cancel();
+    // Each connection ends with its answer.
+    let leave = async { tokio::join!(codex.finished(LEAVE_WITHIN), serving) };
+    drop(tokio::time::timeout(LEAVE_WITHIN, leave).await);
+}
+
 /// Completes when the input has ended and all answers are written, or when nobody can read them; and
 /// then when Codex is gone.
 async fn client_gone(

@@ -38,6 +38,8 @@ impl Default for Settings {
             prompt_header: false,
             one_thread: false,
             operator_config: OperatorConfig::default(),
+            #[cfg(feature = "http")]
+            http: crate::model::http::Http::default(),
             logging: Logging::default(),
         }
     }

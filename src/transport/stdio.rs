@@ -12,7 +12,7 @@
 mod frames;
 mod hangup;
 mod lines;
-mod message;
+pub(super) mod message;
 mod salvage;
 mod scan;
 mod writer;
@@ -39,7 +39,7 @@ use writer::Writer;
 
 /// The longest line that is read, in bytes. The longest prompt that Codex accepts fits in, even if
 /// every character of it is written as an escape.
-const MAX_LINE: usize = 16 << 20;
+pub(super) const MAX_LINE: usize = 16 << 20;
 
 /// How many bytes of refusals may wait to be written before no more lines are read.
 const MAX_REFUSALS: usize = 4 << 20;

@@ -9,6 +9,8 @@ pub mod doctor;
 #[cfg(unix)]
 pub mod fenced;
 #[cfg(unix)]
+pub mod http;
+#[cfg(unix)]
 pub mod jobs;
 #[cfg(unix)]
 pub mod life;

@@ -12,6 +12,7 @@ mod error_advice;
 mod escapes;
 mod failures;
 mod fork;
+mod http;
 mod job_events;
 mod job_races;
 mod jobs;

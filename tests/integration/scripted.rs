@@ -13,6 +13,8 @@ mod folder_queue;
 mod helper_programs;
 mod hostile;
 mod hostile_texts;
+mod http;
+mod http_bounds;
 #[cfg(target_os = "linux")]
 mod hung_disk;
 #[cfg(target_os = "linux")]

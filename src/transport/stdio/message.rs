@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 128;
 
 /// What to do with a message.
 #[derive(Debug)]
-pub(super) enum Decoded {
+pub(in crate::transport) enum Decoded {
     /// Handle it.
     Message(Box<RxJsonRpcMessage<RoleServer>>),
     /// It is invalid: send this answer.
@@ -28,7 +28,7 @@ pub(super) enum Decoded {
 
 /// Decodes a line. A batch, which version 2025-03-26 of the protocol allows, yields several messages. `None`
 /// if the line is not JSON.
-pub(super) fn decode(line: &[u8]) -> Option<Vec<Decoded>> {
+pub(in crate::transport) fn decode(line: &[u8]) -> Option<Vec<Decoded>> {
     let line = line.trim_ascii();
     if has_too_many_values(line) {
         return Some(vec![too_many_values(line)]);
