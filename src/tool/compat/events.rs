@@ -108,36 +108,32 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(mut self, mut seen: CoreEvents, ended: oneshot::Receiver<Ended>) {
-        let mut ended = Some(ended);
-        loop {
+    async fn run(mut self, mut seen: CoreEvents, mut ended: oneshot::Receiver<Ended>) {
+        let ended = loop {
             let looks = self.looks_until.is_some();
             tokio::select! {
                 biased;
                 // Cancel-safe, see there.
                 next = seen.next() => match next {
                     Some(next) => self.take(next, &mut seen).await,
-                    None => break,
+                    // The outcome follows, unless the call was cancelled.
+                    None if ended.is_terminated() => break None,
+                    None => break ended.await.ok(),
                 },
                 // Cancel-safe: a message stays in the channel.
-                end = until(&mut ended) => match end {
-                    Some(Ended { end, sent }) => {
-                        self.finish(end).await;
-                        // Nobody waits any more, if it took too long.
-                        sent.send(()).ok();
-                        return;
-                    }
-                    None => ended = None,
-                },
+                Ok(ended) = &mut ended, if !ended.is_terminated() => break Some(ended),
                 // May be lost: it only waits.
                 () = sleep(LOOK_EVERY), if looks => self.look().await,
             }
-        }
-        let end = match ended.as_mut().map(oneshot::Receiver::try_recv) {
-            Some(Ok(Ended { end, .. })) => end,
-            Some(Err(_)) | None => End::Aborted,
         };
-        self.finish(end).await;
+        match ended {
+            Some(Ended { end, sent }) => {
+                self.finish(end).await;
+                // Nobody waits any more, if it took too long.
+                sent.send(()).ok();
+            }
+            None => self.finish(End::Aborted).await,
+        }
     }
 
     /// Takes what was seen, and all that was seen since.
@@ -256,13 +252,5 @@ impl Sender {
             let event = ServerNotification::CustomNotification(event);
             drop(self.peer.send_notification(event).await);
         }
-    }
-}
-
-/// The end of the turn; `None` if nobody will tell. Never resolves without a receiver.
-async fn until(ended: &mut Option<oneshot::Receiver<Ended>>) -> Option<Ended> {
-    match ended {
-        Some(ended) => ended.await.ok(),
-        None => std::future::pending().await,
     }
 }

@@ -6,8 +6,8 @@ use rmcp::model::CallToolResult;
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
+use super::ending;
 use super::events::Events;
-use super::{codex, ending};
 use crate::model::event::Event;
 use crate::model::options::Options;
 use crate::model::outcome::{CancelledBy, FailureKind};
@@ -59,12 +59,14 @@ pub(super) async fn run(
     let Prepared { request, notes } = prepared;
     let thread = request.session;
     let shares_thread = place.is_some();
+    // Each call of codex says first in which thread it is.
+    let announces = thread.is_none() || shares_thread;
     let options = request.options.clone();
     let progress = Progress::new(Instant::now(), thread.is_some());
     // What shows the client the turn as it happens.
     let (events, taps) = match codex.settings().codex_events {
         true => {
-            let (events, taps) = Events::start(&request, tool == codex::NAME, context);
+            let (events, taps) = Events::start(&request, announces, context);
             (Some(events), taps)
         }
         false => (None, Taps::default()),
