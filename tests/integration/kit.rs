@@ -7,6 +7,8 @@ pub mod cli;
 #[cfg(unix)]
 pub mod doctor;
 #[cfg(unix)]
+pub mod events;
+#[cfg(unix)]
 pub mod fenced;
 #[cfg(unix)]
 pub mod http;

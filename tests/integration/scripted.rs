@@ -5,6 +5,7 @@ mod arguments;
 #[cfg(target_os = "linux")]
 mod bounds;
 mod clients;
+mod codex_events;
 mod commands;
 mod doctor;
 mod documented_lines;
