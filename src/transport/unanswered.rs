@@ -58,3 +58,24 @@ impl Unanswered {
         self.requests.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_cancelled_requests_that_are_remembered_are_bounded() {
+        let mut unanswered = Unanswered::default();
+        let ping = json!({"method": "ping"});
+        let ping: ClientRequest = serde_json::from_value(ping).expect("it is a request");
+        let id = |number: usize| RequestId::String(number.to_string().into());
+        for number in 0..=MAX_CANCELLED {
+            unanswered.insert(&id(number), &ping);
+            unanswered.cancel(&id(number));
+        }
+        assert!(!unanswered.takes_event(&id(0), false), "it was forgotten");
+        assert!(unanswered.takes_event(&id(1), false) && unanswered.takes_event(&id(1), true));
+        assert!(!unanswered.takes_event(&id(1), false), "it has told its end");
+    }
+}

@@ -277,3 +277,37 @@ fn error(message: &str) -> Value {
     };
     json!({ "type": "error", "message": message, "codex_error_info": info })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_items_that_are_remembered_are_bounded_and_each_end_has_a_begin() {
+        let mut decoder = Decoder::default();
+        let mut told = [0, 0];
+        for (phase, told) in ["item.started", "item.completed"].into_iter().zip(&mut told) {
+            for number in 0..2 * MAX_OPEN {
+                let item = json!({"id": number.to_string(), "type": "command_execution"});
+                let line = json!({"type": phase, "item": item}).to_string();
+                *told += decoder.feed(line.as_bytes()).len();
+            }
+        }
+        assert_eq!(told, [MAX_OPEN, 3 * MAX_OPEN]);
+    }
+
+    #[test]
+    fn an_error_is_told_once() {
+        let mut decoder = Decoder::default();
+        let lines = [
+            r#"{"type":"turn.started"}"#,
+            r#"{"type":"error","message":"Reconnecting... 1/5"}"#,
+            r#"{"type":"error","message":"no"}"#,
+            r#"{"type":"turn.failed","error":{"message":"no"}}"#,
+        ];
+        let events: Vec<CoreEvent> =
+            lines.iter().flat_map(|line| decoder.feed(line.as_bytes())).collect();
+        let kinds: Vec<&str> = events.iter().map(CoreEvent::kind).collect();
+        assert_eq!(kinds, ["task_started", "stream_error", "error"]);
+    }
+}

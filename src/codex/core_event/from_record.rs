@@ -19,8 +19,11 @@ use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use call::Call;
 
-/// How many calls may be open, and how many ids of ended calls are remembered.
-const MAX_CALLS: usize = 4_000;
+/// How many calls may be open. The begin of a further one is told with its end.
+const MAX_OPEN: usize = 256;
+
+/// How many ids of calls that ended without an item are remembered.
+const MAX_ENDED: usize = 4_000;
 
 /// How many events are held back until `session_configured` can be sent.
 const MAX_HELD: usize = 64;
@@ -58,7 +61,8 @@ const NEWER_FIELDS: &[&str] = &["turn_attribution", "root_turn_id"];
 /// Decodes a record, or what follows some line of it.
 ///
 /// Holds `session_configured` and what follows it back until the record says which settings are in force,
-/// which it does in the first lines of a turn; at most [`MAX_HELD`] events. Remembers at most [`MAX_CALLS`] calls.
+/// which it does in the first lines of a turn; at most [`MAX_HELD`] events. Remembers
+/// at most [`MAX_OPEN`] calls and [`MAX_ENDED`] ids.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     rollout_path: Option<PathBuf>,
@@ -198,7 +202,7 @@ impl Decoder {
         let call = Call::read(payload, &around)?;
         // A patch that does not apply has no item, and had no events.
         let is_told_by_item = self.has_items && call.is_patch();
-        if is_told_by_item || self.open.len() >= MAX_CALLS || self.open.contains_key(&call.id) {
+        if is_told_by_item || self.open.len() >= MAX_OPEN || self.open.contains_key(&call.id) {
             return None;
         }
         let begin = call.begin();
@@ -215,7 +219,7 @@ impl Decoder {
         let Some(call) = self.open.get(id) else { return Vec::new() };
         let Some(end) = call.end(&payload["output"], self.has_items) else { return Vec::new() };
         self.open.remove(id);
-        if self.ended.len() < MAX_CALLS {
+        if self.ended.len() < MAX_ENDED {
             self.ended.insert(id.to_owned());
         }
         vec![end]
@@ -280,5 +284,59 @@ impl Decoder {
         let known = known.into_iter().filter(|(_, value)| !value.is_null());
         msg.extend(known.map(|(name, value)| (name.to_owned(), value.clone())));
         CoreEvent { turn: String::new(), time, msg }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(decoder: &mut Decoder, kind: &str, payload: &Value) -> Vec<CoreEvent> {
+        let line = json!({"ordinal": 1, "type": kind, "payload": payload});
+        decoder.feed(line.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_events_that_wait_for_the_settings_are_bounded() {
+        let mut decoder = Decoder::default();
+        feed(&mut decoder, "session_meta", &json!({"id": "S"}));
+        let message = json!({"type": "agent_message", "message": "hi"});
+        for _ in 0..MAX_HELD {
+            assert_eq!(feed(&mut decoder, "event_msg", &message), []);
+        }
+        let events = feed(&mut decoder, "event_msg", &message);
+        assert_eq!((events.len(), events[0].kind()), (MAX_HELD + 2, "session_configured"));
+        assert_eq!(decoder.release(), []);
+    }
+
+    #[test]
+    fn the_calls_that_are_remembered_are_bounded() {
+        let mut decoder = Decoder::default();
+        let call = |id: usize| {
+            json!({"type": "function_call", "name": "exec_command", "call_id": id.to_string(),
+                   "arguments": r#"{"cmd":"true"}"#})
+        };
+        let calls: usize =
+            (0..2 * MAX_OPEN).map(|id| feed(&mut decoder, "response_item", &call(id)).len()).sum();
+        assert_eq!((calls, decoder.open.len()), (MAX_OPEN, MAX_OPEN));
+        let item = |id: usize| json!({"type": "item_completed", "item": {"type": "CommandExecution", "id": id.to_string()}});
+        let ends = [0, MAX_OPEN].map(|id| feed(&mut decoder, "event_msg", &item(id)).len());
+        assert_eq!(ends, [1, 2], "the begin of the second was not told");
+    }
+
+    #[test]
+    fn a_command_that_did_not_start_has_both_events_and_one_that_runs_on_has_no_end() {
+        let mut decoder = Decoder::default();
+        let call = json!({"type": "function_call", "name": "exec_command", "call_id": "1",
+                          "arguments": r#"{"cmd":"true"}"#});
+        let output =
+            |text: &str| json!({"type": "function_call_output", "call_id": "1", "output": text});
+        let runs = "Wall time: 1 seconds\nProcess running with session ID 1\nOutput:\n";
+        assert_eq!(feed(&mut decoder, "response_item", &call).len(), 1);
+        assert_eq!(feed(&mut decoder, "response_item", &output(runs)), []);
+        assert_eq!(feed(&mut decoder, "response_item", &output("aborted by user")), []);
+        let end = feed(&mut decoder, "response_item", &output("exec_command failed: no sandbox"));
+        assert_eq!(end[0].field("status"), "failed");
+        assert_eq!(end[0].field("aggregated_output"), "exec_command failed: no sandbox");
     }
 }

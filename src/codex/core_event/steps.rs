@@ -4,8 +4,7 @@
 //! recorded when they end, while the stream prints them when they begin. The two have different ids.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-
-use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::CoreEvent;
 use crate::codex::turn_record::action::command;
@@ -14,14 +13,17 @@ use crate::codex::turn_record::command_key;
 /// How many steps are remembered. Later ones are not matched.
 const MAX_STEPS: usize = 4_000;
 
+/// What a step does, as a hash: a command may be long.
+type Key = u64;
+
 /// The steps that have begun.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     /// How often each step has begun, by what it does.
-    recorded: HashMap<String, usize>,
-    printed: HashMap<String, usize>,
+    recorded: HashMap<Key, usize>,
+    printed: HashMap<Key, usize>,
     /// The ids of steps that were printed and not recorded yet, by what they do.
-    ahead: HashMap<String, VecDeque<String>>,
+    ahead: HashMap<Key, VecDeque<String>>,
     /// The id under which the begin of a step was sent, by its id in the record.
     renamed: HashMap<String, String>,
     /// The ids of web searches, which are the same in both.
@@ -64,11 +66,11 @@ impl Steps {
             return self.is_new_search(id).then_some(event);
         }
         let key = key(&event);
-        let printed = self.remember(key.clone(), |steps| &mut steps.printed)?;
+        let printed = self.remember(key, |steps| &mut steps.printed)?;
         if self.recorded.get(&key).is_some_and(|recorded| *recorded >= printed) {
             return None;
         }
-        self.remember(key.clone(), |steps| &mut steps.recorded);
+        self.remember(key, |steps| &mut steps.recorded);
         self.ahead.entry(key).or_default().push_back(id);
         Some(event)
     }
@@ -81,8 +83,8 @@ impl Steps {
 
     fn remember(
         &mut self,
-        key: String,
-        of: impl Fn(&mut Self) -> &mut HashMap<String, usize>,
+        key: Key,
+        of: impl Fn(&mut Self) -> &mut HashMap<Key, usize>,
     ) -> Option<usize> {
         if self.count >= MAX_STEPS {
             return None;
@@ -94,14 +96,43 @@ impl Steps {
     }
 }
 
-/// What a step does, in a form that is equal in the stream and in the record.
-fn key(event: &CoreEvent) -> String {
+/// The key of a step, which is equal in the stream and in the record.
+fn key(event: &CoreEvent) -> Key {
+    let mut hasher = DefaultHasher::new();
     match event.kind() {
-        "exec_command_begin" => command_key(&command(event.field("command")).unwrap_or_default()),
+        "exec_command_begin" => {
+            command_key(&command(event.field("command")).unwrap_or_default()).hash(&mut hasher);
+        }
         // The record may write the server's name differently.
-        _ => match &event.field("invocation")["tool"] {
-            Value::String(tool) => format!("tool {tool}"),
-            _ => String::new(),
-        },
+        kind => {
+            let tool = event.field("invocation")["tool"].as_str().unwrap_or_default();
+            (kind, tool).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codex::core_event::fields;
+    use serde_json::json;
+
+    #[test]
+    fn the_steps_that_are_remembered_are_bounded() {
+        let mut steps = Steps::default();
+        for number in 0..2 * MAX_STEPS {
+            let begin = |id: &str| {
+                let msg = json!({"type": "exec_command_begin", "call_id": id, "command": [number.to_string()]});
+                CoreEvent { turn: "1".into(), time: None, msg: fields(msg) }
+            };
+            let search = json!({"type": "web_search_begin", "call_id": number.to_string()});
+            let search = CoreEvent { turn: "1".into(), time: None, msg: fields(search) };
+            steps.printed(begin("item"));
+            steps.printed(search);
+            assert!(steps.recorded(begin("call")).is_some() || number < MAX_STEPS);
+        }
+        let remembered = steps.recorded.len() + steps.printed.len() + steps.searches.len();
+        assert!(remembered <= MAX_STEPS && steps.ahead.len() <= MAX_STEPS, "{remembered}");
     }
 }

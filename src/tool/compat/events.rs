@@ -217,7 +217,7 @@ impl Sender {
                 let ready = self.merge.lose_record();
                 return self.send(ready).await;
             };
-            let is_done = events.is_empty();
+            let is_done = !tail.has_more();
             let ready = self.merge.recorded(events, tail.has_items());
             self.send(ready).await;
             if tail.is_exhausted() {

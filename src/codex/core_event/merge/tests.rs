@@ -164,3 +164,16 @@ fn the_events_that_wait_for_the_record_are_bounded() {
     }
     assert_eq!(merge.printed(message()).len(), MAX_UNDECIDED + 1);
 }
+
+#[test]
+fn a_record_without_items_describes_the_session_and_nothing_else() {
+    let mut merge = Merge::new("Hello".into(), true);
+    merge.printed(event(json!({"type": "session_configured", "thread_id": "T"})));
+    merge.printed(event(json!({"type": "task_started", "turn_id": "1"})));
+    let session = event(json!({"type": "session_configured", "thread_id": "T", "model": "m"}));
+    let message = event(json!({"type": "agent_message", "message": "hi"}));
+    let ready = merge.recorded(vec![session, message.clone()], false);
+    assert_eq!(kinds(&ready), ["session_configured", "task_started", "user_message"]);
+    assert_eq!(ready[0].field("model"), "m");
+    assert_eq!(kinds(&merge.printed(message)), ["agent_message"]);
+}
