@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::kit::events::{events_of, kinds, told, wait_event};
@@ -138,6 +139,20 @@ fn a_turn_that_takes_too_long_is_aborted_before_its_answer() {
     assert_eq!(result["isError"], true);
     let told = told(&server, &call);
     assert_eq!(kinds(&told).last(), Some(&"turn_aborted"), "{told:?}");
+}
+
+#[test]
+fn a_shutdown_aborts_a_turn_before_its_answer() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let server = mcp_server(&home).start();
+    let call = begin(&server, "Wait. [hang]");
+    wait_event(&server, &call, "user_message");
+    model.wait_for(|request| request.last_user_text().contains("[hang]"));
+    server.signal(Signal::SIGTERM);
+    let result = answer(&server, &call);
+    assert_eq!(result["isError"], true);
+    assert_eq!(kinds(&told(&server, &call)).last(), Some(&"turn_aborted"));
 }
 
 #[test]

@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use crate::kit::events::{events_of, kinds, told, wait_event};
 use crate::kit::play::{Stage, item, ran, running};
 use crate::kit::setup::script;
+#[cfg(target_os = "linux")]
+use crate::kit::setup::skipped;
 use crate::support::client::{Builder, Call, Server, result};
+#[cfg(target_os = "linux")]
+use crate::support::hung_disk::HungDisk;
 
 fn server(stage: &Stage) -> Builder {
     stage.server().arg("mcp-server")
@@ -83,6 +87,36 @@ fn a_session_that_keeps_its_record_to_itself_is_told_within_a_second() {
     // The turn prints nothing more until this was seen.
     wait_event(&server, &call, "user_message");
     stage.release("go");
+    server.answer(&call);
+    assert_eq!(kinds(&told(&server, &call)).last(), Some(&"task_complete"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_record_on_a_disk_that_hangs_delays_the_events_and_not_the_turn() {
+    let stage = Stage::new();
+    let sessions = stage.home.path().join("sessions");
+    let Some((disk, server)) = HungDisk::under(&sessions, server(&stage)) else {
+        return skipped("there is no C compiler `cc` to make a disk with that hangs");
+    };
+    let server = server.start();
+    disk.hang();
+    let steps = json!([
+        {"started": {}},
+        {"touch": "began"},
+        {"wait_for": "go"},
+        {"event": {"type": "error", "message": "Reconnecting... 1/5"}},
+        {"wait_for": "end"},
+        {"reply": "Done."},
+    ]);
+    let call = begin(&server, &steps);
+    stage.wait_for("began");
+    // The record cannot be read, so these are from the stream.
+    wait_event(&server, &call, "user_message");
+    stage.release("go");
+    wait_event(&server, &call, "stream_error");
+    disk.answer();
+    stage.release("end");
     server.answer(&call);
     assert_eq!(kinds(&told(&server, &call)).last(), Some(&"task_complete"));
 }
