@@ -59,6 +59,30 @@ fn answer(file: &Path, id: &Value) -> Value {
     answer.unwrap_or_else(|| panic!("no answer to {id} in {answers:?}")).clone()
 }
 
+/// The answers, after checking that each event is one of a request that is still to be answered.
+fn answers_after_their_events(file: &Path) -> Vec<Value> {
+    let messages = messages(file);
+    let (mut events, mut answers) = (Vec::new(), Vec::new());
+    for message in messages.into_iter().rev() {
+        if message.get("method").is_none() {
+            answers.push(message);
+        } else {
+            let request = &message["params"]["_meta"]["requestId"];
+            let answered = answers.iter().any(|answer| answer["id"] == *request);
+            assert!(answered, "no answer follows {message}");
+            events.push(message);
+        }
+    }
+    answers.reverse();
+    // Every turn that was completed shows how it went, up to its end.
+    let of = |kind: &str| events.iter().filter(|it| it["params"]["msg"]["type"] == kind).count();
+    let completed = answers
+        .iter()
+        .filter(|answer| answer["result"]["isError"].is_null() && answer["error"].is_null());
+    assert_eq!(of("task_complete"), completed.count(), "{events:?}");
+    answers
+}
+
 /// A shell in the home's project, in which `$0` is the program.
 fn shell(home: &Home, script: &str) -> std::process::Command {
     let codex = &real_codex::install().native;
@@ -116,7 +140,7 @@ impl Tail {
         kill(pid, Signal::SIGTERM).expect("tail runs");
         let ran = ended(self.shell);
         wait_nothing_left(&self.home);
-        (answers(&self.out), ran)
+        (answers_after_their_events(&self.out), ran)
     }
 }
 
@@ -190,11 +214,7 @@ fn one_shot(home: &Home, requests: &str, options: &str) -> (Vec<Value>, Ran) {
     let script = format!("\"$0\" mcp-server {options} < request.json > answer.json");
     let ran = run(shell(home, &script));
     wait_nothing_left(home);
-    let messages = messages(&home.project().join("answer.json"));
-    let last = messages.last().unwrap_or(&Value::Null);
-    assert!(last.get("method").is_none(), "the last line is an answer, not {last}");
-    let answers = messages.into_iter().filter(|message| message.get("method").is_none());
-    (answers.collect(), ran)
+    (answers_after_their_events(&home.project().join("answer.json")), ran)
 }
 
 #[test]
