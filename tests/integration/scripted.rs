@@ -30,6 +30,7 @@ mod life;
 mod listing;
 mod looser;
 mod mcp_server;
+mod one_thread;
 mod program;
 mod progress;
 mod protocol;
