@@ -82,7 +82,7 @@ pub(super) async fn run(
         {
             threads.remember(started, &options);
             if let Some(place) = place.take() {
-                place.started(started);
+                place.started(started, &options);
             }
         }
     };

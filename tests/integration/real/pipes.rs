@@ -323,6 +323,29 @@ fn with_one_thread_the_first_call_that_gets_a_thread_starts_it() {
 }
 
 #[test]
+fn with_one_thread_instructions_that_each_call_repeats_are_in_the_thread_once() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let instructions = ["Be brief.", "Be brief.", "Be verbose."];
+    let calls = instructions.iter().enumerate().map(|(id, text)| {
+        call(
+            &json!(id),
+            &json!({"prompt": "dig", "developer-instructions": text,
+                                 "base-instructions": "You dig."}),
+        )
+    });
+    let requests: String = calls.map(|call| format!("{call}\n")).collect();
+    let (answers, ran) = one_shot(&home, &requests, "--one-thread");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(answers.iter().map(reply).collect::<Vec<_>>(), ["echo: dig"; 3]);
+    let last = model.requests().pop().expect("there are some");
+    let developer = last.body["input"].to_string();
+    let times = |text: &str| developer.matches(text).count();
+    assert_eq!((times("Be brief."), times("Be verbose.")), (1, 1), "{developer}");
+    assert!(last.instructions().iter().any(|text| text.trim() == "You dig."));
+}
+
+#[test]
 fn with_one_thread_a_call_keeps_what_it_does_not_set() {
     const HEADERS: &str = "model_providers.stand-in.http_headers";
     let model = Model::start(obey);
