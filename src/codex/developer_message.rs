@@ -1,8 +1,8 @@
 //! Gives Codex developer instructions that no process list shows. Pure.
 //!
 //! Codex has no setting that names a file for them, as it has for base instructions. But what a hook for the start
-//! of a session prints becomes a developer message, in front of the first prompt and again after the session was
-//! compacted. The command line says only that the hook prints the file that a variable names. Codex runs no hook
+//! of a session prints becomes a developer message, in front of the prompt, and again after the session was compacted
+//! in the same run. The command line says only that the hook prints the file that a variable names. Codex runs no hook
 //! of the command line that it does not trust, and it trusts one whose digest the command line has. All of this
 //! was seen on 0.153, 0.169 and 0.171, with a text of 900 KB; hooks of the user still run beside it.
 

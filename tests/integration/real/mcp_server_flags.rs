@@ -322,7 +322,7 @@ fn texts_for_the_model_are_in_no_process_list_and_no_log() {
 }
 
 #[test]
-fn developer_instructions_stay_in_the_thread_and_a_hook_of_the_user_runs_beside_them() {
+fn developer_instructions_stay_in_the_thread() {
     for release in [Release::Newest, Release::V0_153] {
         let model = Model::start(echo);
         let home = home(&model.url());
@@ -346,6 +346,31 @@ fn developer_instructions_stay_in_the_thread_and_a_hook_of_the_user_runs_beside_
         let own = thread(&server, "hello");
         reply(&server, &own, "again");
         assert_eq!(given(&last(&model), "Of the operator."), 1, "{release:?}");
+    }
+}
+
+#[test]
+fn developer_instructions_survive_a_compaction() {
+    for release in [Release::Newest, Release::V0_153] {
+        let model = Model::start(|request: &Request| {
+            if request.last_user_text() == "[again]" && !request.has_tool_output() {
+                return Response::shell("echo hi").with_usage(9_000, 0, 1_000, 0);
+            }
+            Response::message("so it was")
+        });
+        let home = home(&model.url());
+        let server = server(&home, release, &["mcp-server"]).start();
+        let config = json!({"model_auto_compact_token_limit": 500});
+        let call =
+            json!({"prompt": "[again]", "developer-instructions": "Be brief.", "config": config});
+        let answer = server.call("codex", &call);
+        assert_eq!((said(&answer), beside(&answer)), ("so it was", ""));
+        let asked = model.requests();
+        assert_eq!(asked.len(), 3, "there was a compaction: {asked:?}");
+        for request in &asked {
+            let instructions = request.instructions();
+            assert!(instructions.iter().any(|text| text == "Be brief."), "{instructions:?}");
+        }
     }
 }
 
