@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use redact::redact;
 
-use super::developer_message;
+use super::developer_message::{self, When};
 use super::setting::Setting;
 use super::version::Version;
 use crate::model::options::{Argument, Options, WebSearch};
@@ -39,8 +39,8 @@ pub(crate) struct Files {
     pub(crate) output_schema: Option<PathBuf>,
     pub(crate) base_instructions: Option<PathBuf>,
     pub(crate) compact_prompt: Option<PathBuf>,
-    /// What a hook prints, see [`developer_message`].
-    pub(crate) developer_message: Option<PathBuf>,
+    /// What a hook prints, and when.
+    pub(crate) developer_message: Option<(PathBuf, When)>,
     /// Aliases for images whose path cannot be passed to Codex: the path and its alias.
     pub(crate) image_aliases: Vec<(PathBuf, PathBuf)>,
 }
@@ -91,8 +91,8 @@ impl Invocation<'_> {
             list.push_once(IGNORE_RULES);
         }
         list.settings(self.imposed);
-        if self.files.developer_message.is_some() {
-            list.settings(&developer_message::settings());
+        if let Some((_, when)) = self.files.developer_message {
+            list.settings(&developer_message::settings(when));
         }
         match self.session {
             Session::New => {}

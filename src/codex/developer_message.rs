@@ -32,13 +32,42 @@ const MOST_TOKENS: i64 = 1_000_000;
 /// The place of the hook, as Codex names it.
 const PLACE: &str = "/<session-flags>/config.toml:session_start:0:0";
 
-/// The SHA-256 of the hook as Codex writes it: JSON with sorted keys and without spaces, of the event's name and
-/// the hook's fields, `async: false` included. A unit test has that text.
-const DIGEST: &str = "sha256:3719ee2b5fd76b50913d27a175a6a3bd3808747722b38fcf97c29aea237e4ff2";
+/// When Codex reads the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum When {
+    /// At the start of the run, and whenever it has compacted the session.
+    #[default]
+    AtStart,
+    /// Only when it has compacted the session, which has the instructions already.
+    Compacted,
+}
+
+impl When {
+    /// The start of a session that the hook is for; `None` stands for every one.
+    fn matcher(self) -> Option<&'static str> {
+        match self {
+            Self::AtStart => None,
+            Self::Compacted => Some("compact"),
+        }
+    }
+
+    /// The SHA-256 of the hook as Codex writes it: JSON with sorted keys and without spaces, of the event's name, the
+    /// hook's fields, `async: false` included, and the matcher. A unit test has that text.
+    fn digest(self) -> &'static str {
+        match self {
+            Self::AtStart => {
+                "sha256:3719ee2b5fd76b50913d27a175a6a3bd3808747722b38fcf97c29aea237e4ff2"
+            }
+            Self::Compacted => {
+                "sha256:a9ad269d6698360e094cff4c7223a58597c7cb5c3daa4602fb44ce02ffb42768"
+            }
+        }
+    }
+}
 
 /// The settings that let Codex read the file, and that leave out the instructions of the user's configuration, as
 /// other instructions replace them.
-pub(crate) fn settings() -> Vec<Setting> {
+pub(crate) fn settings(when: When) -> Vec<Setting> {
     let table = |fields: Vec<(&str, Value)>| -> Value {
         let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value));
         fields.collect::<Table>().into()
@@ -49,8 +78,10 @@ pub(crate) fn settings() -> Vec<Setting> {
         ("timeout", TIMEOUT.into()),
         ("additionalContextLimit", MOST_TOKENS.into()),
     ]);
-    let hooks = table(vec![("hooks", Value::Array(vec![hook]))]);
-    let trust = table(vec![("trusted_hash", DIGEST.into())]);
+    let mut hooks = vec![("hooks", Value::Array(vec![hook]))];
+    hooks.extend(when.matcher().map(|matcher| ("matcher", matcher.into())));
+    let hooks = table(hooks);
+    let trust = table(vec![("trusted_hash", when.digest().into())]);
     vec![
         ("hooks.SessionStart".into(), Value::Array(vec![hooks])),
         ("hooks.state".into(), table(vec![(PLACE, trust)])),
@@ -85,7 +116,8 @@ mod tests {
             "type": "command",
         });
         let whole = json!({"event_name": "session_start", "hooks": [hook]}).to_string();
-        // If this text changes, so must the digest: `printf %s TEXT | sha256sum`.
+        // If this text changes, so must both digests: `printf %s TEXT | sha256sum`. The other one is that of the same
+        // object with `"matcher":"compact"` at its end.
         assert_eq!(
             whole,
             r#"{"event_name":"session_start","hooks":[{"additionalContextLimit":1000000,"async":false,"command":"/bin/sh -c 'PATH=/usr/bin:/bin:/run/current-system/sw/bin; cat \"$0\" && : >\"$0.read\"' \"$CODEX_MCP_DEVELOPER_MESSAGE\"","timeout":30,"type":"command"}]}"#

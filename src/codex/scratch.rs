@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::command::Files;
-use super::developer_message::file_content;
+use super::developer_message::{When, file_content};
 use crate::model::options::{Image, Options};
 use crate::system::private;
 
@@ -29,12 +29,21 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Writes what Codex needs as files, below the state folder, or without one in the system's
-    /// folder for temporary files.
-    pub(crate) fn write(state_dir: Option<&Path>, options: &Options) -> io::Result<Self> {
-        Self::write_or(state_dir, &std::env::temp_dir(), options)
+    /// folder for temporary files. `when` says when Codex needs the developer instructions.
+    pub(crate) fn write(
+        state_dir: Option<&Path>,
+        options: &Options,
+        when: When,
+    ) -> io::Result<Self> {
+        Self::write_or(state_dir, &std::env::temp_dir(), options, when)
     }
 
-    fn write_or(state_dir: Option<&Path>, temporary: &Path, options: &Options) -> io::Result<Self> {
+    fn write_or(
+        state_dir: Option<&Path>,
+        temporary: &Path,
+        options: &Options,
+        when: When,
+    ) -> io::Result<Self> {
         let schema = options.output_schema.as_ref().map(|schema| schema.to_json());
         let instructions = options.base_instructions.as_deref();
         let compact_prompt = options.compact_prompt.as_deref();
@@ -62,7 +71,8 @@ impl Scratch {
         scratch.files.output_schema = scratch.file("schema.json", schema.as_deref())?;
         scratch.files.base_instructions = scratch.file("instructions.md", instructions)?;
         scratch.files.compact_prompt = scratch.file("compact.md", compact_prompt)?;
-        scratch.files.developer_message = scratch.file("developer.json", message.as_deref())?;
+        let message = scratch.file("developer.json", message.as_deref())?;
+        scratch.files.developer_message = message.map(|file| (file, when));
         scratch.link_pictures(&options.images)?;
         Ok(scratch)
     }
@@ -165,7 +175,7 @@ mod tests {
         let temporary = crate::testing::scratch();
         let shared = temporary.join("scratch").join(&name);
         old(&shared);
-        drop(Scratch::write_or(None, &temporary, &options()).expect("writable"));
+        drop(Scratch::write_or(None, &temporary, &options(), When::AtStart).expect("writable"));
         assert!(shared.is_dir(), "it may belong to somebody else");
         fs::remove_dir(&shared).expect("it is empty");
 
@@ -175,7 +185,7 @@ mod tests {
             old(&folder);
             folder
         });
-        drop(Scratch::write(Some(&state), &options()).expect("writable"));
+        drop(Scratch::write(Some(&state), &options(), When::AtStart).expect("writable"));
         assert!(!abandoned.exists() && !older.exists() && other.is_dir());
         fs::remove_dir_all(&state).expect("it is there");
     }

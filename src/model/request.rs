@@ -23,7 +23,8 @@ pub struct TurnRequest {
     pub(crate) continue_last: bool,
     /// Whether `session` was filled in because of `continue_last`.
     pub(crate) session_from_last: bool,
-    /// Whether model and reasoning effort are those of the session, as far as `options` names none.
+    /// Whether model and reasoning effort are those of the session, as far as `options` names none. Its developer
+    /// instructions are, too: those of `options` only replace what a compaction loses.
     pub(crate) keep_model: bool,
     /// Whether the caller cannot choose a sandbox, and must not be told to.
     pub(crate) fixed_sandbox: bool,

@@ -22,12 +22,14 @@ struct Remembered {
 }
 
 impl Threads {
-    /// Remembers the profile and the settings of these options. Of the others, Codex's record keeps what later turns need.
+    /// Remembers the profile, the settings and the developer instructions of these options. Of the others, Codex's record keeps what later turns need.
     pub(super) fn remember(&self, thread: SessionId, options: &Options) {
         let options = Options {
             profile: options.profile.clone(),
             config: options.config.clone(),
             compact_prompt: options.compact_prompt.clone(),
+            // The record has them until Codex compacts the session.
+            developer_instructions: options.developer_instructions.clone(),
             ..Options::default()
         };
         if options != Options::default() {
@@ -58,9 +60,10 @@ impl Remembered {
     }
 }
 
-fn size(Options { config, compact_prompt, .. }: &Options) -> usize {
+fn size(Options { config, compact_prompt, developer_instructions, .. }: &Options) -> usize {
     let settings: usize = config.iter().map(Override::to_string).map(|it| it.len()).sum();
-    settings + compact_prompt.as_ref().map_or(0, String::len)
+    let texts = [compact_prompt, developer_instructions];
+    settings + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 #[cfg(test)]

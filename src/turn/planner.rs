@@ -17,7 +17,7 @@ use crate::admission::folders::Confined;
 use crate::admission::protected_folders::ProtectedFolders;
 use crate::codex::configured::{ConfigFiles, Configured, Requirements};
 use crate::codex::confinement::Confinement;
-use crate::codex::developer_message;
+use crate::codex::developer_message::{self, When};
 use crate::codex::environment::Environment;
 use crate::codex::scratch::Scratch;
 use crate::codex::version::Versions;
@@ -138,14 +138,15 @@ impl Planner<'_> {
         }
         imposed.extend(arranged.settings);
         let operator = &self.settings.operator_config;
-        let means = Means { configured, operator, version };
+        let when = self.instructions_needed();
+        let means = Means { configured, operator, version, when };
         let in_front = means.place(&mut options, &self.request.prompt)?;
         let (prompt, warning) =
             in_front.map(|InFront { prompt, warning }| (prompt, warning)).unzip();
         warnings.extend(warning);
-        let scratch = Scratch::write(self.settings.state_dir.as_deref(), &options)
+        let scratch = Scratch::write(self.settings.state_dir.as_deref(), &options, when)
             .map_err(|error| FailureKind::Storage { reason: error.to_string() })?;
-        if let Some(file) = &scratch.files.developer_message {
+        if let Some((file, _)) = &scratch.files.developer_message {
             program.environment.push((developer_message::VARIABLE.into(), Some(file.into())));
         }
         warnings.extend(self.unknown_session(&known, &working_dir, &sandbox));
@@ -189,6 +190,14 @@ impl Planner<'_> {
         self.request.options.profile.as_ref().or(operator.profile.as_ref())
     }
 
+    /// When Codex needs the developer instructions. A session that keeps what it has has them already.
+    fn instructions_needed(&self) -> When {
+        match self.request.session {
+            Some(_) if self.request.keep_model => When::Compacted,
+            _ => When::AtStart,
+        }
+    }
+
     fn surroundings(&self, working_dir: &WorkingDir) -> Surroundings {
         let profile = self.profile().map(Profile::as_str);
         let (settings, home, dir) = (self.settings, self.codex_home, working_dir.as_path());
@@ -213,8 +222,7 @@ impl Planner<'_> {
             }
         };
         or(&mut options.compact_prompt, &operator.compact_prompt);
-        // A session has them already.
-        if self.request.session.is_none() {
+        if self.request.session.is_none() || self.instructions_needed() == When::Compacted {
             or(&mut options.developer_instructions, &operator.developer_instructions);
         }
         if operator.is_strict {

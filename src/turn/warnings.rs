@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::plan::Plan;
-use crate::codex::developer_message;
+use crate::codex::developer_message::{self, When};
 use crate::codex::sandbox_denials::SandboxDenials;
 use crate::codex::transcript::Transcript;
 use crate::model::effective::Effective;
@@ -26,7 +26,10 @@ pub(super) fn of_plan(plan: &Plan) -> Vec<String> {
 
 /// A warning, if Codex did not read the developer instructions that it was given.
 pub(super) async fn unread_instructions(plan: &Plan) -> Option<String> {
-    let mark = developer_message::read_mark(plan.scratch.files.developer_message.as_deref()?);
+    let (file, When::AtStart) = plan.scratch.files.developer_message.as_ref()? else {
+        return None;
+    };
+    let mark = developer_message::read_mark(file);
     // What is not known to be missing counts as read.
     let is_read = blocking(LOOK_WITHIN, move || mark.exists()).await.unwrap_or(true);
     (!is_read).then(|| {

@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::codex::configured::Configured;
+use crate::codex::developer_message::When;
 use crate::codex::version::Version;
 use crate::model::operator_config::OperatorConfig;
 use crate::model::options::{Options, Override};
@@ -24,6 +25,8 @@ pub(super) struct Means<'a> {
     pub(super) configured: &'a Configured,
     pub(super) operator: &'a OperatorConfig,
     pub(super) version: Option<Version>,
+    /// Whether the session has the instructions already.
+    pub(super) when: When,
 }
 
 impl Means<'_> {
@@ -39,7 +42,8 @@ impl Means<'_> {
         prompt: &Prompt,
     ) -> Result<Option<InFront>, FailureKind> {
         let Some(why) = self.obstacle(options) else { return Ok(None) };
-        let Some(text) = options.developer_instructions.take() else { return Ok(None) };
+        let text = options.developer_instructions.take();
+        let Some(text) = text.filter(|_| self.when == When::AtStart) else { return Ok(None) };
         // Nobody can know the mark, so no text can close the fence.
         let mark = Uuid::new_v4().simple().to_string();
         let mark = &mark[..12];
@@ -96,7 +100,8 @@ mod tests {
         let mut operator = OperatorConfig::default();
         operator.add(setting).expect("it is a setting");
         let configured = Configured::default();
-        let means = Means { configured: &configured, operator: &operator, version };
+        let means =
+            Means { configured: &configured, operator: &operator, version, when: When::AtStart };
         let mut options =
             Options { developer_instructions: Some(text.into()), ..Options::default() };
         let prompt = Prompt::new("the prompt").expect("it is one");
@@ -128,7 +133,8 @@ mod tests {
     fn hooks_of_the_call_and_too_long_texts_are_noticed() {
         let (configured, operator) = (Configured::default(), OperatorConfig::default());
         let version = Some(Version(0, 171));
-        let means = Means { configured: &configured, operator: &operator, version };
+        let means =
+            Means { configured: &configured, operator: &operator, version, when: When::AtStart };
         let hooks = Override::new("hooks.Stop", &json!([])).expect("it is a setting");
         let mut options = Options {
             developer_instructions: Some("é".repeat(crate::model::prompt::MAX_PROMPT_CHARS)),

@@ -365,11 +365,16 @@ fn developer_instructions_survive_a_compaction() {
             json!({"prompt": "[again]", "developer-instructions": "Be brief.", "config": config});
         let answer = server.call("codex", &call);
         assert_eq!((said(&answer), beside(&answer)), ("so it was", ""));
+        // The reply's own turn is compacted, too.
+        let reply = json!({"prompt": "[again]", "threadId": thread_of(&answer)});
+        let answer = server.call("codex-reply", &reply);
+        assert_eq!((said(&answer), beside(&answer)), ("so it was", ""));
         let asked = model.requests();
-        assert_eq!(asked.len(), 3, "there was a compaction: {asked:?}");
+        assert_eq!(asked.len(), 6, "each turn was compacted: {asked:?}");
         for request in &asked {
             let instructions = request.instructions();
-            assert!(instructions.iter().any(|text| text == "Be brief."), "{instructions:?}");
+            let times = instructions.iter().filter(|text| *text == "Be brief.").count();
+            assert_eq!(times, 1, "{release:?} {instructions:?}");
         }
     }
 }
