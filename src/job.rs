@@ -9,7 +9,6 @@ mod bell;
 pub(crate) mod blocking;
 mod cancel;
 mod commit;
-pub(crate) mod display;
 mod ended;
 mod events;
 mod first_turn;

@@ -13,11 +13,11 @@ use super::error::Error;
 use super::format::{head, one_line, status_line};
 use super::output::{note, note_in, print_reply};
 use super::style::{BOLD, CYAN, DIM, RED, YELLOW};
-use crate::job::display::{Description, describe};
+use crate::codex::reading::entry::{Entry, File, Step, What};
+use crate::job::reading::{FOR_NEXT_PROMPT, of_event};
 use crate::job::snapshot::snapshot;
 use crate::job::view::Query;
 use crate::job::{JobId, Jobs, State, Status, Time};
-use crate::model::error_code::ErrorCode;
 use crate::transport::hung_up;
 
 /// How long a message of Codex is held, because it may be the reply, which is printed differently. A turn ends
@@ -29,6 +29,9 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// How many events are read at a time.
 const PAGE: usize = 500;
+
+/// The longest command or remark that is shown, in characters.
+const LINE: usize = 160;
 
 /// How many lines of a command's output are shown.
 const OUTPUT_LINES: usize = 10;
@@ -52,7 +55,7 @@ pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
             if json {
                 writeln!(io::stdout(), "{entry}")?;
             } else {
-                watch.entry(entry)?;
+                watch.event(entry)?;
             }
         }
         if page.more {
@@ -92,6 +95,8 @@ pub(super) fn exit_status(status: Status) -> u8 {
 struct Watch {
     /// A message that may turn out to be the reply, and when it was read.
     held: Option<(String, Instant)>,
+    /// Whether Codex has reported the end of the turn, so that what follows is reported late.
+    is_ending: bool,
     /// The command whose start was the last thing printed.
     running: Option<String>,
     /// Whether the error of the last turn, and that the job looks stuck, were printed.
@@ -101,22 +106,48 @@ struct Watch {
 
 impl Watch {
     fn new() -> Self {
-        Self { held: None, running: None, printed_error: false, printed_stuck: false }
+        Self {
+            held: None,
+            is_ending: false,
+            running: None,
+            printed_error: false,
+            printed_stuck: false,
+        }
     }
 
-    fn entry(&mut self, entry: &Value) -> io::Result<()> {
-        let Some(description) = describe(entry) else { return Ok(()) };
-        match description.kind.as_str() {
-            "agent_message" => {
+    /// Prints an event of a page.
+    fn event(&mut self, event: &Value) -> io::Result<()> {
+        let at = event["at"].as_str().and_then(Time::parse).unwrap_or_default();
+        let turn = event["turn"].as_u64().unwrap_or_default();
+        of_event(at, turn, &event["event"]).iter().try_for_each(|entry| self.entry(entry))
+    }
+
+    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+        match &entry.what {
+            What::Message { text } => {
                 self.release();
-                self.held = Some((description.text, Instant::now()));
+                self.held = Some((text.clone(), Instant::now()));
             }
-            "turn.ended" => self.turn_ended(&entry["event"], &description)?,
+            What::TurnEnded { reply, error, .. } => {
+                // A reply is not printed as a message too.
+                if let Some(reply) = reply {
+                    self.held = None;
+                    print_reply(reply)?;
+                }
+                let turn = entry.request.as_deref().unwrap_or_default();
+                self.turn_ended(error.as_deref(), &format!("turn {turn} completed"));
+            }
+            What::TurnAborted { reason, .. } if reason == FOR_NEXT_PROMPT => {
+                self.turn_ended(None, reason);
+                self.printed_error = true;
+            }
+            What::TurnAborted { reason, .. } => self.turn_ended(Some(reason), ""),
+            What::Tokens(_) => self.is_ending = true,
             // A late event says nothing about whether the message before it is the reply.
-            _ if description.is_from_record => self.step(&description),
+            _ if self.is_ending => self.step(entry),
             _ => {
                 self.release();
-                self.step(&description);
+                self.step(entry);
             }
         }
         Ok(())
@@ -130,69 +161,72 @@ impl Watch {
         }
     }
 
-    fn turn_ended(&mut self, event: &Value, description: &Description) -> io::Result<()> {
-        let reply = event["result"].as_str().filter(|_| event["error"].is_null());
-        if let Some(reply) = reply {
-            self.held = None;
-            print_reply(reply)?;
-        }
+    fn turn_ended(&mut self, error: Option<&str>, how: &str) {
         self.release();
         self.running = None;
-        self.printed_error = !event["error"].is_null();
-        let text = &description.text;
-        if event["told"] == false {
-            note_in(DIM, "stopped for the next prompt");
-        } else if self.printed_error {
-            note_in(RED, &format!("error: {text}"));
-        } else {
-            note_in(DIM, text);
+        self.is_ending = false;
+        self.printed_error = error.is_some();
+        match error {
+            Some(error) => note_in(RED, &format!("error: {error}")),
+            None => note_in(DIM, how),
         }
-        Ok(())
     }
 
-    fn step(&mut self, description: &Description) {
-        let text = &description.text;
+    fn step(&mut self, entry: &Entry) {
         let before = self.running.take();
-        match description.kind.as_str() {
-            "running" => {
-                note_in(CYAN, text);
-                self.running = Some(description.text.clone());
+        match &entry.what {
+            What::CommandBegan { command, .. } => {
+                let running = head(&format!("running: {command}"), LINE);
+                note_in(CYAN, &running);
+                self.running = Some(running);
             }
-            "job.prompt" => note_in(BOLD, &format!("prompt: {}", head(&description.text, 400))),
-            "command_execution" => self.command_ended(description, before.as_deref()),
-            "file_change" if description.is_failed => {
-                note_in(RED, &format!("could not edit {}", one_line(&text.replace('\n', ", "))));
-                self.output(&description.output);
+            What::Queued { text } => note_in(BOLD, &format!("prompt: {}", head(text, 400))),
+            What::CommandEnded { command, exit_code, output, .. } => {
+                let command = command.as_deref().unwrap_or_default();
+                self.command_ended(command, *exit_code, before.as_deref());
+                self.output(output);
             }
-            "file_change" => note(&format!("edited {}", one_line(&text.replace('\n', ", ")))),
-            "todo_list" => note(&format!("to do:\n{text}")),
-            "mcp_tool_call" | "collab_tool_call" => note(&format!("called {}", one_line(text))),
-            "web_search" => note(&format!("searched: {}", one_line(text))),
-            "error" => note_in(RED, &format!("Codex reports: {text}")),
-            "job.interrupted" => {
-                self.printed_error = true;
-                note_in(
-                    RED,
-                    &format!("error: {}", headline(ErrorCode::Interrupted.as_str(), text)),
-                );
+            What::PatchEnded { files, applied: true, .. } => {
+                note(&format!("edited {}", one_line(&paths(files))));
             }
-            "job.skipped" => note_in(DIM, &format!("skipped: {}", one_line(text))),
-            "reasoning" | "thread.started" | "turn.running" => note_in(DIM, text),
-            kind => note_in(DIM, &head(&format!("{kind} {text}"), 160)),
+            What::PatchEnded { files, output, .. } => {
+                note_in(RED, &format!("could not edit {}", one_line(&paths(files))));
+                self.output(output);
+            }
+            What::Plan { steps } => {
+                let step = |step: &Step| {
+                    format!("[{}] {}", if step.is_done { 'x' } else { ' ' }, step.text)
+                };
+                let steps = steps.iter().map(step).collect::<Vec<_>>().join("\n");
+                note(&format!("to do:\n{steps}"));
+            }
+            What::ToolEnded { tool, .. } => note(&format!("called {}", one_line(tool))),
+            What::SearchEnded { query, .. } => note(&format!("searched: {}", one_line(query))),
+            What::Error { message } => note_in(RED, &format!("Codex reports: {message}")),
+            What::Reasoning { text } => note_in(DIM, text),
+            What::Session { cwd: Some(cwd), .. } => {
+                let turn = entry.request.as_deref().unwrap_or_default();
+                note_in(DIM, &format!("turn {turn} runs in {}", one_line(cwd)));
+            }
+            What::Session { .. } => {
+                let session = entry.session.as_deref().unwrap_or_default();
+                note_in(DIM, &format!("session {}", one_line(session)));
+            }
+            What::Note { text } => note_in(DIM, &head(text, LINE)),
+            // The end says how the turn went, and warnings are printed at the end of the job.
+            _ => self.running = before,
         }
     }
 
     /// `before` is the command whose start was printed last. It is not named again if it is this one.
-    fn command_ended(&self, description: &Description, before: Option<&str>) {
-        let command = head(&description.text, 160);
-        let is_named = before == Some(&format!("running: {command}"));
-        let name = if is_named { String::new() } else { format!(": {command}") };
-        match description.exit_code {
+    fn command_ended(&self, command: &str, exit_code: Option<i64>, before: Option<&str>) {
+        let is_named = before == Some(&*head(&format!("running: {command}"), LINE));
+        let name = if is_named { String::new() } else { format!(": {}", head(command, LINE)) };
+        match exit_code {
             Some(0) => note_in(DIM, &format!("done{name}")),
             Some(code) => note_in(RED, &format!("failed with {code}{name}")),
             None => note_in(DIM, &format!("ended{name}")),
         }
-        self.output(&description.output);
     }
 
     /// Prints the last lines of a command's output, where its outcome is.
@@ -238,4 +272,8 @@ impl Watch {
         }
         note_in(DIM, &status_line(state));
     }
+}
+
+fn paths(files: &[File]) -> String {
+    files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", ")
 }

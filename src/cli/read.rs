@@ -147,6 +147,7 @@ impl Reading<'_> {
             }
             self.entries(&selection, since, &mut printer, &mut |_| {})?;
         }
+        self.target.complete_tokens(&mut runs);
         let verdict = arguments.stuck.then(|| self.judge(&runs)).transpose()?;
         if arguments.json {
             let end = self.end(&runs, verdict.as_ref())?;

@@ -13,7 +13,7 @@ pub(crate) mod exec;
 pub(crate) mod line;
 pub(crate) mod reader;
 mod record;
-mod repetition;
+pub(crate) mod repetition;
 pub(crate) mod runs;
 mod source;
 pub(crate) mod stuck;

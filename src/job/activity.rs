@@ -1,31 +1,18 @@
 //! The progress of a long job: how much it did, what it does now, and whether it looks stuck. Pure.
 
-use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::codex::progress_text::{heading, progress_text, without_shell};
+use crate::codex::reading::repetition::Repetition;
+use crate::codex::reading::stuck::{MODEL_IDLE, WORK_IDLE};
 use crate::codex::sandbox_failure::SandboxFailures;
 use crate::model::event::{Event, Item, Phase};
 use crate::model::outcome::duration;
 use crate::model::time::Time;
 use crate::turn::advice;
-
-/// How many of the last steps to search for repetitions.
-const STEPS: usize = 12;
-
-/// How many occurrences of the same step among these look stuck.
-const REPEATED: usize = 4;
-
-/// Among how many of the newest steps the repeated one must be: between two runs of a command there
-/// may be a thought and a message.
-const NEWEST: usize = 3;
-
-/// After which idle time a job looks stuck: while the model thinks, and while a command runs.
-const MODEL_IDLE: Duration = Duration::from_secs(3 * 60);
-const WORK_IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// The maximum number of distinct changed files, and of items in progress, to keep track of.
 const MAX_FILES: usize = 2_000;
@@ -45,10 +32,8 @@ pub(crate) struct Activity {
     /// What it does now, in one line.
     pub(crate) last_activity: String,
     pub(crate) last_activity_at: Time,
-    /// Hashes of the last steps.
-    steps: VecDeque<u64>,
-    /// The last repeated step, and a description of it.
-    repeated: Option<(u64, String)>,
+    #[serde(flatten)]
+    repetition: Repetition,
     files: Vec<u64>,
     open: Vec<String>,
     /// Whether a turn is running.
@@ -64,7 +49,7 @@ impl Activity {
     pub(crate) fn turn_started(&mut self, at: Time) {
         self.note(at, "starting Codex");
         self.open.clear();
-        self.steps.clear();
+        self.repetition.clear();
         self.not_run = SandboxFailures::default();
         self.in_turn = true;
     }
@@ -97,22 +82,21 @@ impl Activity {
                     self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
                 }
                 let command = without_shell(command);
-                self.step(command, || format!("the same command: {command}"));
+                self.repetition.add(command, || format!("the same command: {command}"));
             }
             Item::Reasoning { text } => {
-                self.step(text, || {
+                self.repetition.add(text, || {
                     format!("the same thought: {}", heading(text).unwrap_or_default())
                 });
             }
             Item::AgentMessage { text } => {
-                self.step(text, || {
+                self.repetition.add(text, || {
                     format!("the same message: {}", heading(text).unwrap_or_default())
                 });
             }
             Item::McpToolCall { server, tool, .. } => {
-                self.step(&format!("{server}/{tool}"), || {
-                    format!("the same tool: {server}/{tool}")
-                });
+                self.repetition
+                    .add(&format!("{server}/{tool}"), || format!("the same tool: {server}/{tool}"));
             }
             Item::FileChange { made: false, .. } => {}
             Item::FileChange { paths, .. } => {
@@ -124,7 +108,7 @@ impl Activity {
                     }
                 }
                 // Files that change are progress.
-                self.steps.clear();
+                self.repetition.clear();
             }
             Item::CollabToolCall { .. }
             | Item::WebSearch { .. }
@@ -132,29 +116,6 @@ impl Activity {
             | Item::Error { .. }
             | Item::Other { .. } => {}
         }
-    }
-
-    fn step(&mut self, what: &str, words: impl FnOnce() -> String) {
-        if self.steps.len() == STEPS {
-            self.steps.pop_front();
-        }
-        let what = hash(what);
-        self.steps.push_back(what);
-        if self.count(what) >= REPEATED {
-            self.repeated = Some((what, crate::codex::progress_text::one_line(&words())));
-        }
-    }
-
-    fn count(&self, step: u64) -> usize {
-        self.steps.iter().filter(|other| **other == step).count()
-    }
-
-    fn repetition(&self) -> Option<String> {
-        let (step, words) = self.repeated.as_ref()?;
-        let again = self.count(*step);
-        let is_new = self.steps.iter().rev().take(NEWEST).any(|newest| newest == step);
-        (again >= REPEATED && is_new)
-            .then(|| format!("{again} of the last {} steps were {words}", self.steps.len()))
     }
 
     /// The warning that the running turn would end with if it ended now. An ended turn has recorded
@@ -168,7 +129,7 @@ impl Activity {
         if !self.in_turn {
             return None;
         }
-        if let Some(repetition) = self.repetition() {
+        if let Some(repetition) = self.repetition.phrase() {
             return Some(repetition);
         }
         let idle = Duration::from_millis(now.0.saturating_sub(self.last_activity_at.0));

@@ -97,7 +97,7 @@ fn raw(line: &Line<'_>, types: &[String]) -> Option<Value> {
 }
 
 /// The readable form of an event, with its `type` and a `text`.
-pub(crate) fn readable(line: &Line<'_>, types: &[String]) -> Option<Value> {
+fn readable(line: &Line<'_>, types: &[String]) -> Option<Value> {
     let (kind, event) = match (&line.job, line.codex) {
         (Some(event), _) => about_job(line, event)?,
         (None, Some(codex)) => about_turn(&Event::decode(codex.get().as_bytes())?, codex.get())?,

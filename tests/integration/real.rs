@@ -34,6 +34,7 @@ mod pipes;
 mod policy;
 mod policy_folders;
 mod private_texts;
+mod read;
 mod record;
 mod releases;
 mod review;

@@ -35,6 +35,7 @@ mod program;
 mod progress;
 mod protocol;
 mod queue;
+mod read;
 mod recorded;
 mod scale;
 mod sessions;

@@ -10,6 +10,8 @@ use crate::cli::{jobs, sessions};
 use crate::codex::home::codex_home;
 use crate::codex::reading::line::Form;
 use crate::codex::reading::reader::Reader;
+use crate::codex::reading::runs::Runs;
+use crate::codex::rollout;
 use crate::codex::sessions::Store;
 use crate::job::{JobId, Jobs, Problem, reading};
 use crate::model::session_id::SessionId;
@@ -17,6 +19,9 @@ use crate::model::settings::Settings;
 use crate::session::holder;
 use crate::system::bounded::open_file;
 use crate::system::writers;
+
+/// How many records are searched for.
+const MAX_RECORDS: usize = 20;
 
 /// What to read.
 pub(super) struct Target {
@@ -87,6 +92,20 @@ impl Target {
             Kind::Job(..) => None,
             Kind::File => writers::is_written(&open_file(&self.path).ok()?),
             Kind::Session(session) => holder::is_written(&codex_home()?, *session),
+        }
+    }
+
+    /// Adds how full the context of each session is, which `codex exec` does not print, from the sessions' records.
+    pub(super) fn complete_tokens(&self, runs: &mut Runs) {
+        let of_job = self.job().and_then(|(jobs, job)| jobs.state(job).ok()?.codex_home);
+        let Some(home) = of_job.or_else(codex_home) else { return };
+        let missing = runs.tokens.iter_mut().rev().filter(|(_, tokens)| tokens.window.is_none());
+        for (session, tokens) in missing.take(MAX_RECORDS) {
+            let session = session.as_deref().and_then(|session| session.parse().ok());
+            let record = session.and_then(|session| rollout::find(&home, session));
+            let fill = record.and_then(|record| rollout::context_fill(&record).ok()?);
+            tokens.context = fill.map(|fill| fill.used);
+            tokens.window = fill.map(|fill| fill.window);
         }
     }
 

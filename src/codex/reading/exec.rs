@@ -83,7 +83,8 @@ fn completed(item: &Value) -> Option<What> {
         },
         "web_search" => What::SearchEnded { call, query: output(string(&item["query"])) },
         "error" => What::Error { message: text(string(&item["message"])) },
-        _ => return plan(item),
+        "todo_list" => return plan(item),
+        other => What::Note { text: name(other) },
     })
 }
 

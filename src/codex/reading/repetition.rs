@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use crate::codex::progress_text::one_line;
 
 /// How many of the last steps to search for repetitions.
@@ -15,8 +17,8 @@ const REPEATED: usize = 4;
 /// thought and a message.
 const NEWEST: usize = 3;
 
-/// The last steps.
-#[derive(Debug, Default)]
+/// The last steps. The state of a job has them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Repetition {
     /// Hashes.
     steps: VecDeque<u64>,
@@ -36,6 +38,11 @@ impl Repetition {
         if self.count(step) >= REPEATED {
             self.repeated = Some((step, one_line(&words())));
         }
+    }
+
+    /// Forgets the steps: there was progress. What was repeated last is no longer among them.
+    pub(crate) fn clear(&mut self) {
+        self.steps.clear();
     }
 
     fn count(&self, step: u64) -> usize {

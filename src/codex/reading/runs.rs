@@ -93,15 +93,16 @@ pub(crate) struct Open {
 impl Runs {
     /// `is_new`: the entry is part of what the user has not seen yet.
     pub(crate) fn take(&mut self, entry: &Entry, is_new: bool) {
-        if let What::Tokens(tokens) = &entry.what {
-            self.take_tokens(entry.session.as_deref(), *tokens);
-        }
         let known = self.runs.iter().rposition(|run| {
             run.request == entry.request
                 && (entry.request.is_some()
                     || entry.session.is_none()
                     || run.session == entry.session)
         });
+        if let What::Tokens(tokens) = &entry.what {
+            let of_run = known.and_then(|at| self.runs[at].session.clone());
+            self.take_tokens(entry.session.clone().or(of_run), *tokens);
+        }
         let at = match known.filter(|at| !self.runs[*at].is_followed_by(&entry.what)) {
             Some(at) => at,
             None if !begins(entry) => return,
@@ -126,8 +127,8 @@ impl Runs {
         self.runs.len() - 1
     }
 
-    fn take_tokens(&mut self, session: Option<&str>, mut tokens: Tokens) {
-        let known = self.tokens.iter().position(|(known, _)| known.as_deref() == session);
+    fn take_tokens(&mut self, session: Option<String>, mut tokens: Tokens) {
+        let known = self.tokens.iter().position(|(known, _)| *known == session);
         if let Some((_, before)) = known.and_then(|at| self.tokens.remove(at)) {
             // `codex exec` does not report these.
             tokens.context = tokens.context.or(before.context);
@@ -135,7 +136,7 @@ impl Runs {
         } else if self.tokens.len() == MAX_SESSIONS {
             self.tokens.pop_front();
         }
-        self.tokens.push_back((session.map(str::to_owned), tokens));
+        self.tokens.push_back((session, tokens));
     }
 }
 
@@ -215,7 +216,7 @@ impl Run {
                         }
                     }
                     // Files that change are progress.
-                    self.repetition = Repetition::default();
+                    self.repetition.clear();
                 }
             }
             What::ToolEnded { call, tool, .. } => {
