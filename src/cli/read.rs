@@ -31,10 +31,13 @@ use crate::model::settings::Settings;
 const STUCK: u8 = 3;
 const UNKNOWN: u8 = 4;
 
+/// How much of the end of a file a summary, token counts and the verdict are made from, in bytes.
+const MAX_JUDGED: u64 = 128 << 20;
+
 const AFTER_HELP: &str = "\
 Reads what codex mcp-server or this program wrote as an MCP server, what codex exec --json printed, Codex's \
 records, and jobs. Lines of several forms may be mixed. Without --messages, --reasoning, --commands, --errors, \
---timeline or --last it prints a summary.
+--timeline or --last it prints a summary. That, --tokens and --stuck are of the last 128 MiB.
 
 The last line of the output is a cursor. Pass it with --since to see only what is new. If the file was replaced or \
 truncated meanwhile, the output says so and has all of the file.
@@ -128,11 +131,19 @@ impl Reading<'_> {
         let since = self.since()?;
         let mut printer = Printer::new(stdout(arguments.json), arguments, true);
         self.say_replaced(&mut printer)?;
-        // The summary, the tokens and the verdict depend on all of the file.
+        // The summary, the tokens and the verdict depend on what was seen before, too.
         let mut runs = Runs::default();
         let judges = arguments.stuck || arguments.tokens || selection.is_none();
         if judges {
-            self.reader.seek(0)?;
+            let left_out = self.reader.seek_to_last_bytes(MAX_JUDGED)?;
+            runs.is_partial = left_out > 0;
+            if left_out > 0 {
+                printer.note(&format!(
+                    "this is of the last {} MiB of {} MiB",
+                    MAX_JUDGED >> 20,
+                    (left_out + MAX_JUDGED) >> 20
+                ))?;
+            }
             let request = &selection;
             self.reader.read::<Error>(&mut |entry, start| {
                 if request.is_of_request(&entry) {

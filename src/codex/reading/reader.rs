@@ -71,6 +71,17 @@ impl Reader {
         Ok(())
     }
 
+    /// Continues so that at most `max` bytes and a line are read to the end. Returns how many are left out.
+    pub(crate) fn seek_to_last_bytes(&mut self, max: u64) -> Result<u64> {
+        let start = self.source.metadata()?.len().saturating_sub(max);
+        self.seek(start)?;
+        if start > 0 {
+            // The rest of a line, or a line.
+            self.source.next_line()?;
+        }
+        Ok(self.source.position())
+    }
+
     /// Reads all lines that have a line end, and the last line if it is complete without one.
     pub(crate) fn read<E: From<Unreadable>>(&mut self, visit: Visit<'_, E>) -> Result<(), E> {
         let mut start = self.source.position();

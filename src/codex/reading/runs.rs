@@ -22,6 +22,8 @@ pub(crate) struct Runs {
     pub(crate) runs: VecDeque<Run>,
     /// How many older ones are not in `runs`.
     pub(crate) forgotten: u64,
+    /// Whether earlier entries were left out, which may have started a turn.
+    pub(crate) is_partial: bool,
     /// The last token count of each session.
     pub(crate) tokens: VecDeque<(Option<String>, Tokens)>,
 }
@@ -123,7 +125,11 @@ impl Runs {
             self.runs.pop_front();
             self.forgotten += 1;
         }
-        self.runs.push_back(Run { request: entry.request.clone(), ..Run::default() });
+        self.runs.push_back(Run {
+            request: entry.request.clone(),
+            is_start_known: self.is_partial,
+            ..Run::default()
+        });
         self.runs.len() - 1
     }
 

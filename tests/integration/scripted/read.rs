@@ -352,6 +352,8 @@ fn a_large_file_takes_little_memory() {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     };
+    let summary = read(&stage, &[&file]);
+    assert!(summary.starts_with("note: this is of the last 128 MiB of 19"), "{}", &summary[..80]);
     for arguments in [&["--errors"][..], &["--messages", "--last", "3"]] {
         let following =
             Following::start(program(&stage, &[&[&*file, "--follow"], arguments].concat()));
