@@ -63,6 +63,28 @@ impl Server {
     fn replaces_codex(&self) -> bool {
         self.surface() == Surface::Codex
     }
+
+    /// What the tools work with in a call.
+    fn services_for(&self, context: &RequestContext<RoleServer>) -> Services {
+        #[cfg(feature = "http")]
+        if let depth @ 1.. = depth_of(context) {
+            let codex = self.services.codex.called_at(depth);
+            return Services { codex, ..self.services.clone() };
+        }
+        #[cfg(not(feature = "http"))]
+        let _ = context;
+        self.services.clone()
+    }
+}
+
+/// How deep the caller says that it is, if it came over HTTP. Too much is as good as the most.
+#[cfg(feature = "http")]
+fn depth_of(context: &RequestContext<RoleServer>) -> u32 {
+    use crate::system::depth::DEPTH_HEADER;
+    let parts = context.extensions.get::<http::request::Parts>();
+    let values = parts.into_iter().flat_map(|parts| parts.headers.get_all(DEPTH_HEADER));
+    let depths = values.map(|value| value.to_str().ok().and_then(|text| text.trim().parse().ok()));
+    depths.map(|depth| depth.unwrap_or(u32::MAX)).max().unwrap_or(0).min(u32::MAX - 1)
 }
 
 /// Runs a tool. A panic in it is answered with an error.
@@ -157,7 +179,7 @@ impl ServerHandler for Server {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let services = &self.services;
+        let services = &self.services_for(&context);
         let Some(tool) = tool::named(self.surface(), &params.name) else {
             if self.replaces_codex() {
                 return Ok(tool::unknown_tool(&params.name).into());

@@ -62,7 +62,10 @@ const LEAVE_QUEUE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs turns of the user's Codex. Cheap to clone; all clones share one queue.
 #[derive(Debug, Clone)]
-pub struct Codex(Arc<Shared>);
+pub struct Codex(Arc<Shared>, CallerDepth);
+
+/// How deep the caller says that it is; see [`TurnRequest::depth`].
+type CallerDepth = u32;
 
 /// What all turns share.
 #[derive(Debug)]
@@ -103,7 +106,7 @@ pub struct Turn {
 impl Codex {
     /// Uses these settings. Starts no process.
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Shared::new(settings, codex_home(), Depth::start())))
+        Self(Arc::new(Shared::new(settings, codex_home(), Depth::start())), 0)
     }
 
     /// The settings in use.
@@ -114,6 +117,12 @@ impl Codex {
     /// What callers may request, by the settings.
     pub(crate) fn policy(&self) -> &Arc<Policy> {
         &self.0.policy
+    }
+
+    /// The same for a caller that says that it is inside of `depth` Codexes.
+    #[cfg(feature = "http")]
+    pub(crate) fn called_at(&self, depth: u32) -> Self {
+        Self(Arc::clone(&self.0), depth)
     }
 
     /// Starts a turn, or puts it in the queue. Turns of one session run in the order of these calls. Must
@@ -131,6 +140,7 @@ impl Codex {
         scheduling: Scheduling,
         taps: Taps,
     ) -> Turn {
+        request.depth = request.depth.max(self.1);
         let started = Instant::now();
         let (event_sender, events) = mpsc::channel(EVENTS_AHEAD);
         let (answer, outcome) = oneshot::channel();
@@ -179,7 +189,8 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest, policy: &Policy) -> Result<(), Box<Failure>> {
-        let checked = policy.check_depth(self.0.depth.get()).and_then(|()| policy.check(request));
+        let depth = request.depth.max(self.0.depth.get());
+        let checked = policy.check_depth(depth).and_then(|()| policy.check(request));
         checked.map_err(|kind| Failure::of(kind, request.session))
     }
 }

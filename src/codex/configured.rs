@@ -197,6 +197,18 @@ impl Configured {
         names
     }
 
+    /// The names of the configured MCP servers that are reached by a URL, those of the project included if
+    /// Codex loads them.
+    pub(crate) fn mcp_servers_by_url(&self, with_project: bool) -> Vec<String> {
+        let tables = self.tables(with_project);
+        let servers = tables.filter_map(|table| table.get("mcp_servers")?.as_table()).flatten();
+        let by_url = servers.filter(|(_, server)| server.get("url").is_some());
+        let mut names: Vec<String> = by_url.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The settings of the requested profile.
     pub(crate) fn profile(&self) -> impl Iterator<Item = &Table> {
         self.layered.as_deref().into_iter().chain(&self.legacy)

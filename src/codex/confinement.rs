@@ -69,6 +69,12 @@ impl Confinement<'_> {
     }
 }
 
+/// A header of HTTP: its name and its value.
+pub(crate) type Header = (&'static str, String);
+
+/// The setting of an MCP server that adds headers to all requests (seen on 0.153, 0.169 and 0.171).
+const HEADERS: &str = "http_headers";
+
 /// Marks `dir` and all its ancestors as untrusted, so that Codex loads no settings, MCP servers, hooks or
 /// rules from there. Codex looks up the directory, its project root and, in a linked worktree, the main
 /// repository, in this order, and uses the first entry it finds.
@@ -80,18 +86,37 @@ pub(crate) fn untrusted_projects(dir: &Path) -> Setting {
 
 /// Disables the configured MCP servers in `without`, and starts those in `in_dir` in the given directory
 /// instead of the turn's: programs such as `npx` and `python -m` load programs and settings from their
-/// working directory.
+/// working directory. Requests to those in `with_header` get a header.
 ///
 /// This is a single setting because a second one with the same key would replace it, and because names may
 /// contain dots and so cannot be part of a key.
-pub(crate) fn mcp_servers(without: &[String], in_dir: (&Path, &[String])) -> Option<Setting> {
+pub(crate) fn mcp_servers(
+    without: &[String],
+    in_dir: (&Path, &[String]),
+    with_header: (&Header, &[String]),
+) -> Option<Setting> {
     let (dir, others) = in_dir;
     let dir = Value::from(&*dir.to_string_lossy());
     let entry = |key: &str, value: Value| Value::Table(Table::from_iter([(key.to_owned(), value)]));
     let off = without.iter().map(|name| (name.clone(), entry("enabled", false.into())));
     let moved = others.iter().map(|name| (name.clone(), entry("cwd", dir.clone())));
-    let servers: Table = moved.chain(off).collect();
+    let (header, by_url) = with_header;
+    let headers = || Table::from_iter([(header.0.to_owned(), Value::from(header.1.as_str()))]);
+    let by_url = by_url.iter().map(|name| (name.clone(), entry(HEADERS, headers().into())));
+    let servers: Table = moved.chain(by_url).chain(off).collect();
     (!servers.is_empty()).then(|| ("mcp_servers".into(), Value::Table(servers)))
+}
+
+/// The same header for these MCP servers, in settings that leave everything else of theirs alone. Names that
+/// cannot be part of a key are left out.
+pub(crate) fn headers<'a>(
+    (name, value): &'a Header,
+    servers: &'a [String],
+) -> impl Iterator<Item = Setting> + 'a {
+    let is_plain =
+        |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let keys = servers.iter().filter(is_plain);
+    keys.map(move |server| (format!("mcp_servers.{server}.{HEADERS}.{name}"), value.clone().into()))
 }
 
 /// The former name of the feature `apps`. Where it is set, it wins over the present name (seen on 0.153 and 0.171).
@@ -116,17 +141,27 @@ mod tests {
 
     #[test]
     fn names_in_a_table_may_contain_any_characters() {
+        let header: Header = ("x", "1".into());
         let names = ["a.b", "c\"]\nsandbox_mode = 'x'", "\"\"\"", "ü"].map(str::to_owned);
-        let (key, value) = mcp_servers(&names, (Path::new("/"), &[])).expect("there are some");
+        let (key, value) =
+            mcp_servers(&names, (Path::new("/"), &[]), (&header, &[])).expect("there are some");
         let table: Table = format!("{key}={value}").parse().expect("it is one setting of TOML");
         let servers = table["mcp_servers"].as_table().expect("a table");
         assert_eq!((table.len(), servers.len()), (1, names.len()));
         assert!(names.iter().all(|name| servers[name]["enabled"] == false.into()));
-        let (_, value) = mcp_servers(&names[..1], (Path::new("/d"), &names[1..])).expect("some");
+        let in_dir = (Path::new("/d"), &names[1..3]);
+        let (_, value) = mcp_servers(&names[..1], in_dir, (&header, &names[3..])).expect("some");
         assert_eq!(
-            (&value[&names[0]]["enabled"], &value[&names[3]]["cwd"]),
-            (&false.into(), &"/d".into())
+            (
+                &value[&names[0]]["enabled"],
+                &value[&names[2]]["cwd"],
+                &value[&names[3]][HEADERS]["x"]
+            ),
+            (&false.into(), &"/d".into(), &"1".into())
         );
+        let some = ["a-b_1", "a.b"].map(str::to_owned);
+        let settings: Vec<Setting> = headers(&header, &some).collect();
+        assert_eq!(settings, [("mcp_servers.a-b_1.http_headers.x".to_owned(), "1".into())]);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub(crate) struct QueuedPrompt {
     sender: Option<ProcessId>,
     /// What the sender allows: another process may have started the job.
     policy: Policy,
+    /// How deep the sender's caller is, as [`TurnRequest::depth`].
+    #[serde(default)]
+    depth: u32,
 }
 
 /// What applies to all turns of a job, because Codex itself does not remember it.
@@ -78,6 +81,7 @@ impl QueuedPrompt {
             fork: request.fork,
             sender: Some(ProcessId::this()),
             policy: policy.clone(),
+            depth: request.depth,
             job_options: JobOptions {
                 options: request.options.clone(),
                 timeout_ms: request.total.map(millis),
@@ -107,7 +111,7 @@ impl QueuedPrompt {
         let sandbox = read("sandbox", self.sandbox, str::parse::<Sandbox>)?;
         let cwd = self.cwd.map(WorkingDir::existing).transpose();
         let prompt = Prompt::new(self.prompt).map_err(|problem| bad("prompt", problem))?;
-        let request = TurnRequest::new(prompt)
+        let mut request = TurnRequest::new(prompt)
             .resume(self.session_id)
             .fork(self.fork)
             .working_dir(cwd.map_err(|problem| bad("cwd", problem))?)
@@ -115,6 +119,7 @@ impl QueuedPrompt {
             .options(job_options.options)
             .total_limit(job_options.timeout_ms.map(Duration::from_millis))
             .idle_limit(job_options.idle_timeout_ms.map(Duration::from_millis));
+        request.depth = self.depth;
         Ok((request, self.policy))
     }
 }

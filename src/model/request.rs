@@ -33,6 +33,8 @@ pub struct TurnRequest {
     pub(crate) diff: Option<Diff>,
     pub(crate) total: Option<Duration>,
     pub(crate) idle: Option<Duration>,
+    /// How deep the caller is among Codexes that processes like this one started, as far as it says so itself.
+    pub(crate) depth: u32,
 }
 
 impl TurnRequest {
@@ -52,6 +54,7 @@ impl TurnRequest {
             diff: None,
             total: None,
             idle: None,
+            depth: 0,
         }
     }
 

@@ -10,6 +10,10 @@ use std::sync::{Arc, OnceLock};
 /// The variable that says how deep a Codex is: 1 if nobody like this started it.
 pub(crate) const DEPTH: &str = "CODEX_PERSISTENT_MCP_DEPTH";
 
+/// The header that says the same in requests of a Codex to its MCP servers over HTTP: those are not its
+/// children.
+pub(crate) const DEPTH_HEADER: &str = "x-codex-persistent-mcp-depth";
+
 /// How many parents are read.
 const MAX_PARENTS: usize = 64;
 

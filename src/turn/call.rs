@@ -92,7 +92,7 @@ impl Call {
             config_files,
             versions,
             watchdog,
-            depth: depth.get(),
+            depth: self.request.depth.max(depth.get()),
         }
     }
 

@@ -261,6 +261,7 @@ impl Planner<'_> {
             operator: self.settings.operator_config.table(),
             state_dir: self.settings.state_dir.as_deref(),
             working_dir,
+            depth: self.depth.saturating_add(1),
         }
     }
 

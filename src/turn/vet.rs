@@ -47,9 +47,10 @@ impl Codex {
     /// What the turn would be refused for.
     pub(crate) async fn vet(
         &self,
-        request: TurnRequest,
+        mut request: TurnRequest,
         home: Option<&Path>,
     ) -> Result<Vetted, FailureKind> {
+        request.depth = request.depth.max(self.1);
         let codex = self.at(home);
         let shared = &codex.0;
         codex.check(&request, &shared.policy).map_err(|failure| failure.kind)?;
@@ -74,12 +75,19 @@ impl Codex {
         let own = self.0.codex_home.as_deref();
         match home.filter(|home| Some(*home) != own) {
             None => self.clone(),
-            Some(home) => Self(Arc::new(Shared {
-                versions: self.0.versions.clone(),
-                histories: self.0.histories.clone(),
-                config_files: self.0.config_files.clone(),
-                ..Shared::new(self.0.settings.clone(), Some(home.to_owned()), self.0.depth.clone())
-            })),
+            Some(home) => {
+                let shared = Shared {
+                    versions: self.0.versions.clone(),
+                    histories: self.0.histories.clone(),
+                    config_files: self.0.config_files.clone(),
+                    ..Shared::new(
+                        self.0.settings.clone(),
+                        Some(home.to_owned()),
+                        self.0.depth.clone(),
+                    )
+                };
+                Self(Arc::new(shared), self.1)
+            }
         }
     }
 }

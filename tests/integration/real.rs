@@ -14,6 +14,7 @@ mod escapes;
 mod failures;
 mod fork;
 mod http;
+mod http_nested;
 mod job_events;
 mod job_races;
 mod jobs;

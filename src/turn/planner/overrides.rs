@@ -11,6 +11,7 @@ use crate::model::options::Override;
 use crate::model::policy::{NestedMcp, Policy};
 use crate::model::request::TurnRequest;
 use crate::model::working_dir::WorkingDir;
+use crate::system::depth::DEPTH_HEADER;
 use crate::system::private;
 
 /// Settings for the command line of Codex.
@@ -33,6 +34,8 @@ pub(super) struct Basis<'a> {
     pub(super) operator: &'a Table,
     pub(super) state_dir: Option<&'a Path>,
     pub(super) working_dir: &'a WorkingDir,
+    /// How deep the Codex of the turn is.
+    pub(super) depth: u32,
 }
 
 impl Basis<'_> {
@@ -60,16 +63,27 @@ impl Basis<'_> {
             without.retain(|name| !policy.nested_mcp.allows(name));
             imposed.extend(confinement::without_plugins(configured.is_set(FORMER_APPS)));
         }
-        // Moving servers would lose those that the request itself brings, which it may.
+        // A server over HTTP is no child of the Codex, so it does not find its depth otherwise. It may be this
+        // one, and any other may be one like it.
+        let loads_project = confinement.is_none() && policy.nested_mcp == NestedMcp::Inherit;
+        let mut told = configured.mcp_servers_by_url(loads_project);
+        told.retain(|name| policy.nested_mcp.allows(name));
+        let header = (DEPTH_HEADER, self.depth.to_string());
+        // One setting for all servers would lose those that the request itself brings, which it may.
         let own = |setting: &Override| setting.key().starts_with("mcp_servers");
-        if confinement.is_some() && !request.options.config.iter().any(own) {
+        let brings_own = request.options.config.iter().any(own);
+        if brings_own {
+            told.extend(request.options.config.iter().filter_map(brought_by_url));
+            imposed.extend(confinement::headers(&header, &std::mem::take(&mut told)));
+        }
+        if confinement.is_some() && !brings_own {
             moved = configured.mcp_servers_there();
             moved.retain(|name| policy.nested_mcp.allows(name));
         }
         // Most turns move no server and need no folder.
         let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };
         // As one setting, because it would replace the operator's.
-        let servers = confinement::mcp_servers(&without, (&dir, &moved));
+        let servers = confinement::mcp_servers(&without, (&dir, &moved), (&header, &told));
         imposed.extend(servers.map(|(key, value)| {
             let own = operator.remove(&key);
             (key, own.map_or_else(|| value.clone(), |own| merged(own, &value)))
@@ -103,4 +117,10 @@ fn merged(own: Value, imposed: &Value) -> Value {
         }
         (_, imposed) => imposed.clone(),
     }
+}
+
+/// The name of the MCP server whose URL this sets.
+fn brought_by_url(setting: &Override) -> Option<String> {
+    let name = setting.key().strip_prefix("mcp_servers.")?.strip_suffix(".url")?;
+    Some(name.to_owned())
 }

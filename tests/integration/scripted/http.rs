@@ -1,12 +1,14 @@
 //! Who may use a server over HTTP, and what it answers to what it cannot use. No Codex is started.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kit::http::{Site, initialize, serve};
-use crate::kit::setup::{PROGRAM, home, scripted};
+use crate::kit::http::{Client, Site, initialize, serve};
+use crate::kit::setup::{PROGRAM, error_text, field, home, scripted};
 use crate::support::environment::clean;
 use crate::support::real_codex::Home;
 
@@ -79,15 +81,56 @@ fn with_a_token_nothing_is_answered_without_it() {
     assert!(!site.server.stderr().contains(TOKEN));
 }
 
-#[test]
-fn a_token_in_a_variable_is_not_passed_on() {
-    let home = unused_home();
+/// A Codex that writes its variables into a file, and fails.
+fn noting(home: &Home) -> (PathBuf, PathBuf) {
     let variables = home.project().join("variables");
     let codex = home.project().join("codex");
     fs::write(&codex, format!("#!/bin/sh\nenv >> '{}'\nexit 1\n", variables.display()))
         .expect("the test's folder is writable");
-    fs::set_permissions(&codex, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("it is the test's file");
+    fs::set_permissions(&codex, PermissionsExt::from_mode(0o755)).expect("it is the test's file");
+    (codex, variables)
+}
+
+/// Starts a job, and waits for its end.
+fn run_job(client: &Client) {
+    let started = client.call("job_start", &json!({"prompt": "hello"}));
+    let job = field(&started, "job_id").to_owned();
+    client.call("job_wait", &json!({"job_ids": [job]}));
+}
+
+#[test]
+fn the_depth_that_a_caller_states_holds_for_its_calls_and_its_jobs() {
+    let home = unused_home();
+    let (codex, variables) = noting(&home);
+    let site =
+        serve(scripted(&home).env("CODEX_BIN", &codex).env("CODEX_PERSISTENT_MCP_MAX_DEPTH", "3"));
+    let at = |depth| site.connect_with("2025-11-25", &[("x-codex-persistent-mcp-depth", depth)]);
+    let noted = |depth: &str| {
+        let text = fs::read_to_string(&variables).expect("Codex was started");
+        fs::remove_file(&variables).expect("it is the test's file");
+        let line = format!("CODEX_PERSISTENT_MCP_DEPTH={depth}\n");
+        assert!(text.contains(&line), "{text}");
+    };
+    at("2").call("codex_chat", &json!({"prompt": "hello"}));
+    noted("3");
+    run_job(&at("2"));
+    noted("3");
+    run_job(&site.connect());
+    noted("1");
+    for deep in ["3", "4294967295", "99999999999999999999", "-1", "deep"] {
+        for tool in ["codex_chat", "job_start"] {
+            let refused = at(deep).call(tool, &json!({"prompt": "hello"}));
+            let text = error_text(&refused);
+            assert!(text.starts_with("not_allowed: ") && text.contains("MAX_DEPTH"), "{text}");
+        }
+    }
+    assert!(!variables.exists(), "no Codex was started");
+}
+
+#[test]
+fn a_token_in_a_variable_is_not_passed_on() {
+    let home = unused_home();
+    let (codex, variables) = noting(&home);
     let builder = scripted(&home)
         .env("CODEX_BIN", &codex)
         .env("CODEX_PERSISTENT_MCP_HTTP_TOKEN", TOKEN)
@@ -98,9 +141,7 @@ fn a_token_in_a_variable_is_not_passed_on() {
     let client = site.connect_with("2025-11-25", &[("authorization", &bearer)]);
     let failed = client.call("codex_chat", &json!({"prompt": "hello"}));
     assert_eq!(failed["isError"], true, "{failed}");
-    let started = client.call("job_start", &json!({"prompt": "hello"}));
-    let job = started["structuredContent"]["job_id"].as_str().expect("it is a job").to_owned();
-    client.call("job_wait", &json!({"job_ids": [job]}));
+    run_job(&client);
     let variables = fs::read_to_string(&variables).expect("Codex was started");
     assert!(variables.contains("CODEX_PERSISTENT_MCP_DEPTH="), "{variables}");
     assert!(!variables.contains(TOKEN), "{variables}");
