@@ -16,6 +16,7 @@ mod hostile;
 mod hostile_texts;
 mod http;
 mod http_bounds;
+mod http_clients;
 #[cfg(target_os = "linux")]
 mod hung_disk;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 // Drives the server as a program does that uses the official TypeScript SDK, and prints one line of
 // JSON with all that came of it.
 //
-// node client.mjs SERVER PLAN, where PLAN is JSON: {"arguments": ..., "bad": ..., "hanging": ...},
+// node client.mjs SERVER PLAN, where SERVER is a program or a URL, which may end with /sse, and PLAN is JSON: {"arguments": ..., "bad": ..., "hanging": ...},
 // each the arguments of a codex_chat; the last one is taken back when its session has begun. The
 // file that "seen" names is made when there was progress: the turn has to wait for it, since the SDK
 // drops progress that it reads together with the answer.
@@ -9,7 +9,9 @@
 import { writeFileSync } from "node:fs";
 
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 
 const [server, plan] = process.argv.slice(2);
@@ -18,8 +20,16 @@ const calls = JSON.parse(plan);
 const client = new Client({ name: "sdk", version: "0" });
 const errors = [];
 client.onerror = (error) => errors.push(String(error));
-const transport = new StdioClientTransport({ command: server, env: process.env });
+const transport = connection();
 await client.connect(transport);
+
+function connection() {
+  if (!server.startsWith("http://")) {
+    return new StdioClientTransport({ command: server, env: process.env });
+  }
+  const Transport = server.endsWith("/sse") ? SSEClientTransport : StreamableHTTPClientTransport;
+  return new Transport(new URL(server));
+}
 
 // The client checks structured content against the output schemas of the tools it has listed.
 const { tools } = await client.listTools();

@@ -182,16 +182,21 @@ async fn a_call_that_rmcp_s_client_abandons_is_stopped() {
 }
 
 /// A turn that lasts until it is interrupted, which makes a file.
-fn hanging(stopped: &Path) -> Value {
+pub fn hanging(stopped: &Path) -> Value {
     json!([{"on_interrupt": [{"touch": stopped}]}, {"started": {}}, {"hang": {}}])
 }
 
 /// The expected report of the script that uses the TypeScript SDK.
 fn run_sdk(home: &Home, codex: &Path, plan: &Value) -> Value {
+    run_sdk_with(home, codex, PROGRAM, plan)
+}
+
+/// The same with a server that is a program or a URL.
+pub fn run_sdk_with(home: &Home, codex: &Path, server: &str, plan: &Value) -> Value {
     install_npm("sdk");
     let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/client.mjs");
     let output = clean(&mut Command::new("node"), home.user())
-        .args([client, PROGRAM, &plan.to_string()])
+        .args([client, server, &plan.to_string()])
         .env("CODEX_BIN", codex)
         .env("CODEX_HOME", home.path())
         .current_dir(home.project())
@@ -203,7 +208,7 @@ fn run_sdk(home: &Home, codex: &Path, plan: &Value) -> Value {
 }
 
 /// Expects the SDK to have had the right answers to the calls that both Codexes can play.
-fn assert_used(report: &Value) {
+pub fn assert_used(report: &Value) {
     assert_eq!(report["server"]["name"], "codex-persistent-mcp");
     assert!(report["instructions"].as_str().is_some_and(|text| text.contains("codex_chat")));
     assert_eq!(report["tools"], json!(TOOLS));
