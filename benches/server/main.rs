@@ -9,6 +9,7 @@
 //! Cargo builds the program under test with the features of the dev-dependencies, which make it larger and
 //! slower than what users get. So it is built again first, as `cargo build --release` does.
 
+mod http;
 mod jobs;
 mod real;
 mod roles;
@@ -79,13 +80,14 @@ fn main() {
         std::env::consts::OS,
         std::env::consts::ARCH,
     );
-    let sections: [Section<'_>; 7] = [
+    let sections: [Section<'_>; 8] = [
         ("initialize", &initialize),
         ("calls", &all_calls),
         ("sandbox", &sandbox::run),
         ("stream", &stream::run),
         ("jobs", &jobs::run),
         ("memory", &memory),
+        ("http", &http::run),
         ("real", &|_| real::run()),
     ];
     let wanted: Vec<String> =

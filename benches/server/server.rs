@@ -114,6 +114,12 @@ impl Setup {
     }
 }
 
+impl From<Setup> for Command {
+    fn from(Setup(command): Setup) -> Self {
+        command
+    }
+}
+
 /// A running server, or the process that it is compared with.
 pub struct Server {
     child: Child,
@@ -212,12 +218,17 @@ impl Server {
 
     /// A field of the process status in `/proc`.
     fn status(&self, name: &str) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().trim_end_matches(" kB").parse().ok()
+        status(self.child.id(), name)
     }
 }
 
-fn request(id: usize, method: &str, params: &Value) -> Value {
+/// A field of the status of a process in `/proc`.
+pub fn status(pid: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+pub fn request(id: usize, method: &str, params: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 }
