@@ -85,6 +85,7 @@ impl Sessions {
             session.expire();
             let is_over = session.idle_for().is_some_and(|idle| idle >= self.idle);
             if is_over {
+                tracing::info!("a session that nobody used has ended");
                 session.close();
             }
             !is_over

@@ -339,6 +339,7 @@ fn line(reader: &mut impl Read) -> Option<String> {
         match reader.read(&mut byte) {
             Ok(1) if byte[0] == b'\n' => break,
             Ok(1) => bytes.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 panic!("waited in vain for the server")
             }

@@ -1,13 +1,12 @@
 //! The bounds of a server over HTTP: what is too large, too many or too slow.
 
-use std::io::{Read, Write};
-use std::time::Duration;
+use std::io::{ErrorKind, Read, Write};
 
 use serde_json::json;
 
 use crate::kit::http::{Answer, initialize, serve};
 use crate::kit::setup::{home, script, scripted};
-use crate::kit::wait::wait_until;
+use crate::kit::wait::{WAIT, wait_until};
 use crate::support::environment::patient;
 
 /// Short enough for a test, and long enough for a request.
@@ -75,28 +74,51 @@ fn a_client_that_sends_its_request_slowly_is_cut_off() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_cut_off_and_its_call_is_stopped() {
+fn a_client_that_reads_nothing_is_cut_off() {
     let home = home("http://127.0.0.1:9/v1");
-    let builder = scripted(&home).arg("--http-client-timeout=1s").arg("--http-resume-within=0s");
-    let site = serve(builder);
-    let client = site.connect();
-    // The answers of many calls on one connection fill what the system buffers for it.
-    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    let session = client.listen(None);
-    drop(session);
-    let mut stream = site.open();
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize",
-                      "params": initialize("2025-11-25")});
-    drop(list);
+    let site = serve(scripted(&home).arg("--http-client-timeout=1s"));
+    // The answers of many requests on one connection fill what the system buffers for it.
+    let params = initialize("2025-11-25");
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let body = body.to_string();
     let request = format!(
         "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          accept: application/json, text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
-        body.to_string().len()
+        body.len()
     );
-    stream.set_write_timeout(Some(patient(Duration::from_secs(30)))).expect("it can have one");
-    let cut_off = (0..1_000_000).any(|_| stream.write_all(request.as_bytes()).is_err());
-    assert!(cut_off, "the server goes on writing");
+    let mut stream = site.open();
+    stream.set_write_timeout(Some(patient(WAIT))).expect("a connection can have a timeout");
+    let error = (0..1_000_000).find_map(|_| stream.write_all(request.as_bytes()).err());
+    let error = error.expect("the server goes on writing");
+    assert_ne!(error.kind(), ErrorKind::WouldBlock, "the server waits for ever");
     assert!(site.connect().request("ping", &json!({}))["result"].is_object());
+}
+
+#[test]
+fn what_is_received_at_once_is_bounded() {
+    let home = home("http://127.0.0.1:9/v1");
+    let site = serve(scripted(&home));
+    let client = site.connect();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        16 << 20
+    );
+    let long =
+        json!({"name": "codex_chat", "arguments": {"prompt": "x".repeat(1 << 20), "cwd": "x"}});
+    // Bodies whose ends never come. A refused one holds no memory, so it may take more than four.
+    let unfinished = std::cell::RefCell::new(Vec::new());
+    wait_until("the refusal", || {
+        let mut stream = site.open();
+        stream.write_all(head.as_bytes()).expect("the server reads");
+        stream.write_all(&vec![b' '; (16 << 20) - 1]).expect("the server reads");
+        unfinished.borrow_mut().push(stream);
+        client.begin("tools/call", &long).status == 503
+    });
+    drop(unfinished);
+    wait_until("room", || {
+        client.begin("ping", &json!({"_meta": {"x": "x".repeat(1 << 20)}})).status == 200
+    });
 }
 
 #[test]
@@ -141,11 +163,11 @@ fn a_session_that_nobody_uses_ends() {
     let home = home("http://127.0.0.1:9/v1");
     let builder = scripted(&home);
     let site = serve(builder.arg("--http-session-timeout=1s"));
-    let unused = site.connect();
     let used = site.connect();
     let _stream = used.listen(None);
-    // Asking would be using it.
-    std::thread::sleep(Duration::from_secs(3));
+    let unused = site.connect();
+    // To ask for it would be to use it.
+    site.server.wait_stderr(|stderr| stderr.contains("a session that nobody used has ended"));
     assert_eq!(unused.begin("ping", &json!({})).status, 404);
     assert_eq!(used.begin("ping", &json!({})).status, 200);
 }
