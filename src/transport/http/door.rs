@@ -141,8 +141,14 @@ impl<S: ServerHandler + Clone> Door<S> {
             if named.as_deref().is_some_and(|id| sessions.find(id).is_none()) {
                 return Err(unknown_session());
             }
+            let ends_session = parts.method == Method::DELETE;
             let request = Request::from_parts(parts, Full::new(Bytes::new()));
-            return Ok(mcp.handle(request).await);
+            let mut reply = mcp.handle(request).await;
+            // rmcp says Accepted, which the Python SDK (1.30 and 2.3) takes for a failure.
+            if ends_session && reply.status() == StatusCode::ACCEPTED {
+                *reply.status_mut() = StatusCode::NO_CONTENT;
+            }
+            return Ok(reply);
         }
         let body = self.bodies.read(body).await?;
         let message = decoded(&body.bytes)?;
