@@ -113,8 +113,9 @@ const SETTINGS: [Setting; 8] = [
         },
         default: None,
         help: "How many levels of Codex may start each other through this program",
-        docs: "With 1, a Codex that this program started cannot start another one. On Windows the depth is not \
-               known.",
+        docs: "With 1, a Codex that this program started cannot start another one. Over HTTP each \
+               Codex says its depth in a header, and a caller that says nothing counts as a user. On Windows the \
+               depth is not known.",
         inherited: true,
         former: None,
     },
