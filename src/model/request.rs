@@ -26,6 +26,8 @@ pub struct TurnRequest {
     /// Whether model and reasoning effort are those of the session, as far as `options` names none. Its developer
     /// instructions are, too: those of `options` only replace what a compaction loses.
     pub(crate) keep_model: bool,
+    /// Whether the session to continue does not have the developer instructions of `options` yet.
+    pub(crate) new_instructions: bool,
     /// Whether the caller cannot choose a sandbox, and must not be told to.
     pub(crate) fixed_sandbox: bool,
     pub(crate) options: Options,
@@ -49,6 +51,7 @@ impl TurnRequest {
             continue_last: false,
             session_from_last: false,
             keep_model: false,
+            new_instructions: false,
             fixed_sandbox: false,
             options: Options::default(),
             diff: None,
@@ -117,6 +120,12 @@ impl TurnRequest {
     /// Keeps the model and the reasoning effort of the session, which Codex does not do by itself (0.153 to 0.171).
     pub(crate) fn keep_model(mut self) -> Self {
         self.keep_model = true;
+        self
+    }
+
+    /// Adds the developer instructions of `options` to the session, which does not have them yet.
+    pub(crate) fn new_instructions(mut self, new: bool) -> Self {
+        self.new_instructions = new;
         self
     }
 

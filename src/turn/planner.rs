@@ -193,7 +193,7 @@ impl Planner<'_> {
     /// When Codex needs the developer instructions. A session that keeps what it has has them already.
     fn instructions_needed(&self) -> When {
         match self.request.session {
-            Some(_) if self.request.keep_model => When::Compacted,
+            Some(_) if self.request.keep_model && !self.request.new_instructions => When::Compacted,
             _ => When::AtStart,
         }
     }

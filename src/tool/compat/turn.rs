@@ -36,13 +36,18 @@ impl Prepared {
         let sets = |key: &str| own.config.iter().any(|setting| setting.key() == key);
         let kept = started_with.config.into_iter().filter(|setting| !sets(setting.key()));
         let config = kept.collect::<Vec<_>>().into_iter().chain(own.config).collect();
+        let new_instructions = own.developer_instructions.is_some();
         let options = Options {
             config,
             profile: own.profile.or(started_with.profile),
             compact_prompt: own.compact_prompt.or(started_with.compact_prompt),
+            developer_instructions: own
+                .developer_instructions
+                .or(started_with.developer_instructions),
             ..own
         };
-        self.request = self.request.resume(thread).options(options).keep_model();
+        let request = self.request.resume(thread).options(options);
+        self.request = request.keep_model().new_instructions(new_instructions);
         self
     }
 }

@@ -24,7 +24,7 @@ use super::token::Token;
 use super::{KEEP_ALIVE, Reply};
 use crate::model::http::{Carrier, Http};
 use crate::transport::stdio::MAX_LINE;
-use crate::transport::stdio::message::{Decoded, decode};
+use crate::transport::stdio::message::{Decoded, broken, decode};
 
 /// The header of a session's id.
 const SESSION_ID: &str = "mcp-session-id";
@@ -180,7 +180,7 @@ impl<S: ServerHandler + Clone> Door<S> {
 /// The message in a body.
 fn decoded(body: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Refusal> {
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
-    let Some(mut decoded) = decode(body) else { return Err(bad("The body is not JSON.")) };
+    let mut decoded = decode(body).unwrap_or_else(|| vec![broken(body)]);
     match (decoded.pop(), decoded.is_empty()) {
         (Some(Decoded::Message(message)), true) => Ok(*message),
         (Some(Decoded::Refused(answer)), true) => {

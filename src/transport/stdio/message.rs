@@ -183,7 +183,7 @@ fn invalid(value: Value) -> Decoded {
 }
 
 /// The answer to text that is not JSON.
-pub(super) fn broken(text: &[u8]) -> Decoded {
+pub(in crate::transport) fn broken(text: &[u8]) -> Decoded {
     let message = if std::str::from_utf8(text).is_err() {
         "The message is not valid UTF-8."
     } else {

@@ -188,7 +188,7 @@ fn what_is_no_message_is_answered_with_what_is_wrong() {
     let client = site.connect();
     for (body, status, id, part) in [
         ("", 400, Value::Null, "empty"),
-        ("{", 400, Value::Null, "invalid message"),
+        ("{", 400, Value::Null, "without a readable id"),
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping""#, 400, json!(7), "not valid JSON"),
         (r#"{"id":7,"method":"ping"}"#, 400, json!(7), "not a JSON-RPC 2.0 request"),
         (
