@@ -1,7 +1,6 @@
 //! The MCP server: rmcp's handler.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
@@ -38,12 +37,18 @@ finds earlier ones, including the user's own. An error says what to do next. For
 minute or two, use job_start and job_wait: a job outlives this call, the client and the server. Codex \
 does not see this conversation: include everything it needs in the call.";
 
-/// Answers the requests of one client.
-#[derive(Debug, Clone)]
+/// Answers the requests of one client. A clone is for another client.
+#[derive(Debug)]
 pub(crate) struct Server {
     services: Services,
-    /// Whether the client has sent `initialize`. A server that replaces Codex's own has only one client.
-    initialized: Arc<AtomicBool>,
+    /// Whether the client has sent `initialize`.
+    initialized: AtomicBool,
+}
+
+impl Clone for Server {
+    fn clone(&self) -> Self {
+        Self { services: self.services.clone(), initialized: AtomicBool::new(false) }
+    }
 }
 
 impl Server {
@@ -52,7 +57,7 @@ impl Server {
         let store = Store::new(codex.settings().state_dir.as_deref());
         let (threads, one_thread) = (Threads::default(), OneThread::default());
         let services = Services { codex, jobs, store, threads, one_thread };
-        Self { services, initialized: Arc::default() }
+        Self { services, initialized: AtomicBool::new(false) }
     }
 
     fn surface(&self) -> Surface {

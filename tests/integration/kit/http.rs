@@ -53,7 +53,12 @@ enum Body {
 
 /// Starts the server on a free port.
 pub fn serve(builder: Builder) -> Site {
-    let server = builder.arg("serve").arg("--http").arg("127.0.0.1:0").spawn();
+    serve_as(builder, "serve")
+}
+
+/// The same with another command of the program that serves MCP.
+pub fn serve_as(builder: Builder, command: &str) -> Site {
+    let server = builder.arg(command).arg("--http").arg("127.0.0.1:0").spawn();
     server.wait_stderr(|stderr| {
         stderr.split_once(SERVING).is_some_and(|(_, rest)| rest.contains('\n'))
     });

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::life::assert_none_left;
-use crate::kit::http::{Answer, Client, Site, serve};
+use crate::kit::http::{Answer, Client, Site, initialize, serve, serve_as};
 use crate::kit::real::{obey, record};
 use crate::kit::setup::{field, home, real};
 use crate::support::client::wait_no_descendants_of;
@@ -60,6 +60,31 @@ fn two_clients_are_served_at_once_and_go_on_in_a_session_of_codex() {
     let arguments = json!({"prompt": "again", "session_id": sessions[0]});
     let answer = two.call("codex_chat", &arguments);
     assert_eq!(field(&answer, "session_id"), sessions[0]);
+}
+
+#[test]
+fn the_tools_of_codex_own_server_have_their_events_in_the_stream_of_their_call() {
+    let model = Model::start(obey);
+    let home = home(&model.url());
+    let site = serve_as(real(&home), "mcp-server");
+    let clients = [site.connect(), site.connect()];
+    let mut calls = clients.each_ref().map(|client| {
+        let call = json!({"name": "codex", "arguments": {"prompt": "hello"}});
+        client.begin("tools/call", &call).with_status(200)
+    });
+    for call in &mut calls {
+        let events = std::iter::from_fn(|| call.next());
+        let messages: Vec<_> = events.filter_map(|event| event.message()).collect();
+        let (answer, events) = messages.split_last().expect("there is an answer");
+        assert_eq!(answer["result"]["structuredContent"]["content"], "echo: hello");
+        let types: Vec<_> =
+            events.iter().filter_map(|event| event["params"]["msg"]["type"].as_str()).collect();
+        assert_eq!(types.first(), Some(&"session_configured"), "{messages:#?}");
+        assert_eq!(types.last(), Some(&"task_complete"), "{messages:#?}");
+        assert!(events.iter().all(|event| event["params"]["_meta"]["requestId"] == answer["id"]));
+    }
+    let again = clients[0].request("initialize", &initialize("2025-11-25"));
+    assert_eq!(again["error"]["message"], "initialize called more than once", "{again}");
 }
 
 #[test]
