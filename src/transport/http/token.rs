@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_file_wins_over_the_variable_and_what_is_wrong_is_said() {
-        let file = tempfile::NamedTempFile::new().expect("there is a folder for it");
+        let file = tempfile::NamedTempFile::new_in(crate::testing::scratch())
+            .expect("there is a folder for it");
         let find = |content: &str, variable: Option<&str>| {
             std::fs::write(file.path(), content).expect("it can be written");
             Token::find(Some(file.path()), variable.map(Into::into))
