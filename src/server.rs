@@ -1,5 +1,6 @@
 //! The MCP server: rmcp's handler.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,15 +71,15 @@ impl Server {
     }
 
     /// What the tools work with in a call.
-    fn services_for(&self, context: &RequestContext<RoleServer>) -> Services {
+    fn services_for(&self, context: &RequestContext<RoleServer>) -> Cow<'_, Services> {
         #[cfg(feature = "http")]
         if let depth @ 1.. = depth_of(context) {
             let codex = self.services.codex.called_at(depth);
-            return Services { codex, ..self.services.clone() };
+            return Cow::Owned(Services { codex, ..self.services.clone() });
         }
         #[cfg(not(feature = "http"))]
         let _ = context;
-        self.services.clone()
+        Cow::Borrowed(&self.services)
     }
 }
 

@@ -16,12 +16,23 @@ mod outbox;
 mod stdio;
 mod unanswered;
 
+use rmcp::model::{JsonRpcMessage, RequestId};
+use rmcp::service::{RoleServer, TxJsonRpcMessage};
 use serde::Serialize;
 
 pub(crate) use connection::{Connection, Monitor};
 #[cfg(feature = "http")]
 pub(crate) use http::{HttpServer, Token};
 pub(crate) use stdio::{FIRST_ANSWER_WITHIN, hung_up, stdio};
+
+/// The request that a message answers.
+fn answered_by(message: &TxJsonRpcMessage<RoleServer>) -> Option<&RequestId> {
+    match message {
+        JsonRpcMessage::Response(response) => Some(&response.id),
+        JsonRpcMessage::Error(error) => error.id.as_ref(),
+        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+    }
+}
 
 /// The length of `value` as JSON, in bytes. Measured without keeping the JSON.
 fn json_length(value: &impl Serialize) -> usize {

@@ -189,13 +189,18 @@ impl Codex {
     }
 
     fn check(&self, request: &TurnRequest, policy: &Policy) -> Result<(), Box<Failure>> {
-        let depth = request.depth.max(self.0.depth.get());
-        let checked = policy.check_depth(depth).and_then(|()| policy.check(request));
+        let checked =
+            policy.check_depth(self.0.depth_of(request)).and_then(|()| policy.check(request));
         checked.map_err(|kind| Failure::of(kind, request.session))
     }
 }
 
 impl Shared {
+    /// How deep the caller of a turn is: as far as this process sees, or as the caller says.
+    fn depth_of(&self, request: &TurnRequest) -> u32 {
+        request.depth.max(self.depth.get())
+    }
+
     fn new(settings: Settings, codex_home: Option<PathBuf>, depth: Depth) -> Self {
         let who = ServerInfo { pid: std::process::id(), origin: settings.origin.to_string() };
         let table = Table::new(settings.state_dir.as_deref(), who);

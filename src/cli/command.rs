@@ -84,7 +84,6 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
     let on_command_line = flags.on_command_line();
     match command {
         None | Some(Command::Serve | Command::McpServer(_)) => serve::run(settings),
-
         Some(Command::RunJob { job }) => listening(|signals| runner::run(settings, job, signals)),
         Some(Command::Chat(arguments)) => chat::run(arguments, settings, on_command_line),
         Some(Command::Doctor(arguments)) => {

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::format::{head, one_line, status_line};
 use super::output::{note, note_in, print_reply};
 use super::style::{BOLD, CYAN, DIM, RED, YELLOW};
-use crate::codex::reading::entry::{Entry, File, Step, What};
+use crate::codex::reading::entry::{Entry, File, Step, What, paths};
 use crate::job::reading::{FOR_NEXT_PROMPT, of_event};
 use crate::job::snapshot::snapshot;
 use crate::job::view::Query;
@@ -187,10 +187,10 @@ impl Watch {
                 self.output(output);
             }
             What::PatchEnded { files, applied: true, .. } => {
-                note(&format!("edited {}", one_line(&paths(files))));
+                note(&format!("edited {}", one_line(&list(files))));
             }
             What::PatchEnded { files, output, .. } => {
-                note_in(RED, &format!("could not edit {}", one_line(&paths(files))));
+                note_in(RED, &format!("could not edit {}", one_line(&list(files))));
                 self.output(output);
             }
             What::Plan { steps } => {
@@ -274,6 +274,6 @@ impl Watch {
     }
 }
 
-fn paths(files: &[File]) -> String {
-    files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", ")
+fn list(files: &[File]) -> String {
+    paths(files).collect::<Vec<_>>().join(", ")
 }

@@ -48,7 +48,7 @@ impl Arguments {
         if !flags.is_given("idle-timeout") {
             settings.limits.idle = settings.job_limits.idle;
         }
-        // It also took as many calls as a file had.
+        // It also took any number of calls.
         if !flags.is_given("max-queued") {
             settings.max_queued = MAX_QUEUED;
         }

@@ -42,8 +42,8 @@ records, and jobs. Lines of several forms may be mixed. Without --messages, --re
 The last line of the output is a cursor. Pass it with --since to see only what is new. If the file was replaced or \
 truncated meanwhile, the output says so and has all of the file.
 
-Exits with 0; with 1 if the file cannot be read, with 2 if the input is invalid. With --stuck: 0 if a turn is at work \
-or the last one has ended, 3 if it looks stuck, 4 if that cannot be judged. With --follow: for a job as jobs follow, \
+Exits with 0; with 1 if the file cannot be read, with 2 if the input is invalid. With --stuck: 0 if a turn is \
+running or the last one has ended, 3 if it looks stuck, 4 if that cannot be judged. With --follow: for a job as jobs follow, \
 with --request 1 if the request failed.";
 
 /// What to read, and what to print of it.
@@ -237,7 +237,7 @@ impl Reading<'_> {
 
     /// Goes to the place, not before `since`, from which on the last entries are read.
     fn seek_last(&mut self, last: Last, selection: &Selection, since: u64) -> Result<()> {
-        // In a record only the start of a turn names it, so its entries cannot be told from the end.
+        // In a record only the start of a turn names it, so going backwards its entries cannot be recognized.
         if selection.has_request() {
             return Ok(self.reader.seek(since)?);
         }

@@ -207,3 +207,8 @@ impl RecordedAction {
         json!({"type": "item.completed", "item": item, "from": "record"}).to_string()
     }
 }
+
+/// Whether a line was made of a record, and is not one of the stream.
+pub(crate) fn is_from_record(line: &[u8]) -> bool {
+    line.ends_with(br#","from":"record"}"#)
+}

@@ -1,16 +1,16 @@
 //! The progress of a long job: how much it did, what it does now, and whether it looks stuck. Pure.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codex::progress_text::{heading, progress_text, without_shell};
+use crate::codex::progress_text::{progress_text, without_shell};
 use crate::codex::reading::repetition::Repetition;
 use crate::codex::reading::stuck::{MODEL_IDLE, WORK_IDLE};
 use crate::codex::sandbox_failure::SandboxFailures;
 use crate::model::event::{Event, Item, Phase};
 use crate::model::outcome::duration;
+use crate::model::text::hash;
 use crate::model::time::Time;
 use crate::turn::advice;
 
@@ -81,22 +81,16 @@ impl Activity {
                     self.commands += 1;
                     self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
                 }
-                let command = without_shell(command);
-                self.repetition.add(command, || format!("the same command: {command}"));
+                self.repetition.command(without_shell(command));
             }
             Item::Reasoning { text } => {
-                self.repetition.add(text, || {
-                    format!("the same thought: {}", heading(text).unwrap_or_default())
-                });
+                self.repetition.thought(text);
             }
             Item::AgentMessage { text } => {
-                self.repetition.add(text, || {
-                    format!("the same message: {}", heading(text).unwrap_or_default())
-                });
+                self.repetition.message(text);
             }
             Item::McpToolCall { server, tool, .. } => {
-                self.repetition
-                    .add(&format!("{server}/{tool}"), || format!("the same tool: {server}/{tool}"));
+                self.repetition.tool(&format!("{server}/{tool}"));
             }
             Item::FileChange { made: false, .. } => {}
             Item::FileChange { paths, .. } => {
@@ -140,12 +134,6 @@ impl Activity {
         };
         (idle >= bound).then(|| format!("no event from {of} for {}", duration(idle)))
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

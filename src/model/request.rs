@@ -28,7 +28,7 @@ pub struct TurnRequest {
     pub(crate) keep_model: bool,
     /// Whether the session to continue does not have the developer instructions of `options` yet.
     pub(crate) new_instructions: bool,
-    /// Whether the caller cannot choose a sandbox, and must not be told to.
+    /// Whether the caller cannot choose a sandbox, so that no advice suggests one.
     pub(crate) fixed_sandbox: bool,
     pub(crate) options: Options,
     /// The change under review. It must exist in the git repository.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
@@ -122,6 +123,13 @@ pub(crate) fn shorten_strings(value: &mut Value, chars: usize) {
 
 /// Maximum length of an untrusted value quoted in an error, in characters.
 const MAX_EXCERPT_CHARS: usize = 300;
+
+/// A hash that stands for a long text. Builds of another compiler may have other hashes.
+pub(crate) fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// An untrusted value as quoted in an error: shortened and on one line.
 pub(crate) fn excerpt(value: impl Display) -> String {

@@ -7,25 +7,16 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::options::Options;
 use crate::model::outcome::{CancelledBy, FailureKind, Limit};
 use crate::model::session_id::SessionId;
 
 /// The thread, once a call has started it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OneThread(Arc<Mutex<Option<Started>>>);
+pub(crate) struct OneThread(Arc<Mutex<Option<SessionId>>>);
 
+/// A call's turn to use the thread. Until it is dropped, the other calls wait, in the order in which they came.
 #[derive(Debug)]
-struct Started {
-    thread: SessionId,
-    /// Those that the thread began with, as a message in it.
-    developer_instructions: Option<String>,
-}
-
-/// A call's turn to look at the thread. Until it is dropped, no other call looks: the others wait, in the
-/// order in which they came.
-#[derive(Debug)]
-pub(super) struct Place(OwnedMutexGuard<Option<Started>>);
+pub(super) struct Place(OwnedMutexGuard<Option<SessionId>>);
 
 impl OneThread {
     /// Waits until the call that starts the thread has done so, or has failed without one.
@@ -53,26 +44,19 @@ impl OneThread {
 
     /// Records that the thread does not exist, so that the next call starts another.
     pub(super) async fn forget(&self, thread: SessionId) {
-        self.0.lock().await.take_if(|known| known.thread == thread);
+        self.0.lock().await.take_if(|known| *known == thread);
     }
 }
 
 impl Place {
     /// The thread to continue. `None` if the call is to start it.
     pub(super) fn thread(&self) -> Option<SessionId> {
-        self.0.as_ref().map(|started| started.thread)
+        *self.0
     }
 
-    /// Whether the thread began with these developer instructions. Codex would put them into it again.
-    pub(super) fn has_instructions(&self, developer_instructions: &str) -> bool {
-        let has = self.0.as_ref().and_then(|started| started.developer_instructions.as_deref());
-        has == Some(developer_instructions)
-    }
-
-    /// Records that the call has started the thread with these options.
-    pub(super) fn started(mut self, thread: SessionId, options: &Options) {
-        let developer_instructions = options.developer_instructions.clone();
-        *self.0 = Some(Started { thread, developer_instructions });
+    /// Records that the call has started the thread.
+    pub(super) fn started(mut self, thread: SessionId) {
+        *self.0 = Some(thread);
     }
 }
 
@@ -88,10 +72,6 @@ mod tests {
         "00000000-0000-7000-8000-000000000001".parse().expect("a UUID")
     }
 
-    fn options() -> Options {
-        Options { developer_instructions: Some("Be brief.".into()), ..Options::default() }
-    }
-
     #[tokio::test(flavor = "current_thread")]
     async fn calls_wait_for_the_one_that_starts_the_thread_and_then_continue_it() {
         let (slot, never) = (OneThread::default(), CancellationToken::new());
@@ -101,10 +81,9 @@ mod tests {
         let mut third = Box::pin(slot.enter(LONG, &never));
         assert!(second.as_mut().now_or_never().is_none());
         assert!(third.as_mut().now_or_never().is_none());
-        first.started(thread(), &options());
+        first.started(thread());
         let second = second.await.expect("there is a thread");
         assert_eq!(second.thread(), Some(thread()));
-        assert!(second.has_instructions("Be brief.") && !second.has_instructions("Be verbose."));
         assert!(third.as_mut().now_or_never().is_none(), "in the order of the calls");
         drop(second);
         assert_eq!(third.await.expect("there is a thread").thread(), Some(thread()));
@@ -116,7 +95,7 @@ mod tests {
         drop(slot.enter(LONG, &never).await);
         let second = slot.enter(LONG, &never).await.expect("nobody is ahead");
         assert_eq!(second.thread(), None);
-        second.started(thread(), &Options::default());
+        second.started(thread());
         slot.forget("00000000-0000-7000-8000-000000000002".parse().expect("a UUID")).await;
         assert_eq!(slot.enter(LONG, &never).await.expect("it exists").thread(), Some(thread()));
         slot.forget(thread()).await;

@@ -22,7 +22,8 @@ struct Remembered {
 }
 
 impl Threads {
-    /// Remembers the profile, the settings and the developer instructions of these options. Of the others, Codex's record keeps what later turns need.
+    /// Remembers the profile, the settings and the developer instructions of these options. Of the others, Codex's
+    /// record keeps what later turns need.
     pub(super) fn remember(&self, thread: SessionId, options: &Options) {
         let options = Options {
             profile: options.profile.clone(),

@@ -42,12 +42,17 @@ impl EventOf {
         if notification.method != METHOD {
             return None;
         }
-        let meta = notification.extensions.get::<NotificationMetaObject>()?;
-        let request = RequestId::deserialize(meta.0.get(REQUEST)?).ok()?;
+        let request = request_of(notification)?;
         let msg = notification.params.as_ref().map(|params| &params["msg"]);
         let kind = msg.and_then(|msg| msg["type"].as_str()).unwrap_or_default();
         Some(Self { request, weight: weight(kind), is_abort: kind == ABORTED })
     }
+}
+
+/// The request that a notification says it is about.
+pub(super) fn request_of(notification: &CustomNotification) -> Option<RequestId> {
+    let meta = notification.extensions.get::<NotificationMetaObject>()?;
+    RequestId::deserialize(meta.0.get(REQUEST)?).ok()
 }
 
 fn weight(kind: &str) -> Weight {

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId, ServerNotification};
+use rmcp::model::{ClientNotification, JsonRpcMessage, ServerNotification};
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::answered_by;
 use super::codex_event::EventOf;
 use super::ids::Ids;
 use super::inbox::Inbox;
@@ -254,15 +255,6 @@ fn kind_of(message: &TxJsonRpcMessage<RoleServer>) -> Kind {
             EventOf::read(custom).map_or(Kind::Other, Kind::Event)
         }
         _ => Kind::Other,
-    }
-}
-
-/// The request that a message answers.
-fn answered_by(message: &TxJsonRpcMessage<RoleServer>) -> Option<&RequestId> {
-    match message {
-        JsonRpcMessage::Response(response) => Some(&response.id),
-        JsonRpcMessage::Error(error) => error.id.as_ref(),
-        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
     }
 }
 

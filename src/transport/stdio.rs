@@ -161,7 +161,7 @@ impl LineTransport {
         }
     }
 
-    /// Gives up a message whose next line does not come.
+    /// Abandons a message whose next line does not come.
     fn cut_off(&mut self) {
         let frames = self.framer.cut_off();
         self.decode_frames(frames);

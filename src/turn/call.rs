@@ -82,8 +82,7 @@ impl Call {
     }
 
     fn planner(&self) -> Planner<'_> {
-        let Shared { settings, codex_home, config_files, versions, watchdog, depth, .. } =
-            &*self.shared;
+        let Shared { settings, codex_home, config_files, versions, watchdog, .. } = &*self.shared;
         Planner {
             request: &self.request,
             policy: &self.policy,
@@ -92,7 +91,7 @@ impl Call {
             config_files,
             versions,
             watchdog,
-            depth: self.request.depth.max(depth.get()),
+            depth: self.shared.depth_of(&self.request),
         }
     }
 

@@ -11,6 +11,7 @@ use super::tap::{RecordPlace, Tap};
 use crate::codex::core_event::CoreEvent;
 use crate::codex::core_event::from_exec::Decoder;
 use crate::codex::event_stream::Skipped;
+use crate::codex::turn_record::is_from_record;
 use crate::model::event::Event;
 
 /// How many notices may wait for their reader, each with the events of one line. Further ones are dropped: a turn
@@ -104,8 +105,11 @@ impl Tap for CoreEventTap {
 
     fn event(&mut self, _: &Event, line: &[u8]) -> io::Result<()> {
         let events = self.decoder.feed(line).into_iter().map(CoreEvent::shortened).collect();
-        let is_omitted = line.ends_with(br#""from":"record"}"#);
-        self.pass_on(if is_omitted { Seen::Omitted(events) } else { Seen::Printed(events) });
+        self.pass_on(if is_from_record(line) {
+            Seen::Omitted(events)
+        } else {
+            Seen::Printed(events)
+        });
         Ok(())
     }
 

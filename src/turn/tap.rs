@@ -31,7 +31,7 @@ pub(crate) enum RecordPlace {
     Known(PathBuf, u64),
     /// In a new file in this Codex home.
     New(PathBuf),
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
 }
 

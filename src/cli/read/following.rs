@@ -15,7 +15,7 @@ use crate::codex::reading::runs::Runs;
 use crate::system::signals::Signals;
 use crate::transport::hung_up;
 
-/// How often the file is looked at.
+/// How often the file is checked.
 const POLL: Duration = Duration::from_millis(100);
 
 impl Reading<'_> {

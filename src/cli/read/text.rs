@@ -1,6 +1,5 @@
 //! Entries as text, one line each where possible.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::cli::style::{BOLD, DIM, PLAIN, RED, YELLOW, styled};
 use crate::codex::reading::entry::{Change, Entry, File, Tokens, What};
 use crate::job::Time;
 use crate::model::outcome::duration;
+use crate::model::text;
 
 /// The longest text on a line, in characters.
 const LINE: usize = 200;
@@ -314,8 +314,7 @@ fn names(files: &[File]) -> String {
     files.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
+/// Spaces around a text do not matter.
 fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.trim().hash(&mut hasher);
-    hasher.finish()
+    text::hash(text.trim())
 }

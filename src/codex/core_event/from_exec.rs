@@ -258,7 +258,7 @@ fn token_count(usage: &Value) -> Option<Map<String, Value>> {
     })))
 }
 
-/// An error as an event. Codex's kind of error is told from its message, as far as 0.153.4 had these messages.
+/// An error as an event. Codex's kind of error is derived from its message, as far as 0.153.4 had these messages.
 fn error(message: &str) -> Value {
     let lower = message.to_lowercase();
     let status = message.split_once("last status: ").and_then(|(_, status)| {

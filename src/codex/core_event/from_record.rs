@@ -19,7 +19,7 @@ use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use call::Call;
 
-/// How many calls may be open. The begin of a further one is told with its end.
+/// How many calls may be open. The begin of a further one is sent with its end.
 const MAX_OPEN: usize = 256;
 
 /// How many ids of calls that ended without an item are remembered.

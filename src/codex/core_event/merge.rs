@@ -107,7 +107,7 @@ impl Merge {
         match &mut self.source {
             Source::Undecided(waiting) => {
                 waiting.push(event);
-                if waiting.len() > MAX_UNDECIDED { self.give_up_record() } else { Vec::new() }
+                if waiting.len() > MAX_UNDECIDED { self.abandon_record() } else { Vec::new() }
             }
             Source::Record => self.hint(event).into_iter().collect(),
             Source::Stream => self.streamed(event),
@@ -122,7 +122,7 @@ impl Merge {
                 if event.kind() == "session_configured" {
                     self.session = Some(event);
                 }
-                ready.extend(self.give_up_record());
+                ready.extend(self.abandon_record());
                 continue;
             }
             let waiting = match &mut self.source {
@@ -138,7 +138,7 @@ impl Merge {
     }
 
     /// Makes the stream the source, unless the record is: it says nothing, or cannot be read.
-    pub(crate) fn give_up_record(&mut self) -> Vec<CoreEvent> {
+    pub(crate) fn abandon_record(&mut self) -> Vec<CoreEvent> {
         let Source::Undecided(waiting) = &mut self.source else { return Vec::new() };
         let waiting = std::mem::take(waiting);
         self.source = Source::Stream;
@@ -155,7 +155,7 @@ impl Merge {
 
     /// The stream is the source from now on, whatever the source was.
     pub(crate) fn lose_record(&mut self) -> Vec<CoreEvent> {
-        let ready = self.give_up_record();
+        let ready = self.abandon_record();
         self.source = Source::Stream;
         ready
     }
@@ -165,7 +165,7 @@ impl Merge {
         if self.thread.is_none() {
             return Vec::new();
         }
-        let mut ready = self.give_up_record();
+        let mut ready = self.abandon_record();
         let kind = match end {
             End::Completed(_) => "task_complete",
             End::Aborted => "turn_aborted",

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::entry::{Entry, File, What};
+use super::entry::{Entry, What};
 use crate::model::time::Time;
 
 /// Maximum number of calls to remember that have started and not ended.
@@ -60,9 +60,4 @@ fn id(what: &What) -> Option<(&String, bool)> {
         | What::SearchEnded { call, .. } => Some((call, false)),
         _ => None,
     }
-}
-
-/// The paths of files, for a text.
-pub(crate) fn paths(files: &[File]) -> impl Iterator<Item = &str> {
-    files.iter().map(|file| file.path.as_str())
 }

@@ -273,6 +273,11 @@ impl What {
     }
 }
 
+/// The paths of files.
+pub(crate) fn paths(files: &[File]) -> impl Iterator<Item = &str> {
+    files.iter().map(|file| file.path.as_str())
+}
+
 pub(crate) fn text(text: &str) -> String {
     bounded(text, MAX_TEXT)
 }

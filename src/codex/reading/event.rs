@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::entry::{MAX_LISTED, Step, What, name, output, text};
+use super::entry::{MAX_LISTED, Step, What, name, output, paths, text};
 use super::values::{command, content, duration, files, millis, string, tokens, tool_error};
 use crate::model::prompt_envelope;
 
@@ -53,8 +53,8 @@ pub(super) fn what(msg: &Value) -> Option<What> {
         "deprecation_notice" => What::Warning { message: text(string(&msg["summary"])) },
         "exec_approval_request" => What::Approval { call: call(), of: command(&msg["command"])? },
         "apply_patch_approval_request" => {
-            let paths: Vec<String> =
-                files(&msg["changes"]).into_iter().map(|file| file.path).collect();
+            let files = files(&msg["changes"]);
+            let paths: Vec<&str> = paths(&files).collect();
             What::Approval { call: call(), of: format!("a patch of {}", paths.join(", ")) }
         }
         "context_compacted" => What::Note { text: "the context was compacted".into() },

@@ -124,9 +124,7 @@ impl Decoder {
         }
         None
     }
-}
 
-impl Decoder {
     /// Adds the session that an earlier event of the request named.
     fn complete_session(&mut self, entry: &mut Entry) {
         let Some(request) = &entry.request else { return };

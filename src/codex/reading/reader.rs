@@ -45,8 +45,8 @@ pub(crate) struct Reader {
     decoder: Decoder,
     form: Form,
     pub(crate) skipped: Skipped,
-    /// The length of the file when its incomplete last line was last looked at.
-    looked_at: u64,
+    /// The length of the file when its incomplete last line was last checked.
+    checked_length: u64,
 }
 
 impl Reader {
@@ -54,14 +54,13 @@ impl Reader {
     pub(crate) fn open(path: &Path, form: Form) -> Result<Self> {
         let source = Source::open(path).map_err(Unreadable)?;
         let skipped = Skipped::default();
-        Ok(Self { source, decoder: Decoder::new(form), form, skipped, looked_at: 0 })
+        Ok(Self { source, decoder: Decoder::new(form), form, skipped, checked_length: 0 })
     }
 
     /// Where a cursor leads. `None` if the file is not the one that the cursor is of.
     pub(crate) fn find(&mut self, cursor: Cursor) -> Result<Option<u64>> {
-        let fits = self.source.seek_to(cursor)?;
-        self.seek(0)?;
-        Ok(fits.then_some(cursor.offset))
+        let is_other = self.source.is_rewritten(cursor)?;
+        Ok((!is_other).then_some(cursor.offset))
     }
 
     /// Continues at this place.
@@ -100,10 +99,10 @@ impl Reader {
 
     fn read_rest<E: From<Unreadable>>(&mut self, visit: Visit<'_, E>) -> Result<(), E> {
         let length = self.source.metadata().map_err(Unreadable)?.len();
-        if length == self.looked_at {
+        if length == self.checked_length {
             return Ok(());
         }
-        self.looked_at = length;
+        self.checked_length = length;
         let rest = self.source.rest().map_err(Unreadable)?;
         self.skipped.incomplete = rest.len();
         let is_complete = rest.starts_with(b"{")
@@ -164,7 +163,7 @@ impl Reader {
         } else {
             return Ok(false);
         }
-        self.looked_at = 0;
+        self.checked_length = 0;
         self.skipped.incomplete = 0;
         Ok(true)
     }

@@ -1,11 +1,11 @@
 //! Whether the same step is repeated again and again. Pure.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::codex::progress_text::one_line;
+use crate::codex::progress_text::{heading, one_line};
+use crate::model::text::hash;
 
 /// How many of the last steps to search for repetitions.
 const STEPS: usize = 12;
@@ -27,16 +27,30 @@ pub(crate) struct Repetition {
 }
 
 impl Repetition {
-    pub(crate) fn add(&mut self, step: &str, words: impl FnOnce() -> String) {
+    pub(crate) fn command(&mut self, command: &str) {
+        self.add(command, || format!("the same command: {command}"));
+    }
+
+    pub(crate) fn tool(&mut self, tool: &str) {
+        self.add(tool, || format!("the same tool: {tool}"));
+    }
+
+    pub(crate) fn message(&mut self, text: &str) {
+        self.add(text, || format!("the same message: {}", heading(text).unwrap_or_default()));
+    }
+
+    pub(crate) fn thought(&mut self, text: &str) {
+        self.add(text, || format!("the same thought: {}", heading(text).unwrap_or_default()));
+    }
+
+    fn add(&mut self, step: &str, describe: impl FnOnce() -> String) {
         if self.steps.len() == STEPS {
             self.steps.pop_front();
         }
-        let mut hasher = DefaultHasher::new();
-        step.hash(&mut hasher);
-        let step = hasher.finish();
+        let step = hash(step);
         self.steps.push_back(step);
         if self.count(step) >= REPEATED {
-            self.repeated = Some((step, one_line(&words())));
+            self.repeated = Some((step, one_line(&describe())));
         }
     }
 
@@ -51,10 +65,10 @@ impl Repetition {
 
     /// A phrase about the step that is repeated, if one is.
     pub(crate) fn phrase(&self) -> Option<String> {
-        let (step, words) = self.repeated.as_ref()?;
+        let (step, description) = self.repeated.as_ref()?;
         let again = self.count(*step);
         let is_new = self.steps.iter().rev().take(NEWEST).any(|newest| newest == step);
         (again >= REPEATED && is_new)
-            .then(|| format!("{again} of the last {} steps were {words}", self.steps.len()))
+            .then(|| format!("{again} of the last {} steps were {description}", self.steps.len()))
     }
 }

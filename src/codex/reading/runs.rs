@@ -1,13 +1,11 @@
 //! Folds entries into what each request has done, and what it does now. Pure, and bounded.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::calls::paths;
-use super::entry::{Entry, MAX_LISTED, Tokens, What};
+use super::entry::{Entry, MAX_LISTED, Tokens, What, paths};
 use super::repetition::Repetition;
-use crate::codex::progress_text::heading;
+use crate::model::text::hash;
 use crate::model::time::Time;
 
 /// Maximum number of requests to keep. Older ones are only counted.
@@ -209,7 +207,7 @@ impl Run {
                 self.commands += 1;
                 self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
                 if let Some(command) = command {
-                    self.repetition.add(command, || format!("the same command: {command}"));
+                    self.repetition.command(command);
                 }
             }
             What::PatchEnded { call, files, applied, .. } => {
@@ -228,7 +226,7 @@ impl Run {
             What::ToolEnded { call, tool, .. } => {
                 self.end(call);
                 self.tools += 1;
-                self.repetition.add(tool, || format!("the same tool: {tool}"));
+                self.repetition.tool(tool);
             }
             What::SearchEnded { call, .. } => {
                 self.end(call);
@@ -236,12 +234,10 @@ impl Run {
             }
             What::Message { text } => {
                 self.last_message = Some(text.clone());
-                let words = || format!("the same message: {}", heading(text).unwrap_or_default());
-                self.repetition.add(text, words);
+                self.repetition.message(text);
             }
             What::Reasoning { text } => {
-                let words = || format!("the same thought: {}", heading(text).unwrap_or_default());
-                self.repetition.add(text, words);
+                self.repetition.thought(text);
             }
             What::Plan { steps } => {
                 let done = steps.iter().filter(|step| step.is_done).count();
@@ -312,10 +308,4 @@ impl Run {
         self.open.clear();
         self.status = RunStatus::Aborted;
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }

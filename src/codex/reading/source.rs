@@ -47,13 +47,6 @@ impl Source {
         Ok(())
     }
 
-    /// Continues at the cursor. Returns false if the file is not the one that the cursor is of.
-    pub(crate) fn seek_to(&mut self, cursor: Cursor) -> io::Result<bool> {
-        let fits = cursor.fits(&mut self.file)?;
-        self.seek(if fits { cursor.offset } else { 0 })?;
-        Ok(fits)
-    }
-
     /// The next line that has its line end.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<SourceLine<'_>>> {
         let line = loop {
@@ -125,7 +118,7 @@ impl Source {
         self.seek(0)
     }
 
-    /// Whether the file was truncated or written anew since this cursor, which is of the present position.
+    /// Whether the file was truncated or written anew since this cursor, or is not the one that it is of.
     pub(crate) fn is_rewritten(&mut self, cursor: Cursor) -> io::Result<bool> {
         let position = self.file.stream_position()?;
         let fits = cursor.fits(&mut self.file)?;

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::entry::{Change, File, MAX_LISTED, Tokens, name, output, text};
-use crate::codex::progress_text;
+use crate::codex::progress_text::without_shell;
+use crate::codex::turn_record::action;
 use crate::model::time::Time;
 use crate::model::usage::Usage;
 
@@ -17,21 +18,8 @@ pub(super) fn string(value: &Value) -> &str {
 
 /// A command, as a line or as an argument list, without the shell that Codex wraps around it.
 pub(super) fn command(value: &Value) -> Option<String> {
-    let line = match value {
-        Value::String(line) => progress_text::without_shell(line).to_owned(),
-        Value::Array(words) => {
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            match &words[..] {
-                [] => return None,
-                [_, flag, script] if flag.starts_with('-') && flag.ends_with('c') => {
-                    (*script).to_owned()
-                }
-                words => words.join(" "),
-            }
-        }
-        _ => return None,
-    };
-    Some(output(&line))
+    let line = action::command(value)?;
+    Some(output(if value.is_string() { without_shell(&line) } else { &line }))
 }
 
 /// `{"secs":1,"nanos":2}`, as the standard library's `Duration` is written.

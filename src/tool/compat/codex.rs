@@ -89,8 +89,6 @@ async fn in_one_thread(
     };
     prepared.request = prepared.request.total_limit(total.saturating_sub(began.elapsed()));
     if let Some(thread) = place.thread() {
-        let instructions = &mut prepared.request.options.developer_instructions;
-        instructions.take_if(|text| place.has_instructions(text));
         prepared = prepared.continuing(thread, services.threads.options(thread));
     }
     turn::run(NAME, prepared, Some(place), services, context).await

@@ -51,7 +51,7 @@ async fn run(Call { arguments, services, context }: Call<'_>) -> CallToolResult 
 pub(super) struct ReplyCall {
     pub(super) thread: SessionId,
     pub(super) prompt: String,
-    /// Other arguments. No version looked at them.
+    /// Other arguments. Every version ignored them.
     pub(super) ignored: Vec<String>,
 }
 

@@ -101,7 +101,7 @@ struct Sender {
     tail: Option<Tail>,
     place: RecordPlace,
     announces: bool,
-    /// Until when the record is looked at although Codex prints nothing.
+    /// Until when the record is read although Codex prints nothing.
     looks_until: Option<Instant>,
     /// Events that were dropped before the next one.
     dropped: u64,
@@ -187,7 +187,7 @@ impl Sender {
         self.looks_until = Some(Instant::now() + RECORD_STARTS_WITHIN);
     }
 
-    /// Looks at the record although Codex has printed nothing.
+    /// Reads the record although Codex has printed nothing.
     async fn look(&mut self) {
         self.read().await;
         if self.looks_until.is_some_and(|until| Instant::now() < until) {
@@ -199,7 +199,7 @@ impl Sender {
             let ready = self.merge.recorded(held, has_items);
             self.send(ready).await;
         }
-        let ready = self.merge.give_up_record();
+        let ready = self.merge.abandon_record();
         self.send(ready).await;
     }
 

@@ -36,14 +36,16 @@ impl Prepared {
         let sets = |key: &str| own.config.iter().any(|setting| setting.key() == key);
         let kept = started_with.config.into_iter().filter(|setting| !sets(setting.key()));
         let config = kept.collect::<Vec<_>>().into_iter().chain(own.config).collect();
-        let new_instructions = own.developer_instructions.is_some();
+        // The thread has those that it began with. Codex would put them into it again.
+        let began_with = started_with.developer_instructions;
+        let new_instructions =
+            own.developer_instructions.is_some() && own.developer_instructions != began_with;
+        let instructions = own.developer_instructions.or(began_with);
         let options = Options {
             config,
             profile: own.profile.or(started_with.profile),
             compact_prompt: own.compact_prompt.or(started_with.compact_prompt),
-            developer_instructions: own
-                .developer_instructions
-                .or(started_with.developer_instructions),
+            developer_instructions: instructions,
             ..own
         };
         let request = self.request.resume(thread).options(options);
@@ -87,7 +89,7 @@ pub(super) async fn run(
         {
             threads.remember(started, &options);
             if let Some(place) = place.take() {
-                place.started(started, &options);
+                place.started(started);
             }
         }
     };
@@ -107,6 +109,32 @@ pub(super) async fn run(
                 one_thread.forget(*session).await;
             }
             ending::failed(tool, &failure, thread, &notes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::prompt::Prompt;
+
+    #[test]
+    fn only_instructions_that_the_thread_does_not_have_are_new() {
+        let options = |text: Option<&str>| Options {
+            developer_instructions: text.map(str::to_owned),
+            ..Options::default()
+        };
+        let thread = "00000000-0000-7000-8000-000000000001".parse().expect("a UUID");
+        for (own, is_new, kept) in [
+            (None, false, "Be brief."),
+            (Some("Be brief."), false, "Be brief."),
+            (Some("Be verbose."), true, "Be verbose."),
+        ] {
+            let request = TurnRequest::new(Prompt::new("Hi").expect("it is one"));
+            let prepared = Prepared { request: request.options(options(own)), notes: vec![] };
+            let request = prepared.continuing(thread, options(Some("Be brief."))).request;
+            assert_eq!(request.new_instructions, is_new, "{own:?}");
+            assert_eq!(request.options.developer_instructions.as_deref(), Some(kept));
         }
     }
 }

@@ -91,7 +91,7 @@ impl<S: ServerHandler + Clone> Door<S> {
         }
     }
 
-    /// Looks after the sessions until the server leaves.
+    /// Expires sessions until the server leaves.
     pub(super) async fn sweep(&self) {
         if let Serves::Streamable { sessions, .. } = &self.serves {
             sessions.sweep().await;

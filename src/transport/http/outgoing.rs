@@ -8,12 +8,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use rmcp::model::{
-    CustomNotification, GetMeta, JsonRpcMessage, NumberOrString as RequestId, ProgressToken,
-    ServerNotification,
-};
+use rmcp::model::{JsonRpcMessage, NumberOrString as RequestId, ProgressToken, ServerNotification};
 use rmcp::service::{RoleServer, TxJsonRpcMessage};
 
+use crate::transport::codex_event::request_of;
 use crate::transport::json_length;
 
 /// The stream of what belongs to no request. It exists as long as the session.
@@ -342,13 +340,6 @@ impl Stream {
             waker.wake();
         }
     }
-}
-
-/// The request that a notification says it is about.
-fn request_of(custom: &CustomNotification) -> Option<RequestId> {
-    let by_meta = custom.get_meta().get("requestId").cloned();
-    let by_params = || custom.params.as_ref()?.get("_meta")?.get("requestId").cloned();
-    serde_json::from_value(by_meta.or_else(by_params)?).ok()
 }
 
 #[cfg(test)]

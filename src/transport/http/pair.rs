@@ -25,6 +25,7 @@ use uuid::Uuid;
 use super::refusal::Refusal;
 use super::session::cancellation;
 use super::{KEEP_ALIVE, Reply};
+use crate::transport::answered_by;
 use crate::transport::connection::{Connection, Output};
 
 /// The paths.
@@ -138,14 +139,8 @@ impl Transport<RoleServer> for PairTransport {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        match &message {
-            JsonRpcMessage::Response(response) => {
-                self.unanswered.remove(&response.id);
-            }
-            JsonRpcMessage::Error(error) => {
-                error.id.as_ref().map(|id| self.unanswered.remove(id));
-            }
-            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
+        if let Some(id) = answered_by(&message) {
+            self.unanswered.remove(id);
         }
         let output = self.output.clone();
         async move { output.send(message).await.map_err(|_| io::ErrorKind::BrokenPipe.into()) }

@@ -19,7 +19,7 @@ use super::session::{Session, SessionTransport};
 use crate::model::http::Http;
 use crate::transport::{Connection, connection::Output};
 
-/// How often sessions and streams that nobody uses are looked for.
+/// How often unused sessions and streams are searched for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// All sessions.

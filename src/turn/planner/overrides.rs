@@ -66,15 +66,15 @@ impl Basis<'_> {
         // A server over HTTP is no child of the Codex, so it does not find its depth otherwise. It may be this
         // one, and any other may be one like it.
         let loads_project = confinement.is_none() && policy.nested_mcp == NestedMcp::Inherit;
-        let mut told = configured.mcp_servers_by_url(loads_project);
-        told.retain(|name| policy.nested_mcp.allows(name));
+        let mut by_url = configured.mcp_servers_by_url(loads_project);
+        by_url.retain(|name| policy.nested_mcp.allows(name));
         let header = (DEPTH_HEADER, self.depth.to_string());
         // One setting for all servers would lose those that the request itself brings, which it may.
         let own = |setting: &Override| setting.key().starts_with("mcp_servers");
         let brings_own = request.options.config.iter().any(own);
         if brings_own {
-            told.extend(request.options.config.iter().filter_map(brought_by_url));
-            imposed.extend(confinement::headers(&header, &std::mem::take(&mut told)));
+            by_url.extend(request.options.config.iter().filter_map(brought_by_url));
+            imposed.extend(confinement::headers(&header, &std::mem::take(&mut by_url)));
         }
         if confinement.is_some() && !brings_own {
             moved = configured.mcp_servers_there();
@@ -83,7 +83,7 @@ impl Basis<'_> {
         // Most turns move no server and need no folder.
         let dir = if moved.is_empty() { "/".into() } else { self.servers_dir() };
         // As one setting, because it would replace the operator's.
-        let servers = confinement::mcp_servers(&without, (&dir, &moved), (&header, &told));
+        let servers = confinement::mcp_servers(&without, (&dir, &moved), (&header, &by_url));
         imposed.extend(servers.map(|(key, value)| {
             let own = operator.remove(&key);
             (key, own.map_or_else(|| value.clone(), |own| merged(own, &value)))

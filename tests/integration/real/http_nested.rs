@@ -2,22 +2,11 @@
 
 use serde_json::json;
 
+use super::nested::delegate;
 use crate::kit::http::serve;
 use crate::kit::setup::{field, home, real_release};
-use crate::support::model::{Model, Request, Response, echo};
+use crate::support::model::Model;
 use crate::support::real_codex::Release;
-
-/// A model that, when told to delegate, calls `codex_chat` of the server `inner`, and replies with its
-/// answer.
-fn delegate(request: &Request) -> Response {
-    if !request.last_user_text().contains("[delegate]") {
-        return echo(request);
-    }
-    if request.has_tool_output() {
-        return Response::message(request.tool_outputs().join("\n"));
-    }
-    Response::call("mcp__inner/codex_chat", json!({"prompt": "the innermost"}))
-}
 
 /// What the innermost call of two answers, with this largest depth.
 fn delegated(release: Release, depth: &str) -> String {

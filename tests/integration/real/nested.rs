@@ -12,7 +12,7 @@ const NESTED_MCP: &str = "CODEX_PERSISTENT_MCP_NESTED_MCP";
 
 /// A model that, when told to delegate, calls `codex_chat` of the server `inner`, and replies with its
 /// answer.
-fn delegate(request: &Request) -> Response {
+pub fn delegate(request: &Request) -> Response {
     if !request.last_user_text().contains("[delegate]") {
         return echo(request);
     }

@@ -1,7 +1,7 @@
 //! The server with clients that we did not write: rmcp's own, and the official TypeScript SDK.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -229,9 +229,8 @@ pub fn assert_used(report: &Value) {
     assert_eq!(report["errors"], json!([]), "the SDK had nothing to complain about");
 }
 
-#[test]
-fn the_typescript_sdk_uses_the_server() {
-    let home = home("http://127.0.0.1:9/v1");
+/// What the SDK does with a scripted Codex, and the file that appears when its cancelled call has stopped.
+pub fn plan(home: &Home) -> (Value, PathBuf) {
     let stopped = home.project().join("stopped");
     let seen = home.project().join("seen");
     let steps = json!([{"started": {}}, {"wait_for": seen}, {"reply": "finished"}]);
@@ -241,11 +240,23 @@ fn the_typescript_sdk_uses_the_server() {
         "bad": {"prompt": "hello", "cwd": "src"},
         "hanging": {"prompt": script(&hanging(&stopped))},
     });
-    let report = run_sdk(&home, &scripted_codex(), &plan);
-    assert_used(&report);
+    (plan, stopped)
+}
+
+/// Expects the SDK to have had the right answers to that plan.
+pub fn assert_plan_done(report: &Value) {
+    assert_used(report);
     assert_eq!(report["answer"]["structuredContent"]["reply"], "finished");
-    let error = report["cancelled"]["error"].as_str().expect("it was taken back");
+    let error = report["cancelled"]["error"].as_str().expect("it was cancelled");
     assert!(error.contains("the test says so"), "{error}");
+}
+
+#[test]
+fn the_typescript_sdk_uses_the_server() {
+    let home = home("http://127.0.0.1:9/v1");
+    let (plan, stopped) = plan(&home);
+    let report = run_sdk(&home, &scripted_codex(), &plan);
+    assert_plan_done(&report);
     assert!(stopped.exists(), "Codex was interrupted before the server left");
 }
 

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::clients::{assert_used, hanging, run_sdk_with};
+use super::clients::{assert_plan_done, plan, run_sdk_with};
 use crate::kit::http::serve;
-use crate::kit::setup::{home, script, scripted};
+use crate::kit::setup::{home, scripted};
 use crate::kit::wait::wait_for;
 use crate::support::environment::clean;
 use crate::support::model::{Model, Request, Response, echo};
@@ -17,21 +17,10 @@ use crate::support::scripted_codex;
 fn use_by_sdk(transport: &str) {
     let home = home("http://127.0.0.1:9/v1");
     let site = serve(scripted(&home).arg("--transport").arg(transport));
-    let stopped = home.project().join("stopped");
-    let seen = home.project().join("seen");
-    let steps = json!([{"started": {}}, {"wait_for": seen}, {"reply": "finished"}]);
-    let plan = json!({
-        "arguments": {"prompt": script(&steps)},
-        "seen": seen,
-        "bad": {"prompt": "hello", "cwd": "src"},
-        "hanging": {"prompt": script(&hanging(&stopped))},
-    });
+    let (plan, stopped) = plan(&home);
     let url = format!("http://{}{}", site.address, site.path);
     let report = run_sdk_with(&home, &scripted_codex(), &url, &plan);
-    assert_used(&report);
-    assert_eq!(report["answer"]["structuredContent"]["reply"], "finished");
-    let error = report["cancelled"]["error"].as_str().expect("it was taken back");
-    assert!(error.contains("the test says so"), "{error}");
+    assert_plan_done(&report);
     wait_for(&stopped);
 }
 

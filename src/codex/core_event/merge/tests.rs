@@ -145,11 +145,11 @@ fn without_a_record_the_stream_is_told_with_what_is_known() {
     merge.printed(event(json!({"type": "session_configured", "thread_id": "T"})));
     let start = event(json!({"type": "task_started", "turn_id": "1"}));
     assert_eq!(merge.printed(start), [], "the record may tell more");
-    let ready = merge.give_up_record();
+    let ready = merge.abandon_record();
     assert_eq!(kinds(&ready), ["session_configured", "task_started", "user_message"]);
     assert_eq!((ready[0].field("cwd"), ready[2].field("message")), (&json!("/a"), &json!("Hello")));
     let late = event(json!({"type": "agent_message", "message": "late"}));
-    assert_eq!(merge.recorded(vec![late], true), [], "it would be told twice");
+    assert_eq!(merge.recorded(vec![late], true), [], "it would be sent twice");
     let end = merge.end(End::Completed("Bye".into()));
     assert_eq!(end[0].field("last_agent_message"), "Bye");
 }
