@@ -11,6 +11,7 @@ mod job;
 mod one_thread;
 #[cfg(test)]
 mod page;
+mod plain;
 mod progress;
 mod registry;
 mod reply;

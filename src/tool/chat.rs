@@ -7,7 +7,7 @@ use super::definition::{Effect, Tool};
 use super::error::Family;
 use super::reply::Form;
 use super::schema::{boolean, closed, merged, one_of, string, strings, text};
-use super::turn;
+use super::{plain, turn};
 use crate::model::options::{ApprovalPolicy, WebSearch};
 use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
@@ -32,6 +32,9 @@ pub(super) fn tool() -> Tool {
         output: turn::output("reply", own_output),
         effect: Effect::Works,
         family: Family::Turn,
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(turn::run(request, Form::Reply, call)),
     }
 }

@@ -8,6 +8,7 @@ use super::chat::request_and_text;
 use super::definition::{Services, Tool};
 use super::error::{Error, partial_reply_text, render};
 use super::job::{SESSION_TIMEOUT, all_or_nothing, read_until, start};
+use super::plain;
 use super::size_limit::structured;
 use crate::job::{Jobs, State, snapshot};
 use crate::model::text::{LineBreaks, sanitize};
@@ -92,5 +93,5 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
     ] {
         content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
     }
-    structured(content)
+    structured(content, plain::json)
 }

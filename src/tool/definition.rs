@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::error::{Error, Family};
 use super::one_thread::OneThread;
+use super::plain::Plain;
 use super::schema::object;
 use super::size_limit::structured;
 use super::threads::Threads;
@@ -79,6 +80,12 @@ pub(crate) struct Tool {
     pub(super) output: Value,
     pub(super) effect: Effect,
     pub(super) family: Family,
+    /// The text block of a success.
+    pub(super) plain: Plain,
+    /// Words that Claude Code's tool search finds the tool by, besides its name and description.
+    pub(super) search_hint: Option<&'static str>,
+    /// Whether Claude Code puts the tool into every request, instead of behind its tool search.
+    pub(super) always_load: bool,
     pub(super) run: for<'a> fn(Call<'a>) -> BoxFuture<'a, Answer>,
 }
 
@@ -100,7 +107,13 @@ impl Tool {
             .destructive(destructive)
             .idempotent(idempotent)
             .open_world(open_world);
-        let meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
+        let mut meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
+        if let Some(hint) = self.search_hint {
+            meta["anthropic/searchHint"] = hint.into();
+        }
+        if self.always_load {
+            meta["anthropic/alwaysLoad"] = true.into();
+        }
         Definition::new(self.name, self.description, Arc::new(object(self.input.clone())))
             .with_title(self.title)
             .with_raw_output_schema(Arc::new(object(self.output.clone())))
@@ -153,7 +166,7 @@ impl Tool {
             Err(kind) => Err(kind.into()),
         };
         match answer {
-            Ok(content) => structured(content),
+            Ok(content) => structured(content, self.plain),
             Err(error) => error.result(self.name, self.family),
         }
     }

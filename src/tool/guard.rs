@@ -9,7 +9,7 @@ use super::definition::{Effect, Tool};
 use super::error::Family;
 use super::reply::Form;
 use super::schema::{closed, merged, string, text};
-use super::{turn, verdict};
+use super::{plain, turn, verdict};
 use crate::model::diff::Diff;
 use crate::model::options::Options;
 use crate::model::prompt_envelope::{Part, compose};
@@ -38,6 +38,9 @@ pub(super) fn plan() -> Tool {
         output: turn::output(PLAN_TEXT, verdict_output()),
         effect: Effect::Reviews,
         family: Family::Turn,
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(turn::run(plan_request, Form::Review { field: PLAN_TEXT }, call)),
     }
 }
@@ -59,6 +62,9 @@ pub(super) fn work() -> Tool {
         output: turn::output(WORK_TEXT, verdict_output()),
         effect: Effect::Reviews,
         family: Family::Turn,
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(turn::run(work_request, Form::Review { field: WORK_TEXT }, call)),
     }
 }

@@ -1,8 +1,9 @@
 //! Keeps answers within the size that clients accept. Pure.
 
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value};
 
+use super::plain::Plain;
 use crate::model::text::shorten_strings;
 
 /// The longest structured content, in characters. Claude Code accepts 500,000 for the whole answer.
@@ -17,10 +18,13 @@ const MAX_DEPTH: usize = 4;
 /// The field that is useless if it is cut.
 const WHOLE_OR_NOT_AT_ALL: &str = "output";
 
-/// A success with this content, shortened if necessary. Its warnings say what was shortened.
-pub(super) fn structured(mut content: Map<String, Value>) -> CallToolResult {
+/// A success with this content, shortened if necessary, and its text block. Its warnings say what was shortened.
+pub(super) fn structured(mut content: Map<String, Value>, plain: Plain) -> CallToolResult {
     fit(&mut content, MAX_CHARS);
-    CallToolResult::structured(Value::Object(content))
+    let text = plain(&content);
+    let mut result = CallToolResult::structured(Value::Object(content));
+    result.content = vec![ContentBlock::text(text)];
+    result
 }
 
 fn fit(content: &mut Map<String, Value>, most: usize) {

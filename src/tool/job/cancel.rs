@@ -7,6 +7,7 @@ use super::{blocking, job_id, read_until, schema};
 use crate::job::{Jobs, snapshot};
 use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::closed;
 
 /// How long to wait for a job to stop: longer than all signals to Codex take.
@@ -22,6 +23,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: schema::snapshot(),
         effect: Effect::Stops,
         family: Family::Job { not_done: "" },
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(cancel(call)),
     }
 }

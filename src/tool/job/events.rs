@@ -6,6 +6,7 @@ use super::{MAX_ENTRIES, blocking, job_id, schema};
 use crate::job::{snapshot, view};
 use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{boolean, closed, complete, integer, objects, strings};
 
 pub(in crate::tool) fn tool() -> Tool {
@@ -33,6 +34,9 @@ pub(in crate::tool) fn tool() -> Tool {
         })),
         effect: Effect::Reads,
         family: Family::Job { not_done: "" },
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(events(call)),
     }
 }

@@ -6,6 +6,7 @@ use super::{MAX_ENTRIES, blocking};
 use crate::job::{Status, listed};
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{closed, complete, integer, objects, one_of, string};
 
 pub(in crate::tool) fn tool() -> Tool {
@@ -24,6 +25,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: complete(json!({ "jobs": objects() })),
         effect: Effect::Reads,
         family: Family::Job { not_done: "" },
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(list(call)),
     }
 }

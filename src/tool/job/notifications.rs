@@ -7,6 +7,7 @@ use crate::job::{JobId, Notification};
 use crate::tool::arguments::{Arguments, Result, invalid};
 use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::closed;
 
 /// How many notifications one answer has at most.
@@ -21,6 +22,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: schema::notifications_output(),
         effect: Effect::Reads,
         family: Family::Job { not_done: "" },
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(notifications(call)),
     }
 }

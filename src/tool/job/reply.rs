@@ -8,6 +8,7 @@ use crate::model::request::TurnRequest;
 use crate::tool::arguments::invalid;
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{boolean, closed, text};
 
 pub(in crate::tool) fn tool() -> Tool {
@@ -28,6 +29,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: schema::snapshot_with_cursor(),
         effect: Effect::Works,
         family: Family::Job { not_done: "Nothing was sent to Codex." },
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(reply(call)),
     }
 }

@@ -9,6 +9,7 @@ use crate::model::limits::MAX_LIMIT;
 use crate::tool::arguments::invalid;
 use crate::tool::definition::{Answer, Call, Effect, JOB_IDLE, JOB_TOTAL, Services, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{closed, merged, string};
 use crate::tool::{chat, turn};
 
@@ -30,6 +31,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: schema::snapshot_with_cursor(),
         effect: Effect::Works,
         family: FAMILY,
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(start(call)),
     }
 }

@@ -12,6 +12,7 @@ use crate::job::{JobId, Jobs, Mark, POLL_EVERY, Problem, ProcessId, Status};
 use crate::model::outcome::FailureKind;
 use crate::tool::definition::{Answer, Call, Effect, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{closed, integer, merged};
 
 /// The default is less than the 60 s after which the least patient clients time out, the maximum less
@@ -46,6 +47,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: schema::notifications_output(),
         effect: Effect::Reads,
         family: Family::Job { not_done: "" },
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(wait(call)),
     }
 }

@@ -14,6 +14,7 @@ use crate::model::outcome::FailureKind;
 use crate::session::holder::is_written;
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{closed, integer, objects, open, string};
 
 /// How long a call reads records that are not in the index yet. The next call continues.
@@ -30,6 +31,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: open(output(), &["sessions", "more"]),
         effect: Effect::Reads,
         family: Family::Session,
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(unless_cancelled(call.context, list(call))),
     }
 }

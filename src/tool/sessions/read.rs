@@ -14,6 +14,7 @@ use crate::session::holder::is_written;
 use crate::tool::arguments::{Result, invalid};
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
+use crate::tool::plain;
 use crate::tool::schema::{boolean, closed, integer, objects, open, string, strings};
 
 pub(in crate::tool) fn tool() -> Tool {
@@ -26,6 +27,9 @@ pub(in crate::tool) fn tool() -> Tool {
         output: open(output(), &["session_id", "entries", "cursor", "more"]),
         effect: Effect::Reads,
         family: Family::Session,
+        plain: plain::json,
+        search_hint: None,
+        always_load: false,
         run: |call| Box::pin(unless_cancelled(call.context, read(call))),
     }
 }
