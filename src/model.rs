@@ -25,6 +25,7 @@ pub(crate) mod settings;
 pub(crate) mod surface;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod tool_list;
 pub(crate) mod usage;
 pub(crate) mod value;
 pub(crate) mod working_dir;

@@ -171,7 +171,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let settings = self.services.codex.settings();
-        let all = tool::listed(settings.surface).into_iter();
+        let all = tool::listed(settings.surface, &settings.tools);
         let definitions = all.map(|tool| tool.definition_under(settings));
         Ok(ListToolsResult::with_all_items(definitions.collect()))
     }
@@ -190,8 +190,7 @@ impl ServerHandler for Server {
             if self.replaces_codex() {
                 return Ok(tool::unknown_tool(&params.name).into());
             }
-            let names: Vec<&str> =
-                tool::listed(self.surface()).into_iter().map(Listed::name).collect();
+            let names: Vec<&str> = tool::known(self.surface()).map(Listed::name).collect();
             let (unknown, names) = (excerpt(&params.name), names.join(", "));
             let message = format!("unknown tool {unknown}; the tools are {names}");
             return Err(ErrorData::invalid_params(message, None));

@@ -29,5 +29,5 @@ pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
 pub(crate) use job::blocking;
 pub(crate) use one_thread::OneThread;
-pub(crate) use registry::{Listed, listed, named};
+pub(crate) use registry::{Listed, known, listed, named};
 pub(crate) use threads::Threads;

@@ -9,6 +9,7 @@ use super::limits::Limits;
 use super::operator_config::OperatorConfig;
 use super::policy::Policy;
 use super::surface::Surface;
+use super::tool_list::ToolList;
 use super::value::InvalidValue;
 use super::working_dir::WorkingDir;
 
@@ -55,6 +56,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Which tools the server lists.
     pub(crate) surface: Surface,
+    /// Which of its own tools it lists.
+    pub(crate) tools: ToolList,
     /// Whether clients get a `codex/event` for everything that happens in a turn of `codex` and `codex-reply`.
     pub(crate) codex_events: bool,
     /// Whether prompts of `codex` and `codex-reply` get this program's header. Those of its own tools always do.

@@ -2,12 +2,13 @@
 
 use super::{Group, Kind, Setting, change, utf8};
 use crate::model::settings::Origin;
+use crate::model::tool_list::Listing;
 use crate::model::value::InvalidValue;
 use crate::model::working_dir::WorkingDir;
 
 pub(super) const GROUP: Group = Group { heading: "General", settings: &SETTINGS };
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 7] = [
     Setting {
         flag: "codex-bin",
         variable: "CODEX_BIN",
@@ -82,6 +83,25 @@ const SETTINGS: [Setting; 6] = [
         docs: "All servers with the same folder share one queue of calls, and the same jobs. It should be on a \
                local disk, and readable by you alone.",
         inherited: true,
+        former: None,
+    },
+    Setting {
+        flag: "tools",
+        variable: "CODEX_PERSISTENT_MCP_TOOLS",
+        value_name: "TOOLS",
+        kind: Kind::List {
+            read: |word| {
+                let listing: Listing = utf8(word)?.parse()?;
+                change(move |settings| settings.tools.add(listing))
+            },
+            write: |settings| settings.tools.words().into_iter().map(Into::into).collect(),
+        },
+        default: None,
+        help: "The listed tools: default, core, async, all or names, separated by commas",
+        docs: "`core` is `codex_chat`, the two guards and `codex_job_wait`. `async` is the `job_` tools, for \
+               callers that know the names of codex-async-mcp. Every tool can be called, whether listed or \
+               not; fewer listed tools cost fewer tokens in each request of the client.",
+        inherited: false,
         former: None,
     },
     Setting {

@@ -9,6 +9,7 @@ use crate::model::operator_config::OperatorConfig;
 use crate::model::policy::Policy;
 use crate::model::settings::{Logging, Origin, Retention, Settings};
 use crate::model::surface::Surface;
+use crate::model::tool_list::ToolList;
 use crate::model::working_dir::WorkingDir;
 
 impl Default for Settings {
@@ -34,6 +35,7 @@ impl Default for Settings {
             list_sessions: false,
             policy: Policy::default(),
             surface: Surface::Own,
+            tools: ToolList::default(),
             codex_events: false,
             prompt_header: false,
             one_thread: false,

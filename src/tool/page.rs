@@ -31,7 +31,7 @@ fn page(settings: &Settings) -> String {
          What `tools/list` returns under the default settings, and the two tools of `codex mcp-server` at the end. A nested field is written `outer.inner`, \
          a field of a list's entries `list[].field`.\n\n| tool | what it does |\n|---|---|\n"
     );
-    let tools = registry::listed(Surface::OwnAndCodex);
+    let tools: Vec<Listed> = registry::known(Surface::OwnAndCodex).collect();
     for tool in &tools {
         let (name, definition) = (tool.name(), tool.definition());
         let description = definition.description.unwrap_or_default();

@@ -10,6 +10,7 @@ use super::definition::{Services, Tool};
 use super::{chat, guard, job, sessions};
 use crate::model::settings::Settings;
 use crate::model::surface::Surface;
+use crate::model::tool_list::ToolList;
 
 /// In the order in which clients list them.
 static OWN: LazyLock<Vec<Tool>> = LazyLock::new(|| {
@@ -39,20 +40,24 @@ pub(crate) enum Listed {
     Compat(&'static CompatTool),
 }
 
-/// The tools that a server with this surface lists, in this order. It knows no others.
-pub(crate) fn listed(surface: Surface) -> Vec<Listed> {
-    let own = OWN.iter().map(Listed::Own);
-    let compat = COMPAT.iter().map(Listed::Compat);
-    match surface {
-        Surface::Own => own.collect(),
-        Surface::OwnAndCodex => own.chain(compat).collect(),
-        Surface::Codex => compat.collect(),
-    }
+/// The tools that a server with this surface knows. Each can be called.
+pub(crate) fn known(surface: Surface) -> impl Iterator<Item = Listed> {
+    let (has_own, has_codex) = (surface != Surface::Codex, surface != Surface::Own);
+    let own = OWN.iter().filter(move |_| has_own).map(Listed::Own);
+    own.chain(COMPAT.iter().filter(move |_| has_codex).map(Listed::Compat))
 }
 
-/// The tool of this name, if it is listed.
+/// Those of them that clients see, in this order.
+pub(crate) fn listed(surface: Surface, tools: &ToolList) -> impl Iterator<Item = Listed> {
+    known(surface).filter(|tool| match tool {
+        Listed::Own(tool) => tools.has(tool.name()),
+        Listed::Compat(_) => true,
+    })
+}
+
+/// The tool of this name, if the server knows it.
 pub(crate) fn named(surface: Surface, name: &str) -> Option<Listed> {
-    listed(surface).into_iter().find(|tool| tool.name() == name)
+    known(surface).find(|tool| tool.name() == name)
 }
 
 impl Listed {
@@ -96,20 +101,28 @@ impl Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tool_list::TOOLS;
 
-    fn names(surface: Surface) -> Vec<&'static str> {
-        listed(surface).into_iter().map(Listed::name).collect()
+    fn names(tools: impl Iterator<Item = Listed>) -> Vec<&'static str> {
+        tools.map(Listed::name).collect()
     }
 
     #[test]
-    fn the_surface_decides_which_tools_are_listed_and_known() {
-        let own = names(Surface::Own);
-        assert_eq!((own.len(), own[0]), (12, chat::NAME));
+    fn the_tools_are_those_that_the_setting_knows() {
+        assert_eq!(names(known(Surface::Own)), TOOLS);
+    }
+
+    #[test]
+    fn the_surface_decides_which_tools_are_known_and_the_setting_which_are_listed() {
         let compat = ["codex", "codex-reply"];
-        assert_eq!(names(Surface::Codex), compat);
-        assert_eq!(names(Surface::OwnAndCodex), [&own[..], &compat].concat());
+        assert_eq!(names(known(Surface::Codex)), compat);
+        assert_eq!(names(known(Surface::OwnAndCodex)), [&TOOLS[..], &compat].concat());
         for (surface, unknown) in [(Surface::Own, "codex"), (Surface::Codex, chat::NAME)] {
             assert!(named(surface, unknown).is_none(), "{unknown} is known");
         }
+        let mut core = ToolList::default();
+        core.add("core".parse().expect("it is a set"));
+        assert_eq!(names(listed(Surface::OwnAndCodex, &core)), [&TOOLS[..4], &compat].concat());
+        assert_eq!(names(listed(Surface::Codex, &core)), compat);
     }
 }

@@ -18,7 +18,7 @@ use crate::support::real_codex::Home;
 use crate::support::scripted_codex;
 
 /// Each setting: its flag, its variable, and values that cannot be used.
-const SETTINGS: [(&str, &str, &[&str]); 40] = [
+const SETTINGS: [(&str, &str, &[&str]); 41] = [
     ("--codex-bin", "CODEX_BIN", &[""]),
     ("--cwd", "CODEX_MCP_CWD", &["/never/heard/of", "/dev/null"]),
     ("--origin", "CODEX_PERSISTENT_MCP_ORIGIN", &["", " ", "a|b", "a]", "two\nlines"]),
@@ -32,6 +32,7 @@ const SETTINGS: [(&str, &str, &[&str]); 40] = [
     ("--job-keep", "CODEX_PERSISTENT_MCP_JOB_KEEP", &["-1h", "336", "for ever"]),
     ("--job-keep-mb", "CODEX_PERSISTENT_MCP_JOB_KEEP_MB", &["-1", "much"]),
     ("--state-dir", "CODEX_PERSISTENT_MCP_STATE_DIR", &[""]),
+    ("--tools", "CODEX_PERSISTENT_MCP_TOOLS", &["", "Core", "codex", "core,,async"]),
     ("--tasks", "CODEX_PERSISTENT_MCP_TASKS", &["maybe"]),
     ("--list-sessions", "CODEX_PERSISTENT_MCP_LIST_SESSIONS", &["maybe"]),
     ("--max-sandbox", "CODEX_PERSISTENT_MCP_MAX_SANDBOX", &["maybe", ""]),
