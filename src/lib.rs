@@ -49,6 +49,7 @@ pub use job::{
     Job, JobEntry, JobEntryKind, JobFailure, JobFollower, JobId, JobManager, JobPage,
     Problem as JobProblem, Status as JobStatus,
 };
+pub use model::changed_files::ChangedFiles;
 pub use model::effective::Effective;
 pub use model::event::{Event, Item, MAX_LISTED, Phase, TodoStep};
 pub use model::limits::{Limits, MAX_LIMIT};

@@ -2,6 +2,7 @@
 //! a process, and nothing here depends on a layer above.
 
 pub(crate) mod advice;
+pub(crate) mod changed_files;
 pub(crate) mod command_line;
 pub(crate) mod diff;
 pub(crate) mod effective;

@@ -3,6 +3,7 @@
 mod arguments;
 mod chat;
 mod chat_job;
+mod client;
 mod compat;
 mod definition;
 mod error;

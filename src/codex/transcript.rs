@@ -6,6 +6,7 @@ use super::event_stream::Skipped;
 use super::item_warning;
 use super::sandbox_denials::SandboxDenials;
 use super::turn_record::{self, RecordedAction, TurnRecord};
+use crate::model::changed_files::{ChangedFiles, Collector};
 use crate::model::event::{Event, Item, Phase};
 use crate::model::usage::Usage;
 
@@ -44,6 +45,8 @@ pub(crate) struct Transcript {
     pub(crate) skipped_after_reply: bool,
     /// What the sandbox denied.
     pub(crate) denials: SandboxDenials,
+    /// The files that patches changed.
+    changed: Collector,
     /// How often each command has completed, by its normalized text.
     commands: HashMap<String, usize>,
     /// Warnings for the caller.
@@ -57,7 +60,21 @@ impl Transcript {
     pub(crate) fn merge(&mut self, record: TurnRecord) -> Vec<RecordedAction> {
         let (missing, denials) = record.missing_from(&self.commands);
         self.denials.merge(denials);
+        missing.iter().for_each(|action| self.add_changes(&action.event()));
         missing
+    }
+
+    fn add_changes(&mut self, event: &Event) {
+        if let Event::Item { phase: Phase::Completed, item, .. } = event
+            && let Item::FileChange { paths, made: true, .. } = item
+        {
+            paths.iter().for_each(|path| self.changed.add(path));
+        }
+    }
+
+    /// Removes and returns the files that patches changed.
+    pub(crate) fn take_changed_files(&mut self) -> ChangedFiles {
+        std::mem::take(&mut self.changed).finish()
     }
 
     /// Removes and returns the warnings for the caller.
@@ -72,7 +89,10 @@ impl Transcript {
         }
         match event {
             Event::ThreadStarted { thread_id } => self.thread_id = Some(thread_id.clone()),
-            Event::Item { id, phase, item } => self.record_item(id, *phase, item),
+            Event::Item { id, phase, item } => {
+                self.add_changes(event);
+                self.record_item(id, *phase, item);
+            }
             Event::TurnCompleted { usage } => {
                 self.terminal = Some(Terminal::Completed { usage: *usage });
             }

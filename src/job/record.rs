@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::inbox::JobOptions;
 use super::session_origin::SessionOrigin;
 use super::status::{JobError, Status};
+use crate::model::changed_files::ChangedFiles;
 use crate::model::session_id::SessionId;
 use crate::model::time::Time;
 use crate::model::usage::Usage;
@@ -100,6 +101,8 @@ pub(crate) enum JobEvent {
         output: Option<Value>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         effective: Option<Value>,
+        #[serde(default, skip_serializing_if = "ChangedFiles::is_empty")]
+        files_changed: ChangedFiles,
     },
     /// The process that ran the job is gone.
     #[serde(rename = "job.interrupted")]

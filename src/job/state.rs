@@ -15,6 +15,7 @@ use super::process::ProcessId;
 use super::record::JobEvent;
 use super::session_origin::SessionOrigin;
 use super::status::{JobError, Status};
+use crate::model::changed_files::ChangedFiles;
 use crate::model::event::Event;
 use crate::model::job_id::JobId;
 use crate::model::session_id::SessionId;
@@ -66,6 +67,9 @@ pub(crate) struct State {
     /// The settings that were in force in the last turn, from Codex's record.
     #[serde(default)]
     pub(crate) effective: Option<Value>,
+    /// The files that its last turn changed.
+    #[serde(default)]
+    pub(crate) files_changed: ChangedFiles,
     pub(crate) error: Option<JobError>,
     pub(crate) warnings: Vec<String>,
     /// Tokens of all turns of the job, as far as Codex reported them.
@@ -132,6 +136,7 @@ impl State {
             result: None,
             output: None,
             effective: None,
+            files_changed: ChangedFiles::default(),
             error: None,
             warnings: Vec::new(),
             usage: None,
@@ -244,6 +249,7 @@ impl State {
                 warnings,
                 output,
                 effective,
+                files_changed,
             } => {
                 let is_turn = self.end_prompt(*prompt, *status);
                 self.status = match (more, &self.current_prompt) {
@@ -265,6 +271,7 @@ impl State {
                     self.output.clone_from(output);
                 }
                 self.effective.clone_from(effective);
+                self.files_changed.clone_from(files_changed);
                 self.warnings.clone_from(warnings);
                 self.session_usage = session_usage.or(self.session_usage);
                 self.usage = match (self.usage, usage) {

@@ -19,6 +19,7 @@ use super::record::{JobEvent, Line};
 use super::state::State;
 use super::status::{JobError, Status};
 use crate::codex::event_stream::Skipped;
+use crate::model::changed_files::ChangedFiles;
 use crate::model::event::Event;
 use crate::model::time::Time;
 use crate::system::private::write_often;
@@ -153,6 +154,7 @@ impl Writer {
             warnings: Vec::new(),
             output: None,
             effective: None,
+            files_changed: ChangedFiles::default(),
         };
         self.record_end(0, event)
     }

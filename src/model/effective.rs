@@ -42,6 +42,11 @@ fn name<S: Serializer>(sandbox: &Option<Sandbox>, serializer: S) -> Result<S::Ok
 }
 
 impl Effective {
+    /// Whether commands could change files, as far as that is known.
+    pub(crate) fn may_write(&self) -> bool {
+        self.sandbox.is_some_and(|sandbox| sandbox > Sandbox::ReadOnly)
+    }
+
     /// Reads the payload of a `turn_context` as written by Codex 0.77 to 0.171.
     pub(crate) fn read(context: &Value) -> Self {
         let text = |name: &str| context[name].as_str().map(str::to_owned);

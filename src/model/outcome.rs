@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::changed_files::ChangedFiles;
 use super::effective::Effective;
 use super::error_code::ErrorCode;
 use super::session_id::SessionId;
@@ -26,6 +27,8 @@ pub struct Answer {
     pub output: Option<serde_json::Value>,
     /// The directory that Codex worked in.
     pub working_dir: PathBuf,
+    /// The files that Codex changed with its own edit tool.
+    pub files_changed: ChangedFiles,
     /// The settings that were in force, if Codex's record of the turn could be read.
     pub effective: Option<Effective>,
     /// Tokens of this turn, if Codex reported them.
@@ -52,6 +55,8 @@ pub struct Failure {
     pub partial_reply: Option<String>,
     /// The directory that Codex worked in, if that was decided.
     pub working_dir: Option<PathBuf>,
+    /// The files that Codex had changed by then with its own edit tool.
+    pub files_changed: ChangedFiles,
     /// Further sentences that the caller should read.
     pub warnings: Vec<String>,
 }
@@ -66,6 +71,7 @@ impl Failure {
             reported,
             partial_reply,
             working_dir,
+            files_changed: ChangedFiles::default(),
             warnings: Vec::new(),
         })
     }

@@ -32,7 +32,7 @@ pub(super) fn tool() -> Tool {
         output: turn::output("reply", own_output),
         effect: Effect::Works,
         family: Family::Turn,
-        plain: plain::json,
+        plain: plain::turn,
         search_hint: None,
         always_load: false,
         run: |call| Box::pin(turn::run(request, Form::Reply, call)),

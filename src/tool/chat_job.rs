@@ -29,7 +29,7 @@ pub(crate) async fn start_chat(
             Error::Failure(_) => tool.family,
             Error::Jobs(_) => start::FAMILY,
         };
-        error.result(tool.name, family)
+        error.result(tool.name, family, false)
     })
 }
 
@@ -93,5 +93,5 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
     ] {
         content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
     }
-    structured(content, plain::json)
+    structured(content, plain::turn)
 }

@@ -12,6 +12,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
+use super::client::takes_structured_errors;
 use super::error::{Error, Family};
 use super::one_thread::OneThread;
 use super::plain::Plain;
@@ -167,7 +168,7 @@ impl Tool {
         };
         match answer {
             Ok(content) => structured(content, self.plain),
-            Err(error) => error.result(self.name, self.family),
+            Err(error) => error.result(self.name, self.family, takes_structured_errors(context)),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! The answer to a call whose turn was completed. All other endings are in [`super::error`].
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::verdict;
+use crate::model::changed_files::ChangedFiles;
+use crate::model::effective::Effective;
 use crate::model::outcome::Answer;
 use crate::model::text::{HeadTail, split_head_tail};
 
@@ -26,6 +30,7 @@ pub(super) fn content(form: Form, answer: Answer) -> Map<String, Value> {
         no_sandbox,
         reply,
         output,
+        files_changed,
         working_dir,
         effective,
         usage,
@@ -61,24 +66,46 @@ pub(super) fn content(form: Form, answer: Answer) -> Map<String, Value> {
     let mut content = Map::new();
     content.insert("session_id".into(), session_id.to_string().into());
     content.insert(field.into(), reply.into());
+    content.extend(beside);
+    let may_write = effective.as_ref().is_some_and(Effective::may_write);
+    content.extend(changed(&files_changed, Some(&working_dir), may_write));
+    if !warnings.is_empty() {
+        content.insert("warnings".into(), warnings.into());
+    }
     if is_recorded {
         content.insert("resume_command".into(), session_id.resume_command().into());
     }
     content.insert("cwd".into(), working_dir.to_string_lossy().into());
-    content.extend(beside);
-    if let Some(effective) = effective {
+    if let Some(mut effective) = effective {
+        effective.cwd = effective.cwd.filter(|cwd| *cwd != working_dir);
         content.insert("effective".into(), json!(effective));
     }
     if let Some(usage) = usage {
         content.insert("usage".into(), json!(usage));
     }
-    if let Some(usage) = session_usage {
+    // In the first turn of a session both are the same.
+    if let Some(usage) = session_usage.filter(|session| Some(*session) != usage) {
         content.insert("session_usage".into(), json!(usage));
     }
-    if !warnings.is_empty() {
-        content.insert("warnings".into(), warnings.into());
-    }
     content
+}
+
+/// The changed files, relative to where Codex worked. An empty list says that a turn that was allowed to
+/// write did not change any.
+pub(super) fn changed(
+    files: &ChangedFiles,
+    working_dir: Option<&Path>,
+    may_write: bool,
+) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if may_write || !files.is_empty() {
+        let paths = working_dir.map_or_else(|| files.paths.clone(), |dir| files.relative_to(dir));
+        fields.insert("files_changed".into(), paths.into());
+    }
+    if files.omitted > 0 {
+        fields.insert("files_changed_omitted".into(), files.omitted.into());
+    }
+    fields
 }
 
 /// A text of at most `max_chars`, without its middle, and a warning if something was left out.

@@ -95,6 +95,7 @@ impl Call {
             kind,
             session_id: session.filter(|_| exists && self.is_recorded()),
             reported,
+            files_changed: transcript.take_changed_files(),
             partial_reply: transcript.reply,
             working_dir: Some(plan.working_dir.as_path().to_owned()),
             warnings: no_sandbox.into_iter().chain(refusal).chain(notices).collect(),
@@ -194,7 +195,7 @@ impl Call {
 
 fn answer(
     session_id: SessionId,
-    transcript: Transcript,
+    mut transcript: Transcript,
     plan: Plan,
     (usage, session_usage): (Option<Usage>, Option<Usage>),
 ) -> Answer {
@@ -204,6 +205,7 @@ fn answer(
         session_id,
         is_recorded: true,
         no_sandbox: false,
+        files_changed: transcript.take_changed_files(),
         reply: transcript.reply.unwrap_or_default(),
         output: None,
         effective: None,

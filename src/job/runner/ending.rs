@@ -50,9 +50,10 @@ pub(super) fn ending(
             warnings: answer.warnings,
             output: answer.output,
             effective: answer.effective.map(|effective| json!(effective)),
+            files_changed: answer.files_changed,
         },
         Err(failure) => {
-            let Failure { kind, session_id, partial_reply, warnings, .. } = *failure;
+            let Failure { kind, session_id, partial_reply, warnings, files_changed, .. } = *failure;
             let status = status(&kind, stopped);
             let error = match status {
                 Status::Interrupted => JobError::interrupted(match stopped {
@@ -74,6 +75,7 @@ pub(super) fn ending(
                 warnings,
                 output: None,
                 effective: None,
+                files_changed,
             }
         }
     }

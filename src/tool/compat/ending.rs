@@ -116,6 +116,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::model::changed_files::ChangedFiles;
     use crate::model::value::InvalidValue;
     use crate::tool::compat::codex_reply::NAME;
 
@@ -140,6 +141,7 @@ mod tests {
             no_sandbox: false,
             reply,
             output: None,
+            files_changed: ChangedFiles::default(),
             working_dir: "/".into(),
             effective: None,
             usage: None,
