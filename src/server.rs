@@ -18,7 +18,7 @@ use crate::codex::sessions::Store;
 use crate::job::Jobs;
 use crate::model::surface::Surface;
 use crate::model::text::excerpt;
-use crate::tool::{self, Listed, OneThread, Services, Threads};
+use crate::tool::{self, ClientJobs, Listed, OneThread, Services, Threads};
 use crate::turn::Codex;
 
 mod compat;
@@ -48,7 +48,8 @@ pub(crate) struct Server {
 
 impl Clone for Server {
     fn clone(&self) -> Self {
-        Self { services: self.services.clone(), initialized: AtomicBool::new(false) }
+        let services = Services { client_jobs: ClientJobs::default(), ..self.services.clone() };
+        Self { services, initialized: AtomicBool::new(false) }
     }
 }
 
@@ -57,7 +58,8 @@ impl Server {
         let jobs = Jobs::new(codex.settings(), codex.scope());
         let store = Store::new(codex.settings().state_dir.as_deref());
         let (threads, one_thread) = (Threads::default(), OneThread::default());
-        let services = Services { codex, jobs, store, threads, one_thread };
+        let client_jobs = ClientJobs::default();
+        let services = Services { codex, jobs, store, client_jobs, threads, one_thread };
         Self { services, initialized: AtomicBool::new(false) }
     }
 

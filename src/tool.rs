@@ -29,6 +29,7 @@ pub(crate) use compat::unknown_tool;
 pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
 pub(crate) use job::blocking;
+pub(crate) use job::client_jobs::ClientJobs;
 pub(crate) use one_thread::OneThread;
 pub(crate) use registry::{Listed, known, listed, named};
 pub(crate) use threads::Threads;

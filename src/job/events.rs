@@ -32,12 +32,13 @@ impl Jobs {
         Ok((page, state))
     }
 
-    /// The notifications after `cursor` of these jobs, or of all, and the cursor to continue from.
-    /// First finds jobs whose process is gone.
+    /// The notifications after `cursor` of these jobs, or of all that are `wanted`, and the cursor to
+    /// continue from. First finds jobs whose process is gone.
     pub(crate) fn notifications(
         &self,
         cursor: u64,
         jobs: &[JobId],
+        wanted: Option<&dyn Fn(&State) -> bool>,
         limit: usize,
     ) -> Result<(Vec<(u64, Notification)>, u64)> {
         let store = self.store()?;
@@ -63,10 +64,12 @@ impl Jobs {
             return found.map_err(storage);
         }
         // Where a removed job ran is no longer known, so it is outside of any limited scope.
-        let is_limited = self.0.scope.is_limited();
+        let is_limited = self.0.scope.is_limited() || wanted.is_some();
         let inside = RefCell::new(HashMap::new());
-        let is_inside =
-            |job| *inside.borrow_mut().entry(job).or_insert_with(|| self.state(job).is_ok());
+        let is_wanted = |job| {
+            self.state(job).is_ok_and(|state| wanted.is_none_or(|is_wanted| is_wanted(&state)))
+        };
+        let is_inside = |job| *inside.borrow_mut().entry(job).or_insert_with(|| is_wanted(job));
         let is_told = |job| !is_limited || is_inside(job);
         store.notifications().after(cursor, is_told, limit).map_err(storage)
     }

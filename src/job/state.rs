@@ -352,6 +352,11 @@ impl State {
         }
     }
 
+    /// Whether the job has nothing left to do: every prompt that was sent to it has ended.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.status.has_ended() && !self.starting && self.waiting.is_empty()
+    }
+
     /// Whether a notification is still to be written.
     pub(crate) fn has_pending_notifications(&self) -> bool {
         !self.pending_notifications.is_empty() || self.to_announce > self.announced

@@ -37,6 +37,12 @@ pub struct Effective {
     pub network_access: bool,
 }
 
+/// The same of settings that were written as JSON.
+pub(crate) fn writes(effective: &Value) -> bool {
+    let sandbox = effective["sandbox"].as_str().and_then(|name| name.parse::<Sandbox>().ok());
+    sandbox.is_some_and(|sandbox| sandbox > Sandbox::ReadOnly)
+}
+
 fn name<S: Serializer>(sandbox: &Option<Sandbox>, serializer: S) -> Result<S::Ok, S::Error> {
     sandbox.map(Sandbox::as_str).serialize(serializer)
 }

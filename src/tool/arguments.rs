@@ -38,15 +38,23 @@ pub(super) type Result<T> = std::result::Result<T, FailureKind>;
 impl Arguments {
     /// The arguments of a call to `tool`, whose parameters are in `schema`. Rejects unknown names: a
     /// misspelt `session_id` must not start a new session.
-    pub(super) fn new(
+    pub(super) fn new(tool: &'static str, schema: &Value, arguments: JsonObject) -> Result<Self> {
+        Self::also(tool, schema, &Value::Null, arguments)
+    }
+
+    /// The same for a tool that also takes parameters which its schema does not list.
+    pub(super) fn also(
         tool: &'static str,
         schema: &Value,
+        unlisted: &Value,
         mut arguments: JsonObject,
     ) -> Result<Self> {
-        let known = schema.get("properties").and_then(Value::as_object);
-        let known = known.expect("every tool's schema has properties");
+        let listed = schema.get("properties").and_then(Value::as_object);
+        let listed = listed.expect("every tool's schema has properties");
+        let mut known = listed.clone();
+        known.extend(unlisted.as_object().cloned().unwrap_or_default());
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
-            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            let names: Vec<&str> = listed.keys().map(String::as_str).collect();
             let problem =
                 format!("is not a parameter of {tool}; its parameters are {}", names.join(", "));
             return Err(bad(&excerpt(unknown), problem));
@@ -63,6 +71,37 @@ impl Arguments {
     /// The name of the tool.
     pub(super) fn tool(&self) -> &'static str {
         self.tool
+    }
+
+    /// Whether this argument was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.rest.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// The argument, which stays.
+    pub(super) fn peek(&self, name: &str) -> Option<&Value> {
+        self.rest.get(name)
+    }
+
+    /// Drops an argument that another one replaces.
+    pub(super) fn drop_argument(&mut self, name: &str) {
+        self.rest.shift_remove(name);
+    }
+
+    /// Gives an argument another name.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(value) = self.rest.shift_remove(from) {
+            self.rest.insert(to.into(), value);
+        }
+    }
+
+    /// Reads the number in a text, if there is one.
+    pub(super) fn decode_number(&mut self, name: &str) {
+        if let Some(value) = self.rest.get_mut(name)
+            && let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok())
+        {
+            *value = number.into();
+        }
     }
 
     /// A required text.

@@ -35,6 +35,7 @@ pub(super) fn tool() -> Tool {
         plain: plain::turn,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(turn::run(request, Form::Reply, call)),
     }
 }

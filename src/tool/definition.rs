@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::client::takes_structured_errors;
 use super::error::{Error, Family};
+use super::job::client_jobs::ClientJobs;
 use super::one_thread::OneThread;
 use super::plain::Plain;
 use super::schema::object;
@@ -41,6 +42,8 @@ pub(crate) struct Services {
     pub(crate) codex: Codex,
     pub(crate) jobs: Jobs,
     pub(crate) store: Store,
+    /// The jobs of the client.
+    pub(crate) client_jobs: ClientJobs,
     /// The threads of `codex`.
     pub(crate) threads: Threads,
     /// The one that they share, if the operator wants that.
@@ -77,6 +80,8 @@ pub(crate) struct Tool {
     pub(super) description: &'static str,
     /// The schema of its parameters: a closed object.
     pub(super) input: Value,
+    /// Further properties that a call may have, for clients that know the tool from before.
+    pub(super) unlisted: Value,
     /// The schema of its structured content.
     pub(super) output: Value,
     pub(super) effect: Effect,
@@ -162,7 +167,7 @@ impl Tool {
         services: &Services,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResult {
-        let answer = match Arguments::new(self.name, &self.input, arguments) {
+        let answer = match Arguments::also(self.name, &self.input, &self.unlisted, arguments) {
             Ok(arguments) => (self.run)(Call { arguments, services, context }).await,
             Err(kind) => Err(kind.into()),
         };

@@ -41,6 +41,7 @@ pub(super) fn plan() -> Tool {
         plain: plain::turn,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(turn::run(plan_request, Form::Review { field: PLAN_TEXT }, call)),
     }
 }
@@ -65,6 +66,7 @@ pub(super) fn work() -> Tool {
         plain: plain::turn,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(turn::run(work_request, Form::Review { field: WORK_TEXT }, call)),
     }
 }

@@ -1,12 +1,18 @@
 //! The tools for jobs: work that outlives this server, and is read, answered and stopped later.
 
 pub(super) mod cancel;
+pub(super) mod client_jobs;
 pub(super) mod events;
+mod folder;
+pub(super) mod jobs;
 pub(super) mod list;
 pub(super) mod notifications;
 pub(super) mod reply;
 mod schema;
+pub(super) mod send;
 pub(super) mod start;
+pub(super) mod turn_wait;
+mod view;
 pub(super) mod wait;
 
 use serde_json::{Map, Value};

@@ -18,6 +18,11 @@ static OWN: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         chat::tool(),
         guard::plan(),
         guard::work(),
+        job::turn_wait::tool(),
+        job::jobs::tool(),
+        job::send::tool(),
+        sessions::list::tool(),
+        sessions::read::tool(),
         job::start::tool(),
         job::wait::tool(),
         job::events::tool(),
@@ -25,8 +30,6 @@ static OWN: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         job::notifications::tool(),
         job::list::tool(),
         job::cancel::tool(),
-        sessions::list::tool(),
-        sessions::read::tool(),
     ]
 });
 

@@ -47,19 +47,27 @@ pub(super) fn text(about: &str) -> Value {
 }
 
 pub(super) fn string(about: &str) -> Value {
-    json!({ "type": "string", "description": about })
+    described(json!({ "type": "string" }), about)
+}
+
+/// With a description, unless it is empty.
+fn described(mut schema: Value, about: &str) -> Value {
+    if !about.is_empty() {
+        schema["description"] = about.into();
+    }
+    schema
 }
 
 pub(super) fn integer(about: &str) -> Value {
-    json!({ "type": "integer", "description": about })
+    described(json!({ "type": "integer" }), about)
 }
 
 pub(super) fn boolean(about: &str) -> Value {
-    json!({ "type": "boolean", "description": about })
+    described(json!({ "type": "boolean" }), about)
 }
 
 pub(super) fn strings(about: &str) -> Value {
-    json!({ "type": "array", "items": { "type": "string" }, "description": about })
+    described(json!({ "type": "array", "items": { "type": "string" } }), about)
 }
 
 pub(super) fn one_of<'a>(about: &str, words: impl IntoIterator<Item = &'a str>) -> Value {

@@ -18,6 +18,8 @@ pub(crate) const BY_TOOLS: &str = "tools";
 pub(crate) struct Query {
     /// The session works in this directory.
     pub(crate) cwd: Option<PathBuf>,
+    /// The session works in this directory or below it.
+    pub(crate) within: Option<PathBuf>,
     /// The start of the first prompt contains this text, ignoring case.
     pub(crate) text: Option<String>,
     /// The session was started from this source. `None` matches all but the sessions of sub-agents.
@@ -81,13 +83,21 @@ pub(super) struct Matcher<'a> {
     home: &'a Path,
     /// The directory with symbolic links resolved, because Codex may have recorded that path.
     real_cwd: Option<PathBuf>,
+    real_within: Option<PathBuf>,
     text: Option<String>,
 }
 
 impl<'a> Matcher<'a> {
     pub(super) fn new(query: &'a Query, home: &'a Path) -> Self {
-        let real_cwd = query.cwd.as_ref().and_then(|cwd| cwd.canonicalize().ok());
-        Self { query, home, real_cwd, text: query.text.as_ref().map(|text| text.to_lowercase()) }
+        let real = |dir: &Option<PathBuf>| dir.as_ref().and_then(|dir| dir.canonicalize().ok());
+        let (real_cwd, real_within) = (real(&query.cwd), real(&query.within));
+        Self {
+            query,
+            home,
+            real_cwd,
+            real_within,
+            text: query.text.as_ref().map(|text| text.to_lowercase()),
+        }
     }
 
     /// Whether the position in the list and the time of the last write match.
@@ -100,7 +110,7 @@ impl<'a> Matcher<'a> {
 
     /// Whether directory, source and text match.
     pub(super) fn matches(&self, summary: &Summary) -> bool {
-        let Query { cwd, source, .. } = self.query;
+        let Query { cwd, within, source, .. } = self.query;
         let matches_source = match source.as_deref() {
             None => !summary.is_inner(),
             Some(BY_TOOLS) => summary.tool.is_some(),
@@ -109,6 +119,11 @@ impl<'a> Matcher<'a> {
         matches_source
             && (cwd.is_none()
                 || [cwd, &self.real_cwd].iter().any(|cwd| summary.cwd() == cwd.as_ref()))
+            && (within.is_none()
+                || [within, &self.real_within]
+                    .into_iter()
+                    .flatten()
+                    .any(|within| summary.cwd().is_some_and(|cwd| cwd.starts_with(within))))
             && self.text.as_ref().is_none_or(|text| {
                 summary.prompt.as_ref().is_some_and(|prompt| prompt.to_lowercase().contains(text))
             })

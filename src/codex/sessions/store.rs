@@ -143,6 +143,7 @@ mod tests {
         let store = Store { home: Some(home), state_dir: Some(folder.join("state")) };
         let query = Query {
             cwd: None,
+            within: None,
             text: None,
             source: None,
             since: None,

@@ -1,11 +1,12 @@
 //! `job_events`: what Codex did in a job.
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::{MAX_ENTRIES, blocking, job_id, schema};
-use crate::job::{snapshot, view};
+use crate::job::{Jobs, State, snapshot, view};
+use crate::tool::arguments::Arguments;
 use crate::tool::definition::{Answer, Call, Effect, Tool};
-use crate::tool::error::Family;
+use crate::tool::error::{Error, Family};
 use crate::tool::plain;
 use crate::tool::schema::{boolean, closed, complete, integer, objects, strings};
 
@@ -37,12 +38,26 @@ pub(in crate::tool) fn tool() -> Tool {
         plain: plain::json,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(events(call)),
     }
 }
 
-async fn events(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
-    let jobs = &services.jobs;
+async fn events(Call { arguments, services, .. }: Call<'_>) -> Answer {
+    let (page, state) = page(arguments, &services.jobs).await?;
+    let mut content = Map::new();
+    content.insert("cursor".into(), page.cursor.into());
+    content.insert("more".into(), page.more.into());
+    content.insert("events".into(), page.events.into());
+    content.insert("job".into(), snapshot(&state).into());
+    Ok(content)
+}
+
+/// A page of a job's events, and its state.
+pub(super) async fn page(
+    mut arguments: Arguments,
+    jobs: &Jobs,
+) -> Result<(view::Page, State), Error> {
     let job = job_id(&mut arguments)?;
     let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     let query = view::Query {
@@ -53,11 +68,5 @@ async fn events(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
         raw: arguments.flag("raw")?,
     };
     arguments.end();
-    let (page, state) = blocking(jobs, move |jobs| jobs.events(job, &query)).await?;
-    let mut content = Map::new();
-    content.insert("cursor".into(), page.cursor.into());
-    content.insert("more".into(), page.more.into());
-    content.insert("events".into(), page.events.into());
-    content.insert("job".into(), snapshot(&state).into());
-    Ok(content)
+    Ok(blocking(jobs, move |jobs| jobs.events(job, &query)).await?)
 }

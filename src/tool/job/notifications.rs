@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::folder::Nearby;
 use super::{blocking, schema};
-use crate::job::{JobId, Notification};
+use crate::job::{JobId, Jobs, Notification, Problem, State};
 use crate::tool::arguments::{Arguments, Result, invalid};
-use crate::tool::definition::{Answer, Call, Effect, Tool};
+use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
 use crate::tool::plain;
 use crate::tool::schema::closed;
@@ -25,26 +26,52 @@ pub(in crate::tool) fn tool() -> Tool {
         plain: plain::json,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(notifications(call)),
     }
 }
 
 async fn notifications(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
-    let jobs = &services.jobs;
-    let (cursor, wanted) = cursor_and_jobs(&mut arguments)?;
+    let (cursor, wanted) = cursor_and_jobs(&mut arguments, services)?;
     arguments.end();
-    let (found, cursor) =
-        blocking(jobs, move |jobs| jobs.notifications(cursor, &wanted, MAX_NOTIFICATIONS)).await?;
+    let (found, cursor) = read(&services.jobs, cursor.unwrap_or(0), &wanted).await?;
     Ok(page(&found, cursor))
 }
 
-/// The arguments that `job_wait` has too: the cursor, and the jobs. An empty list means all jobs.
-pub(super) fn cursor_and_jobs(arguments: &mut Arguments) -> Result<(u64, Vec<JobId>)> {
-    let cursor = arguments.whole("cursor", 0, u64::MAX)?.unwrap_or(0);
+/// Which jobs a call is about.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// These; if there are none, all that `nearby` has.
+    pub(super) jobs: Vec<JobId>,
+    nearby: Option<Nearby>,
+}
+
+/// The notifications of these jobs after the cursor, and the cursor to continue from.
+pub(super) async fn read(
+    jobs: &Jobs,
+    cursor: u64,
+    wanted: &Wanted,
+) -> std::result::Result<(Vec<(u64, Notification)>, u64), Problem> {
+    let Wanted { jobs: named, nearby } = wanted.clone();
+    blocking(jobs, move |jobs| {
+        let is_near = nearby.map(|nearby| move |state: &State| nearby.has(state));
+        let is_near = is_near.as_ref().map(|is_near| is_near as &dyn Fn(&State) -> bool);
+        jobs.notifications(cursor, &named, is_near, MAX_NOTIFICATIONS)
+    })
+    .await
+}
+
+/// The arguments that `job_wait` has too: the cursor, and the jobs.
+pub(super) fn cursor_and_jobs(
+    arguments: &mut Arguments,
+    services: &Services,
+) -> Result<(Option<u64>, Wanted)> {
+    let cursor = arguments.whole("cursor", 0, u64::MAX)?;
+    let nearby = (!arguments.flag("all")?).then(|| Nearby::of(services));
     let jobs = arguments.texts("job_ids")?;
     let jobs: Result<Vec<JobId>> =
         jobs.iter().map(|job| job.parse().map_err(|problem| invalid("job_ids", problem))).collect();
-    Ok((cursor, jobs?))
+    Ok((cursor, Wanted { jobs: jobs?, nearby }))
 }
 
 /// A page of notifications, as clients see it.

@@ -1,13 +1,14 @@
 //! `job_reply`: the next prompt of a job.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{all_or_nothing, blocking, job_id, schema, with_notification_cursor};
+use crate::job::State;
 use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
-use crate::tool::arguments::invalid;
+use crate::tool::arguments::{Arguments, invalid};
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
-use crate::tool::error::Family;
+use crate::tool::error::{Error, Family};
 use crate::tool::plain;
 use crate::tool::schema::{boolean, closed, text};
 
@@ -32,11 +33,21 @@ pub(in crate::tool) fn tool() -> Tool {
         plain: plain::json,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(reply(call)),
     }
 }
 
-async fn reply(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+async fn reply(Call { arguments, services, .. }: Call<'_>) -> Answer {
+    let (state, cursor) = replied(arguments, services).await?;
+    Ok(with_notification_cursor(&state, cursor))
+}
+
+/// Hands a job its next prompt. Also returns the cursor of the last notification before it.
+pub(super) async fn replied(
+    mut arguments: Arguments,
+    services: &Services,
+) -> Result<(State, u64), Error> {
     let Services { codex, jobs, .. } = services;
     let job = job_id(&mut arguments)?;
     let text = arguments.text("prompt")?;
@@ -46,6 +57,7 @@ async fn reply(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
         .map_err(|problem| invalid("prompt", problem))?;
     arguments.end();
     let request = TurnRequest::new(prompt);
+    let before = blocking(jobs, move |jobs| jobs.state(job)).await?.to_announce;
     let (request, home) = blocking(jobs, move |jobs| jobs.next_turn(job, &request)).await?;
     let request = codex.vet(request, home.as_deref()).await?;
     let (state, cursor) = all_or_nothing(jobs, move |jobs, commit| {
@@ -53,5 +65,6 @@ async fn reply(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
         Ok((jobs.reply(job, request, &text, interrupt, commit)?, cursor))
     })
     .await?;
-    Ok(with_notification_cursor(&state, cursor))
+    services.client_jobs.add(job, before);
+    Ok((state, cursor))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::job::Status;
-use crate::tool::schema::{integer, merged, one_of, open, string, strings};
+use crate::tool::schema::{boolean, integer, merged, objects, one_of, open, string, strings};
 
 pub(super) fn job_id() -> Value {
     string("The job's id, from job_start or job_list.")
@@ -42,9 +42,35 @@ fn of_snapshot(more: Value) -> Value {
 /// The parameters that select notifications.
 pub(super) fn notifications_input() -> Value {
     json!({
-        "cursor": integer("Notifications after this cursor. Default 0: all."),
-        "job_ids": strings("Only these jobs. Default: all."),
+        "cursor": integer("Notifications after this cursor; 0: all."),
+        "job_ids": strings("Only these jobs. Default: those of this directory and client."),
+        "all": boolean("Jobs of all directories."),
     })
+}
+
+/// What `codex_job_wait` answers.
+pub(super) fn ended() -> Value {
+    open(
+        json!({
+            "job_id": string(""),
+            "status": string(""),
+            "session_id": string(""),
+            "result": string(""),
+            "files_changed": strings(""),
+            "error": { "type": "object" },
+        }),
+        &[],
+    )
+}
+
+/// What `codex_jobs` answers: a list, or a job and its events.
+pub(super) fn jobs() -> Value {
+    open(json!({ "jobs": objects(), "events": objects(), "cursor": integer("") }), &[])
+}
+
+/// What `codex_job_send` answers.
+pub(super) fn sent() -> Value {
+    open(json!({ "job_id": string(""), "status": string("") }), &[])
 }
 
 pub(super) fn notifications_output() -> Value {

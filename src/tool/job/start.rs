@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use tokio::time::Duration;
 
 use super::{SESSION_TIMEOUT, all_or_nothing, read_until, schema, with_notification_cursor};
-use crate::job::{Jobs, Status, check_label};
+use crate::job::{Jobs, State, Status, check_label};
 use crate::model::limits::MAX_LIMIT;
-use crate::tool::arguments::invalid;
+use crate::tool::arguments::{Arguments, invalid};
 use crate::tool::definition::{Answer, Call, Effect, JOB_IDLE, JOB_TOTAL, Services, Tool};
-use crate::tool::error::Family;
+use crate::tool::error::{Error, Family};
 use crate::tool::plain;
 use crate::tool::schema::{closed, merged, string};
 use crate::tool::{chat, turn};
@@ -34,6 +34,7 @@ pub(in crate::tool) fn tool() -> Tool {
         plain: plain::json,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(start(call)),
     }
 }
@@ -48,7 +49,16 @@ fn properties() -> Value {
     merged(merged(chat::properties(), turn), own)
 }
 
-async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+async fn start(Call { arguments, services, .. }: Call<'_>) -> Answer {
+    let (state, cursor) = started(arguments, services).await?;
+    Ok(with_notification_cursor(&state, cursor))
+}
+
+/// Starts a job, and waits briefly for its session. Also returns the cursor of the last notification before it.
+pub(in crate::tool) async fn started(
+    mut arguments: Arguments,
+    services: &Services,
+) -> Result<(State, u64), Error> {
     let Services { codex, jobs, .. } = services;
     let label = arguments.optional_text("label")?;
     label.as_deref().map_or(Ok(()), check_label).map_err(|problem| invalid("label", problem))?;
@@ -62,6 +72,7 @@ async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     })
     .await?;
     drop(order);
+    services.client_jobs.add(job, 0);
     // A job that waits behind others has no session yet.
     read_until(jobs, Jobs::state_unscoped, job, PLACE_TIMEOUT, |state| {
         state.status != Status::Queued
@@ -73,5 +84,5 @@ async fn start(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
             || state.status.has_ended()
     })
     .await?;
-    Ok(with_notification_cursor(&state, cursor))
+    Ok((state, cursor))
 }

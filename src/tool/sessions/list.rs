@@ -1,21 +1,24 @@
-//! `codex_sessions`: lists sessions.
+//! `codex_sessions`: lists sessions, or reads one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{MAX_ENTRIES, blocking, number, unless_cancelled};
+use super::{MAX_ENTRIES, blocking, number, read, unless_cancelled};
 use crate::codex::sessions::view::session_fields;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
 use crate::model::outcome::FailureKind;
+use crate::model::value::InvalidValue;
 use crate::session::holder::is_written;
+use crate::tool::arguments::invalid;
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
 use crate::tool::plain;
-use crate::tool::schema::{closed, integer, objects, open, string};
+use crate::tool::schema::{boolean, closed, integer, objects, open, string, strings};
 
 /// How long a call reads records that are not in the index yet. The next call continues.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,39 +27,65 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "codex_sessions",
         title: "Find Codex sessions",
-        description: "Lists all sessions in Codex's store, including the user's own, most \
-                      recently written first. Pass a session_id to codex_chat to resume it, or to \
-                      codex_session_read.",
+        description: "Find sessions of Codex, also those of the person's terminal; with session_id \
+                      read one: messages, errors.",
         input: closed(input(), &[]),
-        output: open(output(), &["sessions", "more"]),
+        unlisted: unlisted(),
+        output: open(output(), &[]),
         effect: Effect::Reads,
         family: Family::Session,
         plain: plain::json,
         search_hint: None,
         always_load: false,
-        run: |call| Box::pin(unless_cancelled(call.context, list(call))),
+        run: |call| Box::pin(unless_cancelled(call.context, find_or_read(call))),
     }
 }
 
 fn input() -> Value {
     json!({
-        "cwd": string("Only sessions in this directory."),
-        "text": string("Only sessions with this in the first 1000 characters of the first prompt, ignoring case."),
-        "source": string("Only sessions started from: cli, exec, vscode …; tools: this server; subagent: another session (excluded by default)."),
-        "since": string("Only sessions last written since this time: RFC 3339, or an age such as 2h or 3d."),
-        "until": string("Only sessions last written until this time."),
-        "limit": integer("1 to 200. Default 20."),
-        "cursor": string("Sessions after this cursor of an earlier answer."),
+        "session_id": string("Read this one"),
+        "include": strings("Also commands, changes, reasoning, tools"),
+        "text": string("In the first prompt"),
+        "cwd": string("Worked in this directory. Default: the server's and those below it"),
+        "all": boolean("Of all directories"),
+        "source": string("exec, cli, vscode, …; tools: by this server; subagent"),
+        "since": string("2h, 3d, 2026-01-31 or RFC 3339"),
+        "until": string("likewise"),
+        "cursor": string("From the last answer, to read on"),
+        "from_end": boolean("The last entries first"),
+        "limit": integer("Default 20, at most 200"),
+        "truncate": integer("Longest text"),
     })
+}
+
+/// What `codex_session_read` takes, too.
+fn unlisted() -> Value {
+    json!({ "before": integer("The entries before this value of an earlier answer.") })
 }
 
 fn output() -> Value {
     json!({
         "sessions": objects(),
+        "entries": objects(),
         "more": { "type": "boolean" },
-        "cursor": string("Pass it to get more."),
-        "warnings": { "type": "array", "items": { "type": "string" } },
+        "cursor": string(""),
     })
+}
+
+/// Parameters that need a session, and those that select among sessions.
+const OF_ONE: [&str; 4] = ["include", "from_end", "truncate", "before"];
+const OF_LIST: [&str; 6] = ["text", "cwd", "all", "source", "since", "until"];
+
+async fn find_or_read(call: Call<'_>) -> Answer {
+    let arguments = &call.arguments;
+    let (others, problem) = match arguments.has("session_id") {
+        true => (&OF_LIST[..], "cannot be combined with session_id: it selects among sessions"),
+        false => (&OF_ONE[..], "requires session_id: it is about the entries of a session"),
+    };
+    if let Some(field) = others.iter().find(|name| arguments.has(name)) {
+        return Err(invalid(field, InvalidValue(problem.into())).into());
+    }
+    if arguments.has("session_id") { read::read_on(call).await } else { list(call).await }
 }
 
 /// Stops the reading of a call when the call is dropped.
@@ -73,8 +102,12 @@ async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let Services { codex, store, .. } = services;
     let scope = codex.scope();
     let stop = Stop::default();
+    let cwd = arguments.optional_text("cwd")?.map(PathBuf::from);
+    let is_everywhere = arguments.flag("all")? || cwd.is_some();
+    let here = codex.settings().working_dir.as_path();
     let query = Query {
-        cwd: arguments.optional_text("cwd")?.map(Into::into),
+        cwd,
+        within: (!is_everywhere).then(|| here.to_owned()),
         text: arguments.optional_text("text")?,
         source: arguments.optional_text("source")?,
         since: arguments.parsed("since", str::parse::<Time>)?,

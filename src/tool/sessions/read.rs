@@ -30,6 +30,7 @@ pub(in crate::tool) fn tool() -> Tool {
         plain: plain::json,
         search_hint: None,
         always_load: false,
+        unlisted: Value::Null,
         run: |call| Box::pin(unless_cancelled(call.context, read(call))),
     }
 }
@@ -57,7 +58,31 @@ fn output() -> Value {
     })
 }
 
-async fn read(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
+async fn read(call: Call<'_>) -> Answer {
+    page(call).await
+}
+
+/// The same for `codex_sessions`, whose cursor is text: it continues in the direction of the answer that it is
+/// from.
+pub(super) async fn read_on(mut call: Call<'_>) -> Answer {
+    let is_backward = call.arguments.peek("from_end") == Some(&Value::Bool(true));
+    if is_backward && call.arguments.has("cursor") {
+        call.arguments.rename("cursor", "before");
+        call.arguments.drop_argument("from_end");
+    }
+    let is_backward = is_backward || call.arguments.has("before");
+    call.arguments.decode_number("cursor");
+    call.arguments.decode_number("before");
+    let mut content = page(call).await?;
+    let before = content.shift_remove("before");
+    let cursor = content.shift_remove("cursor");
+    // From the end, the next page is what came before; at the start there is none.
+    let next = if is_backward { before } else { cursor };
+    content.extend(next.map(|next| ("cursor".to_owned(), next.to_string().into())));
+    Ok(content)
+}
+
+async fn page(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let Services { codex, store, .. } = services;
     let scope = codex.scope();
     let session = arguments.required("session_id", str::parse::<SessionId>)?;
