@@ -23,7 +23,10 @@ use crate::turn::Codex;
 
 mod compat;
 pub(crate) mod life;
+mod refusal;
 mod task;
+
+pub(crate) use refusal::refuse;
 
 /// The first 250 characters say when to use this server: Codex shows them in its overview, and Claude
 /// Code searches them for deferred tools.

@@ -54,6 +54,13 @@ pub(super) fn plain_server(
     }
 }
 
+/// Whether this argument names a command that is not a server for a client.
+pub(super) fn is_for_user(argument: &str) -> bool {
+    let command = Command::augment_subcommands(clap::Command::new(""));
+    let found = command.find_subcommand(argument);
+    found.is_some_and(|found| !["serve", mcp_server::NAME].contains(&found.get_name()))
+}
+
 /// The settings of the command.
 pub(super) fn settings(command: Option<&Command>, flags: &Flags) -> Result<Settings, Unusable> {
     match command {

@@ -15,6 +15,7 @@ use crate::turn::Codex;
 
 #[cfg(feature = "http")]
 mod http;
+pub(super) mod refusal;
 
 /// How long after a signal the process exits even if something blocks the service.
 const EXIT_WITHIN: Duration = Duration::from_secs(2);

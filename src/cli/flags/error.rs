@@ -3,16 +3,17 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
+use crate::cli::serve::refusal;
 use crate::model::text::excerpt;
 use crate::settings;
 
-/// Prints clap's message, and returns the exit status.
+/// Prints clap's message, tells it to a client that waits for the server, and returns the exit status.
 pub(in crate::cli) fn print(command: &Command, mut error: Error) -> u8 {
     escape(&mut error);
     name_variable(command, &mut error);
     // Nothing can be done if standard error cannot be written.
     drop(error.print());
-    u8::try_from(error.exit_code()).unwrap_or(2)
+    refusal::answer(&error, u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// The error of a setting that turned out to be unusable after it was checked.

@@ -1,6 +1,7 @@
 //! The program: its command line, its settings, its log.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -408,4 +409,71 @@ fn log_and_origin_from_the_command_line_hold_for_jobs_too() {
     assert!(servers.as_array().is_some_and(|all| all.contains(&json!(runner))), "{servers}");
     stage.release("go");
     wait(&server, id, &job["notification_cursor"]);
+}
+
+/// Runs the program with these lines on standard input.
+fn ask(directory: &Path, arguments: &[&str], lines: &str) -> Ran {
+    let mut child = Command::new(PROGRAM)
+        .args(arguments)
+        .env_clear()
+        .env("HOME", directory)
+        .env("TMPDIR", directory)
+        .env("PATH", directory)
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(lines.as_bytes()).expect("the program reads");
+    drop(input);
+    let output = child.wait_with_output().expect("the program ends");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes text");
+    Ran { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn a_wrong_setting_is_the_answer_to_the_first_request_of_a_client() {
+    let directory = empty("refused");
+    let requests = concat!(
+        r#"{"jsonrpc":"2.0","id":"a","method":"server/discover","params":{}}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#,
+        "\n",
+    );
+    for arguments in [
+        &["--timeout", "ten"][..],
+        &["serve", "--bogus", "ten"],
+        &["mcp-server", "--enable", "a b", "--timeout=ten"],
+        &["--log-file", "/never/ten/it.log"],
+    ] {
+        let ran = ask(&directory, arguments, requests);
+        assert_eq!(ran.status, Some(2), "{arguments:?}: {}", ran.stderr);
+        let answers: Vec<serde_json::Value> = ran
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an answer is JSON"))
+            .collect();
+        let ids: Vec<&serde_json::Value> = answers.iter().map(|answer| &answer["id"]).collect();
+        assert_eq!(ids, [&serde_json::json!("a"), &1.into(), &2.into()], "{}", ran.stdout);
+        for answer in &answers {
+            let message = answer["error"]["message"].as_str().expect("an error has a message");
+            assert!(message.starts_with("codex-persistent-mcp cannot start: "), "{message}");
+            let is_named = ["ten", "--bogus"].iter().any(|word| message.contains(word));
+            assert!(is_named && !message.contains("Usage"), "{message}");
+        }
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    }
+    let other = ask(&directory, &["jobs", "--timeout", "ten"], requests);
+    assert_eq!(
+        (other.status, other.stdout.as_str()),
+        (Some(2), ""),
+        "no client asks another command"
+    );
+    assert_untouched(&directory);
 }
