@@ -13,6 +13,7 @@ use std::ops::Index;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::setup::assert_structure_agrees;
 use crate::support::client::{Call, Server};
 
 /// How much of a call's arguments a failure shows: some of them are a megabyte.
@@ -121,17 +122,18 @@ impl Sent<'_> {
         answer
     }
 
-    /// Expects an error of this kind, which is text alone.
+    /// Expects an error of this kind.
     #[track_caller]
     pub fn fails_with(self, kind: &str) -> Failure {
         let (sentence, result) = self.result();
         let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
         let has_kind = text.strip_prefix(kind).is_some_and(|rest| rest.starts_with(": "));
         assert!(
-            result["isError"] == true && has_kind && result["structuredContent"].is_null(),
+            result["isError"] == true && has_kind,
             "{sentence}\nmust fail with {kind}, but answers:\n{}",
             show(&result)
         );
+        assert_structure_agrees(&result, &text);
         Failure { sentence, kind: kind.to_owned(), text }
     }
 
@@ -152,7 +154,7 @@ impl Sent<'_> {
 /// A result as a user reads it: the text of an error, otherwise the structured content.
 fn show(result: &Value) -> String {
     match result["content"][0]["text"].as_str() {
-        Some(text) if result["structuredContent"].is_null() => format!("{text}\n({result})"),
+        Some(text) if result["isError"] == true => format!("{text}\n({result})"),
         _ => format!("{result:#}"),
     }
 }

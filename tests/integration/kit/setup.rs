@@ -114,11 +114,35 @@ pub fn script(steps: &Value) -> String {
 /// The text of a result that is an error.
 ///
 /// # Panics
-/// When it is not an error, or has more than text.
+/// When it is not an error, or has structured content that says something else.
 pub fn error_text(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "this is no error: {result}");
-    assert!(result["structuredContent"].is_null(), "an error is text alone: {result}");
-    result["content"][0]["text"].as_str().expect("an error is text")
+    let text = result["content"][0]["text"].as_str().expect("an error is text");
+    assert_structure_agrees(result, text);
+    text
+}
+
+/// Checks that the structured content of an error, which only some clients get, says what its text does.
+#[track_caller]
+pub fn assert_structure_agrees(result: &Value, text: &str) {
+    let structure = &result["structuredContent"];
+    if structure.is_null() {
+        return;
+    }
+    let part = |value: &Value| value.as_str().expect("it is text").trim_end_matches('.').to_owned();
+    let error = &structure["error"];
+    let head = format!(
+        "{}: {}.\n\nNext: {}",
+        part(&error["kind"]),
+        part(&error["message"]),
+        part(&error["next"])
+    );
+    assert!(text.starts_with(&head), "{head}\nis not how this begins: {text}");
+    for name in ["session_id", "resume_command", "cwd"] {
+        if let Some(value) = structure[name].as_str() {
+            assert!(text.contains(&format!("\n{name}: {value}\n")), "{name}: {result}");
+        }
+    }
 }
 
 /// The structured content of a result that is a success.
