@@ -13,6 +13,7 @@ mod jobs;
 mod mcp_server;
 mod output;
 mod read;
+mod render;
 mod report;
 mod runtime;
 mod serve;

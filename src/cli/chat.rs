@@ -1,5 +1,6 @@
 //! `chat`: one turn of Codex from the command line, with the reply on standard output.
 
+mod events;
 mod run;
 
 use std::io::{self, Read, Write};
@@ -106,7 +107,7 @@ fn prompt(argument: &str) -> Result<String, InvalidValue> {
 
 fn refused(problem: InvalidValue, json: bool) -> u8 {
     let kind = FailureKind::BadInput { field: "prompt".into(), problem };
-    report::failure(&Failure::of(kind, None), None, json)
+    report::failure(&Failure::of(kind, None), report::Done::default(), None, json)
 }
 
 async fn start_job(

@@ -1,8 +1,9 @@
-//! `jobs follow`: prints what a job does as it happens. Interrupting it does not stop the job.
+//! `jobs follow`: draws what a job does as it happens. Interrupting it does not stop the job.
 //!
 //! As with `chat`, only the replies go to standard output. Everything else goes to standard error.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,13 @@ use serde_json::Value;
 
 use super::advice::{advice, headline};
 use super::error::Error;
-use super::format::{head, one_line, status_line};
+use super::format::{context_percent, one_line};
 use super::output::{note, note_in, print_reply};
-use super::style::{BOLD, CYAN, DIM, RED, YELLOW};
-use crate::codex::reading::entry::{Entry, File, Step, What, paths};
-use crate::job::reading::{FOR_NEXT_PROMPT, of_event};
+use super::render::{Counts, Renderer, Summary, tilde};
+use super::report::{relative, summarize};
+use super::style::{DIM, RED, YELLOW};
+use crate::codex::reading::entry::{Entry, What};
+use crate::job::reading::of_event;
 use crate::job::snapshot::snapshot;
 use crate::job::view::Query;
 use crate::job::{JobId, Jobs, State, Status, Time};
@@ -29,12 +32,6 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// How many events are read at a time.
 const PAGE: usize = 500;
-
-/// The longest command or remark that is shown, in characters.
-const LINE: usize = 160;
-
-/// How many lines of a command's output are shown.
-const OUTPUT_LINES: usize = 10;
 
 /// What the help of `jobs follow` and of `chat` says about the exit status.
 pub(super) const EXIT_STATUS: &str = "Exits with 0 if it completed, 1 if it failed or was \
@@ -91,14 +88,13 @@ pub(super) fn exit_status(status: Status) -> u8 {
     }
 }
 
-/// What was printed so far, as far as it matters for what is printed next.
+/// What was drawn so far, as far as it matters for what is drawn next.
 struct Watch {
+    renderer: Renderer,
     /// A message that may turn out to be the reply, and when it was read.
-    held: Option<(String, Instant)>,
+    held: Option<(What, Instant)>,
     /// Whether Codex has reported the end of the turn, so that what follows is reported late.
     is_ending: bool,
-    /// The command whose start was the last thing printed.
-    running: Option<String>,
     /// Whether the error of the last turn, and that the job looks stuck, were printed.
     printed_error: bool,
     printed_stuck: bool,
@@ -107,15 +103,15 @@ struct Watch {
 impl Watch {
     fn new() -> Self {
         Self {
+            renderer: Renderer::new(None),
             held: None,
             is_ending: false,
-            running: None,
             printed_error: false,
             printed_stuck: false,
         }
     }
 
-    /// Prints an event of a page.
+    /// Draws an event of a page.
     fn event(&mut self, event: &Value) -> io::Result<()> {
         let at = event["at"].as_str().and_then(Time::parse).unwrap_or_default();
         let turn = event["turn"].as_u64().unwrap_or_default();
@@ -124,122 +120,72 @@ impl Watch {
 
     fn entry(&mut self, entry: &Entry) -> io::Result<()> {
         match &entry.what {
-            What::Message { text } => {
+            What::Message { .. } => {
                 self.release();
-                self.held = Some((text.clone(), Instant::now()));
+                self.held = Some((entry.what.clone(), Instant::now()));
             }
             What::TurnEnded { reply, error, .. } => {
-                // A reply is not printed as a message too.
+                // A reply is not drawn as a message too.
                 if let Some(reply) = reply {
                     self.held = None;
+                    self.renderer.finish();
                     print_reply(reply)?;
                 }
-                let turn = entry.request.as_deref().unwrap_or_default();
-                self.turn_ended(error.as_deref(), &format!("turn {turn} completed"));
+                self.turn_ended(&entry.what);
+                self.printed_error = error.is_some();
+                if error.is_none() {
+                    let turn = entry.request.as_deref().unwrap_or_default();
+                    self.renderer.say(DIM, &format!("turn {turn} completed"));
+                }
             }
-            What::TurnAborted { reason, .. } if reason == FOR_NEXT_PROMPT => {
-                self.turn_ended(None, reason);
+            What::TurnAborted { .. } => {
+                self.turn_ended(&entry.what);
                 self.printed_error = true;
             }
-            What::TurnAborted { reason, .. } => self.turn_ended(Some(reason), ""),
-            What::Tokens(_) => self.is_ending = true,
-            // A late event says nothing about whether the message before it is the reply.
-            _ if self.is_ending => self.step(entry),
-            _ => {
-                self.release();
-                self.step(entry);
+            What::Tokens(_) => {
+                self.is_ending = true;
+                self.renderer.draw(&entry.what);
+            }
+            What::Session { cwd, .. } => self.session(entry, cwd.as_deref()),
+            // Warnings are printed at the end of the job.
+            What::Warning { .. } => {}
+            what => {
+                // A late event says nothing about whether the message before it is the reply.
+                if !self.is_ending {
+                    self.release();
+                }
+                self.renderer.draw(what);
             }
         }
         Ok(())
     }
 
-    /// Prints the held message, which was not the reply.
+    /// Says in which session and where a turn runs.
+    fn session(&mut self, entry: &Entry, cwd: Option<&str>) {
+        self.release();
+        let said = match (cwd, &entry.session) {
+            (Some(cwd), _) => {
+                let turn = entry.request.as_deref().unwrap_or_default();
+                self.renderer.folder(cwd.into());
+                format!("turn {turn} · {}", tilde(Path::new(cwd)))
+            }
+            (None, Some(session)) => format!("session {session}"),
+            (None, None) => return,
+        };
+        self.renderer.say(DIM, &one_line(&said));
+    }
+
+    /// Draws the held message, which was not the reply.
     fn release(&mut self) {
         if let Some((message, _)) = self.held.take() {
-            self.running = None;
-            note(&message);
+            self.renderer.draw(&message);
         }
     }
 
-    fn turn_ended(&mut self, error: Option<&str>, how: &str) {
+    fn turn_ended(&mut self, end: &What) {
         self.release();
-        self.running = None;
         self.is_ending = false;
-        self.printed_error = error.is_some();
-        match error {
-            Some(error) => note_in(RED, &format!("error: {error}")),
-            None => note_in(DIM, how),
-        }
-    }
-
-    fn step(&mut self, entry: &Entry) {
-        let before = self.running.take();
-        match &entry.what {
-            What::CommandBegan { command, .. } => {
-                let running = head(&format!("running: {command}"), LINE);
-                note_in(CYAN, &running);
-                self.running = Some(running);
-            }
-            What::Queued { text } => note_in(BOLD, &format!("prompt: {}", head(text, 400))),
-            What::CommandEnded { command, exit_code, output, .. } => {
-                let command = command.as_deref().unwrap_or_default();
-                self.command_ended(command, *exit_code, before.as_deref());
-                self.output(output);
-            }
-            What::PatchEnded { files, applied: true, .. } => {
-                note(&format!("edited {}", one_line(&list(files))));
-            }
-            What::PatchEnded { files, output, .. } => {
-                note_in(RED, &format!("could not edit {}", one_line(&list(files))));
-                self.output(output);
-            }
-            What::Plan { steps } => {
-                let step = |step: &Step| {
-                    format!("[{}] {}", if step.is_done { 'x' } else { ' ' }, step.text)
-                };
-                let steps = steps.iter().map(step).collect::<Vec<_>>().join("\n");
-                note(&format!("to do:\n{steps}"));
-            }
-            What::ToolEnded { tool, .. } => note(&format!("called {}", one_line(tool))),
-            What::SearchEnded { query, .. } => note(&format!("searched: {}", one_line(query))),
-            What::Error { message } => note_in(RED, &format!("Codex reports: {message}")),
-            What::Reasoning { text } => note_in(DIM, text),
-            What::Session { cwd: Some(cwd), .. } => {
-                let turn = entry.request.as_deref().unwrap_or_default();
-                note_in(DIM, &format!("turn {turn} runs in {}", one_line(cwd)));
-            }
-            What::Session { .. } => {
-                let session = entry.session.as_deref().unwrap_or_default();
-                note_in(DIM, &format!("session {}", one_line(session)));
-            }
-            What::Note { text } => note_in(DIM, &head(text, LINE)),
-            // The end says how the turn went, and warnings are printed at the end of the job.
-            _ => self.running = before,
-        }
-    }
-
-    /// `before` is the command whose start was printed last. It is not named again if it is this one.
-    fn command_ended(&self, command: &str, exit_code: Option<i64>, before: Option<&str>) {
-        let is_named = before == Some(&*head(&format!("running: {command}"), LINE));
-        let name = if is_named { String::new() } else { format!(": {}", head(command, LINE)) };
-        match exit_code {
-            Some(0) => note_in(DIM, &format!("done{name}")),
-            Some(code) => note_in(RED, &format!("failed with {code}{name}")),
-            None => note_in(DIM, &format!("ended{name}")),
-        }
-    }
-
-    /// Prints the last lines of a command's output, where its outcome is.
-    fn output(&self, output: &str) {
-        let output = output.trim_end();
-        let count = output.lines().count();
-        let left_out = count.saturating_sub(OUTPUT_LINES);
-        if left_out > 0 {
-            note_in(DIM, &format!("  … {left_out} lines"));
-        }
-        for line in output.lines().skip(left_out) {
-            note_in(DIM, &format!("  {line}"));
-        }
+        self.renderer.draw(end);
     }
 
     /// Called while nothing new happens.
@@ -249,14 +195,15 @@ impl Watch {
         }
         let stuck = state.activity.stuck(Time::now());
         if let (Some(why), false) = (&stuck, self.printed_stuck) {
-            self.running = None;
-            note_in(YELLOW, &format!("looks stuck: {why}"));
+            self.renderer.say(YELLOW, &format!("looks stuck: {why}"));
         }
         self.printed_stuck = stuck.is_some();
+        self.renderer.tick();
     }
 
     fn end(&mut self, state: &State) {
         self.release();
+        self.renderer.finish();
         if let Some(error) = &state.error {
             // The log has no final event if the disk was full.
             if !self.printed_error {
@@ -267,13 +214,33 @@ impl Watch {
         for warning in &state.warnings {
             note_in(YELLOW, &format!("warning: {warning}"));
         }
-        if let (Some(session), Some(resume)) = (state.session_id, state.resume_command()) {
-            note(&format!("session: {session}\nresume: {resume}"));
-        }
-        note_in(DIM, &status_line(state));
+        summarize(&Summary {
+            turns: state.turns,
+            took: took(state),
+            counts: Counts {
+                commands: state.activity.commands,
+                commands_failed: state.activity.commands_failed,
+            },
+            ran_with: ran_with(state),
+            files: &relative(&state.files_changed, state.cwd.as_deref()),
+            usage: state.usage,
+            context: context_percent(state),
+            session: state.session_id,
+            resume: state.resume_command(),
+        });
     }
 }
 
-fn list(files: &[File]) -> String {
-    paths(files).collect::<Vec<_>>().join(", ")
+/// How long the job ran, or has been running.
+fn took(state: &State) -> Duration {
+    let began = state.started_at.unwrap_or(state.created_at);
+    let until = state.ended_at.unwrap_or_else(Time::now);
+    Duration::from_millis(until.0.saturating_sub(began.0))
+}
+
+/// The model and the sandbox that were in force.
+fn ran_with(state: &State) -> Vec<String> {
+    let effective = state.effective.as_ref();
+    let text = |name: &str| effective.and_then(|effective| effective[name].as_str());
+    [text("model"), text("sandbox")].into_iter().flatten().map(str::to_owned).collect()
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::codex::home::codex_home;
 use crate::codex::rollout;
 use crate::job::{State, Time};
@@ -17,6 +19,16 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 /// A text on one line, with terminal escapes made visible.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     escape_controls(text, LineBreaks::Escape)
+}
+
+/// The head of a line that fits into this many cells of a terminal, some of which take two.
+pub(super) fn fitting(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return text.into();
+    }
+    let ends = text.char_indices().map(|(at, _)| &text[..at]);
+    let cut = ends.take_while(|head| head.width() < width).last().unwrap_or_default();
+    format!("{cut}…").into()
 }
 
 /// How long ago something was, in short: `12s`, `5m`, `3h`, `2d`.

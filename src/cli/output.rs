@@ -42,6 +42,11 @@ pub(super) fn note_in(style: Style, message: &str) {
     drop(writeln!(anstream::stderr(), "{message}"));
 }
 
+/// Prints a styled line on standard error.
+pub(super) fn note_raw(line: &str) {
+    drop(writeln!(anstream::stderr(), "{line}"));
+}
+
 /// Whether the reader of the output has gone, which is no error of this program.
 pub(super) fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe

@@ -2,18 +2,28 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::advice::{headline, of_failure};
-use super::output::{is_broken_pipe, note, note_in, print_reply};
-use super::style::{DIM, RED, YELLOW};
+use super::output::{is_broken_pipe, note, note_in, note_raw, print_reply};
+use super::render::{Counts, Summary, columns};
+use super::style::{RED, YELLOW};
+use crate::model::changed_files::ChangedFiles;
 use crate::model::outcome::{Answer, Class, Failure, FailureKind};
 use crate::model::session_id::SessionId;
 use crate::system::signals::Signal;
 
+/// What is known of a turn beyond its outcome.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Done {
+    pub(super) took: Duration,
+    pub(super) counts: Counts,
+}
+
 /// Prints the reply, and returns the exit status.
-pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
+pub(super) fn answer(answer: &Answer, done: Done, json: bool) -> u8 {
     let session = answer.session_id;
     let printed = if json {
         let mut object = about(Some(session), Some(&answer.working_dir));
@@ -27,6 +37,10 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
         if let Some(effective) = &answer.effective {
             object.insert("effective".into(), json!(effective));
         }
+        object.insert(
+            "files_changed".into(),
+            answer.files_changed.relative_to(&answer.working_dir).into(),
+        );
         if !answer.warnings.is_empty() {
             object.insert("warnings".into(), json!(answer.warnings));
         }
@@ -38,7 +52,21 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
         for warning in &answer.warnings {
             note_in(YELLOW, &format!("warning: {warning}"));
         }
-        print_session(session);
+        let effective = answer.effective.as_ref();
+        let model = effective.and_then(|effective| effective.model.clone());
+        let sandbox = effective.and_then(|effective| effective.sandbox);
+        let files = relative(&answer.files_changed, Some(&answer.working_dir));
+        summarize(&Summary {
+            turns: 1,
+            took: done.took,
+            counts: done.counts,
+            ran_with: model.into_iter().chain(sandbox.map(|it| it.as_str().to_owned())).collect(),
+            files: &files,
+            usage: answer.usage,
+            context: None,
+            session: Some(session),
+            resume: answer.is_recorded.then(|| session.resume_command()),
+        });
     }
     match printed {
         Err(error) if !is_broken_pipe(&error) => {
@@ -50,8 +78,9 @@ pub(super) fn answer(answer: &Answer, json: bool) -> u8 {
 }
 
 /// Prints why the turn was not completed, and returns the exit status. `signal` is the one that stopped it.
-pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) -> u8 {
-    let Failure { kind, session_id, partial_reply, working_dir, warnings, .. } = failure;
+pub(super) fn failure(failure: &Failure, done: Done, signal: Option<&Signal>, json: bool) -> u8 {
+    let Failure { kind, session_id, partial_reply, working_dir, files_changed, warnings, .. } =
+        failure;
     let cancelled = matches!(kind, FailureKind::Cancelled { .. });
     let signal = signal.filter(|_| cancelled);
     let message = match signal {
@@ -81,7 +110,17 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
         note_in(RED, &format!("error: {}", headline(kind.code(), message)));
         note(&format!("next: {}", of_failure(failure)));
         if let Some(session) = session_id {
-            print_session(*session);
+            summarize(&Summary {
+                turns: 1,
+                took: done.took,
+                counts: done.counts,
+                ran_with: Vec::new(),
+                files: &relative(files_changed, working_dir.as_deref()),
+                usage: None,
+                context: None,
+                session: Some(*session),
+                resume: Some(session.resume_command()),
+            });
         }
     }
     match kind.class() {
@@ -92,9 +131,20 @@ pub(super) fn failure(failure: &Failure, signal: Option<&Signal>, json: bool) ->
     }
 }
 
-fn print_session(session: SessionId) {
-    let resume = session.resume_command();
-    note_in(DIM, &format!("session: {session}\nresume: {resume}"));
+/// Prints how much was done, and how to go on.
+pub(super) fn summarize(summary: &Summary<'_>) {
+    for line in summary.lines() {
+        note_raw(&line.drawn(columns()));
+    }
+}
+
+/// The files, relative to where Codex worked.
+pub(super) fn relative(files: &ChangedFiles, working_dir: Option<&Path>) -> ChangedFiles {
+    let mut files = files.clone();
+    if let Some(dir) = working_dir {
+        files.paths = files.relative_to(dir);
+    }
+    files
 }
 
 fn print(value: &Value) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! Describes events to a user in one line each. Pure.
 
+use std::borrow::Cow;
+
 use crate::model::event::{Event, Item, Phase};
 use crate::model::text::head_on_one_line;
 
@@ -64,17 +66,22 @@ fn item_text(phase: Phase, item: &Item) -> Option<String> {
     }
 }
 
-/// A command without the shell invocation that Codex wraps around it.
-pub(crate) fn without_shell(command: &str) -> &str {
-    let Some((shell, script)) = command.split_once(" -lc ").or_else(|| command.split_once(" -c "))
-    else {
-        return command;
-    };
-    let is_shell = !shell.contains(' ') && shell.ends_with("sh");
-    let quoted = ['\'', '"']
-        .into_iter()
-        .find_map(|quote| script.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)));
-    if is_shell { quoted.unwrap_or(script) } else { command }
+/// A command as the model wrote it: without the shell around it, and without the quotes that this needed. Codex
+/// reports its words joined as for a shell (`/bin/bash -lc "echo 'a b'"`).
+pub(crate) fn without_shell(command: &str) -> Cow<'_, str> {
+    let is_shell = |word: &str| word.ends_with("sh") && !word.contains(' ');
+    let is_wrapped = command
+        .split_once(' ')
+        .is_some_and(|(shell, rest)| is_shell(shell) && rest.starts_with('-'));
+    if !is_wrapped {
+        return command.into();
+    }
+    match shlex::split(command).as_deref() {
+        Some([shell, flag, script]) if is_shell(shell) && (flag == "-lc" || flag == "-c") => {
+            script.clone().into()
+        }
+        _ => command.into(),
+    }
 }
 
 /// The first non-blank line, without Markdown markup around it.

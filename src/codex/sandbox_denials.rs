@@ -27,7 +27,7 @@ impl SandboxDenials {
             }
             Item::Command { command, refused: true, .. } => {
                 self.commands += 1;
-                one_line(without_shell(command))
+                one_line(&without_shell(command))
             }
             Item::FileChange { paths, refused: true, .. } => {
                 self.patches += 1;

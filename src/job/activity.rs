@@ -81,7 +81,7 @@ impl Activity {
                     self.commands += 1;
                     self.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
                 }
-                self.repetition.command(without_shell(command));
+                self.repetition.command(&without_shell(command));
             }
             Item::Reasoning { text } => {
                 self.repetition.thought(text);

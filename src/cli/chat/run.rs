@@ -1,13 +1,14 @@
 //! One turn of Codex in this process, with its steps on standard error.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::events;
 use crate::cli::follow::HOLD;
-use crate::cli::output::note_in;
-use crate::cli::report;
+use crate::cli::render::Renderer;
+use crate::cli::report::{self, Done};
 use crate::cli::style::DIM;
-use crate::codex::progress_text::progress_text;
-use crate::model::event::{Event, Item};
+use crate::codex::reading::entry::What;
+use crate::model::event::Event;
 use crate::model::request::TurnRequest;
 use crate::model::settings::Settings;
 use crate::system::signals::{Signal, Signals};
@@ -16,6 +17,9 @@ use crate::turn::{Codex, Turn};
 /// How long Codex may take to stop: longer than the sequence of signals that stops it.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
+/// How often the live line is drawn again.
+const TICK: Duration = Duration::from_millis(100);
+
 /// Runs the turn and prints it. Returns the exit status.
 pub(super) async fn run_turn(
     settings: Settings,
@@ -23,10 +27,14 @@ pub(super) async fn run_turn(
     mut signals: Signals,
     json: bool,
 ) -> u8 {
-    let resumed = request.continued_session().is_some();
+    let began = Instant::now();
+    let folder = request.working_dir.as_ref().unwrap_or(&settings.working_dir).as_path().to_owned();
+    let mut renderer = Renderer::new(Some(folder));
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
-    let stopped_by = print_steps(&mut turn, &mut signals, resumed).await;
+    let stopped_by = draw_steps(&mut turn, &mut signals, &mut renderer).await;
+    renderer.finish();
+    let counts = renderer.counts;
     let mut stopped_by = stopped_by.inspect(|_| codex.shutdown());
     let mut ended = std::pin::pin!(turn.outcome());
     let outcome = loop {
@@ -44,8 +52,13 @@ pub(super) async fn run_turn(
         }
     };
     let status = match &outcome {
-        Some(Ok(answer)) => report::answer(answer, json),
-        Some(Err(failure)) => report::failure(failure, stopped_by.as_ref(), json),
+        Some(Ok(answer)) => report::answer(answer, Done { took: began.elapsed(), counts }, json),
+        Some(Err(failure)) => report::failure(
+            failure,
+            Done { took: began.elapsed(), counts },
+            stopped_by.as_ref(),
+            json,
+        ),
         None => stopped_by.map_or(1, |signal| signal.exit_status),
     };
     if outcome.is_some() {
@@ -60,25 +73,39 @@ pub(super) async fn run_turn(
     status
 }
 
-/// Prints what Codex does until the turn has ended or a signal comes, which is returned.
-async fn print_steps(turn: &mut Turn, signals: &mut Signals, resumed: bool) -> Option<Signal> {
-    let print = |step: String| note_in(DIM, &step);
-    // A message that may be the reply, which is printed in full later.
-    let mut held = None;
+/// Draws what Codex does until the turn has ended or a signal comes, which is returned.
+async fn draw_steps(
+    turn: &mut Turn,
+    signals: &mut Signals,
+    renderer: &mut Renderer,
+) -> Option<Signal> {
+    // A message that may be the reply, which is printed in full later, and since when.
+    let mut held: Option<(What, Instant)> = None;
+    let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             biased;
             signal = signals.next() => return Some(signal),
             event = turn.next_event() => {
                 let event = event?;
-                let Some(step) = progress_text(&event, resumed) else { continue };
-                held.take().into_iter().for_each(print);
-                match event {
-                    Event::Item { item: Item::AgentMessage { .. }, .. } => held = Some(step),
-                    _ => print(step),
+                if let Event::ThreadStarted { thread_id } = &event {
+                    renderer.say(DIM, &format!("session {thread_id}"));
+                }
+                let Some(what) = events::what(&event) else { continue };
+                if let Some((held, _)) = held.take() {
+                    renderer.draw(&held);
+                }
+                match what {
+                    What::Message { .. } => held = Some((what, Instant::now())),
+                    _ => renderer.draw(&what),
                 }
             }
-            () = tokio::time::sleep(HOLD), if held.is_some() => held.take().into_iter().for_each(print),
+            _ = tick.tick() => {
+                if let Some((message, _)) = held.take_if(|(_, since)| since.elapsed() >= HOLD) {
+                    renderer.draw(&message);
+                }
+                renderer.tick();
+            }
         }
     }
 }

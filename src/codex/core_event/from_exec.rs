@@ -145,7 +145,7 @@ fn begin(kind: &str, id: &str, turn: &str, item: &Value) -> Map<String, Value> {
                 "call_id": id,
                 "turn_id": turn,
                 "command": words(line),
-                "parsed_cmd": unparsed(without_shell(line)),
+                "parsed_cmd": unparsed(&without_shell(line)),
             })
         }
         "file_change" => json!({
@@ -174,7 +174,7 @@ fn end(kind: &str, id: &str, turn: &str, item: &Value) -> Map<String, Value> {
                 "call_id": id,
                 "turn_id": turn,
                 "command": words(line),
-                "parsed_cmd": unparsed(without_shell(line)),
+                "parsed_cmd": unparsed(&without_shell(line)),
                 "stdout": output,
                 "stderr": "",
                 "aggregated_output": output,

@@ -10,13 +10,12 @@ const SHELL: &str = "/bin/bash";
 /// The words of a command line as `codex exec` prints it, such as `/bin/bash -lc 'echo hello'`.
 pub(super) fn words(line: &str) -> Vec<String> {
     let script = without_shell(line);
-    let invocation = line.strip_suffix(script).or_else(|| {
-        let quoted = line.strip_suffix(['\'', '"'])?.strip_suffix(script)?;
-        quoted.strip_suffix(['\'', '"'])
-    });
-    match invocation.and_then(|invocation| invocation.trim_end().split_once(' ')) {
-        Some((shell, flag)) => vec![shell.into(), flag.into(), script.into()],
-        None => vec![line.into()],
+    let mut words = line.split(' ');
+    match (words.next(), words.next()) {
+        (Some(shell), Some(flag)) if script != line => {
+            vec![shell.into(), flag.into(), script.into_owned()]
+        }
+        _ => vec![line.into()],
     }
 }
 

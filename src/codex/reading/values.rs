@@ -19,7 +19,7 @@ pub(super) fn string(value: &Value) -> &str {
 /// A command, as a line or as an argument list, without the shell that Codex wraps around it.
 pub(super) fn command(value: &Value) -> Option<String> {
     let line = action::command(value)?;
-    Some(output(if value.is_string() { without_shell(&line) } else { &line }))
+    Some(if value.is_string() { output(&without_shell(&line)) } else { output(&line) })
 }
 
 /// `{"secs":1,"nanos":2}`, as the standard library's `Duration` is written.

@@ -1,0 +1,163 @@
+//! Draws what Codex does, for a user: in `chat`, `jobs follow`, `sessions follow` and the demo.
+//!
+//! Each thing that happened is a line, or a few. On a terminal a last line shows what runs now; it is drawn
+//! again in place, and goes before anything else is printed.
+
+mod clock;
+mod live;
+mod steps;
+mod summary;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub(super) use live::columns;
+pub(super) use steps::tilde;
+pub(super) use summary::Summary;
+
+use live::Live;
+use steps::Line;
+
+use super::output::note_raw;
+use super::style::DIM;
+use crate::codex::reading::entry::What;
+
+/// What was drawn so far, as far as it matters for what is drawn next.
+pub(super) struct Renderer {
+    live: Live,
+    /// The last line, and how often it came in a row.
+    last: Option<(Line, u64)>,
+    /// The commands and tool calls that are running, by their ids, with when they began.
+    running: Vec<(String, String, Instant)>,
+    folder: Option<PathBuf>,
+    pub(super) counts: Counts,
+}
+
+/// How much was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) commands: u64,
+    pub(super) commands_failed: u64,
+}
+
+/// The most commands and tool calls that are known to be running.
+const MAX_RUNNING: usize = 64;
+
+impl Renderer {
+    /// Paths in this folder are shown relative to it.
+    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        Self {
+            live: Live::new(),
+            last: None,
+            running: Vec::new(),
+            folder,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Shows paths relative to this folder from now on.
+    pub(super) fn folder(&mut self, folder: PathBuf) {
+        self.folder = Some(folder);
+    }
+
+    /// Draws something that happened.
+    pub(super) fn draw(&mut self, what: &What) {
+        let took = self.note(what);
+        for line in steps::lines(what, took, self.folder.as_deref()) {
+            self.print(line);
+        }
+        self.live.says(self.now(what));
+    }
+
+    /// Draws a line of another kind.
+    pub(super) fn print(&mut self, line: Line) {
+        if let Some((last, count)) = &mut self.last
+            && *last == line
+            && !line.text.is_empty()
+        {
+            *count += 1;
+            return;
+        }
+        self.flush();
+        self.live.erase();
+        self.last = Some((line.clone(), 1));
+        note_raw(&line.drawn(columns()));
+    }
+
+    /// Draws a line of text in this style.
+    pub(super) fn say(&mut self, style: anstyle::Style, text: &str) {
+        for line in text.lines() {
+            self.print(Line::new(style, line));
+        }
+    }
+
+    /// Draws the last line again, if it is time for that.
+    pub(super) fn tick(&mut self) {
+        self.live.tick();
+    }
+
+    /// Ends what was begun, so that others can print.
+    pub(super) fn finish(&mut self) {
+        self.flush();
+        self.last = None;
+        self.live.erase();
+        self.live.stop();
+    }
+
+    /// Says how often the last line came.
+    fn flush(&mut self) {
+        if let Some((_, count @ 2..)) = self.last.take() {
+            self.live.erase();
+            note_raw(&Line::new(DIM, &format!("  … {count} times in a row")).drawn(columns()));
+        }
+    }
+
+    /// Remembers what runs. Returns how long it took, if that is known.
+    fn note(&mut self, what: &What) -> Option<std::time::Duration> {
+        let now = Instant::now();
+        let began = match what {
+            What::CommandBegan { call, command } => Some((call, command.clone())),
+            What::ToolBegan { call, tool } => Some((call, tool.clone())),
+            What::SearchBegan { call } => Some((call, "searching".into())),
+            _ => None,
+        };
+        if let Some((call, name)) = began {
+            if self.running.len() < MAX_RUNNING {
+                self.running.push((call.clone(), name, now));
+            }
+            return None;
+        }
+        let (call, reported) = match what {
+            What::CommandEnded { call, duration, exit_code, .. } => {
+                self.counts.commands += 1;
+                self.counts.commands_failed += u64::from(exit_code.is_some_and(|code| code != 0));
+                (call, *duration)
+            }
+            What::ToolEnded { call, duration, .. } => (call, *duration),
+            What::SearchEnded { call, .. } => (call, None),
+            What::TurnEnded { .. } | What::TurnAborted { .. } => {
+                self.running.clear();
+                return None;
+            }
+            _ => return None,
+        };
+        let at = self.running.iter().position(|(running, ..)| running == call);
+        let began = at.map(|at| self.running.remove(at).2);
+        reported.or_else(|| began.map(|began| now - began))
+    }
+
+    /// What the last line says.
+    fn now(&self, what: &What) -> Option<String> {
+        if let Some((_, name, _)) = self.running.last() {
+            return Some(format!("running {name}"));
+        }
+        match what {
+            What::Tokens(tokens) => {
+                self.live.tokens(tokens.used());
+                None
+            }
+            What::TurnEnded { .. } | What::TurnAborted { .. } => Some(String::new()),
+            _ => Some("thinking".into()),
+        }
+    }
+}

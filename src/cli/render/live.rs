@@ -1,0 +1,126 @@
+//! The last line of a terminal: a spinner, what runs, for how long, and the tokens so far.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use terminal_size::{Width, terminal_size_of};
+
+use super::clock::short;
+use crate::cli::format::{fitting, grouped, one_line};
+use crate::cli::style::{DIM, styled};
+
+const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// How often it is drawn.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// The width of a terminal that does not report it, and the least that is used.
+const DEFAULT_COLUMNS: usize = 80;
+const MIN_COLUMNS: usize = 20;
+
+/// The widest line: longer ones are hard to read, and slow to draw.
+const MAX_COLUMNS: usize = 200;
+
+/// The width of standard error, which lines are wrapped to: that of the terminal, else `COLUMNS`.
+pub(in crate::cli) fn columns() -> usize {
+    let terminal = terminal_size_of(io::stderr()).map(|(Width(columns), _)| usize::from(columns));
+    let named = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = terminal.filter(|columns| *columns > 0).or_else(named);
+    columns.unwrap_or(DEFAULT_COLUMNS).clamp(MIN_COLUMNS, MAX_COLUMNS)
+}
+
+pub(super) struct Live {
+    /// Whether there is such a line at all.
+    is_wanted: bool,
+    is_drawn: bool,
+    what: String,
+    began: Instant,
+    tokens: Cell<u64>,
+    drawn_at: Option<Instant>,
+    frame: usize,
+}
+
+impl Live {
+    pub(super) fn new() -> Self {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self {
+            is_wanted: io::stderr().is_terminal() && !is_dumb,
+            is_drawn: false,
+            what: String::new(),
+            began: Instant::now(),
+            tokens: Cell::new(0),
+            drawn_at: None,
+            frame: 0,
+        }
+    }
+
+    /// What runs now. An empty text stops the line; `None` leaves it as it is.
+    pub(super) fn says(&mut self, what: Option<String>) {
+        if let Some(what) = what {
+            if self.what.is_empty() {
+                self.began = Instant::now();
+            }
+            self.what = what;
+        }
+    }
+
+    pub(super) fn tokens(&self, used: u64) {
+        self.tokens.set(used);
+    }
+
+    pub(super) fn tick(&mut self) {
+        let is_due = self.drawn_at.is_none_or(|at| at.elapsed() >= EVERY);
+        if !self.is_wanted || self.what.is_empty() || !is_due {
+            return;
+        }
+        self.drawn_at = Some(Instant::now());
+        self.frame += 1;
+        let line = text(&self.what, self.began.elapsed(), self.tokens.get());
+        let frame = FRAMES[self.frame % FRAMES.len()];
+        let line = format!("{frame} {line}");
+        let line = fitting(&line, columns() - 1);
+        let mut terminal = anstream::stderr();
+        // Nothing can be done if standard error cannot be written.
+        drop(write!(terminal, "\r\u{1b}[2K{}", styled(DIM, &line)));
+        drop(terminal.flush());
+        self.is_drawn = true;
+    }
+
+    pub(super) fn erase(&mut self) {
+        if std::mem::take(&mut self.is_drawn) {
+            let mut terminal = io::stderr();
+            drop(terminal.write_all(b"\r\x1b[2K"));
+            drop(terminal.flush());
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.what.clear();
+    }
+}
+
+fn text(what: &str, elapsed: Duration, tokens: u64) -> String {
+    // The end matters, so the middle gives way.
+    let what = one_line(what);
+    let what = fitting(&what, 60);
+    let tokens = match tokens {
+        0 => String::new(),
+        tokens => format!(" · {} tokens", grouped(tokens)),
+    };
+    format!("{what} · {}{tokens}", short(elapsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_runs_for_how_long() {
+        let long = Duration::from_secs(190);
+        assert_eq!(text("running make", long, 21_605), "running make · 3m 10s · 21,605 tokens");
+        assert_eq!(text("thinking", Duration::ZERO, 0), "thinking · 0.0s");
+        let escaped = text("running a\x1b[2J\nb", Duration::ZERO, 0);
+        assert!(!escaped.contains(['\x1b', '\n']), "{escaped:?}");
+    }
+}
