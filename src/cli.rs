@@ -4,12 +4,15 @@ mod advice;
 mod chat;
 mod codex_flags;
 mod command;
+mod complete;
 mod doctor;
 mod error;
 mod flags;
 mod follow;
 mod format;
+mod intro;
 mod jobs;
+mod man;
 mod mcp_server;
 mod output;
 mod read;
@@ -32,10 +35,9 @@ use flags::Flags;
 
 /// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
 ///
-/// Speaks MCP on standard input and output, and logs on standard error. Add it to a client:
-/// claude mcp add codex-persistent -- codex-persistent-mcp
+/// A client starts it without arguments, and speaks MCP with it on standard input and output.
 #[derive(Parser)]
-#[command(name = "codex-persistent-mcp", version, max_term_width = 100)]
+#[command(name = "codex-persistent-mcp", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<command::Command>,
@@ -47,6 +49,14 @@ struct CommandLine {
     #[command(flatten)]
     flags: Flags,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  claude mcp add codex-persistent -- codex-persistent-mcp
+  codex-persistent-mcp setup codex
+  codex-persistent-mcp chat \"why is the upload flaky?\"
+
+Settings are flags of every command, and variables: help settings";
 
 impl CommandLine {
     /// Reads the arguments and the environment of this process. An error is printed, and is the exit status.
@@ -66,13 +76,17 @@ impl CommandLine {
             .map_err(|error| flags::print(&command, error))
     }
 
-    /// Clap's command. Its own help leaves out the flags that are for `mcp-server` alone.
+    /// Clap's command. Its help leaves out the flags that are for `mcp-server` alone, and the settings, which are
+    /// listed apart.
     fn whole_command() -> clap::Command {
-        let is_codex = |argument: &clap::Arg| CodexFlags::IDS.contains(&argument.get_id().as_str());
-        Self::command().mut_args(|argument| {
-            let hide = is_codex(&argument);
+        let is_apart = |argument: &clap::Arg| {
+            CodexFlags::IDS.contains(&argument.get_id().as_str()) || argument.is_global_set()
+        };
+        let command = Self::command().mut_args(|argument| {
+            let hide = is_apart(&argument);
             if hide { argument.hide(true) } else { argument }
-        })
+        });
+        command.mut_subcommand("settings", |settings| settings.override_help(flags::list()))
     }
 
     /// Gives the flags before `mcp-server` to it.
@@ -96,10 +110,16 @@ impl CommandLine {
 /// Runs the program with the arguments and the environment of this process, and returns its exit status.
 /// A wrong flag or variable is reported on standard error, with exit status 2.
 pub fn run() -> ExitCode {
+    if complete::answer() {
+        return ExitCode::SUCCESS;
+    }
     let CommandLine { command: action, flags, .. } = match CommandLine::read() {
         Ok(command_line) => command_line,
         Err(exit_status) => return exit_status.into(),
     };
+    if action.is_none() && intro::is_wanted() {
+        return intro::run().into();
+    }
     let settings = match command::settings(action.as_ref(), &flags) {
         Ok(settings) => settings,
         Err(unusable) => {

@@ -1,14 +1,16 @@
 //! The commands. Without one, the program is the MCP server.
 
 use std::ffi::OsString;
+use std::io::Write;
 
 use clap::Subcommand;
 use tracing::level_filters::LevelFilter;
 
 use super::codex_flags::Unusable;
+use super::error::{Error, finish};
 use super::flags::Flags;
 use super::runtime::listening;
-use super::{chat, doctor, jobs, mcp_server, read, serve, sessions};
+use super::{chat, complete, doctor, flags, jobs, man, mcp_server, read, serve, sessions};
 use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
 use crate::settings::RUN_JOB;
@@ -21,7 +23,7 @@ pub(super) enum Command {
     /// Serves the tools codex and codex-reply, in place of `codex mcp-server`
     #[command(name = mcp_server::NAME)]
     McpServer(mcp_server::Arguments),
-    /// Runs one turn of Codex, as the tool codex_chat does
+    /// Asks Codex; the reply is on standard output, the steps on standard error
     Chat(chat::Arguments),
     /// Lists, shows, follows and cancels jobs
     Jobs(jobs::Arguments),
@@ -32,6 +34,12 @@ pub(super) enum Command {
     /// Checks the installation, and shows how to fix problems
     #[command(after_help = doctor::EXIT_STATUS)]
     Doctor(doctor::Arguments),
+    /// Lists all settings: flags and variables
+    Settings,
+    /// Prints the script that completes commands in a shell
+    Completions(complete::Arguments),
+    /// Prints man pages
+    Man(man::Arguments),
     /// Runs one job. Only this program itself starts it.
     #[command(name = RUN_JOB, hide = true)]
     RunJob {
@@ -52,6 +60,11 @@ pub(super) fn plain_server(
         }
         _ => None,
     }
+}
+
+fn print(text: &str) -> u8 {
+    let mut out = std::io::stdout().lock();
+    finish(write!(out, "{text}").map(|()| 0).map_err(Error::Output))
 }
 
 /// Whether this argument names a command that is not a server for a client.
@@ -78,7 +91,10 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
             | Command::Jobs(_)
             | Command::Sessions(_)
             | Command::Read(_)
-            | Command::Doctor(_),
+            | Command::Doctor(_)
+            | Command::Settings
+            | Command::Completions(_)
+            | Command::Man(_),
         ) => LevelFilter::WARN,
         Some(Command::Serve | Command::McpServer(_) | Command::RunJob { .. }) | None => {
             LevelFilter::INFO
@@ -97,6 +113,9 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
             let in_force = doctor::settings::in_force(&settings, flags);
             doctor::run(arguments, settings, in_force)
         }
+        Some(Command::Settings) => print(&flags::list()),
+        Some(Command::Completions(arguments)) => complete::run(&arguments),
+        Some(Command::Man(arguments)) => man::run(&arguments),
         // Without a runtime and without handlers: a signal ends this process, and nothing else.
         Some(Command::Jobs(arguments)) => jobs::run(arguments, &settings),
         Some(Command::Read(arguments)) => read::run(arguments, &settings),

@@ -2,6 +2,7 @@
 
 mod argument;
 mod error;
+mod list;
 #[cfg(test)]
 mod page;
 
@@ -12,6 +13,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 
 pub(super) use error::{print, unusable};
+pub(super) use list::text as list;
 
 use argument::Reader;
 

@@ -1,22 +1,22 @@
 //! `jobs`: lists, shows, follows, cancels and removes jobs.
 
+mod list;
+mod show;
+
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::advice::{advice, headline};
 use super::error::{Error, Result, finish};
-use super::format::{age, clean, context_percent, head, status_line};
-use super::output::{note, stdout};
-use super::style::{BOLD, PLAIN, of_status, styled};
-use super::{follow, table};
+use super::format::head;
+use super::output::note;
+use super::{complete, follow, table};
 use crate::admission::scope::Scope;
 use crate::job::snapshot::snapshot;
-use crate::job::{JobId, Jobs, POLL_EVERY, Problem, State, Status, Time};
+use crate::job::{JobId, Jobs, POLL_EVERY, Problem, Status};
 use crate::model::settings::{Retention, Settings};
-use crate::model::text::{LineBreaks, sanitize};
 
 /// The shortest part of an id that names a job, in characters.
 const MIN_ID: usize = 4;
@@ -56,19 +56,31 @@ enum Action {
     List(List),
     /// Shows the details of a job
     Show {
-        /// The job's id, or at least 4 characters of its start or end
-        id: String,
+        /// The job's id, or 4 or more characters of its start or end [default: the newest, an active one first]
+        #[arg(add = clap_complete::ArgValueCandidates::new(complete::jobs))]
+        id: Option<String>,
     },
-    /// Prints the events of a job as they happen, then its result
-    #[command(after_help = follow::EXIT_STATUS)]
+    /// Shows what a job does as it happens, then its result
+    #[command(visible_alias = "logs", after_help = follow::EXIT_STATUS)]
     Follow {
-        /// The job's id, or at least 4 characters of its start or end
-        id: String,
+        /// The job's id, or 4 or more characters of its start or end [default: the newest, an active one first]
+        #[arg(add = clap_complete::ArgValueCandidates::new(complete::jobs))]
+        id: Option<String>,
     },
     /// Cancels a job, and waits until it has ended
+    #[command(visible_alias = "stop")]
     Cancel {
-        /// The job's id, or at least 4 characters of its start or end
+        /// The job's id, or 4 or more characters of its start or end
+        #[arg(add = clap_complete::ArgValueCandidates::new(complete::jobs))]
         id: String,
+    },
+    /// Removes ended jobs; their sessions stay
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Their ids, or 4 or more characters of the start or end of each
+        #[arg(required = true)]
+        #[arg(add = clap_complete::ArgValueCandidates::new(complete::jobs))]
+        ids: Vec<String>,
     },
     /// Removes ended jobs that are too old or too large
     Prune {
@@ -95,12 +107,33 @@ fn dispatch(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
         }
         None => list(jobs, &outer, json)?,
         Some(Action::List(inner)) => list(jobs, &inner, json)?,
-        Some(Action::Show { id }) => show(&jobs.state(find(jobs, &id)?)?, json)?,
-        Some(Action::Follow { id }) => return follow::follow(jobs, find(jobs, &id)?, json),
+        Some(Action::Show { id }) => show::show(&jobs.state(one(jobs, id.as_deref())?)?, json)?,
+        Some(Action::Follow { id }) => {
+            return follow::follow(jobs, one(jobs, id.as_deref())?, json);
+        }
         Some(Action::Cancel { id }) => return cancel(jobs, find(jobs, &id)?, json),
+        Some(Action::Remove { ids }) => return remove(jobs, &ids, json),
         Some(Action::Prune { all }) => prune(jobs, all, json)?,
     }
     Ok(0)
+}
+
+fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
+    let may_be = |found| list.status.is_none_or(|status| status == found);
+    list::print(&jobs.list(list.limit.unwrap_or(50), may_be, |_| true)?, json)
+}
+
+/// The job with this id. Without one, the newest that is active, or the newest.
+fn one(jobs: &Jobs, id: Option<&str>) -> Result<JobId> {
+    if let Some(id) = id {
+        return find(jobs, id);
+    }
+    let mut newest = jobs.list(1, |status| !status.has_ended(), |_| true)?;
+    if newest.is_empty() {
+        newest = jobs.list(1, |_| true, |_| true)?;
+    }
+    let none = "there are no jobs; start one: codex-persistent-mcp chat --detach \"…\"";
+    newest.first().map(|state| state.job_id).ok_or_else(|| Error::BadInput(none.into()))
 }
 
 /// The job with this id, or the only one whose id starts or ends with this text.
@@ -140,115 +173,12 @@ pub(super) fn lookup(jobs: &Jobs, text: &str) -> Result<Option<JobId>> {
         several => {
             let mut problem = format!("{text:?} matches {} jobs:", several.len());
             for state in several {
-                problem += &format!("\n  {}  {}", state.job_id, head(title(state), table::WIDE));
+                problem +=
+                    &format!("\n  {}  {}", state.job_id, head(list::title(state), table::WIDE));
             }
             Err(Error::BadInput(problem))
         }
     }
-}
-
-fn list(jobs: &Jobs, list: &List, json: bool) -> Result<()> {
-    let may_be = |found| list.status.is_none_or(|status| status == found);
-    let states = jobs.list(list.limit.unwrap_or(50), may_be, |_| true)?;
-    if json {
-        let mut out = io::stdout().lock();
-        for state in &states {
-            writeln!(out, "{}", Value::Object(snapshot(state)))?;
-        }
-        return Ok(out.flush()?);
-    }
-    if states.is_empty() {
-        note("No jobs found.");
-        return Ok(());
-    }
-    let row = |state: &State| {
-        [
-            table::id(state.job_id),
-            state.status.as_str().to_owned(),
-            age(state.created_at),
-            state.turns.to_string(),
-            head(title(state), table::WIDE * 4),
-            head(&last_activity_of(state), table::WIDE * 4),
-        ]
-    };
-    let rows: Vec<[String; 6]> = states.iter().map(row).collect();
-    let names = ["ID", "STATUS", "AGE", "TURNS", "WHAT", "LAST ACTIVITY"];
-    Ok(table::print(names, &rows, |row, column, _| match column {
-        1 => of_status(states[row].status),
-        _ => PLAIN,
-    })?)
-}
-
-/// The job's label, or its prompt.
-fn title(state: &State) -> &str {
-    state.label.as_deref().unwrap_or(&state.prompt)
-}
-
-/// The last activity of a job; after its end, the result or the error.
-fn last_activity_of(state: &State) -> String {
-    if let Some(why) = state.activity.stuck(Time::now()) {
-        return format!("looks stuck: {why}");
-    }
-    let outcome = match (&state.error, &state.result) {
-        (Some(error), _) => Some(&error.message),
-        (None, result) => result.as_ref(),
-    };
-    let outcome = outcome.filter(|_| state.status.has_ended());
-    outcome.unwrap_or(&state.activity.last_activity).clone()
-}
-
-fn show(state: &State, json: bool) -> Result<()> {
-    let mut out = stdout(json);
-    if json {
-        let mut fields = snapshot(state);
-        if let Some(percent) = context_percent(state) {
-            fields.insert("context_percent".into(), percent.into());
-        }
-        writeln!(out, "{}", Value::Object(fields))?;
-        return Ok(out.flush()?);
-    }
-    let time = |time: crate::job::Time| format!("{time} ({} ago)", age(time));
-    let session = state.session_id;
-    let error = state.error.as_ref();
-    let fields = [
-        ("job", Some(state.job_id.to_string())),
-        ("label", state.label.clone()),
-        ("status", Some(styled(of_status(state.status), state.status.as_str()))),
-        ("session", session.map(|session| session.to_string())),
-        ("resume", state.resume_command()),
-        ("directory", state.cwd.as_ref().map(|cwd| cwd.display().to_string())),
-        ("created", Some(time(state.created_at))),
-        ("started", state.started_at.map(time)),
-        ("ended", state.ended_at.map(time)),
-        ("prompt", Some(head(&state.prompt, 160))),
-        ("activity", (!state.status.has_ended()).then(|| head(&state.activity.last_activity, 160))),
-        ("error", error.map(|error| headline(&error.kind, &error.message))),
-        ("next", error.map(|error| advice(&error.kind, session))),
-    ];
-    for (name, value) in fields {
-        let Some(value) = value else { continue };
-        // The status has its colour already, and is a fixed text of this program.
-        let value = match name {
-            "status" => value,
-            "error" => sanitize(value, LineBreaks::Keep),
-            _ => sanitize(value, LineBreaks::Escape),
-        };
-        writeln!(out, "{}{value}", styled(BOLD, &format!("{name:<11}")))?;
-    }
-    for warning in &state.warnings {
-        writeln!(out, "{}{}", styled(BOLD, "warning    "), sanitize(warning, LineBreaks::Escape))?;
-    }
-    writeln!(out, "{}{}", styled(BOLD, "summary    "), status_line(state))?;
-    let partial = error.and_then(|error| error.partial_reply.as_deref());
-    // If the last turn failed, the result is that of an earlier one.
-    let result = state.result.as_deref().filter(|_| error.is_none());
-    let result_name = if state.status.has_ended() { "result" } else { "result so far" };
-    let texts = [("partial reply", partial), (result_name, result)];
-    for (name, text) in texts {
-        let Some(text) = text else { continue };
-        writeln!(out, "\n{}\n{}", styled(BOLD, &format!("{name}:")), clean(text))?;
-    }
-    Ok(out.flush()?)
 }
 
 fn cancel(jobs: &Jobs, job: JobId, json: bool) -> Result<u8> {
@@ -271,6 +201,24 @@ fn cancel(jobs: &Jobs, job: JobId, json: bool) -> Result<u8> {
     }
     out.flush()?;
     Ok(u8::from(!status.has_ended()))
+}
+
+fn remove(jobs: &Jobs, ids: &[String], json: bool) -> Result<u8> {
+    let ids = ids.iter().map(|id| find(jobs, id)).collect::<Result<Vec<_>>>()?;
+    let mut status = 0;
+    for job in ids {
+        if jobs.remove(job)? {
+            let mut out = io::stdout().lock();
+            match json {
+                true => writeln!(out, "{}", json!({"job_id": job, "removed": true}))?,
+                false => writeln!(out, "removed job {job}")?,
+            }
+        } else {
+            note(&format!("error: job {job} has not ended; cancel it first: jobs cancel {job}"));
+            status = 1;
+        }
+    }
+    Ok(status)
 }
 
 fn prune(jobs: &Jobs, all: bool, json: bool) -> Result<()> {

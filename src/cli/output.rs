@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use anstream::AutoStream;
 use anstyle::Style;
+use terminal_size::{Width, terminal_size_of};
 
 use super::format::clean;
 use super::style::{PLAIN, styled};
@@ -40,6 +41,31 @@ pub(super) fn note_in(style: Style, message: &str) {
     let shortened = shortened(message, MAX_MESSAGE);
     let message = styled(style, shortened.as_deref().unwrap_or(message));
     drop(writeln!(anstream::stderr(), "{message}"));
+}
+
+/// The width of a terminal that does not report it, and the least and the most that is used: longer lines are hard
+/// to read.
+const DEFAULT_COLUMNS: usize = 80;
+const MIN_COLUMNS: usize = 20;
+const MAX_COLUMNS: usize = 240;
+
+/// A stream that the program writes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    Out,
+    Error,
+}
+
+/// The width that the user wants (`COLUMNS`), else that of the terminal of this stream.
+pub(super) fn columns(stream: Stream) -> usize {
+    let variable = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let size = || match stream {
+        Stream::Out => terminal_size_of(io::stdout()),
+        Stream::Error => terminal_size_of(io::stderr()),
+    };
+    let terminal = || size().map(|(Width(columns), _)| columns.into());
+    let columns = variable.filter(|columns: &usize| *columns > 0).or_else(terminal);
+    columns.unwrap_or(DEFAULT_COLUMNS).clamp(MIN_COLUMNS, MAX_COLUMNS)
 }
 
 /// Prints a styled line on standard error.

@@ -11,14 +11,14 @@ mod summary;
 use std::path::PathBuf;
 use std::time::Instant;
 
-pub(super) use live::columns;
+pub(super) use clock::short;
 pub(super) use steps::tilde;
 pub(super) use summary::Summary;
 
 use live::Live;
 use steps::Line;
 
-use super::output::note_raw;
+use super::output::{Stream, columns, note_raw};
 use super::style::DIM;
 use crate::codex::reading::entry::What;
 
@@ -81,7 +81,7 @@ impl Renderer {
         self.flush();
         self.live.erase();
         self.last = Some((line.clone(), 1));
-        note_raw(&line.drawn(columns()));
+        note_raw(&line.drawn(columns(Stream::Error)));
     }
 
     /// Draws a line of text in this style.
@@ -108,7 +108,10 @@ impl Renderer {
     fn flush(&mut self) {
         if let Some((_, count @ 2..)) = self.last.take() {
             self.live.erase();
-            note_raw(&Line::new(DIM, &format!("  … {count} times in a row")).drawn(columns()));
+            note_raw(
+                &Line::new(DIM, &format!("  … {count} times in a row"))
+                    .drawn(columns(Stream::Error)),
+            );
         }
     }
 

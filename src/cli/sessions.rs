@@ -187,7 +187,7 @@ fn tail(path: &str, chars: usize) -> String {
 }
 
 /// The session whose id starts or ends with this text, and the path of its record.
-fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
+pub(super) fn find(store: &Store, text: &str) -> Result<(SessionId, PathBuf), Error> {
     lookup(store, text)?.ok_or_else(|| {
         let text = text.trim().to_lowercase();
         Error::BadInput(format!("there is no session whose id starts or ends with {text:?}"))

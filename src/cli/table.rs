@@ -6,18 +6,14 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::Style;
-use terminal_size::{Width, terminal_size_of};
 use unicode_width::UnicodeWidthStr;
 
 use super::format::one_line;
-use super::output::stdout;
+use super::output::{Stream, columns, stdout};
 use super::style::{BOLD, styled};
 
 /// The width of a text where the output is no terminal.
 pub(super) const WIDE: usize = 40;
-
-/// The width of a terminal that does not report it.
-const DEFAULT_COLUMNS: usize = 80;
 
 /// The least width of a text, even if the table is then wider than the terminal.
 const NARROW: usize = 12;
@@ -47,7 +43,7 @@ pub(super) fn print<const N: usize>(
         let all = rows.iter().chain([&names]);
         all.map(|row| row[column].width()).max().unwrap_or_default()
     });
-    share(&mut widths, io::stdout().is_terminal().then(columns));
+    share(&mut widths, io::stdout().is_terminal().then(|| columns(Stream::Out)));
     let fitted = |row: &[String; N]| -> [String; N] {
         std::array::from_fn(|column| fitted(&row[column], widths[column]))
     };
@@ -59,13 +55,6 @@ pub(super) fn print<const N: usize>(
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     out.flush()
-}
-
-/// The width of the terminal: what `COLUMNS` says, or what the terminal itself says.
-fn columns() -> usize {
-    let variable = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let terminal = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns.into());
-    variable.filter(|columns| *columns > 0).or_else(terminal).unwrap_or(DEFAULT_COLUMNS)
 }
 
 /// Gives the two texts the room that the others leave, or what they need if that is less.

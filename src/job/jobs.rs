@@ -122,6 +122,13 @@ impl Jobs {
         prune::prune(store, retention, None).map_err(|error| storage(store, error))
     }
 
+    /// Removes a job. Returns whether it had ended; else it stays.
+    pub(crate) fn remove(&self, job: JobId) -> Result<bool> {
+        let store = self.store()?;
+        self.state(job)?;
+        prune::remove_job(store, job).map_err(|error| storage(store, error))
+    }
+
     /// How long ended jobs are kept.
     pub(crate) fn retention(&self) -> Retention {
         self.0.settings.retention

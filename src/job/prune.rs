@@ -25,6 +25,9 @@ pub(crate) fn prune(
     retention: Retention,
     spared: Option<JobId>,
 ) -> io::Result<Pruned> {
+    if !store.exists() {
+        return Ok(Pruned::default());
+    }
     let oldest = Time(
         Time::now().0.saturating_sub(u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX)),
     );
@@ -62,6 +65,16 @@ pub(crate) fn prune(
     }
     store.notifications().prune(oldest, &store.names()?)?;
     Ok(pruned)
+}
+
+/// Removes a job, unless it has not ended. Returns whether it is gone.
+pub(crate) fn remove_job(store: &Store, job: JobId) -> io::Result<bool> {
+    let folder = store.folder(job);
+    let Some(_lock) = folder.try_lock()? else { return Ok(false) };
+    if !is_over(&folder) {
+        return Ok(false);
+    }
+    remove(folder.path()).map(|()| true)
 }
 
 /// Removes the folder of a job that was never created completely: its creator was killed before

@@ -61,6 +61,11 @@ impl Store {
         self.state_dir.join("jobs")
     }
 
+    /// Whether there was ever a job.
+    pub(super) fn exists(&self) -> bool {
+        self.jobs().is_dir()
+    }
+
     /// Creates the folder of all jobs.
     pub(crate) fn create(&self) -> io::Result<()> {
         private::create_folder(&self.jobs())

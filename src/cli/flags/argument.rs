@@ -56,7 +56,12 @@ fn former(setting: &'static Setting) -> Option<Arg> {
 }
 
 fn named(flag: &'static str, variable: &'static str) -> Arg {
-    Arg::new(flag).long(flag).env(variable).global(true).action(ArgAction::Set)
+    Arg::new(flag)
+        .long(flag)
+        .env(variable)
+        .hide_env_values(true)
+        .global(true)
+        .action(ArgAction::Set)
 }
 
 /// Checks a value, and returns the change that it makes to the settings.

@@ -4,31 +4,15 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use terminal_size::{Width, terminal_size_of};
-
 use super::clock::short;
 use crate::cli::format::{fitting, grouped, one_line};
+use crate::cli::output::{Stream, columns};
 use crate::cli::style::{DIM, styled};
 
 const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 /// How often it is drawn.
 const EVERY: Duration = Duration::from_millis(100);
-
-/// The width of a terminal that does not report it, and the least that is used.
-const DEFAULT_COLUMNS: usize = 80;
-const MIN_COLUMNS: usize = 20;
-
-/// The widest line: longer ones are hard to read, and slow to draw.
-const MAX_COLUMNS: usize = 200;
-
-/// The width of standard error, which lines are wrapped to: that of the terminal, else `COLUMNS`.
-pub(in crate::cli) fn columns() -> usize {
-    let terminal = terminal_size_of(io::stderr()).map(|(Width(columns), _)| usize::from(columns));
-    let named = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let columns = terminal.filter(|columns| *columns > 0).or_else(named);
-    columns.unwrap_or(DEFAULT_COLUMNS).clamp(MIN_COLUMNS, MAX_COLUMNS)
-}
 
 pub(super) struct Live {
     /// Whether there is such a line at all.
@@ -79,7 +63,7 @@ impl Live {
         let line = text(&self.what, self.began.elapsed(), self.tokens.get());
         let frame = FRAMES[self.frame % FRAMES.len()];
         let line = format!("{frame} {line}");
-        let line = fitting(&line, columns() - 1);
+        let line = fitting(&line, columns(Stream::Error) - 1);
         let mut terminal = anstream::stderr();
         // Nothing can be done if standard error cannot be written.
         drop(write!(terminal, "\r\u{1b}[2K{}", styled(DIM, &line)));
