@@ -204,6 +204,7 @@ impl ServerHandler for Server {
             && chat.name() == tool::CHAT
             && services.codex.settings().tasks
             && task::is_accepted(&context)
+            && !tool::is_background(params.arguments.as_ref())
         {
             let arguments = params.arguments.unwrap_or_default();
             let call = task::start(chat, arguments, services, &context);

@@ -5,6 +5,8 @@ mod chat;
 mod chat_job;
 mod client;
 mod compat;
+#[cfg(test)]
+mod cost;
 mod definition;
 mod error;
 mod guard;
@@ -23,7 +25,7 @@ mod threads;
 mod turn;
 mod verdict;
 
-pub(crate) use chat::NAME as CHAT;
+pub(crate) use chat::{NAME as CHAT, is_background};
 pub(crate) use chat_job::{chat_result, start_chat};
 pub(crate) use compat::unknown_tool;
 pub(crate) use definition::{Services, Tool};

@@ -24,6 +24,9 @@ use crate::model::working_dir::WorkingDir;
 /// The longest text of a call, in characters: what Codex accepts, minus room for the header.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000_000;
 
+/// The parameter that holds the rarely needed ones.
+const OPTIONS: &str = "options";
+
 /// The longest list, in entries.
 const MAX_LISTED: usize = 200;
 
@@ -36,14 +39,9 @@ pub(super) struct Arguments {
 pub(super) type Result<T> = std::result::Result<T, FailureKind>;
 
 impl Arguments {
-    /// The arguments of a call to `tool`, whose parameters are in `schema`. Rejects unknown names: a
-    /// misspelt `session_id` must not start a new session.
-    pub(super) fn new(tool: &'static str, schema: &Value, arguments: JsonObject) -> Result<Self> {
-        Self::also(tool, schema, &Value::Null, arguments)
-    }
-
-    /// The same for a tool that also takes parameters which its schema does not list.
-    pub(super) fn also(
+    /// The arguments of a call to `tool`, whose parameters are in `schema`, and in `unlisted` those that
+    /// clients do not see. Rejects unknown names: a misspelt `session_id` must not start a new session.
+    pub(super) fn new(
         tool: &'static str,
         schema: &Value,
         unlisted: &Value,
@@ -52,7 +50,9 @@ impl Arguments {
         let listed = schema.get("properties").and_then(Value::as_object);
         let listed = listed.expect("every tool's schema has properties");
         let mut known = listed.clone();
-        known.extend(unlisted.as_object().cloned().unwrap_or_default());
+        let unlisted = unlisted.as_object().cloned().unwrap_or_default();
+        spread_options(tool, listed, &unlisted, &mut arguments)?;
+        known.extend(unlisted);
         if let Some(unknown) = arguments.keys().find(|name| !known.contains_key(*name)) {
             let names: Vec<&str> = listed.keys().map(String::as_str).collect();
             let problem =
@@ -307,6 +307,41 @@ impl Arguments {
     fn take(&mut self, name: &str) -> Option<Value> {
         self.rest.shift_remove(name).filter(|value| !value.is_null())
     }
+}
+
+/// Moves what is in `options` beside it, if the tool has this parameter.
+fn spread_options(
+    tool: &str,
+    listed: &JsonObject,
+    unlisted: &JsonObject,
+    arguments: &mut JsonObject,
+) -> Result<()> {
+    let Some(schema) = listed.get(OPTIONS) else { return Ok(()) };
+    let Some(options) = arguments.shift_remove(OPTIONS) else { return Ok(()) };
+    let options = match decoded(&options, schema).unwrap_or(options) {
+        Value::Object(options) => options,
+        Value::Null => return Ok(()),
+        Value::String(text) if text.is_empty() => return Ok(()),
+        _ => return Err(bad(OPTIONS, "must be an object".into())),
+    };
+    for (name, value) in options.into_iter().filter(|(_, value)| !value.is_null()) {
+        let refused = |problem| Err(bad(&format!("{OPTIONS}.{}", excerpt(&name)), problem));
+        if listed.contains_key(&name) {
+            return refused(format!("is a parameter of {tool}: pass it beside {OPTIONS}"));
+        }
+        if !unlisted.contains_key(&name) {
+            let names: Vec<&str> = unlisted.keys().map(String::as_str).collect();
+            return refused(format!(
+                "is not an option of {tool}; the options are {}",
+                names.join(", ")
+            ));
+        }
+        if arguments.get(&name).is_some_and(|value| !value.is_null()) {
+            return refused(format!("is also given beside {OPTIONS}: give it once"));
+        }
+        arguments.insert(name, value);
+    }
+    Ok(())
 }
 
 /// The value that a string holds as JSON, if the schema expects that type and not a string: models send

@@ -4,7 +4,7 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::Map;
 
 use super::arguments::Arguments;
-use super::chat::request_and_text;
+use super::chat::{self, request_and_text};
 use super::definition::{Services, Tool};
 use super::error::{Error, partial_reply_text, render};
 use super::job::{SESSION_TIMEOUT, all_or_nothing, read_until, start};
@@ -39,7 +39,10 @@ async fn start_job(
     services: &Services,
 ) -> Result<State, Error> {
     let Services { codex, jobs, .. } = services;
-    let arguments = Arguments::new(tool.name, &tool.input, arguments)?;
+    let mut arguments = Arguments::new(tool.name, &tool.input, &tool.unlisted, arguments)?;
+    // Not set, otherwise this is no task.
+    arguments.drop_argument(chat::BACKGROUND);
+    let label = start::label_of(&mut arguments)?;
     let (mut request, text) = request_and_text(arguments, &codex.settings().origin)?;
     // The timeouts of a call apply, although a job runs it.
     let limits = codex.settings().limits;
@@ -48,7 +51,7 @@ async fn start_job(
     let request = codex.vet(request, None).await?;
     let order = jobs.before_start().await;
     let job =
-        all_or_nothing(jobs, move |jobs, commit| jobs.start(request, &text, None, commit)).await?;
+        all_or_nothing(jobs, move |jobs, commit| jobs.start(request, &text, label, commit)).await?;
     drop(order);
     read_until(jobs, Jobs::state_unscoped, job, SESSION_TIMEOUT, |state| {
         state.session_id.is_some() || state.status.has_ended()

@@ -22,13 +22,21 @@ use super::size_limit::structured;
 use super::threads::Threads;
 use crate::codex::sessions::Store;
 use crate::job::Jobs;
+use crate::model::model_name::Model;
 use crate::model::outcome::duration;
+use crate::model::policy::Policy;
 use crate::model::sandbox::Sandbox;
 use crate::model::settings::Settings;
 use crate::turn::Codex;
 
 /// How much of an answer Claude Code passes on, in characters: the most that it accepts.
 const MAX_RESULT_CHARS: u64 = 500_000;
+
+/// How many of the allowed models a description names.
+const MAX_MODELS: usize = 10;
+
+/// The parameter for what Codex may do.
+const SANDBOX: &str = "sandbox";
 
 /// Placeholders in a description for the timeouts that apply if a call sets none.
 pub(super) const CALL_TOTAL: &str = "{call total}";
@@ -122,42 +130,40 @@ impl Tool {
         }
         Definition::new(self.name, self.description, Arc::new(object(self.input.clone())))
             .with_title(self.title)
-            .with_raw_output_schema(Arc::new(object(self.output.clone())))
+            .with_raw_output_schema(Arc::new(lean(&self.output)))
             .with_annotations(hints)
             .with_meta(MetaObject(object(meta)))
     }
 
-    /// The definition under the operator's settings: with the timeouts that apply, without sandboxes
-    /// that are not allowed, and marked read-only if the tool cannot change anything.
+    /// The definition under the operator's settings: with the timeouts that apply, the allowed sandboxes and
+    /// models, and marked read-only if the tool cannot change anything.
     pub(crate) fn definition_under(&self, settings: &Settings) -> Definition {
         let mut definition = self.definition();
         let mut schema = object(self.input.clone());
-        let Some(Value::Object(fields)) = schema.get_mut("properties") else { return definition };
-        let timeouts = [
-            (CALL_TOTAL, settings.limits.total),
-            (CALL_IDLE, settings.limits.idle),
-            (JOB_TOTAL, settings.job_limits.total),
-            (JOB_IDLE, settings.job_limits.idle),
-        ];
-        for name in ["timeout_ms", "idle_timeout_ms"] {
-            let description = fields.get_mut(name).and_then(|field| field.get_mut("description"));
-            if let Some(Value::String(text)) = description {
-                for (placeholder, timeout) in timeouts {
-                    *text = text.replace(placeholder, &duration(timeout));
-                }
-            }
-        }
-        if let Some(sandbox) = fields.get_mut("sandbox") {
-            let max = settings.policy.max_sandbox;
-            let allowed = Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= max);
-            sandbox["enum"] = allowed.map(Sandbox::as_str).collect();
-            if max == Sandbox::ReadOnly {
+        if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+            fit(fields, settings);
+            let is_read_only = settings.policy.max_sandbox == Sandbox::ReadOnly;
+            if is_read_only && fields.contains_key(SANDBOX) {
                 let hints = definition.annotations.take().unwrap_or_default();
                 definition.annotations = Some(hints.read_only(true).destructive(false));
             }
         }
         definition.input_schema = Arc::new(schema);
         definition
+    }
+
+    /// The parameters that it takes although clients do not see them, under the operator's settings.
+    #[cfg(test)]
+    pub(super) fn unlisted_under(&self, settings: &Settings) -> JsonObject {
+        let mut fields = object(self.unlisted.clone());
+        fit(&mut fields, settings);
+        fields
+    }
+
+    /// The whole schema of its structured content, of which clients see a [`lean`] one.
+    #[cfg(test)]
+    pub(super) fn output(&self) -> &Value {
+        &self.output
     }
 
     /// Answers a call.
@@ -167,7 +173,7 @@ impl Tool {
         services: &Services,
         context: &RequestContext<RoleServer>,
     ) -> CallToolResult {
-        let answer = match Arguments::also(self.name, &self.input, &self.unlisted, arguments) {
+        let answer = match Arguments::new(self.name, &self.input, &self.unlisted, arguments) {
             Ok(arguments) => (self.run)(Call { arguments, services, context }).await,
             Err(kind) => Err(kind.into()),
         };
@@ -176,4 +182,50 @@ impl Tool {
             Err(error) => error.result(self.name, self.family, takes_structured_errors(context)),
         }
     }
+}
+
+/// Fits parameters to the operator's settings.
+fn fit(fields: &mut JsonObject, settings: &Settings) {
+    let timeouts = [
+        (CALL_TOTAL, settings.limits.total),
+        (CALL_IDLE, settings.limits.idle),
+        (JOB_TOTAL, settings.job_limits.total),
+        (JOB_IDLE, settings.job_limits.idle),
+    ];
+    for name in ["timeout_ms", "idle_timeout_ms"] {
+        let description = fields.get_mut(name).and_then(|field| field.get_mut("description"));
+        if let Some(Value::String(text)) = description {
+            for (placeholder, timeout) in timeouts {
+                *text = text.replace(placeholder, &duration(timeout));
+            }
+        }
+    }
+    let Policy { max_sandbox, allowed_models, .. } = &settings.policy;
+    if let Some(sandbox) = fields.get_mut(SANDBOX) {
+        let allowed = Sandbox::ALL.into_iter().filter(|sandbox| sandbox <= max_sandbox);
+        sandbox["enum"] = allowed.map(Sandbox::as_str).collect();
+        if *max_sandbox == Sandbox::ReadOnly {
+            sandbox["description"] = "The operator allows Codex to read only".into();
+        }
+    }
+    if let Some(model) = fields.get_mut("model")
+        && !allowed_models.is_empty()
+    {
+        let names = allowed_models.iter().map(Model::as_str).take(MAX_MODELS);
+        let mut names = names.collect::<Vec<_>>().join(", ");
+        if allowed_models.len() > MAX_MODELS {
+            names += &format!(" and {} more", allowed_models.len() - MAX_MODELS);
+        }
+        model["description"] = format!("Allowed: {names}. Default: Codex's").into();
+    }
+}
+
+/// The schema of an answer as clients see it: the names and types of its fields. The model of most clients
+/// does not see it at all. Nothing is required, so that the content of an error matches it, too.
+fn lean(schema: &Value) -> JsonObject {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let types: JsonObject = fields
+        .filter_map(|(name, field)| Some((name.clone(), json!({ "type": field.get("type")? }))))
+        .collect();
+    object(json!({ "type": "object", "properties": types }))
 }

@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Result, invalid};
-use super::definition::{Effect, Tool};
+use super::definition::{CALL_TOTAL, Effect, Tool};
 use super::error::Family;
 use super::reply::Form;
-use super::schema::{closed, merged, string, text};
+use super::schema::{closed, merged, string};
 use super::{plain, turn, verdict};
 use crate::model::diff::Diff;
 use crate::model::options::Options;
@@ -23,50 +23,47 @@ const WORK_TEXT: &str = "review";
 
 pub(super) fn plan() -> Tool {
     let own = json!({
-        "requirements": text("What the plan must achieve."),
-        "plan": text("The plan, step by step."),
-        "constraints": text("What must not change or happen."),
+        "requirements": string("What the plan must achieve"),
+        "plan": string("Step by step"),
+        "constraints": string("What must not change"),
     });
     Tool {
         name: "codex_guard_plan",
         title: "Review a plan with Codex",
-        description: "Asks Codex to review a plan before any code is written: missing \
-                      requirements, risks, open questions, tests to write; blockers separate from \
-                      suggestions. Read-only: Codex inspects the project and changes nothing. May \
-                      take minutes.",
-        input: closed(merged(own, turn::call_properties()), &["requirements", "plan"]),
+        description: "Have Codex review a plan before any code is written. Read-only. Returns \
+                      verdict (approve, revise, block), findings, critique, session_id.",
+        input: closed(merged(own, turn::listed_properties(CALL_TOTAL)), &["requirements", "plan"]),
         output: turn::output(PLAN_TEXT, verdict_output()),
         effect: Effect::Reviews,
         family: Family::Turn,
         plain: plain::turn,
         search_hint: None,
         always_load: false,
-        unlisted: Value::Null,
+        unlisted: turn::unlisted_properties(),
         run: |call| Box::pin(turn::run(plan_request, Form::Review { field: PLAN_TEXT }, call)),
     }
 }
 
 pub(super) fn work() -> Tool {
     let own = json!({
-        "change_summary": text("What was changed, why, and in which files or commits."),
-        "test_results": text("Which tests were run, with their results."),
-        "open_questions": text("What you are unsure about."),
-        "diff": string("The change: uncommitted, base:<branch> or commit:<sha>."),
+        "change_summary": string("What was changed, why, in which files or commits"),
+        "diff": string("The change: uncommitted, base:<branch> or commit:<sha>"),
+        "test_results": string("Tests that were run, with results"),
+        "open_questions": string("What you are unsure about"),
     });
     Tool {
         name: "codex_guard_final",
         title: "Review finished work with Codex",
-        description: "Asks Codex to review finished work: correctness, regressions, test gaps, \
-                      rollback; blockers separate from suggestions. Read-only: Codex inspects the \
-                      code and changes nothing. May take minutes.",
-        input: closed(merged(own, turn::call_properties()), &["change_summary"]),
+        description: "Have Codex review finished work. Read-only. Returns verdict, findings, \
+                      review, session_id.",
+        input: closed(merged(own, turn::listed_properties(CALL_TOTAL)), &["change_summary"]),
         output: turn::output(WORK_TEXT, verdict_output()),
         effect: Effect::Reviews,
         family: Family::Turn,
         plain: plain::turn,
         search_hint: None,
         always_load: false,
-        unlisted: Value::Null,
+        unlisted: turn::unlisted_properties(),
         run: |call| Box::pin(turn::run(work_request, Form::Review { field: WORK_TEXT }, call)),
     }
 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::arguments::{Arguments, Result};
-use super::definition::{Answer, CALL_IDLE, CALL_TOTAL, Call};
+use super::definition::{Answer, CALL_IDLE, Call};
 use super::progress::Progress;
 use super::reply::{Form, content};
-use super::schema::{merged, open, string};
+use super::schema::{integer, merged, open, string};
 use crate::model::event::Event;
 use crate::model::limits::MAX_LIMIT;
 use crate::model::outcome::{CancelledBy, FailureKind};
@@ -38,13 +38,24 @@ pub(super) fn properties(total: &str, idle: &str) -> Value {
     })
 }
 
-/// The same, with the timeouts of a call.
-pub(super) fn call_properties() -> Value {
+/// The same as tools for agents list them, in few words. `total` says which timeout applies otherwise.
+pub(super) fn listed_properties(total: &str) -> Value {
+    let timeout = format!("Default {total}. At most {}", MAX_LIMIT.as_millis());
+    json!({
+        "session_id": string("UUID of the session to continue. Default: a new one"),
+        "cwd": string("Absolute. Default: the session's, else the server's"),
+        "model": string("Default: Codex's"),
+        "reasoning_effort": string("low, medium, high, …"),
+        "timeout_ms": integer(&timeout),
+    })
+}
+
+/// The parameters of every turn that those tools also take.
+pub(super) fn unlisted_properties() -> Value {
     let most = MAX_LIMIT.as_millis();
-    properties(
-        &format!("Timeout of the whole call in ms. Default {CALL_TOTAL}. 1 to {most}."),
-        &format!("Idle timeout in ms. Default {CALL_IDLE}. 1 to {most}."),
-    )
+    let idle =
+        format!("Timeout without any event of Codex, in ms. Default {CALL_IDLE}. 1 to {most}.");
+    json!({ "idle_timeout_ms": integer(&idle) })
 }
 
 /// The schema of an answer whose text is in `reply_field`.

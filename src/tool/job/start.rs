@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use tokio::time::Duration;
 
+use super::view::{self, Field};
 use super::{SESSION_TIMEOUT, all_or_nothing, read_until, schema, with_notification_cursor};
 use crate::job::{Jobs, State, Status, check_label};
 use crate::model::limits::MAX_LIMIT;
-use crate::tool::arguments::{Arguments, invalid};
+use crate::tool::arguments::{self, Arguments, invalid};
 use crate::tool::definition::{Answer, Call, Effect, JOB_IDLE, JOB_TOTAL, Services, Tool};
 use crate::tool::error::{Error, Family};
 use crate::tool::plain;
@@ -45,13 +46,36 @@ fn properties() -> Value {
         &format!("Timeout of a turn in ms, 1 to {most}. Default {JOB_TOTAL}."),
         &format!("Idle timeout in ms, 1 to {most}. Default {JOB_IDLE}."),
     );
-    let own = json!({ "label": string("A name for users to see, at most 200 characters.") });
-    merged(merged(chat::properties(), turn), own)
+    merged(merged(chat::properties(), turn), json!({ "label": label() }))
+}
+
+/// The schema of a job's name.
+pub(in crate::tool) fn label() -> Value {
+    string("A name for users to see, at most 200 characters.")
 }
 
 async fn start(Call { arguments, services, .. }: Call<'_>) -> Answer {
     let (state, cursor) = started(arguments, services).await?;
     Ok(with_notification_cursor(&state, cursor))
+}
+
+/// The name that a call gives its job.
+pub(in crate::tool) fn label_of(arguments: &mut Arguments) -> arguments::Result<Option<String>> {
+    let label = arguments.optional_text("label")?;
+    label.as_deref().map_or(Ok(()), check_label).map_err(|problem| invalid("label", problem))?;
+    Ok(label)
+}
+
+/// Starts a job for a call to `codex_chat`.
+pub(in crate::tool) async fn in_background(arguments: Arguments, services: &Services) -> Answer {
+    let (state, _) = started(arguments, services).await?;
+    if state.status.has_ended() {
+        services.client_jobs.told(state.job_id, state.to_announce);
+        return Ok(view::ended(&state));
+    }
+    let mut content = view::fields(&state, &[Field::Id, Field::Status, Field::Session]);
+    content.insert("next".into(), "codex_job_wait with this job_id returns the answer.".into());
+    Ok(content)
 }
 
 /// Starts a job, and waits briefly for its session. Also returns the cursor of the last notification before it.
@@ -60,8 +84,7 @@ pub(in crate::tool) async fn started(
     services: &Services,
 ) -> Result<(State, u64), Error> {
     let Services { codex, jobs, .. } = services;
-    let label = arguments.optional_text("label")?;
-    label.as_deref().map_or(Ok(()), check_label).map_err(|problem| invalid("label", problem))?;
+    let label = label_of(&mut arguments)?;
     let origin = &codex.settings().origin;
     let (request, text) = chat::request_and_text(arguments, origin)?;
     let request = codex.vet(request, None).await?;

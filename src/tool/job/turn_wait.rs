@@ -172,7 +172,7 @@ async fn nothing(services: &Services) -> Result<Map<String, Value>, Error> {
     Ok(content)
 }
 
-fn plain_text(content: &Map<String, Value>) -> String {
+pub(in crate::tool) fn plain_text(content: &Map<String, Value>) -> String {
     let text = |name: &str| content.get(name).and_then(Value::as_str);
     if content.contains_key("result") {
         return plain::turn(content);
