@@ -22,24 +22,12 @@ use crate::tool::{self, ClientJobs, Listed, OneThread, Services, Threads};
 use crate::turn::Codex;
 
 mod compat;
+mod instructions;
 pub(crate) mod life;
 mod refusal;
 mod task;
 
 pub(crate) use refusal::refuse;
-
-/// The first 250 characters say when to use this server: Codex shows them in its overview, and Claude
-/// Code searches them for deferred tools.
-const INSTRUCTIONS: &str = "\
-Codex as a second coding agent. Use it for a second opinion, to review a plan before coding \
-(codex_guard_plan), to review finished work (codex_guard_final), or to delegate a question or a long \
-task (codex_chat).
-
-Every answer has a session_id: pass it to continue the same session. Sessions survive timeouts, \
-cancellations and restarts, and the user can take one over with its resume_command. codex_sessions \
-finds earlier ones, including the user's own. An error says what to do next. For work of more than a \
-minute or two, use job_start and job_wait: a job outlives this call, the client and the server. Codex \
-does not see this conversation: include everything it needs in the call.";
 
 /// Answers the requests of one client. A clone is for another client.
 #[derive(Debug)]
@@ -123,7 +111,7 @@ impl ServerHandler for Server {
         };
         ServerConfig::new(capabilities)
             .with_server_info(implementation)
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(instructions::instructions(&self.services.codex.settings().tools))
     }
 
     async fn initialize(
@@ -254,14 +242,5 @@ mod tests {
         assert_eq!(result.is_error, Some(true));
         let text = result.content[0].as_text().expect("an error is text");
         assert!(text.text.starts_with("internal: "), "{}", text.text);
-    }
-
-    #[test]
-    fn the_head_of_the_instructions_says_when_to_use_the_server() {
-        let head: String = INSTRUCTIONS.chars().take(250).collect();
-        for tool in ["codex_chat", "codex_guard_plan", "codex_guard_final"] {
-            assert!(tool::named(Surface::Own, tool).is_some());
-            assert!(head.contains(tool), "{tool} is not in {head:?}");
-        }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) const TOOLS: [&str; 15] = [
 ];
 
 /// Sets of tools, each with its name.
-const SETS: [(&str, &[&str]); 4] = [
+pub(crate) const SETS: [(&str, &[&str]); 4] = [
     (DEFAULT, TOOLS.split_at(7).0),
     ("core", TOOLS.split_at(4).0),
     ("async", TOOLS.split_at(8).1),

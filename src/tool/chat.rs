@@ -45,7 +45,7 @@ pub(super) fn tool() -> Tool {
         family: Family::Turn,
         plain: plain_text,
         search_hint: Some(
-            "gpt, ask another model, delegate work to another agent, second opinion, subagent",
+            "gpt, ask another model, delegate work to another agent, long running task",
         ),
         always_load: true,
         run: |call| Box::pin(chat(call)),
@@ -73,7 +73,7 @@ fn input() -> Value {
         ),
         BACKGROUND: boolean("Start a job, which outlives this client; returns job_id at once"),
     });
-    let options = json!({ "options": { "type": "object", "description": options } });
+    let options = json!({ "options": { "type": "object", "description": options, "additionalProperties": true } });
     merged(merged(own, turn::listed_properties("{call total}; of a job {job total}")), options)
 }
 

@@ -22,7 +22,11 @@ pub(super) fn merged(first: Value, second: Value) -> Value {
 
 /// An object with these properties.
 pub(super) fn open(properties: Value, required: &[&str]) -> Value {
-    json!({ "type": "object", "properties": properties, "required": required })
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
 }
 
 /// An object with these properties and no others.

@@ -9,7 +9,7 @@ use super::arguments::{Arguments, Result};
 use super::definition::{Answer, CALL_IDLE, Call};
 use super::progress::Progress;
 use super::reply::{Form, content};
-use super::schema::{integer, merged, open, string};
+use super::schema::{integer, merged, open, string, strings};
 use crate::model::event::Event;
 use crate::model::limits::MAX_LIMIT;
 use crate::model::outcome::{CancelledBy, FailureKind};
@@ -63,6 +63,9 @@ pub(super) fn output(reply_field: &str, own: Value) -> Value {
     let common = json!({
         "session_id": string("Pass it to continue this session."),
         reply_field: string("Codex's final message."),
+        "files_changed": strings("What Codex changed with its edit tool, relative to cwd. Absent if it \
+         was not allowed to write and changed nothing."),
+        "files_changed_omitted": integer("How many more there are than files_changed lists."),
         "resume_command": string("Lets a user take over the session. Absent if Codex keeps no \
          record of it."),
         "cwd": string("Where Codex worked."),
@@ -70,7 +73,7 @@ pub(super) fn output(reply_field: &str, own: Value) -> Value {
          approval_policy, model." },
         "usage": usage("Tokens of this call."),
         "session_usage": usage("Tokens of the session so far."),
-        "warnings": { "type": "array", "items": { "type": "string" } },
+        "warnings": strings("What the caller should know."),
     });
     open(merged(common, own), &["session_id", reply_field, "cwd"])
 }

@@ -36,7 +36,7 @@ pub(in crate::tool) fn tool() -> Tool {
         effect: Effect::Reads,
         family: Family::Job { not_done: "" },
         plain: plain_text,
-        search_hint: None,
+        search_hint: Some("list background jobs, progress of a long running task"),
         always_load: false,
         unlisted: Value::Null,
         run: |call| Box::pin(jobs(call)),

@@ -29,7 +29,7 @@ pub(in crate::tool) fn tool() -> Tool {
         effect: Effect::Works,
         family: Family::Job { not_done: "Nothing was sent to Codex." },
         plain: plain::json,
-        search_hint: None,
+        search_hint: Some("delegate work to another agent, cancel background task"),
         always_load: false,
         unlisted: Value::Null,
         run: |call| Box::pin(send(call)),
