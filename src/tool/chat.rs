@@ -8,7 +8,7 @@ use super::definition::{Answer, Call, Effect, Tool};
 use super::error::Family;
 use super::job::{start, turn_wait};
 use super::reply::Form;
-use super::schema::{boolean, closed, merged, one_of, string, strings, text};
+use super::schema::{boolean, closed, integer, merged, one_of, string, strings, text};
 use super::{plain, turn};
 use crate::model::options::{ApprovalPolicy, WebSearch};
 use crate::model::prompt_envelope::{Part, compose};
@@ -25,6 +25,9 @@ pub(super) const BACKGROUND: &str = "background";
 pub(super) fn tool() -> Tool {
     let own_output = json!({
         "output": { "description": "The reply, parsed, if output_schema was given." },
+        "files_changed": strings("What Codex changed with its edit tool, relative to cwd. Absent if it \
+         was not allowed to write and changed nothing."),
+        "files_changed_omitted": integer("How many more there are than files_changed lists."),
         "job_id": string("The job, if background was set."),
         "status": string("Its status."),
     });

@@ -63,9 +63,6 @@ pub(super) fn output(reply_field: &str, own: Value) -> Value {
     let common = json!({
         "session_id": string("Pass it to continue this session."),
         reply_field: string("Codex's final message."),
-        "files_changed": strings("What Codex changed with its edit tool, relative to cwd. Absent if it \
-         was not allowed to write and changed nothing."),
-        "files_changed_omitted": integer("How many more there are than files_changed lists."),
         "resume_command": string("Lets a user take over the session. Absent if Codex keeps no \
          record of it."),
         "cwd": string("Where Codex worked."),

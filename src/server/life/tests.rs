@@ -64,7 +64,7 @@ async fn a_client_initializes_and_lists_the_tools() {
     let list = server.request("tools/list", json!({})).await;
     let tools = list["result"]["tools"].as_array().expect("tools are a list");
     assert_eq!(tools[0]["name"], "codex_chat");
-    assert!(tools.iter().any(|tool| tool["name"] == "job_start"), "{list}");
+    assert!(tools.iter().any(|tool| tool["name"] == "codex_job_wait"), "{list}");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -264,7 +264,7 @@ fn null_counts_as_absent_and_whole_floats_are_numbers() {
 
 #[test]
 fn an_empty_text_counts_as_absent() {
-    let stage = Stage::with(&["--allow-extra-arguments=true"]);
+    let stage = Stage::with(&["--allow-extra-arguments=true", "--tools=all"]);
     let names = |tool: &str| {
         let tools = stage.server.request("tools/list", &json!({}));
         let tools = tools["result"]["tools"].as_array().expect("a list").clone();

@@ -18,27 +18,13 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::protocol::LISTED;
 use crate::kit::setup::{PROGRAM, home, scratch, script};
 use crate::kit::wait::{WAIT, wait_for};
 use crate::support::environment::{clean, patient};
 use crate::support::model::{Model, echo};
 use crate::support::real_codex::{self, Home};
 use crate::support::{real_codex::install_npm, scripted_codex};
-
-const TOOLS: [&str; 12] = [
-    "codex_chat",
-    "codex_guard_plan",
-    "codex_guard_final",
-    "job_start",
-    "job_wait",
-    "job_events",
-    "job_reply",
-    "job_notifications",
-    "job_list",
-    "job_cancel",
-    "codex_sessions",
-    "codex_session_read",
-];
 
 /// A client that keeps its progress messages.
 #[derive(Clone, Default)]
@@ -122,7 +108,7 @@ fn error_text(result: &CallToolResult) -> &str {
 /// Everything that a client usually does.
 async fn use_all(client: Client) {
     let tools = client.list_all_tools().await.expect("the tools are listed");
-    assert_eq!(tools.iter().map(|tool| tool.name.as_ref()).collect::<Vec<_>>(), TOOLS);
+    assert_eq!(tools.iter().map(|tool| tool.name.as_ref()).collect::<Vec<_>>(), LISTED);
 
     let first = client.call_tool(call("codex_chat", &json!({"prompt": "What is this?"}))).await;
     let first = first.expect("the call is answered");
@@ -211,7 +197,7 @@ pub fn run_sdk_with(home: &Home, codex: &Path, server: &str, plan: &Value) -> Va
 pub fn assert_used(report: &Value) {
     assert_eq!(report["server"]["name"], "codex-persistent-mcp");
     assert!(report["instructions"].as_str().is_some_and(|text| text.contains("codex_chat")));
-    assert_eq!(report["tools"], json!(TOOLS));
+    assert_eq!(report["tools"], json!(LISTED));
     let session = &report["answer"]["structuredContent"]["session_id"];
     let session = session.as_str().unwrap_or_else(|| panic!("no session in {report}"));
     assert_eq!(report["again"]["structuredContent"]["session_id"], session);

@@ -22,6 +22,20 @@ fn tools() -> [(&'static str, Value, &'static str); 3] {
     ]
 }
 
+/// The tools whose calls run a turn.
+const TURN_TOOLS: [&str; 3] = ["codex_chat", "codex_guard_plan", "codex_guard_final"];
+
+/// The tools that are listed by default.
+pub const LISTED: [&str; 7] = [
+    "codex_chat",
+    "codex_guard_plan",
+    "codex_guard_final",
+    "codex_job_wait",
+    "codex_jobs",
+    "codex_job_send",
+    "codex_sessions",
+];
+
 /// No test here reaches a model.
 fn offline_home() -> Home {
     home("http://127.0.0.1:9/v1")
@@ -50,6 +64,11 @@ fn listed(server: &Server) -> Vec<Value> {
     list["tools"].as_array().expect("tools are a list").clone()
 }
 
+fn names(server: &Server) -> Vec<String> {
+    let name = |tool: &Value| tool["name"].as_str().expect("a tool has a name").to_owned();
+    listed(server).iter().map(name).collect()
+}
+
 /// Where `value` does not match the schema, in the part of JSON Schema that the tools use.
 fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
     let fits = match schema["type"].as_str() {
@@ -70,13 +89,9 @@ fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
         }
     }
     for (name, value) in value.as_object().into_iter().flatten() {
-        match schema["properties"].get(name) {
-            Some(schema) => found.extend(misfits(value, schema, &format!("{at}.{name}"))),
-            None => found.push(format!("{at}: {name} is not in the schema")),
+        if let Some(schema) = schema["properties"].get(name) {
+            found.extend(misfits(value, schema, &format!("{at}.{name}")));
         }
-    }
-    for value in value.as_array().into_iter().flatten() {
-        found.extend(misfits(value, &schema["items"], &format!("{at}[]")));
     }
     found
 }
@@ -105,11 +120,10 @@ fn each_version_with_a_handshake_is_agreed_to_and_served() {
         assert_eq!(agreed["protocolVersion"], version);
         assert_eq!(agreed["serverInfo"]["name"], "codex-persistent-mcp");
         assert!(agreed["capabilities"]["tools"].is_object(), "{agreed}");
-        assert_eq!(listed(&server).len(), 12, "{version}");
+        assert_eq!(names(&server), LISTED, "{version}");
         let answer = server.call("codex_chat", &json!({"prompt": "hello"}));
         let text = answer["content"][0]["text"].as_str().expect("every version has text");
-        let answer: Value = serde_json::from_str(text).expect("the text is the structure");
-        assert_eq!(answer["reply"], "done", "{version}");
+        assert!(text.starts_with("done\n\n[session_id "), "{version}: {text}");
     }
 }
 
@@ -119,7 +133,7 @@ fn an_unknown_version_is_answered_with_the_newest_that_has_a_handshake() {
     for unknown in ["2023-01-01", "2099-12-31", "nonsense"] {
         let server = scripted(&home).spawn();
         assert_eq!(server.initialize(unknown)["protocolVersion"], "2025-11-25", "{unknown}");
-        assert_eq!(listed(&server).len(), 12);
+        assert_eq!(names(&server), LISTED);
     }
 }
 
@@ -193,7 +207,7 @@ fn the_head_of_the_instructions_says_when_to_use_the_server() {
     for (tool, ..) in tools() {
         assert!(head.contains(tool), "{tool} is not in {head:?}");
     }
-    for when in ["second opinion", "plan", "review", "long task"] {
+    for when in ["second opinion", "plan", "review", "delegate"] {
         assert!(head.contains(when), "{when} is not in {head:?}");
     }
 }
@@ -201,13 +215,9 @@ fn the_head_of_the_instructions_says_when_to_use_the_server() {
 #[test]
 fn the_tools_have_a_fixed_order_titles_and_truthful_hints() {
     let home = offline_home();
-    let server = scripted(&home).start();
+    let server = scripted(&home).arg("--tools=all").start();
     let list = listed(&server);
-    let names: Vec<&Value> = list.iter().map(|tool| &tool["name"]).collect();
-    assert_eq!(names[..3], tools().map(|(tool, ..)| tool));
-    let jobs = ["start", "wait", "events", "reply", "notifications", "list", "cancel"];
-    assert_eq!(names[3..10], jobs.map(|tool| Value::from(format!("job_{tool}"))).each_ref());
-    assert_eq!(names[10..], ["codex_sessions", "codex_session_read"]);
+    assert_eq!(names(&server)[..7], LISTED);
     assert_eq!(list, listed(&server), "the list is the same each time");
     for tool in &list {
         let title = tool["title"].as_str().expect("each tool has a title");
@@ -216,7 +226,7 @@ fn the_tools_have_a_fixed_order_titles_and_truthful_hints() {
         // Tools that run a turn may edit files, reach a model on the net, and are not idempotent.
         // Guards only read, readers of jobs and sessions do not reach the net, and cancelling destroys nothing.
         let name = tool["name"].as_str().expect("a tool has a name");
-        let edits = ["codex_chat", "job_start", "job_reply"].contains(&name);
+        let edits = ["codex_chat", "codex_job_send", "job_start", "job_reply"].contains(&name);
         let stops = name == "job_cancel";
         assert_eq!(hints["readOnlyHint"], !edits && !stops, "{tool}");
         assert_eq!(hints["destructiveHint"], edits, "{tool}");
@@ -228,11 +238,10 @@ fn the_tools_have_a_fixed_order_titles_and_truthful_hints() {
 #[test]
 fn the_list_is_small_enough_for_every_client() {
     let home = offline_home();
-    let server = scripted(&home).start();
-    let list = listed(&server);
+    let list = listed(&scripted(&home).start());
     let size = Value::from(list.clone()).to_string().len();
-    assert!(size < 27_000, "the list has {size} bytes");
-    for tool in &list {
+    assert!(size < 11_000, "the list has {size} bytes");
+    for tool in listed(&scripted(&home).arg("--tools=all").start()) {
         let size = tool["inputSchema"].to_string().len();
         assert!(size < 5_000, "Codex drops the descriptions of {}: {size} bytes", tool["name"]);
         let description = tool["description"].as_str().expect("each tool is described");
@@ -245,7 +254,7 @@ fn the_list_is_small_enough_for_every_client() {
 #[test]
 fn schemas_are_plain_objects_and_have_their_limits_in_words_too() {
     let home = offline_home();
-    let server = scripted(&home).start();
+    let server = scripted(&home).arg("--tools=all").start();
     for tool in listed(&server) {
         assert_eq!(tool["outputSchema"]["type"], "object", "one other fails Claude's whole list");
         let input = &tool["inputSchema"];
@@ -264,16 +273,13 @@ fn schemas_are_plain_objects_and_have_their_limits_in_words_too() {
             }
         }
         let name = tool["name"].as_str().expect("a tool has a name");
-        if name.starts_with("job_") || name.starts_with("codex_session") {
+        if !TURN_TOOLS.contains(&name) {
             continue;
         }
-        for common in
-            ["session_id", "cwd", "model", "reasoning_effort", "timeout_ms", "idle_timeout_ms"]
-        {
+        for common in ["session_id", "cwd", "model", "reasoning_effort", "timeout_ms"] {
             assert!(fields.contains_key(common), "{} takes {common}", tool["name"]);
         }
-        assert!(fields["timeout_ms"]["description"].to_string().contains("Default 30 min."));
-        assert!(fields["idle_timeout_ms"]["description"].to_string().contains("Default 10 min."));
+        assert!(fields["timeout_ms"]["description"].to_string().contains("Default 30 min"));
         let sandbox = fields.get("sandbox").map(|field| &field["enum"]);
         let all = json!(["read-only", "workspace-write"]);
         assert_eq!(sandbox, (tool["name"] == "codex_chat").then_some(&all));
@@ -288,16 +294,17 @@ fn the_timeouts_in_the_schemas_are_the_operator_s() {
         .env("CODEX_PERSISTENT_MCP_IDLE_TIMEOUT_MS", "7000")
         .env("CODEX_PERSISTENT_MCP_JOB_TIMEOUT_MS", "7200000")
         .env("CODEX_PERSISTENT_MCP_JOB_IDLE_TIMEOUT_MS", "60000")
+        .arg("--tools=all")
         .start();
-    let tools = result(server.request("tools/list", &json!({})))["tools"].clone();
-    for tool in tools.as_array().expect("a list") {
+    for tool in listed(&server) {
         let fields = &tool["inputSchema"]["properties"];
-        let (total, idle) = match tool["name"].as_str().expect("a tool has a name") {
-            "job_start" => ("Default 2 h.", "Default 1 min."),
-            name if name.starts_with("codex_session") || name.starts_with("job_") => continue,
-            _ => ("Default 1 min 30 s.", "Default 7 s."),
+        let limits: &[(&str, &str)] = match tool["name"].as_str().expect("a tool has a name") {
+            "job_start" => &[("timeout_ms", "Default 2 h."), ("idle_timeout_ms", "Default 1 min.")],
+            "codex_chat" => &[("timeout_ms", "Default 1 min 30 s; of a job 2 h.")],
+            name if TURN_TOOLS.contains(&name) => &[("timeout_ms", "Default 1 min 30 s.")],
+            _ => &[],
         };
-        for (field, limit) in [("timeout_ms", total), ("idle_timeout_ms", idle)] {
+        for (field, limit) in limits {
             let shown = fields[field]["description"].as_str().expect("it is described");
             assert!(shown.contains(limit), "{}: {shown}", tool["name"]);
         }
@@ -322,15 +329,15 @@ fn an_answer_matches_its_tool_s_schema_with_the_session_first() {
             let found = misfits(structure, &definition["outputSchema"], tool);
             assert_eq!(found, Vec::<String>::new(), "{structure}");
             let names: Vec<&String> =
-                structure.as_object().expect("an object").keys().take(4).collect();
-            assert_eq!(names, ["session_id", reply, "resume_command", "cwd"]);
+                structure.as_object().expect("an object").keys().take(2).collect();
+            assert_eq!(names, ["session_id", reply]);
             let [text] = &answer["content"].as_array().expect("there is text")[..] else {
                 panic!("one text is enough: {answer}");
             };
             let text = text["text"].as_str().expect("it is a text");
-            let copy: Value = serde_json::from_str(text).expect("the text is JSON");
-            assert_eq!(&copy, structure);
-            assert!(text.starts_with("{\"session_id\""), "{text}");
+            let session = structure["session_id"].as_str().expect("an id is text");
+            assert!(text.starts_with("done\n\n[session_id "), "{text}");
+            assert!(text.contains(session), "{text}");
         }
         // The scripted Codex gives no verdict.
         let warned = content(&first).get("warnings").is_some();
