@@ -68,6 +68,11 @@ pub(super) fn columns(stream: Stream) -> usize {
     columns.unwrap_or(DEFAULT_COLUMNS).clamp(MIN_COLUMNS, MAX_COLUMNS)
 }
 
+/// The width that lines on standard error are wrapped to: none where it is no terminal.
+pub(super) fn wrap_columns() -> Option<usize> {
+    io::stderr().is_terminal().then(|| columns(Stream::Error))
+}
+
 /// Prints a styled line on standard error.
 pub(super) fn note_raw(line: &str) {
     drop(writeln!(anstream::stderr(), "{line}"));

@@ -18,7 +18,7 @@ pub(super) use summary::Summary;
 use live::Live;
 use steps::Line;
 
-use super::output::{Stream, columns, note_raw};
+use super::output::{note_raw, wrap_columns};
 use super::style::DIM;
 use crate::codex::reading::entry::What;
 
@@ -81,7 +81,7 @@ impl Renderer {
         self.flush();
         self.live.erase();
         self.last = Some((line.clone(), 1));
-        note_raw(&line.drawn(columns(Stream::Error)));
+        note_raw(&line.drawn(wrap_columns()));
     }
 
     /// Draws a line of text in this style.
@@ -108,10 +108,7 @@ impl Renderer {
     fn flush(&mut self) {
         if let Some((_, count @ 2..)) = self.last.take() {
             self.live.erase();
-            note_raw(
-                &Line::new(DIM, &format!("  … {count} times in a row"))
-                    .drawn(columns(Stream::Error)),
-            );
+            note_raw(&Line::new(DIM, &format!("  … {count} times in a row")).drawn(wrap_columns()));
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::advice::{headline, of_failure};
-use super::output::{Stream, columns, is_broken_pipe, note, note_in, note_raw, print_reply};
+use super::output::{is_broken_pipe, note, note_in, note_raw, print_reply, wrap_columns};
 use super::render::{Counts, Summary};
 use super::style::{RED, YELLOW};
 use crate::model::changed_files::ChangedFiles;
@@ -134,7 +134,7 @@ pub(super) fn failure(failure: &Failure, done: Done, signal: Option<&Signal>, js
 /// Prints how much was done, and how to go on.
 pub(super) fn summarize(summary: &Summary<'_>) {
     for line in summary.lines() {
-        note_raw(&line.drawn(columns(Stream::Error)));
+        note_raw(&line.drawn(wrap_columns()));
     }
 }
 

@@ -9,8 +9,10 @@ use super::definition::{Services, Tool};
 use super::error::{Error, partial_reply_text, render};
 use super::job::{SESSION_TIMEOUT, all_or_nothing, read_until, start};
 use super::plain;
+use super::reply::changed;
 use super::size_limit::structured;
 use crate::job::{Jobs, State, snapshot};
+use crate::model::effective::writes;
 use crate::model::text::{LineBreaks, sanitize};
 
 /// Starts a job for a call to `codex_chat`, and waits up to [`SESSION_TIMEOUT`] for its session.
@@ -84,17 +86,21 @@ pub(crate) fn chat_result(state: &State) -> CallToolResult {
     let mut content = Map::new();
     content.insert("session_id".into(), session.to_string().into());
     content.insert("reply".into(), reply);
-    for field in [
-        "output",
-        "resume_command",
-        "cwd",
-        "effective",
-        "usage",
-        "session_usage",
-        "warnings",
-        "job_id",
-    ] {
-        content.extend(shown.get(field).map(|value| (field.to_owned(), value.clone())));
+    let take = |field: &str| shown.get(field).map(|value| (field.to_owned(), value.clone()));
+    content.extend(take("output"));
+    let may_write = state.effective.as_ref().is_some_and(writes);
+    for (field, value) in changed(&state.files_changed, state.cwd.as_deref(), may_write) {
+        content.insert(field, value);
     }
+    content.extend(["warnings", "resume_command", "cwd"].into_iter().filter_map(take));
+    if let Some((name, mut effective)) = take("effective") {
+        let is_there = shown.get("cwd") == effective.get("cwd");
+        effective.as_object_mut().filter(|_| is_there).map(|fields| fields.shift_remove("cwd"));
+        content.insert(name, effective);
+    }
+    content.extend(take("usage"));
+    let is_more = shown.get("session_usage") != shown.get("usage");
+    content.extend(take("session_usage").filter(|_| is_more));
+    content.extend(take("job_id"));
     structured(content, plain::turn)
 }

@@ -44,10 +44,11 @@ impl Line {
         self
     }
 
-    /// The line, wrapped at words, with what follows the first one indented as the text after the mark.
-    pub(in crate::cli) fn drawn(&self, columns: usize) -> String {
+    /// The line, wrapped at words if there is a width, with what follows the first one indented as the text after
+    /// the mark.
+    pub(in crate::cli) fn drawn(&self, columns: Option<usize>) -> String {
         let indent = " ".repeat(textwrap::core::display_width(self.mark));
-        let options = Options::new(columns)
+        let options = Options::new(columns.unwrap_or(usize::MAX))
             .initial_indent(self.mark)
             .subsequent_indent(&indent)
             .word_splitter(WordSplitter::NoHyphenation);
@@ -211,7 +212,7 @@ mod tests {
     fn plain(what: &What, columns: usize) -> String {
         let took = Some(Duration::from_millis(1_200));
         let lines = lines(what, took, Some(Path::new("/work")));
-        let drawn: Vec<String> = lines.iter().map(|line| line.drawn(columns)).collect();
+        let drawn: Vec<String> = lines.iter().map(|line| line.drawn(Some(columns))).collect();
         anstream::adapter::strip_str(&drawn.join("\n")).to_string()
     }
 

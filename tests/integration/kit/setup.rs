@@ -138,7 +138,7 @@ pub fn assert_structure_agrees(result: &Value, text: &str) {
         part(&error["next"])
     );
     assert!(text.starts_with(&head), "{head}\nis not how this begins: {text}");
-    for name in ["session_id", "resume_command", "cwd"] {
+    for name in ["session_id", "resume_command"] {
         if let Some(value) = structure[name].as_str() {
             assert!(text.contains(&format!("\n{name}: {value}\n")), "{name}: {result}");
         }

@@ -10,8 +10,13 @@ use crate::kit::wait::wait_until;
 use crate::support::client::Server;
 use crate::support::model::Model;
 
+/// Of all directories, unless the arguments name one.
 fn sessions(server: &Server, arguments: &Value) -> Vec<Value> {
-    let result = server.call("codex_sessions", arguments);
+    let mut arguments = arguments.clone();
+    if arguments["cwd"].is_null() {
+        arguments["all"] = true.into();
+    }
+    let result = server.call("codex_sessions", &arguments);
     content(&result)["sessions"].as_array().expect("sessions are a list").clone()
 }
 

@@ -40,7 +40,7 @@ fn list_jobs(request: &Request) -> Response {
         return Response::message(request.tool_outputs().join("\n"));
     }
     if request.last_user_text().contains("[list]") {
-        return Response::call("mcp__persistent/job_list", json!({}));
+        return Response::call("mcp__persistent/codex_jobs", json!({}));
     }
     echo(request)
 }

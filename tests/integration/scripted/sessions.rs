@@ -14,8 +14,13 @@ use crate::support::client::Server;
 use crate::support::environment::clean;
 use crate::support::real_codex::Home;
 
+/// Of all directories, unless the arguments say otherwise.
 fn list(server: &Server, arguments: &Value) -> Value {
-    content(&server.call("codex_sessions", arguments)).clone()
+    let mut arguments = arguments.clone();
+    if arguments["cwd"].is_null() && arguments["all"].is_null() {
+        arguments["all"] = true.into();
+    }
+    content(&server.call("codex_sessions", &arguments)).clone()
 }
 
 /// The ids in a list, in order.
@@ -452,7 +457,9 @@ fn servers_that_read_at_the_same_time_do_not_disturb_each_other() {
         let calls: Vec<_> = servers
             .iter()
             .flat_map(|server| [server, server])
-            .map(|server| (server, server.begin_call("codex_sessions", &json!({"limit": 100}))))
+            .map(|server| {
+                (server, server.begin_call("codex_sessions", &json!({"limit": 100, "all": true})))
+            })
             .collect();
         for (server, call) in calls {
             let result = crate::kit::play::result_of(server, &call);
