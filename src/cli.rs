@@ -2,6 +2,7 @@
 
 mod advice;
 mod chat;
+mod clients;
 mod codex_flags;
 mod command;
 mod complete;
@@ -21,6 +22,7 @@ mod report;
 mod runtime;
 mod serve;
 mod sessions;
+mod setup;
 mod style;
 mod table;
 

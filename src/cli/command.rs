@@ -10,7 +10,7 @@ use super::codex_flags::Unusable;
 use super::error::{Error, finish};
 use super::flags::Flags;
 use super::runtime::listening;
-use super::{chat, complete, doctor, flags, jobs, man, mcp_server, read, serve, sessions};
+use super::{chat, complete, doctor, flags, jobs, man, mcp_server, read, serve, sessions, setup};
 use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
 use crate::settings::RUN_JOB;
@@ -23,6 +23,8 @@ pub(super) enum Command {
     /// Serves the tools codex and codex-reply, in place of `codex mcp-server`
     #[command(name = mcp_server::NAME)]
     McpServer(mcp_server::Arguments),
+    /// Adds this program to a client: claude, codex, cursor, vscode, zed, gemini, …
+    Setup(setup::Arguments),
     /// Asks Codex; the reply is on standard output, the steps on standard error
     Chat(chat::Arguments),
     /// Lists, shows, follows and cancels jobs
@@ -92,6 +94,7 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
             | Command::Sessions(_)
             | Command::Read(_)
             | Command::Doctor(_)
+            | Command::Setup(_)
             | Command::Settings
             | Command::Completions(_)
             | Command::Man(_),
@@ -113,6 +116,7 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
             let in_force = doctor::settings::in_force(&settings, flags);
             doctor::run(arguments, settings, in_force)
         }
+        Some(Command::Setup(arguments)) => setup::run(&arguments),
         Some(Command::Settings) => print(&flags::list()),
         Some(Command::Completions(arguments)) => complete::run(&arguments),
         Some(Command::Man(arguments)) => man::run(&arguments),

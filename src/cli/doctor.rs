@@ -137,6 +137,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     }
 }
 
+/// The variables that are set here and that Codex passes on only if they are named.
+pub(super) fn passed_on() -> Vec<&'static str> {
+    codex_client::WANTED.into_iter().filter(|name| is_set(name)).collect()
+}
+
 /// Whether a variable is set, and not empty.
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())

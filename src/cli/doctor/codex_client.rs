@@ -19,7 +19,7 @@ const DEFAULT: Duration = Duration::from_secs(300);
 
 /// Variables that Codex passes on only if they are listed, and without which the server, or the Codex that it
 /// starts, works with something else than the user does.
-const WANTED: [&str; 13] = [
+pub(super) const WANTED: [&str; 13] = [
     "CODEX_HOME",
     "OPENAI_API_KEY",
     "CODEX_API_KEY",

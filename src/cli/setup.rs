@@ -1,0 +1,144 @@
+//! `setup`: adds this program to a client.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::Args;
+
+use super::clients::{Client, Done, Setup};
+use super::error::{Error, Result, finish};
+use super::format::one_line;
+use super::output::stdout;
+use super::render::tilde;
+use super::style::{BOLD, DIM, GREEN, PLAIN, RED, styled};
+
+const AFTER_HELP: &str = "\
+Examples:
+  codex-persistent-mcp setup                  which clients there are, and which are set up
+  codex-persistent-mcp setup codex            write the entry; the rest of the file stays
+  codex-persistent-mcp setup codex --print    only show it
+  codex-persistent-mcp setup codex --undo     remove it again
+
+Clients: claude, codex, cursor, vscode, zed, gemini, opencode, windsurf";
+
+/// Which client, and what to do.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// The client [default: list all]
+    #[arg(value_name = "CLIENT", value_parser = words())]
+    client: Option<String>,
+
+    /// Print the entry, and change nothing
+    #[arg(long, requires = "client")]
+    print: bool,
+
+    /// Remove the entry
+    #[arg(long, requires = "client", conflicts_with = "print")]
+    undo: bool,
+}
+
+fn words() -> clap::builder::PossibleValuesParser {
+    Client::ALL.map(Client::word).into()
+}
+
+/// Runs the command, and returns the exit status.
+pub(super) fn run(arguments: &Arguments) -> u8 {
+    finish(dispatch(arguments).map(|()| 0))
+}
+
+fn dispatch(arguments: &Arguments) -> Result<()> {
+    let wanted = Client::ALL.into_iter().find(|it| Some(it.word()) == arguments.client.as_deref());
+    let Some(client) = wanted else { return list() };
+    let command = command();
+    let setup = for_client(client, &command)?;
+    if arguments.print {
+        return print(client, &setup, &command);
+    }
+    let done = if arguments.undo { setup.undo() } else { setup.apply() };
+    let done =
+        done.map_err(|problem| Error::BadInput(one_line(&problem.to_string()).into_owned()))?;
+    report(client, done, arguments.undo)
+}
+
+/// The entry of a client.
+pub(super) fn for_client(client: Client, command: &str) -> Result<Setup> {
+    let passed_on = super::doctor::passed_on();
+    Setup::new(client, command, &passed_on).map_err(|problem| Error::BadInput(problem.to_string()))
+}
+
+/// How a client starts this program: by its name if that is the one on the PATH, else by its path.
+pub(super) fn command() -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let Ok(this) = std::env::current_exe() else { return name.into() };
+    let real = |path: &Path| path.canonicalize().ok();
+    let is_on_path = which::which(name).is_ok_and(|found| real(&found) == real(&this));
+    if is_on_path { name.into() } else { this.display().to_string() }
+}
+
+fn list() -> Result<()> {
+    let mut out = stdout(false);
+    let command = command();
+    for client in Client::ALL {
+        let setup = for_client(client, &command)?;
+        let file = &setup.place().file;
+        let (style, state) = match setup.is_there() {
+            Ok(true) => (GREEN, "set up".to_owned()),
+            Ok(false) if file.exists() => (PLAIN, "not set up".into()),
+            Ok(false) => (DIM, "not set up, no file yet".into()),
+            Err(problem) => (RED, problem.to_string()),
+        };
+        let word = styled(BOLD, &format!("{:<9}", client.word()));
+        writeln!(out, "{word} {} {}", styled(style, &state), styled(DIM, &tilde(file)))?;
+    }
+    writeln!(out, "\nset one up: codex-persistent-mcp setup CLIENT   (--print: only show it)")?;
+    Ok(out.flush()?)
+}
+
+fn print(client: Client, setup: &Setup, command: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}:\n\n{}", setup.place().file.display(), setup.example().trim_end())?;
+    if let Some(own) = client.own_command(command) {
+        writeln!(out, "\nor by {} itself:\n\n{own}", client.title())?;
+    }
+    Ok(out.flush()?)
+}
+
+fn report(client: Client, done: Done, undo: bool) -> Result<()> {
+    let mut out = stdout(false);
+    let title = client.title();
+    match done {
+        Done::Nothing { file } => {
+            let what = if undo { "has no entry" } else { "is already set up" };
+            writeln!(out, "{title} {what}: {}", tilde(&file))?;
+        }
+        Done::Removed { file } => {
+            writeln!(out, "removed {}, which had only this entry", tilde(&file))?
+        }
+        Done::Written { file, backup, lines } => {
+            writeln!(out, "changed {}", tilde(&file))?;
+            for line in lines {
+                let style = if line.starts_with('+') { GREEN } else { RED };
+                writeln!(out, "  {}", styled(style, &line))?;
+            }
+            if let Some(backup) = backup {
+                writeln!(
+                    out,
+                    "{}",
+                    styled(DIM, &format!("its first version is in {}", tilde(&backup)))
+                )?;
+            }
+            let next =
+                if undo { "restart" } else { "restart it, and ask it to ask Codex something:" };
+            writeln!(
+                out,
+                "{title} reads it at its start: {next}{}",
+                if undo { " it" } else { "" }
+            )?;
+            if !undo {
+                writeln!(out, "  “Ask Codex for a second opinion on this plan.”")?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
