@@ -6,6 +6,7 @@ mod clients;
 mod codex_flags;
 mod command;
 mod complete;
+mod demo;
 mod doctor;
 mod error;
 mod flags;

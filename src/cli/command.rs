@@ -10,7 +10,9 @@ use super::codex_flags::Unusable;
 use super::error::{Error, finish};
 use super::flags::Flags;
 use super::runtime::listening;
-use super::{chat, complete, doctor, flags, jobs, man, mcp_server, read, serve, sessions, setup};
+use super::{
+    chat, complete, demo, doctor, flags, jobs, man, mcp_server, read, serve, sessions, setup,
+};
 use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
 use crate::settings::RUN_JOB;
@@ -33,6 +35,8 @@ pub(super) enum Command {
     Sessions(sessions::Arguments),
     /// Shows what Codex did, from its output in a file, a job, or a session
     Read(read::Arguments),
+    /// Shows this program at work, without an account
+    Demo(demo::Arguments),
     /// Checks the installation, and shows how to fix problems
     #[command(after_help = doctor::EXIT_STATUS)]
     Doctor(doctor::Arguments),
@@ -95,6 +99,7 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
             | Command::Read(_)
             | Command::Doctor(_)
             | Command::Setup(_)
+            | Command::Demo(_)
             | Command::Settings
             | Command::Completions(_)
             | Command::Man(_),
@@ -116,6 +121,7 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
             let in_force = doctor::settings::in_force(&settings, flags);
             doctor::run(arguments, settings, in_force)
         }
+        Some(Command::Demo(arguments)) => demo::run(&arguments, &settings),
         Some(Command::Setup(arguments)) => setup::run(&arguments),
         Some(Command::Settings) => print(&flags::list()),
         Some(Command::Completions(arguments)) => complete::run(&arguments),

@@ -16,7 +16,7 @@ pub(super) use steps::tilde;
 pub(super) use summary::Summary;
 
 use live::Live;
-use steps::Line;
+pub(super) use steps::Line;
 
 use super::output::{note_raw, wrap_columns};
 use super::style::DIM;
@@ -89,6 +89,11 @@ impl Renderer {
         for line in text.lines() {
             self.print(Line::new(style, line));
         }
+    }
+
+    /// Says what runs now.
+    pub(super) fn working(&mut self, what: &str) {
+        self.live.says(Some(what.to_owned()));
     }
 
     /// Draws the last line again, if it is time for that.

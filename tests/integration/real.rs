@@ -5,6 +5,7 @@ mod allowed_jobs;
 mod codex_events;
 mod commands;
 mod diff_attacks;
+mod demo;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod doctor_sandbox;

@@ -35,7 +35,7 @@ impl Line {
         Self { style, mark: "", text: text.to_owned(), end: None }
     }
 
-    fn marked(style: Style, mark: &'static str, text: impl AsRef<str>) -> Self {
+    pub(in crate::cli) fn marked(style: Style, mark: &'static str, text: impl AsRef<str>) -> Self {
         Self { mark, ..Self::new(style, text.as_ref()) }
     }
 

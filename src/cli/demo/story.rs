@@ -1,15 +1,15 @@
-//! The prompts of the demonstration and the simulated model that answers them.
+//! The prompts of the demonstration, and what the stand-in model says to them.
 
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use std::{fs, io};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::model::{Item, Request, Response};
+use super::model::{Item, Request};
 
-/// How long the simulated model pretends to think, so that there is something to watch.
+/// How long the model pretends to think, so that there is something to watch.
 const THINKING: Duration = Duration::from_millis(1_100);
 
 const FILES: [(&str, &str); 3] = [
@@ -23,15 +23,15 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// The prompts of the three calls.
-pub struct Story {
-    pub question: &'static str,
-    pub again: &'static str,
-    pub requirements: &'static str,
-    pub plan: &'static str,
+pub(super) struct Story {
+    pub(super) question: &'static str,
+    pub(super) again: &'static str,
+    pub(super) requirements: &'static str,
+    pub(super) plan: &'static str,
 }
 
 /// Prompts about the small project created by [`write_project`].
-pub const STAND_IN: Story = Story {
+pub(super) const STAND_IN: Story = Story {
     question: "What does this project do, and what would you fix first? Look before you answer.",
     again: "What was my first question, and what was your main point?",
     requirements: "The total must be right to the cent, whatever is in prices.csv.",
@@ -40,7 +40,7 @@ pub const STAND_IN: Story = Story {
 };
 
 /// Prompts about the current directory.
-pub const LIVE: Story = Story {
+pub(super) const LIVE: Story = Story {
     question: "What is in this directory? Look around briefly, change nothing, and answer in three \
                sentences.",
     again: "What did I ask you first in this session? Answer in one sentence, without running \
@@ -51,74 +51,59 @@ pub const LIVE: Story = Story {
 };
 
 /// Creates the project for [`STAND_IN`].
-pub fn write_project(directory: &Path) -> io::Result<()> {
+pub(super) fn write_project(directory: &Path) -> io::Result<()> {
     FILES.iter().try_for_each(|(name, text)| fs::write(directory.join(name), text))
 }
 
-/// Simulates the model: determines the response to a request from Codex.
-pub fn play(request: &Request) -> Response {
+/// Plays the model: what it says to a request of Codex.
+pub(super) fn play(request: &Request) -> Vec<Item> {
     thread::sleep(THINKING);
-    let prompt = request.last_user_text();
+    let prompts = request.prompts();
+    let prompt = prompts.last().map(String::as_str).unwrap_or_default();
     if prompt.contains("tool: codex_guard_plan") {
         guard(request)
     } else if prompt.contains(STAND_IN.again) {
-        again(request)
+        vec![Item::Message(again(&prompts))]
     } else {
         question(request)
     }
 }
 
-fn question(request: &Request) -> Response {
-    let steps = ["Look at what is here", "Read the code", "Answer"];
-    let mut actions = vec![
-        vec![Item::reasoning("**Getting an overview**"), Item::shell("ls")],
-        vec![Item::reasoning("**Reading the code**"), Item::shell("cat total.py")],
-    ];
-    if request.tools().contains(&"update_plan") {
-        actions.insert(1, vec![to_do(&steps, 1)]);
-        actions.push(vec![to_do(&steps, 2)]);
+fn question(request: &Request) -> Vec<Item> {
+    match request.outputs() {
+        0 => vec![Item::Reasoning("**Getting an overview**"), Item::Shell("ls")],
+        1 => vec![Item::Reasoning("**Reading the code**"), Item::Shell("cat total.py")],
+        _ => vec![Item::Message(ANSWER.into())],
     }
-    let outputs = request.tool_outputs();
-    if let Some(items) = actions.into_iter().nth(outputs.len()) {
-        return Response::items(items).with_usage(2_400, 1_800, 60, 20);
-    }
-    let seen: Vec<&str> = FILES
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| outputs.iter().any(|output| output.contains(name)))
-        .collect();
-    let seen = if seen.is_empty() { "nothing, to my surprise".into() } else { seen.join(", ") };
-    Response::message(format!(
-        "It is a till: total.py adds up the prices in prices.csv. (ls showed me {seen}.)\n\n\
-         First I would fix the arithmetic. total.py adds the prices as floating-point numbers, so \
-         the total is not exact: 0.10 + 0.20 comes out as 0.30000000000000004. Use decimal.Decimal \
-         for money.\n\n\
-         After that, a test: there is none."
-    ))
-    .with_usage(2_900, 2_400, 140, 30)
 }
 
-/// Proves that Codex sent the earlier conversation, because this function keeps no state.
-fn again(request: &Request) -> Response {
-    let texts = request.user_texts();
-    let first = texts.iter().find(|text| text.contains("tool: codex_chat"));
+const ANSWER: &str = "\
+It is a till: total.py adds up the prices in prices.csv.
+
+First I would fix the arithmetic. total.py adds the prices as floating-point numbers, so the total is not exact: \
+0.10 + 0.20 comes out as 0.30000000000000004. Use decimal.Decimal for money.
+
+After that, a test: there is none.";
+
+/// Proves that Codex sent the earlier conversation, because the model keeps nothing.
+fn again(prompts: &[String]) -> String {
+    let first = prompts.iter().find(|text| text.contains("tool: codex_chat"));
     let first = first.map_or("(I was not sent it)", |text| fenced(text));
-    Response::message(format!(
+    format!(
         "Your first question was: \"{first}\"\n\nMy main point was that prices are added up as \
          floating-point numbers, which is not exact."
-    ))
-    .with_usage(3_300, 2_900, 60, 15)
+    )
 }
 
-fn guard(request: &Request) -> Response {
-    if !request.has_tool_output() {
-        let items = vec![
-            Item::reasoning("**Checking the plan against the code**"),
-            Item::shell("cat total.py prices.csv"),
+fn guard(request: &Request) -> Vec<Item> {
+    if request.outputs() == 0 {
+        return vec![
+            Item::Reasoning("**Checking the plan against the code**"),
+            Item::Shell("cat total.py prices.csv"),
         ];
-        return Response::items(items).with_usage(2_700, 1_800, 70, 30);
     }
-    let critique = "Blockers\n\
+    let critique = "\
+         Blockers\n\
          1. Step 2 hides the error and does not remove it. Rounding a sum of floating-point numbers \
          is off by a cent when the sum lies near half a cent. Way out: read prices as Decimal in \
          total.py, line 4, and quantize once.\n\n\
@@ -136,22 +121,7 @@ fn guard(request: &Request) -> Response {
         "suggestion": "Read prices as Decimal, and quantize once.",
     });
     let review = json!({"critique": critique, "verdict": "revise", "findings": [blocker]});
-    Response::message(review.to_string()).with_usage(3_100, 2_500, 190, 60)
-}
-
-/// The to-do list with the first `done` steps completed.
-fn to_do(steps: &[&str], done: usize) -> Item {
-    let status = |at: usize| match at {
-        at if at < done => "completed",
-        at if at == done => "in_progress",
-        _ => "pending",
-    };
-    let plan: Vec<Value> = steps
-        .iter()
-        .enumerate()
-        .map(|(at, step)| json!({"step": step, "status": status(at)}))
-        .collect();
-    Item::call("update_plan", json!({"plan": plan}))
+    vec![Item::Message(review.to_string())]
 }
 
 /// The caller's text in a prompt, between its two fences.

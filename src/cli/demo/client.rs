@@ -1,34 +1,45 @@
 //! A minimal MCP client: one JSON-RPC message per line over the pipes of a child process.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub(super) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How long a moment is in which something may be drawn.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// A running server. It is stopped on drop.
-pub struct Client {
+pub(super) struct Client {
     server: Child,
     /// Standard input and output. `None` once the server is being stopped.
-    pipes: Option<(ChildStdin, Lines<BufReader<ChildStdout>>)>,
+    pipes: Option<(ChildStdin, Receiver<io::Result<String>>)>,
     last_id: u64,
 }
 
 impl Client {
     /// Starts a server.
-    pub fn start(mut command: Command) -> Result<Self> {
+    pub(super) fn start(command: Result<Command>) -> Result<Self> {
+        let mut command = command?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut server = command.spawn()?;
         let input = server.stdin.take().expect("stdin is a pipe");
         let output = server.stdout.take().expect("stdout is a pipe");
-        let pipes = Some((input, BufReader::new(output).lines()));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            BufReader::new(output).lines().try_for_each(|line| sender.send(line)).ok();
+        });
+        let pipes = Some((input, lines));
         Ok(Self { server, pipes, last_id: 0 })
     }
 
     /// Initializes the protocol. Returns the server's description of itself.
-    pub fn initialize(&mut self) -> Result<Value> {
+    pub(super) fn initialize(&mut self) -> Result<Value> {
         let params = json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},
@@ -40,25 +51,28 @@ impl Client {
     }
 
     /// Lists the server's tools.
-    pub fn tools(&mut self) -> Result<Vec<Value>> {
+    pub(super) fn tools(&mut self) -> Result<Vec<Value>> {
         let answer = self.request("tools/list", json!({}), |_| {})?;
         Ok(answer["tools"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Calls a tool and returns the structured content of its answer. Reports progress as it arrives.
-    pub fn call(
+    /// Calls a tool and returns the structured content of its answer. Reports progress as it arrives, and `None`
+    /// now and then in between.
+    pub(super) fn call(
         &mut self,
         tool: &str,
         arguments: Value,
-        mut on_progress: impl FnMut(&str),
+        mut on_progress: impl FnMut(Option<&str>),
     ) -> Result<Value> {
         // The token requests progress notifications for the call.
         let meta = json!({"progressToken": tool});
         let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
-        let answer = self.request("tools/call", params, |notification| {
-            if notification["method"] == "notifications/progress" {
-                on_progress(notification["params"]["message"].as_str().unwrap_or_default());
+        let answer = self.request("tools/call", params, |notification| match notification {
+            Some(told) if told["method"] == "notifications/progress" => {
+                on_progress(told["params"]["message"].as_str());
             }
+            Some(_) => {}
+            None => on_progress(None),
         })?;
         if answer["isError"] == true {
             return Err(answer["content"][0]["text"].as_str().unwrap_or_default().trim().into());
@@ -72,15 +86,18 @@ impl Client {
         &mut self,
         method: &str,
         params: Value,
-        mut on_notification: impl FnMut(&Value),
+        mut on_notification: impl FnMut(Option<&Value>),
     ) -> Result<Value> {
         self.last_id += 1;
         let id = self.last_id;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
         loop {
-            let message = self.receive()?;
+            let Some(message) = self.receive()? else {
+                on_notification(None);
+                continue;
+            };
             if message["id"] != id {
-                on_notification(&message);
+                on_notification(Some(&message));
             } else if let Some(error) = message.get("error") {
                 return Err(error["message"].as_str().unwrap_or_default().into());
             } else {
@@ -94,11 +111,21 @@ impl Client {
         if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(self.gone()) }
     }
 
-    fn receive(&mut self) -> Result<Value> {
-        match self.pipes.as_mut().and_then(|(_, lines)| lines.next()) {
-            Some(line) => Ok(serde_json::from_str(&line?)?),
-            None => Err(self.gone()),
+    /// The next message, or `None` if there is none for a moment.
+    fn receive(&mut self) -> Result<Option<Value>> {
+        let line = self.pipes.as_ref().map(|(_, lines)| lines.recv_timeout(MOMENT));
+        match line {
+            Some(Ok(line)) => Ok(Some(serde_json::from_str(&line?)?)),
+            Some(Err(RecvTimeoutError::Timeout)) => Ok(None),
+            Some(Err(RecvTimeoutError::Disconnected)) | None => Err(self.gone()),
         }
+    }
+
+    /// Kills the server, as a crash would.
+    pub(super) fn kill(mut self) -> Result<()> {
+        self.server.kill()?;
+        self.server.wait()?;
+        Ok(())
     }
 
     /// The error for a server that has exited, with its status and log.
