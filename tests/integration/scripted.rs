@@ -47,6 +47,7 @@ mod special_files;
 #[cfg(target_os = "linux")]
 mod storage;
 mod stream;
+mod tool_list;
 mod transport;
 #[cfg(target_os = "linux")]
 mod unread_log;

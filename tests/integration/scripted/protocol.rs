@@ -70,11 +70,12 @@ fn names(server: &Server) -> Vec<String> {
 }
 
 /// Where `value` does not match the schema, in the part of JSON Schema that the tools use.
-fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
+pub fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
     let fits = match schema["type"].as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
         Some("integer") => value.is_i64() || value.is_u64(),
         other => return vec![format!("{at}: the schema's type {other:?} is not known here")],
     };
