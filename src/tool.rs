@@ -3,6 +3,7 @@
 mod arguments;
 mod chat;
 mod chat_job;
+mod chat_request;
 mod client;
 mod compat;
 #[cfg(test)]

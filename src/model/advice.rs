@@ -80,8 +80,8 @@ pub(crate) enum Reader<'a> {
 
 /// What works without the jobs' folder and processes.
 const CHAT: &str = "codex_chat works without it.";
-const CHAT_WITHOUT_TASKS: &str =
-    "If the operator turns tasks off (--tasks false), codex_chat works without it.";
+const CHAT_WITHOUT_JOBS: &str = "Without background codex_chat works without it; if the client runs \
+                                 calls as tasks, the operator can turn those off (--tasks false).";
 
 /// What to do next: sentences for callers, a clause for users.
 pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
@@ -111,8 +111,8 @@ pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
         },
         Reader::JobTool { tool, not_done } => {
             let again = format!("call {tool} again");
-            // A call to codex_chat may be a job, too, for a client that supports tasks.
-            let without_jobs = if tool == "codex_chat" { CHAT_WITHOUT_TASKS } else { CHAT };
+            // A call to codex_chat may be a job, too.
+            let without_jobs = if tool == "codex_chat" { CHAT_WITHOUT_JOBS } else { CHAT };
             let advice =
                 caller::advice(cause, Ways { again: &again, resume: &again, without_jobs });
             match not_done {

@@ -3,18 +3,16 @@
 use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{Arguments, Result, invalid};
-use super::definition::{Answer, Call, Effect, Tool};
+use super::arguments::invalid;
+use super::chat_request::{rare, request};
+use super::definition::{Answer, CALL_TOTAL, Call, Effect, JOB_TOTAL, Tool};
 use super::error::Family;
 use super::job::{start, turn_wait};
 use super::reply::Form;
-use super::schema::{boolean, closed, integer, merged, one_of, string, strings, text};
+use super::schema::{boolean, closed, integer, merged, one_of, string, strings};
 use super::{plain, turn};
 use crate::model::options::{ApprovalPolicy, WebSearch};
-use crate::model::prompt_envelope::{Part, compose};
-use crate::model::request::TurnRequest;
-use crate::model::sandbox::{Sandbox, SandboxChoice};
-use crate::model::settings::Origin;
+use crate::model::sandbox::Sandbox;
 use crate::model::value::InvalidValue;
 
 pub(crate) const NAME: &str = "codex_chat";
@@ -61,14 +59,15 @@ fn input() -> Value {
     let web_search = words(WebSearch::ALL.iter().map(|search| search.as_str()).collect());
     let approval = words(ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()).collect());
     let options = format!(
-        "Rarely needed. label: the job's name; fork: true continues in a copy of the session; \
-         continue_last: true continues the last session in cwd; images, add_dirs: absolute paths \
-         [to attach, to write in]; output_schema: strict JSON Schema of the reply; web_search: \
-         {web_search}; profile; config: {{codex -c settings}}; approval_policy: {approval}; \
-         base_instructions; extra_arguments: [for codex exec]; idle_timeout_ms"
+        "Rarely needed: label (of the job), fork (true: continue in a copy of the session), \
+         continue_last (true: the last session in cwd), images [paths], add_dirs [more writable \
+         paths], output_schema {{strict JSON Schema of the reply}}, web_search {web_search}, profile, \
+         config {{codex -c keys}}, approval_policy {approval}, base_instructions, extra_arguments \
+         [of codex exec], idle_timeout_ms"
     );
+    let options = json!({ "type": "object", "description": options, "additionalProperties": true });
     let own = json!({
-        "prompt": string("Question or task, with all context. All texts of a call: at most 1,000,000 characters"),
+        "prompt": string("Question or task, with all context. At most 1,000,000 characters"),
         "sandbox": one_of(
             "What Codex may do, from now on in the session. Default: as configured, mostly read-only: \
              pass workspace-write to have files changed",
@@ -76,48 +75,9 @@ fn input() -> Value {
         ),
         BACKGROUND: boolean("Start a job, which outlives this client; returns job_id at once"),
     });
-    let options = json!({ "options": { "type": "object", "description": options, "additionalProperties": true } });
-    merged(merged(own, turn::listed_properties("{call total}; of a job {job total}")), options)
-}
-
-/// The parameters of `codex_chat` and `job_start` beyond those of all turns.
-pub(super) fn properties() -> Value {
-    let own = json!({
-        "prompt": text("The question or task, with all the context Codex needs."),
-        "sandbox": one_of(
-            "What Codex's commands may do, in this and later turns of the session. Default: the \
-             session's, else Codex's. danger-full-access only if the operator allows it.",
-            Sandbox::ALL.map(Sandbox::as_str),
-        ),
-    });
-    merged(own, rare())
-}
-
-/// The parameters that are rarely needed: `codex_chat` takes them in `options`, and beside it.
-fn rare() -> Value {
-    json!({
-        "fork": boolean("Continue in a copy of session_id, which may be busy and stays unchanged."),
-        "continue_last": boolean("Continue the last session in cwd, instead of session_id."),
-        "images": strings("Absolute paths of images to attach."),
-        "add_dirs": strings("Additional writable directories, absolute (workspace-write)."),
-        "output_schema": {
-            "type": "object",
-            "description": "Strict JSON Schema of the final message: no additionalProperties, all fields required. The answer then has the parsed output.",
-        },
-        "web_search": one_of(
-            "Where the model searches the web. Default: Codex's.",
-            WebSearch::ALL.iter().map(|search| search.as_str()),
-        ),
-        "profile": string("Profile in Codex's configuration."),
-        "config": { "type": "object", "description": "Codex settings by key (codex -c): words, numbers, booleans." },
-        "approval_policy": one_of(
-            "When Codex asks for approval. Nobody can answer here, so requests are denied. \
-             untrusted: only before 0.153.",
-            ApprovalPolicy::ALL.iter().map(|policy| policy.as_str()),
-        ),
-        "base_instructions": string("Replaces Codex's built-in instructions."),
-        "extra_arguments": strings("Arguments for codex exec, if the operator allows any."),
-    })
+    let total = format!("{CALL_TOTAL}; of a job {JOB_TOTAL}");
+    let common = turn::listed_properties(&total);
+    merged(merged(own, common), json!({ "options": options }))
 }
 
 /// Whether a call asks for a job. Some clients write a boolean as a text.
@@ -145,31 +105,4 @@ fn plain_text(content: &Map<String, Value>) -> String {
         true => plain::turn(content),
         false => turn_wait::plain_text(content),
     }
-}
-
-fn request(arguments: Arguments, origin: &Origin) -> Result<TurnRequest> {
-    Ok(request_and_text(arguments, origin)?.0)
-}
-
-/// The request, and the caller's own text in it.
-pub(super) fn request_and_text(
-    mut arguments: Arguments,
-    origin: &Origin,
-) -> Result<(TurnRequest, String)> {
-    let text = arguments.text("prompt")?;
-    let sandbox = arguments.parsed("sandbox", str::parse::<Sandbox>)?;
-    let parts = [Part { title: "request", text: &text }];
-    let prompt = compose(origin, arguments.tool(), None, &parts)
-        .map_err(|problem| invalid("prompt", problem))?;
-    let sandbox = sandbox.map_or(SandboxChoice::Inherit, SandboxChoice::Set);
-    let options = arguments.options()?;
-    let fork = arguments.flag("fork")?;
-    let last = arguments.flag("continue_last")?;
-    let request = arguments.into_request(prompt, options)?.sandbox(sandbox);
-    let request = request.fork(fork).continue_last(last);
-    if fork && request.session.is_none() && !last {
-        let problem = InvalidValue("requires session_id, the session to copy".into());
-        return Err(invalid("fork", problem));
-    }
-    Ok((request, text))
 }

@@ -4,7 +4,8 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::Map;
 
 use super::arguments::Arguments;
-use super::chat::{self, request_and_text};
+use super::chat;
+use super::chat_request::request_and_text;
 use super::definition::{Services, Tool};
 use super::error::{Error, partial_reply_text, render};
 use super::job::{SESSION_TIMEOUT, all_or_nothing, read_until, start};
@@ -25,14 +26,8 @@ pub(crate) async fn start_chat(
     arguments: JsonObject,
     services: &Services,
 ) -> Result<State, CallToolResult> {
-    start_job(tool, arguments, services).await.map_err(|error| {
-        let family = match error {
-            // As for a call that is not a task.
-            Error::Failure(_) => tool.family,
-            Error::Jobs(_) => start::FAMILY,
-        };
-        error.result(tool.name, family, false)
-    })
+    let started = start_job(tool, arguments, services).await;
+    started.map_err(|error| error.result(tool.name, tool.family, false))
 }
 
 async fn start_job(

@@ -16,6 +16,9 @@ use crate::model::text::{LineBreaks, escape_controls, sanitize};
 /// The longest partial reply in an error, in characters: Claude Code cuts errors at 10,000.
 pub(super) const MAX_PARTIAL_CHARS: usize = 6_000;
 
+/// What an error says if no job was started.
+pub(super) const NOT_STARTED: &str = "Nothing was started.";
+
 /// The family of a tool, which decides how its errors are explained.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Family {
@@ -67,10 +70,12 @@ impl Error {
             }
             Self::Jobs(problem) => (problem.cause(), problem.to_string(), false),
         };
-        let reader = match family {
-            Family::Turn => Reader::TurnTool { tool, has_session },
-            Family::Job { not_done } => Reader::JobTool { tool, not_done },
-            Family::Session => Reader::SessionTool { tool },
+        let reader = match (family, self) {
+            // A call that starts a job.
+            (Family::Turn, Self::Jobs(_)) => Reader::JobTool { tool, not_done: NOT_STARTED },
+            (Family::Turn, _) => Reader::TurnTool { tool, has_session },
+            (Family::Job { not_done }, _) => Reader::JobTool { tool, not_done },
+            (Family::Session, _) => Reader::SessionTool { tool },
         };
         let (code, next) = (cause.code().as_str(), advice_for(cause, reader));
         let mut text = render(code, &message, &next);

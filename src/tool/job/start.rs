@@ -9,16 +9,13 @@ use crate::job::{Jobs, State, Status, check_label};
 use crate::model::limits::MAX_LIMIT;
 use crate::tool::arguments::{self, Arguments, invalid};
 use crate::tool::definition::{Answer, Call, Effect, JOB_IDLE, JOB_TOTAL, Services, Tool};
-use crate::tool::error::{Error, Family};
+use crate::tool::error::{Error, Family, NOT_STARTED};
 use crate::tool::plain;
 use crate::tool::schema::{closed, merged, string};
-use crate::tool::{chat, turn};
+use crate::tool::{chat_request, turn};
 
 /// How long a start waits for its place in the queue.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What an error says if no job was started.
-pub(in crate::tool) const FAMILY: Family = Family::Job { not_done: "Nothing was started." };
 
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
@@ -31,7 +28,7 @@ pub(in crate::tool) fn tool() -> Tool {
         input: closed(properties(), &["prompt"]),
         output: schema::snapshot_with_cursor(),
         effect: Effect::Works,
-        family: FAMILY,
+        family: Family::Job { not_done: NOT_STARTED },
         plain: plain::json,
         search_hint: None,
         always_load: false,
@@ -46,7 +43,7 @@ fn properties() -> Value {
         &format!("Timeout of a turn in ms, 1 to {most}. Default {JOB_TOTAL}."),
         &format!("Idle timeout in ms, 1 to {most}. Default {JOB_IDLE}."),
     );
-    merged(merged(chat::properties(), turn), json!({ "label": label() }))
+    merged(merged(chat_request::properties(), turn), json!({ "label": label() }))
 }
 
 /// The schema of a job's name.
@@ -86,7 +83,7 @@ pub(in crate::tool) async fn started(
     let Services { codex, jobs, .. } = services;
     let label = label_of(&mut arguments)?;
     let origin = &codex.settings().origin;
-    let (request, text) = chat::request_and_text(arguments, origin)?;
+    let (request, text) = chat_request::request_and_text(arguments, origin)?;
     let request = codex.vet(request, None).await?;
     let order = jobs.before_start().await;
     let (job, cursor) = all_or_nothing(jobs, move |jobs, commit| {

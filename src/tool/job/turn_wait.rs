@@ -56,7 +56,7 @@ async fn wait(Call { mut arguments, services, context }: Call<'_>) -> Answer {
                 services.client_jobs.told(state.job_id, state.to_announce);
                 return Ok(view::ended(&state));
             }
-            Found::Nothing => return Ok(nothing(services).await?),
+            Found::Nothing => return nothing(services).await,
             Found::Active(states) if watch.is_over() => return Ok(active(&states)),
             Found::Active(_) => {}
         }

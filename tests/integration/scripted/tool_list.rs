@@ -52,7 +52,7 @@ fn the_operator_chooses_the_listed_tools_and_every_tool_can_be_called() {
         ("codex_sessions,codex_chat", vec!["codex_chat", "codex_sessions"]),
     ];
     for (tools, expected) in cases {
-        let server = scripted(&home).arg(&format!("--tools={tools}")).start();
+        let server = scripted(&home).arg(format!("--tools={tools}")).start();
         assert_eq!(names(&server), expected, "{tools}");
         call(&server).prompt("hello").replies("done");
         call(&server).tool("job_list").succeeds();
@@ -247,7 +247,7 @@ impl Stage {
 #[test]
 fn every_former_parameter_is_accepted() {
     let stage = Stage::new();
-    let job_start = ("job_start", &[&FORMER[0].1[..], &RARE, &["label"]].concat()[..]);
+    let job_start = ("job_start", &[FORMER[0].1, &RARE, &["label"]].concat()[..]);
     for (tool, parameters) in FORMER.into_iter().chain([job_start]) {
         for name in parameters {
             let mut arguments = stage.minimal(tool);
