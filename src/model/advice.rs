@@ -12,7 +12,7 @@ use std::io;
 use super::error_code::ErrorCode;
 use super::outcome::FailureKind;
 use super::session_id::SessionId;
-use caller::Ways;
+use caller::{JobTools, Ways};
 
 /// What went wrong, as far as advice depends on it.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,8 @@ pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
                 true => format!("{again} with this session_id to continue from where it stopped"),
                 false => again.clone(),
             };
-            caller::advice(cause, Ways { again: &again, resume: &resume, without_jobs: CHAT })
+            let jobs = JobTools::beside(tool);
+            caller::advice(cause, Ways { again: &again, resume: &resume, without_jobs: CHAT, jobs })
         }
         Reader::CompatTool { tool, has_thread } => match cause {
             Cause::Failure(kind) => compat::advice(kind, tool, has_thread),
@@ -113,8 +114,9 @@ pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
             let again = format!("call {tool} again");
             // A call to codex_chat may be a job, too.
             let without_jobs = if tool == "codex_chat" { CHAT_WITHOUT_JOBS } else { CHAT };
-            let advice =
-                caller::advice(cause, Ways { again: &again, resume: &again, without_jobs });
+            let jobs = JobTools::beside(tool);
+            let ways = Ways { again: &again, resume: &again, without_jobs, jobs };
+            let advice = caller::advice(cause, ways);
             match not_done {
                 "" => advice,
                 _ if cause.says_what_was_done() => advice,
@@ -125,9 +127,10 @@ pub(crate) fn advice_for(cause: Cause<'_>, reader: Reader<'_>) -> String {
         Reader::JobRecord => caller::advice(
             cause,
             Ways {
-                again: "call job_reply",
-                resume: "call job_reply to continue from where it stopped",
+                again: "send the job its prompt again",
+                resume: "send the job another prompt to continue from where it stopped",
                 without_jobs: CHAT,
+                jobs: JobTools::beside(""),
             },
         ),
         Reader::User { session } => user::advice(Some(cause.code()), session),
@@ -191,5 +194,29 @@ fn for_session_tool(cause: Cause<'_>, tool: &str) -> String {
         | Cause::RunnerNotStarted
         | Cause::Interrupted
         | Cause::NotStarted => format!("call {tool} again."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_names_the_tools_that_are_listed_beside_the_called_one() {
+        let advice = |tool| {
+            let reader = Reader::JobTool { tool, not_done: "" };
+            [Cause::JobNotFound, Cause::TooManyJobs, Cause::TooManyPrompts, Cause::NotStarted]
+                .map(|cause| advice_for(cause, reader))
+                .join(" ")
+        };
+        let agents = advice("codex_job_send");
+        for name in ["codex_jobs", "codex_job_wait", "codex_job_send"] {
+            assert!(agents.contains(name), "{agents}");
+        }
+        assert!(!agents.contains(" job_"), "{agents}");
+        let of_async = advice("job_reply");
+        for name in [" job_list", " job_wait", " job_cancel", " job_reply"] {
+            assert!(of_async.contains(name), "{of_async}");
+        }
     }
 }

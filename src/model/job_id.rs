@@ -32,7 +32,9 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Uuid::try_parse(text.trim()).map(Self).map_err(|_| {
-            InvalidValue("must be a job_id (a UUID) from job_start or job_list".into())
+            InvalidValue(
+                "must be a job_id (a UUID), which the tools that start and list jobs return".into(),
+            )
         })
     }
 }

@@ -22,28 +22,56 @@ pub(super) struct Ways<'a> {
     pub(super) resume: &'a str,
     /// What works without the jobs' folder, as a sentence.
     pub(super) without_jobs: &'a str,
+    /// The tools for jobs that the reader knows.
+    pub(super) jobs: JobTools,
+}
+
+/// Tools for jobs, by what they do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JobTools {
+    list: &'static str,
+    wait: &'static str,
+    cancel: &'static str,
+    send: &'static str,
+}
+
+impl JobTools {
+    /// The tools that are listed together with this one.
+    pub(super) fn beside(tool: &str) -> Self {
+        match tool.starts_with("job_") {
+            true => {
+                Self { list: "job_list", wait: "job_wait", cancel: "job_cancel", send: "job_reply" }
+            }
+            false => Self {
+                list: "codex_jobs",
+                wait: "codex_job_wait",
+                cancel: "codex_job_send",
+                send: "codex_job_send",
+            },
+        }
+    }
 }
 
 /// What to do next, as sentences.
 pub(super) fn advice(cause: Cause<'_>, ways: Ways<'_>) -> String {
-    let Ways { again, resume, without_jobs } = ways;
+    let Ways { again, resume, without_jobs, jobs } = ways;
+    let JobTools { list, wait, cancel, send } = jobs;
     match cause {
         Cause::Failure(kind) => of_failure(kind, ways),
-        Cause::JobNotFound => {
-            "check the job_id; job_list lists all jobs. Ended jobs are removed after a while, but \
+        Cause::JobNotFound => format!(
+            "check the job_id; {list} lists the jobs. Ended jobs are removed after a while, but \
              codex_chat can still resume their sessions."
-                .into()
-        }
+        ),
         Cause::SessionNotKept => {
             "start a new job without --ephemeral in extra_arguments, and repeat the context it needs. \
              This session cannot be resumed."
                 .into()
         }
         Cause::TooManyJobs => {
-            "wait for jobs to end with job_wait, or cancel some with job_cancel.".into()
+            format!("wait for jobs to end with {wait}, or cancel some with {cancel}.")
         }
         Cause::TooManyPrompts => {
-            "wait for turns of the job to end with job_wait, or cancel it with job_cancel.".into()
+            format!("wait for turns of the job to end with {wait}, or cancel it with {cancel}.")
         }
         Cause::NoJobsFolder => format!("ask the user to {SET_FOLDER}. {without_jobs}"),
         Cause::JobsFolderUnusable(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
@@ -59,7 +87,7 @@ pub(super) fn advice(cause: Cause<'_>, ways: Ways<'_>) -> String {
             format!("{again} once the disk answers, or ask the user to {SET_FOLDER}. {without_jobs}")
         }
         Cause::JobsOutcomeUnknown => {
-            format!("check with job_list, once it answers, before you {again}.")
+            format!("check with {list}, once it answers, before you {again}.")
         }
         Cause::RunnerNotStarted => {
             format!("{again} when fewer programs run on this machine. {without_jobs} {RAISE_LIMITS}")
@@ -67,7 +95,7 @@ pub(super) fn advice(cause: Cause<'_>, ways: Ways<'_>) -> String {
         Cause::Interrupted => {
             format!("nothing is lost: {resume}, or resume its session in a terminal.")
         }
-        Cause::NotStarted => "send it again with job_reply; Codex never received it.".into(),
+        Cause::NotStarted => format!("send it again with {send}; Codex never received it."),
     }
 }
 
@@ -160,8 +188,7 @@ fn of_failure(kind: &FailureKind, Ways { again, resume, .. }: Ways<'_>) -> Strin
              this server's. To start a new session, {again} without session_id."
         ),
         FailureKind::SessionBusy { .. } => format!(
-            "wait until the session is free and {again}; or use fork to continue in a copy (codex_chat, \
-             job_start), or omit session_id to start a new session. Newer versions of Codex keep a \
+            "wait until the session is free and {again}; or use fork to continue in a copy, or omit session_id to start a new session. Newer versions of Codex keep a \
              session open for half an hour after a user leaves it, unless config.toml sets \
              thread_unload_delay_secs."
         ),

@@ -186,6 +186,7 @@ fn report_of_the_doctor() {
 #[test]
 fn the_list_of_tools() {
     let stage = Stage::new();
-    let tools = result(stage.server().start().request("tools/list", &json!({})));
+    let server = stage.server().arg("--tools=all").start();
+    let tools = result(server.request("tools/list", &json!({})));
     assert_snapshot("tools", &portable(&stage.home, &format!("{tools:#}")));
 }
