@@ -284,7 +284,7 @@ fn the_header_and_both_kinds_of_tools_are_settings() {
         .iter()
         .filter_map(|tool| tool["name"].as_str())
         .collect();
-    assert_eq!((names.len(), &names[12..]), (14, &["codex", "codex-reply"][..]));
+    assert_eq!((names.len(), &names[7..]), (9, &["codex", "codex-reply"][..]));
     let answer = own.call("codex", &json!({"prompt": "Hi"}));
     assert!(said(&answer).contains("[MCP request "), "{answer}");
     let unknown = own.request("tools/call", &json!({"name": "nope", "arguments": {}}));

@@ -43,7 +43,7 @@ fn sessions_of_a_tool_and_of_a_user_are_found_read_and_resumed() {
         (&json!(field(&chat, "session_id")), &json!("codex_chat"))
     );
     assert_eq!(agent["first_prompt"], "asked by an agent [run echo made]");
-    assert_eq!(agent["usage"], content(&chat)["session_usage"]);
+    assert_eq!(agent["usage"], content(&chat)["usage"]);
     assert_eq!(
         (&person["first_prompt"], &person["tool"]),
         (&json!("asked by a person"), &Value::Null)

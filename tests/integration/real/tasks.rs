@@ -144,7 +144,7 @@ fn a_task_has_the_limit_and_the_tokens_of_a_call() {
         None => task,
     };
     let content = &answer["structuredContent"];
-    assert!(content["session_usage"]["input_tokens"].is_u64(), "{answer}");
+    assert!(content["usage"]["input_tokens"].is_u64(), "{answer}");
     let task = chat(&server, "[hang]", true);
     let id = task["taskId"].as_str().expect("a task has an id");
     let late = wait_for_status(&server, id, "completed")["result"].clone();

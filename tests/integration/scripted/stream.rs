@@ -319,7 +319,7 @@ fn replay(folder: &Path, version: &str) {
         assert_eq!(field(&result, "reply"), reply, "{version}/{case}");
         assert_eq!(field(&result, "session_id"), thread(&events), "{version}/{case}");
         assert_tokens(&content(&result)["usage"], &last(&events)["usage"], 1);
-        assert_eq!(content(&result)["usage"], content(&result)["session_usage"]);
+        assert!(content(&result)["session_usage"].is_null(), "in the first turn it is the same");
         assert_eq!(warnings(&result), [""; 0], "{version}/{case}");
     }
 
