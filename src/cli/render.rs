@@ -9,7 +9,7 @@ mod steps;
 mod summary;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) use clock::short;
 pub(super) use steps::tilde;
@@ -18,6 +18,7 @@ pub(super) use summary::Summary;
 use live::Live;
 pub(super) use steps::Line;
 
+use super::format::{head, one_line};
 use super::output::{note_raw, wrap_columns};
 use super::style::DIM;
 use crate::codex::reading::entry::What;
@@ -27,8 +28,8 @@ pub(super) struct Renderer {
     live: Live,
     /// The last line, and how often it came in a row.
     last: Option<(Line, u64)>,
-    /// The commands and tool calls that are running, by their ids, with when they began.
-    running: Vec<(String, String, Instant)>,
+    /// The commands and tool calls that are running.
+    running: Vec<Running>,
     folder: Option<PathBuf>,
     pub(super) counts: Counts,
 }
@@ -39,6 +40,18 @@ pub(super) struct Counts {
     pub(super) commands: u64,
     pub(super) commands_failed: u64,
 }
+
+/// A command or tool call that is running.
+struct Running {
+    call: String,
+    name: String,
+    began: Instant,
+    /// Whether a line says so.
+    is_said: bool,
+}
+
+/// After this time a line says what is running, where there is no live line for that.
+const SAY_AFTER: Duration = Duration::from_secs(1);
 
 /// The most commands and tool calls that are known to be running.
 const MAX_RUNNING: usize = 64;
@@ -96,9 +109,23 @@ impl Renderer {
         self.live.says(Some(what.to_owned()));
     }
 
-    /// Draws the last line again, if it is time for that.
+    /// Draws the last line again, if it is time for that. Without one, says what has been running for a while.
     pub(super) fn tick(&mut self) {
         self.live.tick();
+        if self.live.is_wanted() {
+            return;
+        }
+        let long = self.running.iter_mut().filter(|running| !running.is_said);
+        let long = long.filter(|running| running.began.elapsed() >= SAY_AFTER);
+        let names: Vec<String> = long
+            .map(|running| {
+                running.is_said = true;
+                format!("running: {}", one_line(&running.name))
+            })
+            .collect();
+        for name in names {
+            self.print(Line::new(DIM, &head(&name, steps::LINE)));
+        }
     }
 
     /// Ends what was begun, so that others can print.
@@ -118,7 +145,7 @@ impl Renderer {
     }
 
     /// Remembers what runs. Returns how long it took, if that is known.
-    fn note(&mut self, what: &What) -> Option<std::time::Duration> {
+    fn note(&mut self, what: &What) -> Option<Duration> {
         let now = Instant::now();
         let began = match what {
             What::CommandBegan { call, command } => Some((call, command.clone())),
@@ -128,7 +155,8 @@ impl Renderer {
         };
         if let Some((call, name)) = began {
             if self.running.len() < MAX_RUNNING {
-                self.running.push((call.clone(), name, now));
+                let call = call.clone();
+                self.running.push(Running { call, name, began: now, is_said: false });
             }
             return None;
         }
@@ -146,15 +174,15 @@ impl Renderer {
             }
             _ => return None,
         };
-        let at = self.running.iter().position(|(running, ..)| running == call);
-        let began = at.map(|at| self.running.remove(at).2);
+        let at = self.running.iter().position(|running| running.call == *call);
+        let began = at.map(|at| self.running.remove(at).began);
         reported.or_else(|| began.map(|began| now - began))
     }
 
     /// What the last line says.
     fn now(&self, what: &What) -> Option<String> {
-        if let Some((_, name, _)) = self.running.last() {
-            return Some(format!("running {name}"));
+        if let Some(running) = self.running.last() {
+            return Some(format!("running {}", running.name));
         }
         match what {
             What::Tokens(tokens) => {

@@ -4,8 +4,8 @@ mod allowed_dirs;
 mod allowed_jobs;
 mod codex_events;
 mod commands;
-mod diff_attacks;
 mod demo;
+mod diff_attacks;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod doctor_sandbox;

@@ -36,10 +36,11 @@ fn of_item(id: &str, phase: Phase, item: &Item) -> Option<What> {
                 declined: false,
             })
         }
-        Item::FileChange { paths, made, .. } if is_completed => {
+        Item::FileChange { paths, made, refused } if is_completed => {
             let file = |path: &String| File { change: Change::Update, path: path.clone() };
             let files = paths.iter().map(file).collect();
-            Some(What::PatchEnded { call, files, applied: *made, output: String::new() })
+            let output = if *refused { "The sandbox refused it.".into() } else { String::new() };
+            Some(What::PatchEnded { call, files, applied: *made, output })
         }
         Item::McpToolCall { server, tool, .. } if is_started => {
             Some(What::ToolBegan { call, tool: format!("{server}/{tool}") })

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::events;
 use crate::cli::follow::HOLD;
-use crate::cli::render::Renderer;
+use crate::cli::render::{Renderer, tilde};
 use crate::cli::report::{self, Done};
 use crate::cli::style::DIM;
 use crate::codex::reading::entry::What;
 use crate::model::event::Event;
 use crate::model::request::TurnRequest;
+use crate::model::sandbox::SandboxChoice;
 use crate::model::settings::Settings;
 use crate::system::signals::{Signal, Signals};
 use crate::turn::{Codex, Turn};
@@ -28,11 +29,12 @@ pub(super) async fn run_turn(
     json: bool,
 ) -> u8 {
     let began = Instant::now();
+    let about = about(&request, &settings);
     let folder = request.working_dir.as_ref().unwrap_or(&settings.working_dir).as_path().to_owned();
     let mut renderer = Renderer::new(Some(folder));
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
-    let stopped_by = draw_steps(&mut turn, &mut signals, &mut renderer).await;
+    let stopped_by = draw_steps(&mut turn, &mut signals, &mut renderer, &about).await;
     renderer.finish();
     let counts = renderer.counts;
     let mut stopped_by = stopped_by.inspect(|_| codex.shutdown());
@@ -73,11 +75,29 @@ pub(super) async fn run_turn(
     status
 }
 
+/// What a turn runs with, as far as that is known before it.
+fn about(request: &TurnRequest, settings: &Settings) -> String {
+    let resumes = request.continued_session().is_some() && !request.fork;
+    let mut about = vec![if resumes { "resumed" } else { "started" }.to_owned()];
+    about.extend(request.options.model.as_ref().map(|model| model.as_str().to_owned()));
+    if let SandboxChoice::Set(sandbox) = request.sandbox {
+        about.push(sandbox.as_str().to_owned());
+    }
+    match &request.working_dir {
+        Some(dir) => about.push(tilde(dir.as_path())),
+        // A session keeps its own.
+        None if resumes => {}
+        None => about.push(tilde(settings.working_dir.as_path())),
+    }
+    about.join(" · ")
+}
+
 /// Draws what Codex does until the turn has ended or a signal comes, which is returned.
 async fn draw_steps(
     turn: &mut Turn,
     signals: &mut Signals,
     renderer: &mut Renderer,
+    about: &str,
 ) -> Option<Signal> {
     // A message that may be the reply, which is printed in full later, and since when.
     let mut held: Option<(What, Instant)> = None;
@@ -89,7 +109,7 @@ async fn draw_steps(
             event = turn.next_event() => {
                 let event = event?;
                 if let Event::ThreadStarted { thread_id } = &event {
-                    renderer.say(DIM, &format!("session {thread_id}"));
+                    renderer.say(DIM, &format!("session {thread_id} {about}"));
                 }
                 let Some(what) = events::what(&event) else { continue };
                 if let Some((held, _)) = held.take() {

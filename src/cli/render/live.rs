@@ -39,6 +39,10 @@ impl Live {
         }
     }
 
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
     /// What runs now. An empty text stops the line; `None` leaves it as it is.
     pub(super) fn says(&mut self, what: Option<String>) {
         if let Some(what) = what {

@@ -11,15 +11,21 @@ use crate::cli::format::{clean, head, one_line};
 use crate::cli::style::{BOLD, CYAN, DIM, PLAIN, RED, YELLOW, styled};
 use crate::codex::progress_text::heading;
 use crate::codex::reading::entry::{What, paths};
+use crate::job::reading::FOR_NEXT_PROMPT;
+use crate::model::text::shortened;
 
 /// The longest command or remark that is shown, in characters.
-const LINE: usize = 400;
+pub(super) const LINE: usize = 400;
 
 /// How many lines of a failed command's output are shown.
 const OUTPUT_LINES: usize = 10;
 
-/// The longest message that is shown whole, in lines: it is in the session.
+/// How far lines after the first one are indented at least.
+const MIN_INDENT: usize = 2;
+
+/// The longest message that is shown whole, in lines and in characters: it is in the session.
 const MESSAGE_LINES: usize = 40;
+const MESSAGE_CHARS: usize = 8_000;
 
 /// A line before it is wrapped: a mark, a text, and what must stay beside its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +53,8 @@ impl Line {
     /// The line, wrapped at words if there is a width, with what follows the first one indented as the text after
     /// the mark.
     pub(in crate::cli) fn drawn(&self, columns: Option<usize>) -> String {
-        let indent = " ".repeat(textwrap::core::display_width(self.mark));
+        // What follows the first line never starts at the left edge, where it could pass for a line of its own.
+        let indent = " ".repeat(textwrap::core::display_width(self.mark).max(MIN_INDENT));
         let options = Options::new(columns.unwrap_or(usize::MAX))
             .initial_indent(self.mark)
             .subsequent_indent(&indent)
@@ -95,7 +102,8 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
             heading(text).map(|heading| Line::marked(DIM, "· ", heading)).into_iter().collect()
         }
         What::CommandEnded { command, exit_code, output, declined, .. } => {
-            let command = short_line(command.as_deref().unwrap_or_default());
+            let command = command.as_deref().filter(|command| !command.trim().is_empty());
+            let command = short_line(command.unwrap_or("(a command)"));
             let line = Line::marked(CYAN, "$ ", command);
             let failed = match (exit_code, declined) {
                 (_, true) => "not run: not approved".to_owned(),
@@ -114,11 +122,11 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
         What::PatchEnded { files, output, .. } => {
             let names: Vec<String> = paths(files).map(|path| relative(path, folder)).collect();
             let names = names.join(", ");
-            let mut lines = vec![Line::marked(
-                RED,
-                "✗ ",
-                one_line(&format!("edit refused or failed: {names}")),
-            )];
+            let what = match output.contains("sandbox") {
+                true => "edit refused by the sandbox:",
+                false => "could not edit",
+            };
+            let mut lines = vec![Line::marked(RED, "✗ ", one_line(&format!("{what} {names}")))];
             lines.extend(end_of(output));
             lines
         }
@@ -149,10 +157,13 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
         }
         What::Note { text } => vec![Line::new(DIM, &short_line(text))],
         What::TurnEnded { error: Some(error), .. } => {
-            vec![Line::marked(RED, "✗ ", short_line(&format!("the turn failed: {error}")))]
+            vec![Line::new(RED, &short_line(&format!("error: {error}")))]
+        }
+        What::TurnAborted { reason, .. } if reason == FOR_NEXT_PROMPT => {
+            vec![Line::new(DIM, reason)]
         }
         What::TurnAborted { reason, .. } => {
-            vec![Line::new(YELLOW, &short_line(&format!("the turn was stopped: {reason}")))]
+            vec![Line::new(RED, &short_line(&format!("error: {reason}")))]
         }
         What::Cancelled => vec![Line::new(YELLOW, "cancelled by the client")],
         What::TurnEnded { .. }
@@ -168,7 +179,8 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
 
 /// A message that is not the reply.
 fn message(text: &str) -> Vec<Line> {
-    let text = text.trim();
+    let shortened = shortened(text.trim(), MESSAGE_CHARS);
+    let text = shortened.as_deref().unwrap_or(text.trim());
     let count = text.lines().count();
     let shown = text.lines().take(MESSAGE_LINES);
     let mut lines: Vec<Line> = shown.map(|line| Line::marked(PLAIN, "  ", line)).collect();

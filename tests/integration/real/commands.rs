@@ -126,16 +126,36 @@ fn chat_prints_only_the_reply_and_continues_its_session() {
     let first = person.run(&["chat", "the first thing\n$ echo one"]);
     assert_eq!((first.status, first.stdout.as_str()), (Some(0), "Did the first thing\n"));
     let id = session(&first.stderr).to_owned();
-    let steps = format!(
-        "session {id} started\nthinking\nOne step more.\nrunning: echo one\nsession: {id}\n\
-         resume: {}\n",
-        resume_command(&person.home, &id)
+    let lines: Vec<&str> = first.stderr.lines().collect();
+    let [began, message, command, figures, session, go_on, take_over] = lines[..] else {
+        panic!("{}", first.stderr);
+    };
+    let project = person.home.project().display().to_string();
+    assert_eq!(
+        (began, message),
+        (&*format!("session {id} started · {project}"), "  One step more.")
     );
-    assert_eq!(first.stderr, steps);
+    assert!(command.starts_with("$ echo one ") && command.ends_with('s'), "{command}");
+    let figures_but_time = figures.split(" · ").enumerate().filter(|(at, _)| *at != 1);
+    let figures: Vec<&str> = figures_but_time.map(|(_, figure)| figure).collect();
+    assert_eq!(
+        figures,
+        [
+            "1 turn",
+            "gpt-5.5",
+            "read-only",
+            "1 command",
+            "0 files changed",
+            "200,000 tokens in, 40 out"
+        ]
+    );
+    assert_eq!(session, format!("session: {id}"));
+    assert_eq!(go_on, format!("go on: codex-persistent-mcp chat --session {id} \"…\""));
+    assert_eq!(take_over, format!("take over: {}", resume_command(&person.home, &id)));
 
     let second = person.run(&["chat", "--session", &id, "the second"]);
     assert_eq!((second.status, second.stdout.as_str()), (Some(0), "Did the second\n"));
-    assert!(second.stderr.starts_with(&format!("session {id} resumed\n")), "{}", second.stderr);
+    assert!(second.stderr.starts_with(&format!("session {id} resumed")), "{}", second.stderr);
     let asked = person.model.wait_for(|request| request.last_user_text() == "the second");
     assert!(asked.user_texts().iter().any(|text| text.contains("the first thing")));
 
@@ -241,7 +261,7 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     wait_until("its commands to be reported", || {
         reported().contains(&format!("running: {GATE}\n"))
     });
-    assert!(reported().contains("\nOne step more.\n"), "{}", reported());
+    assert!(reported().contains("\n  One step more.\n"), "{}", reported());
     let listed = person.run(&["jobs", "--status", "running"]).stdout;
     assert!(listed.contains(&job) && listed.contains("all of it"), "{listed}");
     let shown = person.show(&job);
@@ -250,18 +270,21 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     fs::write(person.home.project().join("go"), "").expect("the project is writable");
     let followed = ended(follow);
     assert_eq!((followed.status, followed.stdout.as_str()), (Some(0), "Did all of it\n"));
-    assert!(reported().contains("\nrunning: exit 3\nfailed with 3\n"), "{}", reported());
+    assert!(reported().contains("\n$ exit 3 exit 3 "), "{}", reported());
     assert!(!reported().contains("Did all of it"), "the reply is reported once: {}", reported());
-    let summary = reported().lines().last().expect("there are steps").to_owned();
-    let did = "completed · 1 turn · 2 commands (1 failed) · 1 file changed · 400,000 tokens in, \
-               80 out · context ";
-    let rest = summary.strip_prefix(did).unwrap_or_else(|| panic!("{summary}"));
-    let full = rest.split_once(" % full · last event ").unwrap_or_else(|| panic!("{summary}")).0;
+    let steps = reported();
+    let summary = steps.lines().find(|line| line.starts_with("1 turn · ")).expect("a summary");
+    let did = " · 2 commands (1 failed) · 1 file changed · 400,000 tokens in, 80 out · context ";
+    let (_, rest) = summary.split_once(did).unwrap_or_else(|| panic!("{summary}"));
+    let full = rest.strip_suffix(" % full").unwrap_or_else(|| panic!("{summary}"));
     assert_eq!(full.parse(), Ok(context_percent(&person.home, &reported())), "{summary}");
+    assert!(steps.contains("\nchanged: new.txt\n"), "{steps}");
 
     let again = person.run(&["jobs", "follow", &job]);
     assert_eq!((again.status, again.stdout.as_str()), (Some(0), "Did all of it\n"));
-    assert_eq!(before_summary(&again.stderr), before_summary(&reported()));
+    for part in ["\n  One step more.\n", "\n$ exit 3 exit 3", "edited new.txt", did] {
+        assert!(again.stderr.contains(part), "{part}: {}", again.stderr);
+    }
     let shown = person.show(&job);
     assert!(shown.contains(did) && shown.ends_with("\nresult:\nDid all of it\n"), "{shown}");
     let session = session(&again.stderr);
@@ -271,11 +294,6 @@ fn a_job_is_followed_while_it_works_and_shown_with_all_its_activity() {
     let pruned = person.run(&["jobs", "prune", "--all"]);
     assert!(pruned.stdout.starts_with("removed 1 job, "), "{}", pruned.stdout);
     assert_eq!(person.run(&["jobs", "show", &job]).status, Some(2));
-}
-
-/// Without the last line, which has an age.
-fn before_summary(steps: &str) -> &str {
-    steps.trim_end().rsplit_once('\n').expect("there are several lines").0
 }
 
 /// From Codex's own record: 100,020 tokens of the model's context window.
@@ -428,7 +446,7 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
     let (followed, status) = on_terminal(person.program(&["jobs", "follow", &job]));
     assert_eq!(status, Some(0), "{followed}");
     assert_eq!(followed.matches("Did very much ").count(), 1, "{followed}");
-    assert!(followed.contains("\u{1b}[31mfailed with 1\u{1b}[0m\n"), "{followed}");
+    assert!(followed.contains("\u{1b}[31mexit 1 "), "{followed}");
 
     let (table, _) = on_terminal(person.program(&["jobs"]));
     assert!(table.contains("\u{1b}[32mcompleted\u{1b}[0m"), "{table}");
@@ -443,21 +461,22 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
         let (table, status) = on_terminal(jobs);
         assert_eq!(status, Some(0), "{table}");
         let lines: Vec<&str> = table.lines().collect();
-        let [head, row] = lines[..] else { panic!("a head and a job: {table}") };
-        assert!(head.starts_with("ID "), "{head}");
-        // Both texts are too long, so they fill the line.
-        assert_eq!(row.chars().count(), width, "{table}");
-        let id = row.split(' ').next().expect("an id stands first");
+        let [head, row, _, foot] = lines[..] else { panic!("a head, a job and a foot: {table}") };
+        assert!(head.starts_with("  JOB "), "{head}");
+        // The prompt is too long, so it fills the line.
+        assert!((width - 3..=width).contains(&row.chars().count()), "{table}");
+        let id = row.split(' ').nth(1).expect("an id comes after the mark");
+        assert!(foot.ends_with(&format!("jobs show {id}")), "{foot}");
         assert!(job.ends_with(id), "{row}");
         assert!(person.show(id).contains(&job));
     }
     let (table, _) = on_terminal_of(100, person.program(&["jobs"]));
     let row = table.lines().nth(1).expect("there is a job");
-    let escapes = "\u{1b}[32m\u{1b}[0m".chars().count();
-    assert_eq!(row.chars().count(), 100 + escapes, "{table}");
+    let plain: String = row.replace("\u{1b}[32m", "").replace("\u{1b}[0m", "");
+    assert!((97..=100).contains(&plain.chars().count()), "{table}");
     let (chat, _) = on_terminal(person.program(&["chat", "hello"]));
     assert_eq!(chat.matches("Did hello").count(), 1, "{chat}");
-    assert!(chat.contains("\u{1b}[2mthinking\u{1b}[0m\nDid hello\n"), "{chat}");
+    assert!(chat.contains(" thinking · ") && chat.contains("\u{1b}[2KDid hello\n"), "{chat}");
     let piped = person.run(&["jobs"]);
     assert!(piped.stdout.contains(&job) && !piped.stdout.contains('\u{1b}'), "{}", piped.stdout);
     wait_nothing_left(&person.home);

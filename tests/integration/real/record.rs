@@ -305,7 +305,7 @@ fn following_a_job_shows_what_the_stream_leaves_out() {
         .output()
         .expect("the program can be started");
     let reported = String::from_utf8_lossy(&output.stderr);
-    let edit = format!("could not edit {outside}");
+    let edit = format!("✗ edit refused by the sandbox: {outside}");
     for part in [&*touch, &*edit, "1 command and 1 patch"] {
         assert!(reported.contains(part), "{part}: {reported}");
     }

@@ -35,10 +35,9 @@ fn chat_prints_only_the_reply_with_progress_on_stderr() {
     let ran = run(&stage, &["chat", &script(&steps)]);
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "42\nindeed\n"), "{}", ran.stderr);
     let session = session(&ran.stderr);
-    assert!(ran.stderr.starts_with(&format!("session {session} started\n")), "{}", ran.stderr);
-    assert!(ran.stderr.contains("running: ls\n"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with(&format!("session {session} started · ")), "{}", ran.stderr);
     let resume = resume_command(&stage.home, session);
-    assert!(ran.stderr.ends_with(&format!("resume: {resume}\n")), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with(&format!("take over: {resume}\n")), "{}", ran.stderr);
 
     let again = run(&stage, &["chat", "hello", "--session", session, "--json"]);
     let answer = &parsed(&again.stdout)[0];
@@ -125,18 +124,19 @@ fn a_job_is_started_listed_shown_and_followed() {
     let followed = ended(follow);
     assert_eq!(followed.status, Some(0), "{}", followed.stderr);
     assert_eq!(followed.stdout, "all is well\n");
-    for reported in ["running: make\nfailed with 2\n", "no rule", "\nturn 1 completed\n"] {
+    for reported in ["\n$ make exit 2 ", "no rule", "\nturn 1 completed\n"] {
         assert!(followed.stderr.contains(reported), "{reported:?} is not in {}", followed.stderr);
     }
     assert!(!followed.stderr.contains('\u{1b}'), "{}", followed.stderr);
     assert!(!followed.stderr.contains("all is well"), "{}", followed.stderr);
-    let last = followed.stderr.lines().last().expect("there is a status line");
-    assert!(last.starts_with("completed · 1 turn · 1 command (1 failed) · "), "{last}");
+    let mut lines = followed.stderr.lines();
+    let figures = lines.find(|line| line.starts_with("1 turn · ")).expect("a summary");
+    assert!(figures.contains(" · 1 command (1 failed) · 0 files changed · "), "{figures}");
 
     let shown = run(&stage, &["jobs", "show", &id[24..]]);
     assert_eq!(shown.status, Some(0), "{}", shown.stderr);
     assert!(shown.stdout.contains(&id) && shown.stdout.contains("codex resume "));
-    assert!(shown.stdout.contains(last.split(" · last").next().expect("the first part")));
+    assert!(shown.stdout.contains("completed · 1 turn · 1 command (1 failed) · "));
     assert!(shown.stdout.ends_with("result:\nall is well\n"), "{}", shown.stdout);
 
     for arguments in
