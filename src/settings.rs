@@ -34,7 +34,7 @@ pub(crate) struct Setting {
     pub(crate) kind: Kind,
     /// The default in words, where the value itself depends on the machine or says too little.
     pub(crate) default: Option<&'static str>,
-    /// One line for the help and the README.
+    /// One line for the help.
     pub(crate) help: &'static str,
     /// What `--help` and `docs/settings.md` say beyond that, in Markdown.
     pub(crate) docs: &'static str,

@@ -9,7 +9,7 @@ mod security;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imports::{Source, sources};
 use layers::Layers;
@@ -151,10 +151,10 @@ fn the_files_that_the_pages_name_exist() {
 
 #[test]
 fn the_links_of_the_pages_lead_somewhere() {
-    let docs = fs::read_dir(checkout().join("docs")).expect("there are pages").flatten();
+    let docs = pages_below(&checkout().join("docs"));
     let own = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
     let own = own.map(|name| checkout().join(name));
-    for page in own.into_iter().chain(docs.map(|entry| entry.path())) {
+    for page in own.into_iter().chain(docs) {
         let broken = pages::broken_links(&page);
         assert!(broken.is_empty(), "{} links to {}", page.display(), broken.join(", "));
     }
@@ -164,6 +164,37 @@ fn the_links_of_the_pages_lead_somewhere() {
     fs::write(&page, text).expect("it is writable");
     assert_eq!(pages::broken_links(&page), ["#gone", "gone.md"]);
     fs::remove_file(page).expect("it is the test's own");
+}
+
+/// All pages in a folder and in those below it.
+fn pages_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("there are pages").flatten();
+    let pages = entries.map(|entry| entry.path()).flat_map(|path| match path.is_dir() {
+        true => pages_below(&path),
+        false => vec![path],
+    });
+    pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect()
+}
+
+#[test]
+fn a_newcomer_reads_the_readme_in_two_minutes() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 150, "the README has {lines} lines");
+}
+
+#[test]
+fn every_page_is_in_the_index() {
+    let index = read("docs/README.md");
+    let docs = checkout().join("docs");
+    let missing: Vec<String> = pages_below(&docs)
+        .into_iter()
+        .filter_map(|page| Some(page.strip_prefix(&docs).ok()?.to_str()?.to_owned()))
+        .filter(|page| {
+            page != "README.md" && (!page.starts_with("clients/") || page == "clients/README.md")
+        })
+        .filter(|page| !index.contains(&format!("({page})")))
+        .collect();
+    assert!(missing.is_empty(), "docs/README.md lacks {}", missing.join(", "));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The documentation of the settings: the page `docs/settings.md`, and the table in the README. Both are
-//! made from the descriptions, and a test keeps them up to date.
+//! The documentation of the settings: the page `docs/settings.md`. It is made from the descriptions, and a test
+//! keeps it up to date.
 
 use std::fmt::Write;
 use std::fs;
@@ -8,14 +8,11 @@ use std::path::Path;
 use crate::model::settings::Settings;
 use crate::settings::{self, Kind, Setting};
 
-/// Set this variable to write the pages instead of checking them.
+/// Set this variable to write the page instead of checking it.
 const REFRESH: &str = "REFRESH_SETTINGS";
 
-/// Refreshes the pages.
+/// Refreshes the page.
 const COMMAND: &str = "REFRESH_SETTINGS=1 cargo test --lib settings_are_documented";
-
-const README_BEGIN: &str = "<!-- settings: made from src/settings/ -->\n";
-const README_END: &str = "<!-- settings: end -->\n";
 
 const INTRODUCTION: &str = "\
 # Settings
@@ -27,7 +24,7 @@ Each setting is a flag and an environment variable. The flag wins. A wrong value
 start, with a message on standard error and exit status 2.
 
 A duration is one or more numbers with units: `90s`, `30m`, `2h 30m`, `14d`. A `BOOL` is `true` or `false`,
-and a flag without a value means `true`. `codex-persistent-mcp doctor` lists the settings in force and where
+and a flag without a value means `true`. `codex-persistent-mcp doctor --all` lists the settings in force and where
 each comes from.
 ";
 
@@ -82,40 +79,13 @@ fn default_of(setting: &Setting, defaults: &Settings) -> String {
     if setting.default.is_some() { text } else { format!("`{text}`") }
 }
 
-/// The rows of the README's table.
-fn table(defaults: &Settings) -> String {
-    let mut table = "| flag | variable | default | |\n|---|---|---|---|\n".to_owned();
-    for setting in settings::all() {
-        let Setting { flag, variable, help, .. } = setting;
-        let default = default_of(setting, defaults);
-        writeln!(table, "| `--{flag}` | `{variable}` | {default} | {help} |")
-            .expect("a string can be written to");
-    }
-    table
-}
-
-/// The README with this table in the place of its own.
-fn readme_with(readme: &str, table: &str) -> String {
-    let (before, rest) = readme.split_once(README_BEGIN).expect("the README has the mark");
-    let (_, after) = rest.split_once(README_END).expect("the README has the end mark");
-    format!("{before}{README_BEGIN}\n{table}\n{README_END}{after}")
-}
-
 #[test]
 fn settings_are_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
-    let defaults = Settings::default();
-    let readme = read("README.md");
-    let pages = [
-        ("docs/settings.md", page(&defaults)),
-        ("README.md", readme_with(&readme, &table(&defaults))),
-    ];
-    for (name, text) in pages {
-        if std::env::var_os(REFRESH).is_some() {
-            fs::write(root.join(name), text).expect("the checkout can be written");
-        } else {
-            assert!(read(name) == text, "{name} is stale. Refresh it with: {COMMAND}");
-        }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let page = page(&Settings::default());
+    if std::env::var_os(REFRESH).is_some() {
+        fs::write(&path, &page).expect("the checkout can be written");
     }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "docs/settings.md is stale. Refresh it with: {COMMAND}");
 }
