@@ -2,6 +2,7 @@
 
 mod allowed_dirs;
 mod allowed_jobs;
+mod background;
 mod codex_events;
 mod commands;
 mod demo;
