@@ -24,7 +24,7 @@ const WORK_TEXT: &str = "review";
 pub(super) fn plan() -> Tool {
     let own = json!({
         "requirements": string("What the plan must achieve"),
-        "plan": string("Step by step"),
+        "plan": string("The plan, step by step"),
         "constraints": string("What must not change"),
     });
     Tool {

@@ -17,15 +17,15 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "codex_jobs",
         title: "List Codex jobs",
-        description: "Codex jobs, newest first, by default those of this directory; with job_id \
-                      that job and what it did.",
+        description: "List Codex jobs, newest first, by default those of this directory; with \
+                      job_id that job and what it did.",
         input: closed(
             json!({
-                "job_id": string("This job"),
+                "job_id": string("Show this job"),
                 "cursor": integer("Events after this one"),
                 "limit": integer("Default 20, at most 200"),
                 "types": strings("Only these events: agent_message, command_execution, file_change, error, …"),
-                "truncate": integer("Longest text; 0: no limit. Default 1024"),
+                "truncate": integer("Characters per text; 0: no limit. Default 1024"),
                 "raw": boolean("Events as Codex wrote them"),
                 "status": string("queued, running, completed, failed, cancelled, timed_out, interrupted"),
                 "all": boolean("Of all directories"),

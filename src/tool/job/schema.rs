@@ -27,7 +27,7 @@ fn of_snapshot(more: Value) -> Value {
     let text = json!({ "type": "string" });
     let properties = json!({
         "job_id": text,
-        "status": string("queued, running, completed, failed, cancelled, timed_out or interrupted."),
+        "status": string(STATUSES),
         "session_id": string("codex_chat can resume it too."),
         "resume_command": text,
         "last_activity": text,
@@ -52,25 +52,53 @@ pub(super) fn notifications_input() -> Value {
 pub(super) fn ended() -> Value {
     open(
         json!({
-            "job_id": string(""),
-            "status": string(""),
-            "session_id": string(""),
-            "result": string(""),
-            "files_changed": strings(""),
-            "error": { "type": "object" },
+            "job_id": string("The job whose turn ended, or the only one that is running."),
+            "status": string(STATUSES),
+            "session_id": string("codex_chat can continue it too."),
+            "turn": integer("Which of its turns ended."),
+            "result": string("Codex's reply, in full."),
+            "files_changed": strings("What Codex changed with its edit tool, relative to the job's directory."),
+            "error": { "type": "object", "description": "If the turn was not completed: kind, message, next, partial_reply." },
+            "last_activity": string("What a running job did last."),
+            "jobs": described_objects("Several running jobs; or the last job, if none is running."),
+            "next": string("What to do next."),
         }),
         &[],
     )
 }
 
+const STATUSES: &str = "queued, running, completed, failed, cancelled, timed_out or interrupted.";
+
 /// What `codex_jobs` answers: a list, or a job and its events.
 pub(super) fn jobs() -> Value {
-    open(json!({ "jobs": objects(), "events": objects(), "cursor": integer("") }), &[])
+    let rows = "Each with job_id, what (label, else the start of the prompt), status, turns, session_id, \
+                cwd, created_at, and last_activity or the start of its result or error.";
+    open(
+        json!({
+            "jobs": described_objects(rows),
+            "events": described_objects("With job_id: what the job did. Its other fields are those of codex_job_wait."),
+            "cursor": integer("Pass it to get later events."),
+            "more": boolean("Whether there are later events already."),
+            "in_other_directories": integer("How many jobs of other directories are left out."),
+        }),
+        &[],
+    )
+}
+
+fn described_objects(about: &str) -> Value {
+    merged(objects(), json!({ "description": about }))
 }
 
 /// What `codex_job_send` answers.
 pub(super) fn sent() -> Value {
-    open(json!({ "job_id": string(""), "status": string("") }), &[])
+    open(
+        json!({
+            "job_id": string("The job."),
+            "status": string(STATUSES),
+            "had_ended": boolean("Whether there was nothing to cancel."),
+        }),
+        &[],
+    )
 }
 
 pub(super) fn notifications_output() -> Value {

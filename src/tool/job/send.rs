@@ -15,13 +15,13 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "codex_job_send",
         title: "Send to a Codex job",
-        description: "Give a Codex job its next prompt, also one that ended, or cancel it.",
+        description: "Send a Codex job its next prompt, even after it ended, or cancel it.",
         input: closed(
             json!({
                 "job_id": string("The job"),
-                "prompt": string("Waits for the running turn"),
+                "prompt": string("Waits for the running turn. At most 1,000,000 characters"),
                 "interrupt": boolean("Stop the running turn first"),
-                "cancel": boolean("Stop it and what waits"),
+                "cancel": boolean("Stop the job and drop waiting prompts"),
             }),
             &["job_id"],
         ),

@@ -18,7 +18,7 @@ use crate::tool::arguments::invalid;
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::Family;
 use crate::tool::plain;
-use crate::tool::schema::{boolean, closed, integer, objects, open, string, strings};
+use crate::tool::schema::{boolean, closed, integer, merged, objects, open, string, strings};
 
 /// How long a call reads records that are not in the index yet. The next call continues.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,8 +27,8 @@ pub(in crate::tool) fn tool() -> Tool {
     Tool {
         name: "codex_sessions",
         title: "Find Codex sessions",
-        description: "Find sessions of Codex, also those of the person's terminal; with session_id \
-                      read one: messages, errors.",
+        description: "Find Codex sessions, including the user's own from the terminal; with session_id \
+                      read that one: messages, errors.",
         input: closed(input(), &[]),
         unlisted: unlisted(),
         output: open(output(), &[]),
@@ -45,16 +45,16 @@ fn input() -> Value {
     json!({
         "session_id": string("Read this one"),
         "include": strings("Also commands, changes, reasoning, tools"),
-        "text": string("In the first prompt"),
+        "text": string("Text in the first prompt"),
         "cwd": string("Worked in this directory. Default: the server's and those below it"),
         "all": boolean("Of all directories"),
         "source": string("exec, cli, vscode, …; tools: by this server; subagent"),
         "since": string("2h, 3d, 2026-01-31 or RFC 3339"),
-        "until": string("likewise"),
+        "until": string("Same forms"),
         "cursor": string("From the last answer, to read on"),
-        "from_end": boolean("The last entries first"),
+        "from_end": boolean("Start with the last entries"),
         "limit": integer("Default 20, at most 200"),
-        "truncate": integer("Longest text"),
+        "truncate": integer("Characters per text; 0: no limit. Default 4096"),
     })
 }
 
@@ -64,11 +64,13 @@ fn unlisted() -> Value {
 }
 
 fn output() -> Value {
+    let described = |about: &str| merged(objects(), json!({ "description": about }));
     json!({
-        "sessions": objects(),
-        "entries": objects(),
-        "more": { "type": "boolean" },
-        "cursor": string(""),
+        "sessions": described("Most recently written first."),
+        "entries": described("With session_id: what was said and, on request, done."),
+        "more": boolean("Whether there is more to read."),
+        "cursor": string("Pass it to get more."),
+        "warnings": strings("What could not be read."),
     })
 }
 
