@@ -232,6 +232,9 @@ impl State {
                 self.started_at.get_or_insert(at);
                 self.turns += 1;
                 self.error = None;
+                // Those of the turn before. This one may end without saying anything of its own.
+                self.files_changed = ChangedFiles::default();
+                self.warnings.clear();
                 self.cwd = Some(cwd.clone());
                 self.activity.turn_started(at);
             }
@@ -259,6 +262,10 @@ impl State {
                 };
                 self.ended_at = (!more).then_some(at);
                 self.error.clone_from(error);
+                if is_turn || self.current_prompt.is_none() {
+                    self.files_changed.clone_from(files_changed);
+                    self.warnings.clone_from(warnings);
+                }
                 if !is_turn {
                     if self.current_prompt.is_none() {
                         self.activity.turn_ended(at, status.as_str());
@@ -271,8 +278,6 @@ impl State {
                     self.output.clone_from(output);
                 }
                 self.effective.clone_from(effective);
-                self.files_changed.clone_from(files_changed);
-                self.warnings.clone_from(warnings);
                 self.session_usage = session_usage.or(self.session_usage);
                 self.usage = match (self.usage, usage) {
                     (Some(before), Some(usage)) => Some(before.plus(*usage)),

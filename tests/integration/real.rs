@@ -19,6 +19,7 @@ mod http;
 mod http_nested;
 mod job_events;
 mod job_races;
+mod job_tools;
 mod jobs;
 mod last;
 mod library;

@@ -148,11 +148,10 @@ impl Jobs {
 
     /// The state of a job, and whether nothing more happens without a reply. A prompt that arrives just when the last
     /// turn ends is in the inbox of a job that has ended, and its process takes it from there.
-    pub(super) fn at_rest(&self, job: JobId) -> Result<(State, bool)> {
+    pub(crate) fn at_rest(&self, job: JobId) -> Result<(State, bool)> {
         let state = self.state(job)?;
         let store = self.store()?;
-        let is_over = state.status.has_ended() && !state.starting && state.waiting.is_empty();
-        let is_at_rest = is_over && {
+        let is_at_rest = state.is_idle() && {
             let has_process = state.runner.as_ref().is_some_and(ProcessId::is_alive);
             let inbox =
                 store.folder(job).queued_prompts().map_err(|error| storage(store, error))?;

@@ -61,7 +61,8 @@ async fn jobs(call: Call<'_>) -> Answer {
 
 async fn one(Call { arguments, services, .. }: Call<'_>) -> Answer {
     let (page, state) = events::page(arguments, &services.jobs).await?;
-    let mut content = if state.status.has_ended() {
+    let mut content = if state.is_idle() {
+        services.client_jobs.told(state.job_id, state.to_announce);
         view::ended(&state)
     } else {
         view::fields(&state, &view::ACTIVE)
@@ -78,13 +79,15 @@ async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
     let limit = arguments.whole("limit", 1, MAX_ENTRIES)?.unwrap_or(20);
     arguments.end();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let nearby = Nearby::of(services);
+    let (nearby, scope) = (Nearby::of(services), services.codex.scope());
     let (states, elsewhere) = blocking(&services.jobs, move |jobs| {
         let may_be = |found| status.is_none_or(|status| found == status);
         let elsewhere = std::cell::Cell::new(0_u64);
         let states = jobs.list(limit, may_be, |state| {
             let is_here = all || nearby.has(state);
-            elsewhere.set(elsewhere.get() + u64::from(!is_here));
+            let is_elsewhere =
+                !is_here && state.cwd.as_deref().is_some_and(|cwd| scope.contains(cwd));
+            elsewhere.set(elsewhere.get() + u64::from(is_elsewhere));
             is_here
         })?;
         Ok((states, elsewhere.get()))
@@ -120,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_list_is_a_line_for_each_job() {
-        let row = json!({"job_id": JobId::new(), "status": "running", "what": "w", "turns": 1});
+        let row = json!({"job_id": JobId::new(), "status": "running", "what": "w\nx", "turns": 1});
         let content = json!({"jobs": [row], "in_other_directories": 2});
         let text = plain_text(content.as_object().expect("an object"));
-        assert!(text.contains(" · running · w\n[2 in other"), "{text}");
+        assert!(text.contains(" · running · w x\n[2 in other"), "{text}");
     }
 }

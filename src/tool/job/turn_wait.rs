@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 use tokio::time::{Duration, Instant};
 
+use super::client_jobs::ClientJob;
 use super::folder::Nearby;
 use super::view::{self, Field};
 use super::wait::{DEFAULT_MS, MAX_MS, Watch};
 use super::{blocking, schema};
-use crate::job::{JobId, Jobs, State};
+use crate::job::{JobId, Jobs, Problem, State};
 use crate::model::outcome::{CancelledBy, FailureKind};
 use crate::tool::definition::{Answer, Call, Effect, Services, Tool};
 use crate::tool::error::{Error, Family};
@@ -16,6 +17,9 @@ use crate::tool::schema::{closed, integer, string};
 
 /// The most jobs that an answer without a result lists.
 const MAX_LISTED: usize = 20;
+
+/// The same, of jobs that have ended.
+const MAX_ENDED: usize = 3;
 
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
@@ -48,93 +52,78 @@ async fn wait(Call { mut arguments, services, context }: Call<'_>) -> Answer {
     arguments.end();
     let until = Instant::now() + Duration::from_millis(timeout);
     let mut watch = Watch::open(until)?;
-    let mut awaited = Awaited::new(job, services).await?;
     loop {
         let mark = watch.mark(&services.jobs).await?;
-        match awaited.look(services).await? {
+        let found = look(job, services).await?;
+        // Before the client counts as told: it does not get the answer.
+        if context.ct.is_cancelled() {
+            return Err(FailureKind::Cancelled { by: CancelledBy::Caller }.into());
+        }
+        let active = match found {
             Found::Ended(state) => {
                 services.client_jobs.told(state.job_id, state.to_announce);
                 return Ok(view::ended(&state));
             }
             Found::Nothing => return nothing(services).await,
             Found::Active(states) if watch.is_over() => return Ok(active(&states)),
-            Found::Active(_) => {}
-        }
-        if context.ct.is_cancelled() {
-            return Err(FailureKind::Cancelled { by: CancelledBy::Caller }.into());
-        }
-        watch.pause(mark, &awaited.ids(), &services.jobs, context).await?;
+            Found::Active(states) => states,
+        };
+        let ids: Vec<JobId> = active.iter().map(|state| state.job_id).collect();
+        watch.pause(mark, &ids, &services.jobs, context).await?;
     }
 }
 
-/// The jobs that a call waits for, each with the last end that does not count.
-struct Awaited {
-    is_named: bool,
-    jobs: Vec<(JobId, u64)>,
-}
-
-/// What became of them.
+/// What became of the jobs that a call waits for.
 enum Found {
     Ended(Box<State>),
     Active(Vec<State>),
     Nothing,
 }
 
-impl Awaited {
-    /// The named job; or those of the client, and what runs in its folder already.
-    async fn new(job: Option<JobId>, services: &Services) -> Result<Self, Error> {
+/// The named job. Without one, the client's own, also those that it starts meanwhile. If it has none whose end
+/// it does not know, those that run in its folder become its own, so that it misses no end between two calls: if
+/// the server was restarted, they may be what it started.
+async fn look(job: Option<JobId>, services: &Services) -> Result<Found, Problem> {
+    let own = services.client_jobs.clone();
+    let nearby = Nearby::of(services);
+    blocking(&services.jobs, move |jobs| {
         if let Some(job) = job {
-            return Ok(Self { is_named: true, jobs: vec![(job, 0)] });
+            let (state, is_at_rest) = jobs.at_rest(job)?;
+            return Ok(if is_at_rest {
+                Found::Ended(Box::new(state))
+            } else {
+                Found::Active(vec![state])
+            });
         }
-        let own = services.client_jobs.all().into_iter().map(|job| (job.id, job.known_end));
-        let mut jobs: Vec<(JobId, u64)> = own.collect();
-        let nearby = Nearby::of(services);
-        let running = blocking(&services.jobs, move |jobs| unfinished(jobs, &nearby)).await?;
-        for state in running {
-            if !jobs.iter().any(|(job, _)| *job == state.job_id) {
-                jobs.push((state.job_id, state.to_announce));
-            }
+        let found = of_client(jobs, &own.all())?;
+        if !matches!(found, Found::Nothing) {
+            return Ok(found);
         }
-        Ok(Self { is_named: false, jobs })
-    }
-
-    fn ids(&self) -> Vec<JobId> {
-        self.jobs.iter().map(|(job, _)| *job).collect()
-    }
-
-    async fn look(&mut self, services: &Services) -> Result<Found, Error> {
-        let (wanted, is_named) = (self.jobs.clone(), self.is_named);
-        let (found, gone) = blocking(&services.jobs, move |jobs| {
-            let (mut active, mut gone) = (Vec::new(), Vec::new());
-            for (job, known_end) in wanted {
-                let state = match jobs.state(job) {
-                    Ok(state) => state,
-                    Err(problem) if is_named => return Err(problem),
-                    // Removed, or out of reach by now.
-                    Err(_) => {
-                        gone.push(job);
-                        continue;
-                    }
-                };
-                if !state.is_idle() {
-                    active.push(state);
-                } else if is_named || state.to_announce > known_end {
-                    return Ok((Found::Ended(Box::new(state)), gone));
-                } else {
-                    gone.push(job);
-                }
-            }
-            Ok((if active.is_empty() { Found::Nothing } else { Found::Active(active) }, gone))
-        })
-        .await?;
-        // An ended job of which the client knows can still get another prompt, but not from this call.
-        self.jobs.retain(|(job, _)| !gone.contains(job));
-        Ok(found)
-    }
+        let is_running = |state: &State| !state.status.has_ended() && nearby.has(state);
+        let running = jobs.list(MAX_LISTED, |status| !status.has_ended(), is_running)?;
+        for state in &running {
+            own.add(state.job_id, state.to_announce);
+        }
+        Ok(if running.is_empty() { Found::Nothing } else { Found::Active(running) })
+    })
+    .await
 }
 
-fn unfinished(jobs: &Jobs, nearby: &Nearby) -> Result<Vec<State>, crate::job::Problem> {
-    jobs.list(MAX_LISTED, |status| !status.has_ended(), |state| nearby.has(state))
+/// The oldest of these jobs with an end that the client does not know, or else all that have not ended.
+fn of_client(jobs: &Jobs, own: &[ClientJob]) -> Result<Found, Problem> {
+    let mut active = Vec::new();
+    for ClientJob { id, known_end } in own {
+        match jobs.at_rest(*id) {
+            Ok((state, false)) => active.push(state),
+            Ok((state, true)) if state.to_announce > *known_end => {
+                return Ok(Found::Ended(Box::new(state)));
+            }
+            // Known; or removed, or out of reach by now.
+            Ok(_) | Err(Problem::NotFound(_) | Problem::Refused(_)) => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(if active.is_empty() { Found::Nothing } else { Found::Active(active) })
 }
 
 /// The answer at the timeout.
@@ -152,21 +141,22 @@ fn active(states: &[State]) -> Map<String, Value> {
     content
 }
 
-/// The answer if there is nothing to wait for.
+/// The answer if there is nothing to wait for: the jobs that ended last, for a client whose server was restarted.
 async fn nothing(services: &Services) -> Result<Map<String, Value>, Error> {
     let nearby = Nearby::of(services);
-    let last =
-        blocking(&services.jobs, move |jobs| jobs.list(1, |_| true, |state| nearby.has(state)))
-            .await?;
+    let last = blocking(&services.jobs, move |jobs| {
+        jobs.list(MAX_ENDED, |_| true, |state| nearby.has(state))
+    });
+    let last = last.await?;
     let mut content = Map::new();
-    let next = match &last[..] {
-        [] => "There is no job here: start one with codex_chat and background.",
-        last => {
-            let row = |state| Value::Object(view::fields(state, &[Field::Id, Field::Status]));
-            content.insert("jobs".into(), last.iter().map(row).collect());
-            "No job is running, and you know of every end: codex_jobs lists the jobs, \
-             codex_job_wait with a job_id returns the result of one again."
-        }
+    let next = if last.is_empty() {
+        "There is no job here: start one with codex_chat and background."
+    } else {
+        let row =
+            |state| Value::Object(view::fields(state, &[Field::Id, Field::What, Field::Status]));
+        content.insert("jobs".into(), last.iter().map(row).collect());
+        "No job is running here. codex_job_wait with a job_id returns the result of one that ended, \
+         codex_jobs lists all."
     };
     content.insert("next".into(), next.into());
     Ok(content)
@@ -194,5 +184,8 @@ pub(in crate::tool) fn plain_text(content: &Map<String, Value>) -> String {
         plain += &format!("{activity}, {} so far\n", text("elapsed").unwrap_or_default());
     }
     plain += &text("next").map(|next| format!("{next}\n")).unwrap_or_default();
-    plain + &format!("[{}]", plain::details(content).join(" · "))
+    match &plain::details(content)[..] {
+        [] => plain,
+        details => plain + &format!("[{}]", details.join(" · ")),
+    }
 }

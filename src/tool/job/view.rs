@@ -5,11 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::job::{State, Time};
 use crate::model::effective::writes;
 use crate::model::outcome::duration;
-use crate::model::text::head;
+use crate::model::text::{head, head_on_one_line};
 use crate::tool::reply::{MAX_REPLY_CHARS, changed};
 
 /// How much of a prompt or result a row shows, in characters.
 const ROW_CHARS: usize = 160;
+
+/// The longest row as a line of text, in characters.
+const LINE_CHARS: usize = 1_000;
 
 /// What can be shown of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,5 +123,5 @@ pub(super) fn ended(state: &State) -> Map<String, Value> {
 pub(super) fn line(row: &Value) -> String {
     let text = |name: &str| row[name].as_str();
     let parts = ["job_id", "status", "what", "last_activity", "error", "result"].map(text);
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    head_on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · "), LINE_CHARS)
 }

@@ -90,7 +90,7 @@ async fn last_ends(jobs: &Jobs, named: Vec<JobId>) -> Result<Vec<(u64, Notificat
         let mut ends: Vec<(u64, Notification)> = Vec::new();
         let mut idle = Vec::new();
         for job in named {
-            if jobs.state(job)?.is_idle() {
+            if jobs.at_rest(job)?.1 {
                 idle.push(job);
             }
         }

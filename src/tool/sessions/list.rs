@@ -12,6 +12,7 @@ use crate::codex::sessions::view::session_fields;
 use crate::codex::sessions::{Cursor, Query, Store};
 use crate::job::Time;
 use crate::model::outcome::FailureKind;
+use crate::model::text::head_on_one_line;
 use crate::model::value::InvalidValue;
 use crate::session::holder::is_written;
 use crate::tool::arguments::invalid;
@@ -22,6 +23,9 @@ use crate::tool::schema::{boolean, closed, integer, merged, objects, open, strin
 
 /// How long a call reads records that are not in the index yet. The next call continues.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest row as a line of text, in characters.
+const LINE_CHARS: usize = 1_000;
 
 pub(in crate::tool) fn tool() -> Tool {
     Tool {
@@ -34,7 +38,7 @@ pub(in crate::tool) fn tool() -> Tool {
         output: open(output(), &[]),
         effect: Effect::Reads,
         family: Family::Session,
-        plain: plain::json,
+        plain: plain_text,
         search_hint: None,
         always_load: false,
         run: |call| Box::pin(unless_cancelled(call.context, find_or_read(call))),
@@ -125,15 +129,20 @@ async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
         let listing = store.list(&query, READ_TIMEOUT, &|| stopped.load(Ordering::Relaxed));
         let home = store.home();
         let shown = listing.sessions.iter().map(|session| {
-            Value::Object(session_fields(
-                session,
-                home.and_then(|home| is_written(home, session.id)),
-            ))
+            let busy = home.and_then(|home| is_written(home, session.id));
+            let mut row = session_fields(session, busy);
+            // Whoever reads a session gets it.
+            row.shift_remove("resume_command");
+            Value::Object(row)
         });
         let mut content = Map::new();
         content.insert("sessions".into(), shown.collect());
         content.insert("more".into(), listing.cursor.is_some().into());
         content.extend(listing.cursor.map(|cursor| ("cursor".into(), cursor.to_string().into())));
+        if listing.sessions.is_empty() && !is_everywhere {
+            let next = "These were only the sessions of this directory: pass all, or another cwd.";
+            content.insert("next".into(), next.into());
+        }
         let warnings = listing.warnings(home);
         if !warnings.is_empty() {
             content.insert("warnings".into(), warnings.into());
@@ -141,4 +150,41 @@ async fn list(Call { mut arguments, services, .. }: Call<'_>) -> Answer {
         Ok::<_, FailureKind>(content)
     };
     Ok(blocking(store, list).await??)
+}
+
+/// A list is a line for each session, and then what else a caller acts on.
+fn plain_text(content: &Map<String, Value>) -> String {
+    let Some(rows) = content.get("sessions").and_then(Value::as_array) else {
+        return plain::json(content);
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    if rows.is_empty() {
+        lines.push("No sessions.".into());
+    }
+    let text = |name: &str| content.get(name).and_then(Value::as_str);
+    let warnings = content.get("warnings").and_then(Value::as_array).into_iter().flatten();
+    lines.extend(warnings.filter_map(Value::as_str).map(|warning| format!("warning: {warning}")));
+    lines.extend(text("next").map(str::to_owned));
+    lines.extend(text("cursor").map(|cursor| format!("[more with cursor {cursor}]")));
+    lines.join("\n")
+}
+
+fn line(row: &Value) -> String {
+    let parts = ["session_id", "updated_at", "cwd", "first_prompt"].map(|name| row[name].as_str());
+    head_on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · "), LINE_CHARS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_a_line_for_each_session() {
+        let row = json!({"session_id": "0199", "cwd": "/w", "first_prompt": "a\nb", "turns": 1});
+        let content = json!({"sessions": [row], "more": true, "cursor": "c", "warnings": ["w"]});
+        let text = plain_text(content.as_object().expect("an object"));
+        assert_eq!(text, "0199 · /w · a b\nwarning: w\n[more with cursor c]");
+        let text = plain_text(json!({"sessions": []}).as_object().expect("an object"));
+        assert_eq!(text, "No sessions.");
+    }
 }

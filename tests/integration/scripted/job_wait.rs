@@ -1,4 +1,4 @@
-//! `job_wait`: how it waits, and how a wait ends.
+//! `job_wait` and `codex_job_wait`: how they wait, and how a wait ends.
 
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::kit::jobs::{
     assert_nothing_left, notifications_of, runner, snapshot, start_with, text, wait_notifications,
 };
-use crate::kit::play::{Stage, result_of, running, settle, steps, with};
-use crate::kit::setup::content;
+use crate::kit::play::{Stage, item, result_of, running, settle, steps, with};
+use crate::kit::setup::{content, error_text, script as script_of};
 use crate::kit::wait::{WAIT, wait_until};
 use crate::support::client::Server;
 
@@ -152,4 +152,74 @@ fn a_job_that_is_started_meanwhile_is_included_in_the_wait() {
     let reported = &content(&answer)["notifications"][0];
     assert_eq!((&reported["job_id"], text(reported, "status")), (&job["job_id"], "interrupted"));
     assert_nothing_left(&stage.home, &starting);
+}
+
+/// The tool that agents see: its wait ends with the client's, and counts towards the limit.
+#[test]
+fn a_hundred_calls_wait_and_leave_when_their_client_does() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = at_work(&stage, &server);
+    let arguments = json!({"job_id": job["job_id"], "timeout_ms": 280_000});
+    let waits: Vec<_> = (0..100).map(|_| server.begin_call("codex_job_wait", &arguments)).collect();
+    settle(&server);
+    for tool in ["codex_job_wait", "job_wait"] {
+        let answer = server.call(tool, &json!({"timeout_ms": 280_000}));
+        let error = error_text(&answer);
+        assert!(error.starts_with("too_many_calls: "), "{tool}: {error}");
+    }
+    for call in &waits {
+        server.cancel(call);
+    }
+    // There is room as soon as they are gone.
+    wait_until("the calls to end", || {
+        let arguments = json!({"job_id": job["job_id"], "timeout_ms": 1});
+        server.call("codex_job_wait", &arguments)["isError"] != true
+    });
+    assert!(waits.iter().all(|call| server.try_answer(call).is_none()));
+    stage.release("go");
+    let arguments = json!({"timeout_ms": 280_000});
+    let ended = server.call("codex_job_wait", &arguments);
+    assert_eq!(text(content(&ended), "result"), "built");
+    assert_nothing_left(&stage.home, &server);
+}
+
+#[test]
+fn a_wait_without_a_job_includes_what_the_client_starts_meanwhile() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let job = at_work(&stage, &server);
+    let waits = server.begin_call("codex_job_wait", &json!({"timeout_ms": 280_000}));
+    let progress = server.wait_progress(&waits, |message| message.contains("make"));
+    assert_eq!(progress, "the build: running: make");
+    let quick = start_with(&server, &json!({"prompt": "in between"}));
+    let answer = result_of(&server, &waits);
+    assert_eq!(content(&answer)["job_id"], quick["job_id"], "{answer}");
+    stage.release("go");
+    let ended = server.call("codex_job_wait", &json!({"timeout_ms": 280_000}));
+    assert_eq!(content(&ended)["job_id"], job["job_id"], "{ended}");
+    assert_nothing_left(&stage.home, &server);
+}
+
+/// What one turn changed or was warned about is not that of another, which the process did not survive.
+#[test]
+fn a_turn_that_was_interrupted_shows_nothing_of_the_turn_before() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let change = json!({"id": "edit", "type": "file_change", "status": "completed",
+                        "changes": [{"path": stage.file("a.txt"), "kind": "add"}]});
+    let script = json!([{"started": {}}, item("completed", &change), {"reply": "made"}]);
+    let job = start_with(&server, &with(steps(&script), "sandbox", "workspace-write"));
+    let id = text(&job, "job_id");
+    let wait = || content(&server.call("codex_job_wait", &json!({"job_id": id}))).clone();
+    assert_eq!(wait()["files_changed"], json!(["a.txt"]));
+    let hang = json!([{"started": {}}, {"touch": "up"}, {"hang": {}}]);
+    let arguments = json!({"job_id": id, "prompt": script_of(&hang)});
+    server.call("codex_job_send", &arguments);
+    stage.wait_for("up");
+    kill(runner(&stage.home, id), Signal::SIGKILL).expect("it runs");
+    let ended = wait();
+    assert_eq!((text(&ended, "status"), &ended["turn"]), ("interrupted", &json!(2)), "{ended}");
+    assert_eq!(ended["files_changed"], Value::Null, "{ended}");
+    assert_nothing_left(&stage.home, &server);
 }

@@ -90,7 +90,9 @@ fn records_of_each_version_are_listed_and_read() {
         let total = if version == "0.77.0" { 200 } else { 400 };
         assert_eq!(looked["usage"]["input_tokens"], total, "{version}");
         let id = looked["session_id"].as_str().expect("an id");
-        assert_eq!(looked["resume_command"], resume_command(&stage.home, id));
+        assert_eq!(looked["resume_command"], Value::Null, "only who reads it needs that");
+        let page = read(&server, id, &json!({"limit": 1}));
+        assert_eq!(page["resume_command"], resume_command(&stage.home, id));
         let (created, updated) = (&looked["created_at"], &looked["updated_at"]);
         assert!(created.as_str() < updated.as_str(), "{created} {updated}");
 
@@ -168,7 +170,6 @@ fn sessions_are_found_by_their_properties() {
     assert_eq!(listed["sessions"][0]["archived"], true);
     let resume = resume_command(&stage.home, &made[5].id());
     let unarchived = format!("{} && {resume}", resume.replace(" resume ", " unarchive "));
-    assert_eq!(listed["sessions"][0]["resume_command"], unarchived);
     assert_eq!(listed["sessions"][1]["archived"], Value::Null);
     assert_eq!(listed["sessions"][4]["first_prompt"], "requirements:\nfast\n\nplan:\nwait");
     let page = read(&server, &made[5].id(), &json!({}));
