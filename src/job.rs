@@ -48,6 +48,8 @@ pub(crate) use process::ProcessId;
 pub(crate) use snapshot::{listed, snapshot};
 pub(crate) use start::check_label;
 pub(crate) use state::State;
+#[cfg(test)]
+pub(crate) use status::JobError;
 pub use status::Status;
 
 /// The maximum number of jobs that wait and run.

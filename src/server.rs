@@ -204,9 +204,9 @@ impl ServerHandler for Server {
     async fn get_task(
         &self,
         params: GetTaskParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        task::get(&self.services.jobs, &params.task_id).await
+        task::get(&self.services.jobs, &params.task_id, &context).await
     }
 
     async fn update_task(

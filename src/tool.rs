@@ -9,7 +9,10 @@ mod compat;
 #[cfg(test)]
 mod cost;
 mod definition;
+mod details;
 mod error;
+#[cfg(test)]
+mod errors_page;
 mod guard;
 mod job;
 mod one_thread;
@@ -28,6 +31,7 @@ mod verdict;
 
 pub(crate) use chat::{NAME as CHAT, is_background};
 pub(crate) use chat_job::{chat_result, start_chat};
+pub(crate) use client::takes_structured_errors;
 pub(crate) use compat::unknown_tool;
 pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;

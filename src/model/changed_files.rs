@@ -1,5 +1,6 @@
 //! The files that a turn changed, as Codex reported it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -33,13 +34,16 @@ impl ChangedFiles {
         self.paths.is_empty() && self.omitted == 0
     }
 
-    /// The paths, relative to `dir` where they are in it.
+    /// The paths, relative to `dir` where they are in it, each once: Codex's record of a turn may have as
+    /// relative what its events have as absolute.
     pub fn relative_to(&self, dir: &Path) -> Vec<String> {
         let relative = |path: &String| match Path::new(path).strip_prefix(dir) {
             Ok(inside) if inside != Path::new("") => inside.to_string_lossy().into_owned(),
             _ => path.clone(),
         };
-        self.paths.iter().map(relative).collect()
+        let mut known = HashSet::new();
+        let paths = self.paths.iter().map(relative);
+        paths.filter(|path| known.insert(path.clone())).collect()
     }
 }
 
@@ -49,7 +53,7 @@ pub(crate) struct Collector {
     changed: ChangedFiles,
     bytes: usize,
     /// Hashes of the paths.
-    known: std::collections::HashSet<u64>,
+    known: HashSet<u64>,
 }
 
 impl Collector {
@@ -93,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_path_is_relative_to_the_directory_that_it_is_in() {
-        let paths = ["/work/src/a.rs", "/workshop/b", "c", "/work"].map(str::to_owned).to_vec();
+        let paths =
+            ["/work/src/a.rs", "/workshop/b", "c", "/work", "src/a.rs"].map(str::to_owned).to_vec();
         let files = ChangedFiles { paths, omitted: 0 };
         assert_eq!(
             files.relative_to(Path::new("/work")),

@@ -17,6 +17,10 @@ macro_rules! error_codes {
         }
 
         impl ErrorCode {
+            /// All of them, in the order in which the documentation has them.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$code,)*];
+
             /// The text, which does not change.
             pub(crate) fn as_str(self) -> &'static str {
                 match self {

@@ -29,7 +29,8 @@ pub(super) async fn start(
     context: &RequestContext<RoleServer>,
 ) -> CallToolResponse {
     let jobs = &services.jobs;
-    let state = match tool::start_chat(tool, arguments, services).await {
+    let is_structured = tool::takes_structured_errors(context);
+    let state = match tool::start_chat(tool, arguments, services, is_structured).await {
         Ok(state) => state,
         Err(error) => return error.into(),
     };
@@ -38,20 +39,24 @@ pub(super) async fn start(
         drop(with_job(jobs, state.job_id, Jobs::cancel).await);
     }
     if state.status.has_ended() {
-        return tool::chat_result(&state).into();
+        return tool::chat_result(&state, is_structured).into();
     }
     CallToolResponse::Task(CreateTaskResult::new(task(&state)))
 }
 
 /// The state of a task.
-pub(super) async fn get(jobs: &Jobs, id: &str) -> Result<GetTaskResult, ErrorData> {
+pub(super) async fn get(
+    jobs: &Jobs,
+    id: &str,
+    context: &RequestContext<RoleServer>,
+) -> Result<GetTaskResult, ErrorData> {
     let state = with_job(jobs, job_id(id)?, Jobs::first_turn_state).await?;
     let payload = match state.status {
         Status::Queued | Status::Running => TaskPayload::Working,
         Status::Cancelled => TaskPayload::Cancelled,
         Status::Completed | Status::Failed | Status::TimedOut | Status::Interrupted => {
-            let result = serde_json::to_value(tool::chat_result(&state));
-            match result {
+            let result = tool::chat_result(&state, tool::takes_structured_errors(context));
+            match serde_json::to_value(result) {
                 Ok(Value::Object(result)) => TaskPayload::Completed { result },
                 _ => return Err(ErrorData::internal_error("the result is not an object", None)),
             }

@@ -1,13 +1,14 @@
 //! `codex_chat` as a job, for clients that accept a task as the answer.
 
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
+use rmcp::model::{CallToolResult, JsonObject};
 use serde_json::Map;
 
 use super::arguments::Arguments;
 use super::chat;
 use super::chat_request::request_and_text;
 use super::definition::{Services, Tool};
-use super::error::{Error, partial_reply_text, render};
+use super::details::Details;
+use super::error::{Error, answer, render, structure};
 use super::job::{SESSION_TIMEOUT, all_or_nothing, read_until, start};
 use super::plain;
 use super::reply::changed;
@@ -17,6 +18,7 @@ use crate::model::effective::writes;
 use crate::model::text::{LineBreaks, sanitize};
 
 /// Starts a job for a call to `codex_chat`, and waits up to [`SESSION_TIMEOUT`] for its session.
+/// `is_structured`: an error has structured content, too.
 ///
 /// # Errors
 ///
@@ -25,9 +27,10 @@ pub(crate) async fn start_chat(
     tool: &Tool,
     arguments: JsonObject,
     services: &Services,
+    is_structured: bool,
 ) -> Result<State, CallToolResult> {
     let started = start_job(tool, arguments, services).await;
-    started.map_err(|error| error.result(tool.name, tool.family, false))
+    started.map_err(|error| error.result(tool.name, tool.family, is_structured))
 }
 
 async fn start_job(
@@ -56,25 +59,24 @@ async fn start_job(
     .await
 }
 
-/// The answer of `codex_chat`, from the job that ran it.
-pub(crate) fn chat_result(state: &State) -> CallToolResult {
+/// The answer of `codex_chat`, from the job that ran it. `is_structured`: an error has structured content, too.
+pub(crate) fn chat_result(state: &State, is_structured: bool) -> CallToolResult {
     let Some(session) = state.session_id.filter(|_| state.error.is_none()) else {
-        let mut text = match &state.error {
+        let (mut text, mut fields) = match &state.error {
             Some(error) => {
                 // An older version may have recorded it unescaped.
                 let message = sanitize(&error.message, LineBreaks::Keep);
-                render(&error.kind, &message, &error.next)
+                (
+                    render(&error.kind, &message, &error.next),
+                    structure(&error.kind, &message, &error.next),
+                )
             }
-            None => format!("{}.\n", state.status.as_str()),
+            None => (format!("{}.\n", state.status.as_str()), Map::new()),
         };
-        text += &format!("\njob_id: {}\n", state.job_id);
-        if let (Some(session), Some(resume)) = (state.session_id, state.resume_command()) {
-            text += &format!("\nsession_id: {session}\nresume_command: {resume}\n");
-        }
-        if let Some(partial) = state.error.as_ref().and_then(|error| error.partial_reply.as_ref()) {
-            text += &partial_reply_text(partial);
-        }
-        return CallToolResult::error(vec![ContentBlock::text(text)]);
+        let details = Details::from(state);
+        text += &details.text("session_id");
+        fields.extend(details.fields());
+        return answer(text, is_structured.then_some(fields));
     };
     let shown = snapshot(state);
     let reply = shown.get("result").cloned().unwrap_or_else(|| "".into());

@@ -9,7 +9,7 @@ const TEXT_ONLY: [&str; 4] = ["codex", "claude", "cline", "roo"];
 
 /// Whether an error may have structured content beside its text: not for clients from before there was any, and
 /// not if the client is not known.
-pub(super) fn takes_structured_errors(context: &RequestContext<RoleServer>) -> bool {
+pub(crate) fn takes_structured_errors(context: &RequestContext<RoleServer>) -> bool {
     let version = context.protocol_version();
     let name = context.client_info().map(|client| client.name.to_lowercase());
     may_take(version.as_ref(), name.as_deref())

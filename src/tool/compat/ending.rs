@@ -11,7 +11,8 @@ use crate::model::advice::{Cause, Reader, advice_for};
 use crate::model::outcome::{Answer, Failure, FailureKind};
 use crate::model::session_id::SessionId;
 use crate::model::text::{LineBreaks, escape_controls};
-use crate::tool::error::{MAX_PARTIAL_CHARS, details, render};
+use crate::tool::details::{Details, MAX_PARTIAL_CHARS};
+use crate::tool::error::render;
 use crate::tool::reply::{MAX_REPLY_CHARS, shortened};
 
 /// The answer to a call whose turn was completed.
@@ -38,7 +39,7 @@ pub(super) fn failed(
     let kind = &renamed(failure.kind.clone());
     let has_thread = failure.session_id.is_some();
     let advice = advice_for(Cause::Failure(kind), Reader::CompatTool { tool, has_thread });
-    let details = details(failure, "threadId");
+    let details = Details::from(failure).text("threadId");
     let noted: String = noted(notes).map(|note| format!("\n{note}\n")).collect();
     let thread = failure.session_id.or(thread);
     let reported = failure.reported.clone();
