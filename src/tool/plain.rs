@@ -19,9 +19,31 @@ pub(super) fn turn(content: &Map<String, Value>) -> String {
     if let Some(verdict) = text("verdict") {
         plain += &format!("Verdict: {verdict}\n\n");
     }
-    plain += reply.unwrap_or_default().trim_end();
+    let reply = reply.unwrap_or_default().trim_end();
+    plain += reply;
+    let findings = content.get("findings").and_then(Value::as_array).into_iter().flatten();
+    let missing: Vec<String> = findings.filter_map(|finding| missing(finding, reply)).collect();
+    if !missing.is_empty() {
+        plain += &format!("\n\nFindings:\n{}", missing.join("\n"));
+    }
     plain += &format!("\n\n[{}]", details(content).join(" · "));
     plain
+}
+
+/// A finding as an item of a list, unless the text of the review has its title.
+fn missing(finding: &Value, review: &str) -> Option<String> {
+    let text = |name: &str| finding[name].as_str().map(str::trim).filter(|text| !text.is_empty());
+    let title = text("title")?;
+    if review.contains(title) {
+        return None;
+    }
+    let mut item = format!("- {}: {title}", text("severity").unwrap_or("finding"));
+    item += &text("where").map(|place| format!(" ({place})")).unwrap_or_default();
+    for name in ["why", "suggestion"] {
+        item +=
+            &text(name).map(|more| format!(". {}", more.trim_end_matches('.'))).unwrap_or_default();
+    }
+    Some(item)
 }
 
 /// Session, job, changed files and warnings, each in a phrase.
@@ -66,5 +88,24 @@ mod tests {
         );
         let review = json!({"session_id": "0199", "critique": "No.", "verdict": "block"});
         assert_eq!(plain(review), "Verdict: block\n\nNo.\n\n[session_id 0199]");
+    }
+
+    #[test]
+    fn a_review_lists_the_findings_that_its_text_lacks() {
+        let finding = |title: &str| {
+            json!({
+                "severity": "major", "title": title, "where": "a.rs:1", "why": "It fails.",
+                "suggestion": "Mend it",
+            })
+        };
+        let review = json!({
+            "session_id": "0199", "review": "A leak.", "verdict": "revise",
+            "findings": [finding("A leak"), finding("A race")],
+        });
+        assert_eq!(
+            plain(review),
+            "Verdict: revise\n\nA leak.\n\nFindings:\n- major: A race (a.rs:1). It fails. Mend it\n\n\
+             [session_id 0199]"
+        );
     }
 }
