@@ -3,6 +3,7 @@
 mod allowed_dirs;
 mod allowed_jobs;
 mod background;
+mod answers;
 mod codex_events;
 mod commands;
 mod demo;

@@ -211,6 +211,8 @@ pub fn assert_used(report: &Value) {
     assert_eq!(report["bad"]["isError"], true, "{report}");
     let text = report["bad"]["content"][0]["text"].as_str().expect("an error is text");
     assert!(text.starts_with("bad_input: "), "{text}");
+    // The SDK checks this against the tool's output schema, although it is an error.
+    assert_eq!(report["bad"]["structuredContent"]["error"]["kind"], "bad_input", "{report}");
     assert_eq!(report["unknown"], -32602);
     assert_eq!(report["errors"], json!([]), "the SDK had nothing to complain about");
 }
