@@ -11,6 +11,7 @@ use crate::job::{JobError, Problem};
 use crate::model::advice::advice_for_code;
 use crate::model::error_code::ErrorCode;
 use crate::model::outcome::{CancelledBy, Failure, FailureKind, Limit};
+use crate::model::policy::MAX_SANDBOX;
 use crate::model::session_id::SessionId;
 use crate::model::value::InvalidValue;
 
@@ -60,8 +61,10 @@ fn page() -> String {
     for &code in ErrorCode::ALL {
         let (name, example) = (code.as_str(), example(code));
         let todo = match &example.from {
-            From::Job(_) => next(&text(&example)).trim_end_matches('.').to_owned(),
-            _ => advice_for_code(Some(code), None),
+            From::Job(_) | From::Record(_) => {
+                next(&text(&example)).trim_end_matches('.').to_owned()
+            }
+            From::Call(_) | From::Turn(_) => advice_for_code(Some(code), None),
         };
         let happened = example.happened;
         writeln!(page, "| [`{name}`](#{name}) | {happened} | {todo} |")
@@ -144,24 +147,22 @@ fn example(code: ErrorCode) -> Example {
             "the policy forbids it; the text names the parameter and the setting",
             Call(FailureKind::NotAllowed {
                 field: said("sandbox"),
-                problem: said(
-                    "is danger-full-access, but this server allows at most workspace-write",
-                ),
-                setting: crate::model::policy::MAX_SANDBOX,
+                problem: said("danger-full-access exceeds this server's maximum, workspace-write"),
+                setting: MAX_SANDBOX,
             }),
         ),
         ErrorCode::LooserThanAllowed => (
             "by Codex's own record, the turn ran with more than the policy allows",
             Turn(FailureKind::LooserThanAllowed {
-                breach: said(
-                    "its sandbox was danger-full-access, at most workspace-write is allowed",
+                breach: format!(
+                    "the sandbox was danger-full-access, but {MAX_SANDBOX} is workspace-write"
                 ),
             }),
         ),
         ErrorCode::LooserThanAsked => (
             "by Codex's own record, the turn ran with more than requested, such as a guard that could write",
             Turn(FailureKind::LooserThanAsked {
-                excess: said("its sandbox was workspace-write instead of read-only"),
+                excess: said("the sandbox was workspace-write, not read-only"),
             }),
         ),
         ErrorCode::NeedsNewerCodex => (
@@ -169,8 +170,8 @@ fn example(code: ErrorCode) -> Example {
             Call(FailureKind::NeedsNewerCodex {
                 field: said("fork"),
                 only_with: String::new(),
-                needed: said("0.153.0"),
-                found: said("0.120.0"),
+                needed: said("0.153"),
+                found: said("0.120"),
             }),
         ),
         ErrorCode::CodexNotFound => (

@@ -121,3 +121,23 @@ pub(super) fn shortened(text: String, max_chars: usize) -> (String, Option<Strin
     );
     (format!("{head}\n[… {left_out} characters omitted …]\n{tail}"), Some(warning))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use crate::tool::{chat, guard};
+
+    #[test]
+    fn every_field_of_an_answer_is_described() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/answers.md");
+        let page = fs::read_to_string(page).expect("there is a page about answers");
+        for tool in [chat::tool(), guard::plan(), guard::work()] {
+            let fields = tool.output()["properties"].as_object().expect("an answer has fields");
+            for field in fields.keys() {
+                assert!(page.contains(&format!("`{field}`")), "docs/answers.md lacks {field}");
+            }
+        }
+    }
+}
