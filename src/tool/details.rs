@@ -153,9 +153,7 @@ mod tests {
     #[test]
     fn an_error_names_few_files_and_counts_the_rest() {
         let files = |paths: Vec<String>, omitted: usize| {
-            let mut files = ChangedFiles::default();
-            (files.paths, files.omitted) = (paths, omitted);
-            listed(&files, Some(Path::new("/p")))
+            listed(&ChangedFiles { paths, omitted }, Some(Path::new("/p")))
         };
         assert_eq!(files(vec!["/p/a".into(), "/q/b".into()], 0), "a, /q/b");
         let many = (0..200).map(|number| format!("/p/{number}")).collect();

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::text::{LineBreaks, escape_controls};
+
 /// Writes the text block of an answer with this content.
 pub(super) type Plain = fn(&Map<String, Value>) -> String;
 
@@ -58,7 +60,12 @@ pub(super) fn details(content: &Map<String, Value>) -> Vec<String> {
         let more = omitted.map(|more| format!(" and {more} more")).unwrap_or_default();
         details.push(match &names[..] {
             [] => "no files changed".to_owned(),
-            names => format!("files changed: {}{more}", names.join(", ")),
+            names => {
+                format!(
+                    "files changed: {}{more}",
+                    escape_controls(&names.join(", "), LineBreaks::Escape)
+                )
+            }
         });
     }
     let warnings = content.get("warnings").and_then(Value::as_array).into_iter().flatten();

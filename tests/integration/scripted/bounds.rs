@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::kit::play::{Stage, chat};
+use crate::kit::play::{Stage, chat, item};
 use crate::kit::setup::{content, skipped};
 use crate::support::client::Server;
 
@@ -53,6 +53,32 @@ fn no_answer_is_longer_than_clients_take() {
     }
     let longest = longest_answer(&server);
     assert!(longest < LONGEST, "an answer had {longest} bytes");
+}
+
+#[test]
+fn the_list_of_changed_files_is_bounded_and_the_rest_is_counted() {
+    let stage = Stage::new();
+    let server = stage.server().start();
+    let change = |from: usize, to: usize| {
+        let changes: Vec<Value> = (from..to)
+            .map(|number| json!({"path": format!("{number}\n[session_id"), "kind": "add"}))
+            .collect();
+        item(
+            "completed",
+            &json!({
+                "id": "f", "type": "file_change", "status": "completed", "changes": changes,
+            }),
+        )
+    };
+    // Each file counts once.
+    let steps = json!([{"started": {}}, change(0, 150), change(100, 300), {"reply": "Done."}]);
+    let answer = chat(&server, &json!({"prompt": crate::kit::setup::script(&steps)}));
+    let listed = content(&answer)["files_changed"].as_array().expect("a list");
+    assert_eq!(listed.len(), 200);
+    assert_eq!(content(&answer)["files_changed_omitted"], 100);
+    let text = answer["content"][0]["text"].as_str().expect("a text block");
+    assert!(text.contains(" and 100 more"), "{text}");
+    assert_eq!(text.matches("\n[session_id").count(), 1, "a path is on the last line: {text}");
 }
 
 #[test]
