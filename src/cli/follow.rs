@@ -2,9 +2,10 @@
 //!
 //! As with `chat`, only the replies go to standard output. Everything else goes to standard error.
 
+pub(super) mod session;
+
 use std::io::{self, Write};
 use std::path::Path;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,12 +16,14 @@ use super::format::{context_percent, one_line};
 use super::output::{note, note_in, print_reply};
 use super::render::{Counts, Renderer, Summary, tilde};
 use super::report::{relative, summarize};
+use super::runtime::{exit_after_signal, listening};
 use super::style::{DIM, RED, YELLOW};
 use crate::codex::reading::entry::{Entry, What};
 use crate::job::reading::of_event;
 use crate::job::snapshot::snapshot;
 use crate::job::view::Query;
 use crate::job::{JobId, Jobs, State, Status, Time};
+use crate::system::signals::Signals;
 use crate::transport::hung_up;
 
 /// How long a message of Codex is held, because it may be the reply, which is printed differently. A turn ends
@@ -37,11 +40,39 @@ const PAGE: usize = 500;
 pub(super) const EXIT_STATUS: &str = "Exits with 0 if it completed, 1 if it failed or was \
      interrupted, 124 if it timed out, 130 if it was cancelled, 2 if the input is invalid.";
 
+/// How long a write may hold up the exit after a signal.
+const EXIT_WITHIN: Duration = Duration::from_secs(1);
+
 /// Prints all events from the first to the job's end. Returns the exit status.
 pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
+    interruptible(|signals| follow_until(jobs, job, json, signals))
+}
+
+/// Runs `work`, which gets the signals, so that no half-drawn line is left behind by one.
+fn interruptible<F: Future<Output = Result<u8, Error>>>(
+    work: impl FnOnce(Signals) -> F,
+) -> Result<u8, Error> {
+    // The terminal may not take what is written to it.
+    exit_after_signal(EXIT_WITHIN);
+    let mut failure = None;
+    let status = listening(|signals| async {
+        work(signals).await.unwrap_or_else(|error| {
+            failure = Some(error);
+            1
+        })
+    });
+    failure.map_or(Ok(status), Err)
+}
+
+async fn follow_until(
+    jobs: &Jobs,
+    job: JobId,
+    json: bool,
+    mut signals: Signals,
+) -> Result<u8, Error> {
     // A job can be idle for long, and only a write fails when the reader is gone.
     let hang_up = hung_up();
-    let mut watch = Watch::new();
+    let mut watch = Watch::new(Source::Job);
     let mut query =
         Query { cursor: 0, limit: PAGE, types: Vec::new(), truncate: usize::MAX, raw: true };
     let state = loop {
@@ -61,13 +92,21 @@ pub(super) fn follow(jobs: &Jobs, job: JobId, json: bool) -> Result<u8, Error> {
         if state.status.has_ended() {
             break state;
         }
-        if hang_up.is_cancelled() {
-            return Ok(0);
-        }
         if !json {
             watch.pass(&state);
         }
-        sleep(POLL);
+        tokio::select! {
+            biased;
+            signal = signals.next() => {
+                watch.renderer.finish();
+                if !json {
+                    note_in(DIM, &format!("the job goes on: {PROGRAM} jobs follow {job}"));
+                }
+                return Ok(signal.exit_status);
+            }
+            () = hang_up.cancelled() => return Ok(0),
+            () = tokio::time::sleep(POLL) => {}
+        }
     };
     if json {
         writeln!(io::stdout(), "{}", Value::Object(snapshot(&state)))?;
@@ -88,11 +127,24 @@ pub(super) fn exit_status(status: Status) -> u8 {
     }
 }
 
+/// The name of this program.
+const PROGRAM: &str = env!("CARGO_PKG_NAME");
+
+/// What the entries come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The log of a job. It has the tokens at the end of a turn.
+    Job,
+    /// Codex's record. It has the tokens after each answer of the model.
+    Session,
+}
+
 /// What was drawn so far, as far as it matters for what is drawn next.
 struct Watch {
+    source: Source,
     renderer: Renderer,
     /// A message that may turn out to be the reply, and when it was read.
-    held: Option<(What, Instant)>,
+    held: Option<(Entry, Instant)>,
     /// Whether Codex has reported the end of the turn, so that what follows is reported late.
     is_ending: bool,
     /// Whether the error of the last turn, and that the job looks stuck, were printed.
@@ -101,8 +153,9 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Self {
+    fn new(source: Source) -> Self {
         Self {
+            source,
             renderer: Renderer::new(None),
             held: None,
             is_ending: false,
@@ -122,7 +175,7 @@ impl Watch {
         match &entry.what {
             What::Message { .. } => {
                 self.release();
-                self.held = Some((entry.what.clone(), Instant::now()));
+                self.held = Some((entry.clone(), Instant::now()));
             }
             What::TurnEnded { reply, error, .. } => {
                 // A reply is not drawn as a message too.
@@ -131,30 +184,30 @@ impl Watch {
                     self.renderer.finish();
                     print_reply(reply)?;
                 }
-                self.turn_ended(&entry.what);
+                self.turn_ended(entry);
                 self.printed_error = error.is_some();
-                if error.is_none() {
+                if error.is_none() && self.source == Source::Job {
                     let turn = entry.request.as_deref().unwrap_or_default();
                     self.renderer.say(DIM, &format!("turn {turn} completed"));
                 }
             }
             What::TurnAborted { .. } => {
-                self.turn_ended(&entry.what);
+                self.turn_ended(entry);
                 self.printed_error = true;
             }
             What::Tokens(_) => {
-                self.is_ending = true;
-                self.renderer.draw(&entry.what);
+                self.is_ending = self.source == Source::Job;
+                self.renderer.draw(entry);
             }
             What::Session { cwd, .. } => self.session(entry, cwd.as_deref()),
             // Warnings are printed at the end of the job.
             What::Warning { .. } => {}
-            what => {
+            _ => {
                 // A late event says nothing about whether the message before it is the reply.
                 if !self.is_ending {
                     self.release();
                 }
-                self.renderer.draw(what);
+                self.renderer.draw(entry);
             }
         }
         Ok(())
@@ -182,7 +235,7 @@ impl Watch {
         }
     }
 
-    fn turn_ended(&mut self, end: &What) {
+    fn turn_ended(&mut self, end: &Entry) {
         self.release();
         self.is_ending = false;
         self.renderer.draw(end);
@@ -190,10 +243,14 @@ impl Watch {
 
     /// Called while nothing new happens.
     fn pass(&mut self, state: &State) {
+        self.rest(state.activity.stuck(Time::now()));
+    }
+
+    /// The same. `stuck`: why it looks stuck, if it does.
+    fn rest(&mut self, stuck: Option<String>) {
         if self.held.as_ref().is_some_and(|(_, since)| since.elapsed() >= HOLD) {
             self.release();
         }
-        let stuck = state.activity.stuck(Time::now());
         if let (Some(why), false) = (&stuck, self.printed_stuck) {
             self.renderer.say(YELLOW, &format!("looks stuck: {why}"));
         }

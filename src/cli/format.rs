@@ -1,6 +1,7 @@
 //! Texts for the user: times, numbers, a job in one line.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -63,8 +64,12 @@ pub(super) fn grouped(number: u64) -> String {
 /// How full the context of a job's session is, in percent, by Codex's own record.
 pub(super) fn context_percent(state: &State) -> Option<u64> {
     let home = state.codex_home.clone().or_else(codex_home)?;
-    let record = rollout::find(&home, state.session_id?)?;
-    Some(rollout::context_fill(&record).ok()??.percent())
+    context_of(&rollout::find(&home, state.session_id?)?)
+}
+
+/// The same of the session with this record.
+pub(super) fn context_of(record: &Path) -> Option<u64> {
+    Some(rollout::context_fill(record).ok()??.percent())
 }
 
 /// What a job did and its status, on one line.

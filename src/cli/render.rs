@@ -21,7 +21,8 @@ pub(super) use steps::Line;
 use super::format::{head, one_line};
 use super::output::{note_raw, wrap_columns};
 use super::style::DIM;
-use crate::codex::reading::entry::What;
+use crate::codex::reading::entry::{Entry, What};
+use crate::model::time::Time;
 
 /// What was drawn so far, as far as it matters for what is drawn next.
 pub(super) struct Renderer {
@@ -46,6 +47,8 @@ struct Running {
     call: String,
     name: String,
     began: Instant,
+    /// When it began by what was recorded, which may be long ago.
+    at: Option<Time>,
     /// Whether a line says so.
     is_said: bool,
 }
@@ -73,11 +76,29 @@ impl Renderer {
         self.folder = Some(folder);
     }
 
-    /// Draws something that happened.
-    pub(super) fn draw(&mut self, what: &What) {
-        let took = self.note(what);
-        for line in steps::lines(what, took, self.folder.as_deref()) {
+    /// Draws something that was recorded.
+    pub(super) fn draw(&mut self, entry: &Entry) {
+        self.draw_at(&entry.what, entry.at);
+    }
+
+    /// Draws something that happens now.
+    pub(super) fn draw_now(&mut self, what: &What) {
+        self.draw_at(what, None);
+    }
+
+    fn draw_at(&mut self, what: &What, at: Option<Time>) {
+        let took = self.note(what, at);
+        let lines = steps::lines(what, took, self.folder.as_deref());
+        // Lines of one text are not merged: it is shown as it is.
+        let is_alone = lines.len() == 1;
+        for line in lines {
+            if !is_alone {
+                self.flush();
+            }
             self.print(line);
+        }
+        if !is_alone {
+            self.flush();
         }
         self.live.says(self.now(what));
     }
@@ -85,7 +106,7 @@ impl Renderer {
     /// Draws a line of another kind.
     pub(super) fn print(&mut self, line: Line) {
         if let Some((last, count)) = &mut self.last
-            && *last == line
+            && last.is_like(&line)
             && !line.text.is_empty()
         {
             *count += 1;
@@ -107,6 +128,11 @@ impl Renderer {
     /// Says what runs now.
     pub(super) fn working(&mut self, what: &str) {
         self.live.says(Some(what.to_owned()));
+    }
+
+    /// Whether no command or tool is running.
+    pub(super) fn is_thinking(&self) -> bool {
+        self.running.is_empty()
     }
 
     /// Draws the last line again, if it is time for that. Without one, says what has been running for a while.
@@ -140,12 +166,12 @@ impl Renderer {
     fn flush(&mut self) {
         if let Some((_, count @ 2..)) = self.last.take() {
             self.live.erase();
-            note_raw(&Line::new(DIM, &format!("  … {count} times in a row")).drawn(wrap_columns()));
+            note_raw(&Line::new(DIM, &format!("  ×{count}")).drawn(wrap_columns()));
         }
     }
 
     /// Remembers what runs. Returns how long it took, if that is known.
-    fn note(&mut self, what: &What) -> Option<Duration> {
+    fn note(&mut self, what: &What, at: Option<Time>) -> Option<Duration> {
         let now = Instant::now();
         let began = match what {
             What::CommandBegan { call, command } => Some((call, command.clone())),
@@ -156,7 +182,7 @@ impl Renderer {
         if let Some((call, name)) = began {
             if self.running.len() < MAX_RUNNING {
                 let call = call.clone();
-                self.running.push(Running { call, name, began: now, is_said: false });
+                self.running.push(Running { call, name, began: now, at, is_said: false });
             }
             return None;
         }
@@ -174,9 +200,13 @@ impl Renderer {
             }
             _ => return None,
         };
-        let at = self.running.iter().position(|running| running.call == *call);
-        let began = at.map(|at| self.running.remove(at).began);
-        reported.or_else(|| began.map(|began| now - began))
+        let place = self.running.iter().position(|running| running.call == *call);
+        let began = place.map(|place| self.running.remove(place));
+        let took = began.map(|began| match (began.at, at) {
+            (Some(began), Some(ended)) => Duration::from_millis(ended.0.saturating_sub(began.0)),
+            _ => now - began.began,
+        });
+        reported.or(took)
     }
 
     /// What the last line says.

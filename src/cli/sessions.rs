@@ -12,7 +12,7 @@ use super::error::{Error, finish};
 use super::format::{age, clean, count, head, one_line};
 use super::output::{note, stdout};
 use super::style::{BOLD, CYAN, DIM, PLAIN, styled};
-use super::table;
+use super::{complete, follow, table};
 use crate::codex::sessions::transcript::{self, Include, Page, PageRequest, Position};
 use crate::codex::sessions::view::session_fields;
 use crate::codex::sessions::{Query, Session, Store};
@@ -92,6 +92,17 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Shows what a session does as it happens, whichever client runs it, until the turn ends
+    #[command(after_help = follow::session::AFTER_HELP)]
+    Follow {
+        /// The session's id, or at least 4 characters of its start or end
+        #[arg(add = clap_complete::ArgValueCandidates::new(complete::sessions))]
+        id: String,
+
+        /// Go on with the turns that follow
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 /// Runs the command, and returns the exit status. `cwd_is_given`: `--cwd` is on the command line, and
@@ -104,6 +115,8 @@ pub(super) fn run(arguments: Arguments, settings: &Settings, cwd_is_given: bool)
             list(&store, arguments.list, cwd)
         }
         Some(Action::Show { id, all, json }) => show(&store, &id, all, json),
+        Some(Action::Follow { id, keep }) => find(&store, &id)
+            .and_then(|(session, record)| follow::session::follow(&store, session, record, keep)),
     })
 }
 

@@ -113,16 +113,16 @@ async fn draw_steps(
                 }
                 let Some(what) = events::what(&event) else { continue };
                 if let Some((held, _)) = held.take() {
-                    renderer.draw(&held);
+                    renderer.draw_now(&held);
                 }
                 match what {
                     What::Message { .. } => held = Some((what, Instant::now())),
-                    _ => renderer.draw(&what),
+                    _ => renderer.draw_now(&what),
                 }
             }
             _ = tick.tick() => {
                 if let Some((message, _)) = held.take_if(|(_, since)| since.elapsed() >= HOLD) {
-                    renderer.draw(&message);
+                    renderer.draw_now(&message);
                 }
                 renderer.tick();
             }

@@ -34,20 +34,37 @@ pub(in crate::cli) struct Line {
     mark: &'static str,
     pub(super) text: String,
     end: Option<(Style, String)>,
+    /// How long it took, at the very end.
+    time: String,
 }
 
 impl Line {
     pub(in crate::cli) fn new(style: Style, text: &str) -> Self {
-        Self { style, mark: "", text: text.to_owned(), end: None }
+        Self { style, mark: "", text: text.to_owned(), end: None, time: String::new() }
     }
 
     pub(in crate::cli) fn marked(style: Style, mark: &'static str, text: impl AsRef<str>) -> Self {
         Self { mark, ..Self::new(style, text.as_ref()) }
     }
 
-    fn ending(mut self, style: Style, end: String) -> Self {
+    /// `status` and `time` come at its end, if they are known.
+    fn ending(mut self, style: Style, status: &str, time: &str) -> Self {
+        let end = [status, time].into_iter().filter(|part| !part.is_empty());
+        let end = end.collect::<Vec<_>>().join(" ");
         self.end = Some((style, end)).filter(|(_, end)| !end.is_empty());
+        self.time = time.to_owned();
         self
+    }
+
+    /// Whether it says the same as another line, whatever time that took.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let status = |line: &Self| {
+            line.end
+                .as_ref()
+                .map(|(_, end)| end.strip_suffix(&*line.time).unwrap_or(end).to_owned())
+        };
+        (self.style, self.mark, &self.text, status(self))
+            == (other.style, other.mark, &other.text, status(other))
     }
 
     /// The line, wrapped at words if there is a width, with what follows the first one indented as the text after
@@ -107,11 +124,10 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
             let line = Line::marked(CYAN, "$ ", command);
             let failed = match (exit_code, declined) {
                 (_, true) => "not run: not approved".to_owned(),
-                (Some(0), _) | (None, _) => return vec![line.ending(DIM, time)],
+                (Some(0), _) | (None, _) => return vec![line.ending(DIM, "", &time)],
                 (Some(code), _) => format!("exit {code}"),
             };
-            let end = if time.is_empty() { failed } else { format!("{failed} {time}") };
-            let mut lines = vec![line.ending(RED, end)];
+            let mut lines = vec![line.ending(RED, &failed, &time)];
             lines.extend(end_of(output));
             lines
         }
@@ -131,7 +147,7 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
             lines
         }
         What::ToolEnded { tool, error: None, .. } => {
-            vec![Line::marked(CYAN, "→ ", one_line(tool)).ending(DIM, time)]
+            vec![Line::marked(CYAN, "→ ", one_line(tool)).ending(DIM, "", &time)]
         }
         What::ToolEnded { tool, error: Some(error), .. } => {
             vec![Line::marked(RED, "✗ ", short_line(&format!("{tool}: {error}")))]
@@ -139,7 +155,7 @@ pub(super) fn lines(what: &What, took: Option<Duration>, folder: Option<&Path>) 
         What::SearchEnded { query, .. } => {
             vec![
                 Line::marked(CYAN, "? ", short_line(&format!("searched: {query}")))
-                    .ending(DIM, time),
+                    .ending(DIM, "", &time),
             ]
         }
         What::Plan { steps } => {

@@ -13,7 +13,7 @@ pub(crate) const WORK_IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// After which idle time a file that nobody has open for writing was left by its writer. A writer may open the
 /// file for each line.
-const LEFT_IDLE: Duration = Duration::from_secs(10);
+pub(crate) const LEFT_IDLE: Duration = Duration::from_secs(10);
 
 /// How many errors without progress between them look stuck.
 const ERRORS: u64 = 3;
