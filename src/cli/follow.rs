@@ -13,11 +13,11 @@ use serde_json::Value;
 use super::advice::{advice, headline};
 use super::error::Error;
 use super::format::{context_percent, one_line};
-use super::output::{note, note_in, print_reply};
+use super::output::note_in;
 use super::render::{Counts, Renderer, Summary, tilde};
-use super::report::{relative, summarize};
+use super::report::{self, note_labelled, print_reply, relative, summarize};
 use super::runtime::{exit_after_signal, listening};
-use super::style::{DIM, RED, YELLOW};
+use super::style::{DIM, PLAIN, RED, YELLOW};
 use crate::codex::reading::entry::{Entry, What};
 use crate::job::reading::of_event;
 use crate::job::snapshot::snapshot;
@@ -264,12 +264,12 @@ impl Watch {
         if let Some(error) = &state.error {
             // The log has no final event if the disk was full.
             if !self.printed_error {
-                note_in(RED, &format!("error: {}", headline(&error.kind, &error.message)));
+                note_labelled(RED, "error: ", &headline(&error.kind, &error.message));
             }
-            note(&format!("next: {}", advice(&error.kind, state.session_id)));
+            note_labelled(PLAIN, "next: ", &advice(&error.kind, state.session_id));
         }
         for warning in &state.warnings {
-            note_in(YELLOW, &format!("warning: {warning}"));
+            report::warning(warning);
         }
         summarize(&Summary {
             turns: state.turns,

@@ -7,28 +7,16 @@ use anstream::AutoStream;
 use anstyle::Style;
 use terminal_size::{Width, terminal_size_of};
 
-use super::format::clean;
 use super::style::{PLAIN, styled};
 use crate::model::text::shortened;
 
 /// The longest message on standard error, in characters.
-const MAX_MESSAGE: usize = 10_000;
+pub(super) const MAX_MESSAGE: usize = 10_000;
 
 /// Standard output. JSON goes through it unchanged.
 pub(super) fn stdout(json: bool) -> AutoStream<StdoutLock<'static>> {
     let stdout = io::stdout().lock();
     if json { AutoStream::always_ansi(stdout) } else { AutoStream::auto(stdout) }
-}
-
-/// Prints what Codex replied: on a terminal with escapes made visible, elsewhere unchanged.
-pub(super) fn print_reply(reply: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if out.is_terminal() {
-        writeln!(out, "{}", clean(reply))?;
-    } else {
-        writeln!(out, "{reply}")?;
-    }
-    out.flush()
 }
 
 /// Prints a message on standard error.

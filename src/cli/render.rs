@@ -5,6 +5,7 @@
 
 mod clock;
 mod live;
+mod reply;
 mod steps;
 mod summary;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(super) use clock::short;
+pub(super) use reply::wrapped;
 pub(super) use steps::tilde;
 pub(super) use summary::Summary;
 
@@ -128,6 +130,16 @@ impl Renderer {
     /// Says what runs now.
     pub(super) fn working(&mut self, what: &str) {
         self.live.says(Some(what.to_owned()));
+    }
+
+    /// Says how many tokens were used so far.
+    pub(super) fn tokens(&self, used: u64) {
+        self.live.tokens(used);
+    }
+
+    /// Whether there is a line that shows what runs.
+    pub(super) fn is_live(&self) -> bool {
+        self.live.is_wanted()
     }
 
     /// Whether no command or tool is running.

@@ -1,18 +1,21 @@
 //! The outcome of a `chat` turn: the reply on standard output, everything else on standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use anstyle::Style;
 use serde_json::{Map, Value, json};
 
 use super::advice::{headline, of_failure};
-use super::output::{is_broken_pipe, note, note_in, note_raw, print_reply, wrap_columns};
-use super::render::{Counts, Summary};
-use super::style::{RED, YELLOW};
+use super::format::clean;
+use super::output::{MAX_MESSAGE, Stream, columns, is_broken_pipe, note, note_raw, wrap_columns};
+use super::render::{Counts, Line, Summary, wrapped};
+use super::style::{PLAIN, RED, YELLOW};
 use crate::model::changed_files::ChangedFiles;
 use crate::model::outcome::{Answer, Class, Failure, FailureKind};
 use crate::model::session_id::SessionId;
+use crate::model::text::shortened;
 use crate::system::signals::Signal;
 
 /// What is known of a turn beyond its outcome.
@@ -50,7 +53,7 @@ pub(super) fn answer(answer: &Answer, done: Done, json: bool) -> u8 {
     };
     if !json {
         for warning in &answer.warnings {
-            note_in(YELLOW, &format!("warning: {warning}"));
+            self::warning(warning);
         }
         let effective = answer.effective.as_ref();
         let model = effective.and_then(|effective| effective.model.clone());
@@ -105,10 +108,10 @@ pub(super) fn failure(failure: &Failure, done: Done, signal: Option<&Signal>, js
             note(&format!("partial reply: {partial}"));
         }
         for warning in warnings {
-            note_in(YELLOW, &format!("warning: {warning}"));
+            self::warning(warning);
         }
-        note_in(RED, &format!("error: {}", headline(kind.code(), message)));
-        note(&format!("next: {}", of_failure(failure)));
+        note_labelled(RED, "error: ", &headline(kind.code(), message));
+        note_labelled(PLAIN, "next: ", &of_failure(failure));
         if let Some(session) = session_id {
             summarize(&Summary {
                 turns: 1,
@@ -131,6 +134,12 @@ pub(super) fn failure(failure: &Failure, done: Done, signal: Option<&Signal>, js
     }
 }
 
+/// Prints a warning. What it suggests is said as an option of this program.
+pub(super) fn warning(warning: &str) {
+    let warning = warning.replace("sandbox: \"workspace-write\"", "--sandbox workspace-write");
+    note_labelled(YELLOW, "warning: ", &warning);
+}
+
 /// Prints how much was done, and how to go on.
 pub(super) fn summarize(summary: &Summary<'_>) {
     for line in summary.lines() {
@@ -145,6 +154,26 @@ pub(super) fn relative(files: &ChangedFiles, working_dir: Option<&Path>) -> Chan
         files.paths = files.relative_to(dir);
     }
     files
+}
+
+/// Prints what Codex replied: on a terminal wrapped, set off from the steps, and with escapes made visible, elsewhere
+/// unchanged.
+pub(super) fn print_reply(reply: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        let gap = if io::stderr().is_terminal() { "\n" } else { "" };
+        writeln!(out, "{gap}{}{gap}", wrapped(&clean(reply), columns(Stream::Out)))?;
+    } else {
+        writeln!(out, "{reply}")?;
+    }
+    out.flush()
+}
+
+/// Prints a message on standard error after a label, such as `error: `, wrapped on a terminal.
+pub(super) fn note_labelled(style: Style, label: &'static str, message: &str) {
+    let shortened = shortened(message, MAX_MESSAGE);
+    let message = shortened.as_deref().unwrap_or(message);
+    note_raw(&Line::marked(style, label, message).drawn(wrap_columns()));
 }
 
 fn print(value: &Value) -> io::Result<()> {

@@ -101,6 +101,14 @@ pub(crate) fn context_fill(path: &Path) -> io::Result<Option<ContextFill>> {
     last(path, 0, b"\"token_count\"", fill_in)
 }
 
+/// Reads from the record at `path` how many tokens the session has used, if that is recorded.
+pub(crate) fn tokens_used(path: &Path) -> io::Result<Option<u64>> {
+    last(path, 0, b"\"token_count\"", |line| {
+        let total = &line["payload"]["info"]["total_token_usage"];
+        Some(total["input_tokens"].as_u64()?.saturating_add(total["output_tokens"].as_u64()?))
+    })
+}
+
 /// The value of the last line of the record at `path`, after its first `before` bytes, for which `read`
 /// returns one. Lines that do not contain `mark` are skipped.
 fn last<T>(

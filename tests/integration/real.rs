@@ -49,4 +49,5 @@ mod sessions;
 mod swap;
 mod takeover;
 mod tasks;
+mod terminal;
 mod vetting;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::events;
+use super::meter::Meter;
 use crate::cli::follow::HOLD;
 use crate::cli::render::{Renderer, tilde};
 use crate::cli::report::{self, Done};
@@ -102,6 +103,7 @@ async fn draw_steps(
     // A message that may be the reply, which is printed in full later, and since when.
     let mut held: Option<(What, Instant)> = None;
     let mut tick = tokio::time::interval(TICK);
+    let mut meter: Option<Meter> = None;
     loop {
         tokio::select! {
             biased;
@@ -110,6 +112,9 @@ async fn draw_steps(
                 let event = event?;
                 if let Event::ThreadStarted { thread_id } = &event {
                     renderer.say(DIM, &format!("session {thread_id} {about}"));
+                    if renderer.is_live() {
+                        meter = thread_id.parse().ok().map(Meter::start);
+                    }
                 }
                 let Some(what) = events::what(&event) else { continue };
                 if let Some((held, _)) = held.take() {
@@ -123,6 +128,9 @@ async fn draw_steps(
             _ = tick.tick() => {
                 if let Some((message, _)) = held.take_if(|(_, since)| since.elapsed() >= HOLD) {
                     renderer.draw_now(&message);
+                }
+                if let Some(meter) = &meter {
+                    renderer.tokens(meter.used());
                 }
                 renderer.tick();
             }

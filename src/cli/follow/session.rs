@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use super::{HOLD, POLL, Source, Watch, interruptible};
 use crate::cli::error::Error;
 use crate::cli::format::{context_of, one_line};
-use crate::cli::output::note_in;
 use crate::cli::render::{Summary, tilde};
-use crate::cli::report::{relative, summarize};
+use crate::cli::report::{note_labelled, relative, summarize};
 use crate::cli::style::{DIM, RED};
 use crate::codex::reading::entry::{Entry, What, paths};
 use crate::codex::reading::reader::{Reader, Unreadable};
@@ -234,11 +233,11 @@ impl Following<'_> {
         let took = self.turn.began.map(Time::elapsed).unwrap_or_default();
         self.watch.renderer.finish();
         let problem = format!(
-            "error: the turn has not ended, but its Codex is gone: no process has the session open, and nothing was \
+            "the turn has not ended, but its Codex is gone: no process has the session open, and nothing was \
              recorded for {}",
             duration(idle)
         );
-        note_in(RED, &problem);
+        note_labelled(RED, "error: ", &problem);
         self.summarize(took.saturating_sub(idle));
     }
 }

@@ -36,15 +36,29 @@ pub(in crate::cli) struct Line {
     end: Option<(Style, String)>,
     /// How long it took, at the very end.
     time: String,
+    /// Whether it is not wrapped: a command that the user copies.
+    is_whole: bool,
 }
 
 impl Line {
     pub(in crate::cli) fn new(style: Style, text: &str) -> Self {
-        Self { style, mark: "", text: text.to_owned(), end: None, time: String::new() }
+        Self {
+            style,
+            mark: "",
+            text: text.to_owned(),
+            end: None,
+            time: String::new(),
+            is_whole: false,
+        }
     }
 
     pub(in crate::cli) fn marked(style: Style, mark: &'static str, text: impl AsRef<str>) -> Self {
         Self { mark, ..Self::new(style, text.as_ref()) }
+    }
+
+    /// The same, not wrapped.
+    pub(in crate::cli) fn whole(self) -> Self {
+        Self { is_whole: true, ..self }
     }
 
     /// `status` and `time` come at its end, if they are known.
@@ -72,7 +86,7 @@ impl Line {
     pub(in crate::cli) fn drawn(&self, columns: Option<usize>) -> String {
         // What follows the first line never starts at the left edge, where it could pass for a line of its own.
         let indent = " ".repeat(textwrap::core::display_width(self.mark).max(MIN_INDENT));
-        let options = Options::new(columns.unwrap_or(usize::MAX))
+        let options = Options::new(columns.filter(|_| !self.is_whole).unwrap_or(usize::MAX))
             .initial_indent(self.mark)
             .subsequent_indent(&indent)
             .word_splitter(WordSplitter::NoHyphenation);
@@ -80,7 +94,7 @@ impl Line {
         // Escapes that are made visible count as they are shown.
         let text = format!("{}{}", clean(&self.text), clean(&end));
         let mut lines: Vec<String> =
-            textwrap::wrap(&text, options).into_iter().map(|line| line.into_owned()).collect();
+            textwrap::wrap(&text, options).iter().map(|line| line.trim_end().to_owned()).collect();
         if lines.is_empty() {
             lines.push(String::new());
         }

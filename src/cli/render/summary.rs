@@ -43,8 +43,9 @@ impl Summary<'_> {
             let program = env!("CARGO_PKG_NAME");
             let session = session.to_string();
             lines.push(Line::new(DIM, &format!("session: {session}")));
-            lines.push(Line::new(DIM, &format!("go on: {program} chat --session {session} \"…\"")));
-            lines.push(Line::new(DIM, &format!("take over: {resume}")));
+            let go_on = format!("go on: {program} chat --session {session} \"…\"");
+            lines.push(Line::new(DIM, &go_on).whole());
+            lines.push(Line::new(DIM, &format!("take over: {resume}")).whole());
         }
         lines
     }

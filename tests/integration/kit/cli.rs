@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use nix::pty::{Winsize, openpty};
@@ -99,16 +99,39 @@ fn pid_of(child: &Child) -> Pid {
 
 /// Runs a command on a terminal that does not report its size, and returns what it showed and its exit status.
 pub fn on_terminal(command: Command) -> (String, Option<i32>) {
-    on_sized_terminal(command, None)
+    on_sized_terminal(command, None, |_, _| {})
 }
 
 /// The same on a terminal of this many columns.
 pub fn on_terminal_of(columns: u16, command: Command) -> (String, Option<i32>) {
-    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    on_sized_terminal(command, Some(size))
+    on_sized_terminal(command, Some(size(columns)), |_, _| {})
 }
 
-fn on_sized_terminal(mut command: Command, size: Option<Winsize>) -> (String, Option<i32>) {
+/// The same. Once the terminal has got a text for which `is_it` holds, `then` is called.
+pub fn on_terminal_until(
+    columns: u16,
+    command: Command,
+    is_it: impl Fn(&str) -> bool,
+    then: impl FnOnce(&Child),
+) -> (String, Option<i32>) {
+    on_sized_terminal(command, Some(size(columns)), |shown, child| {
+        wait_until("the terminal to show it", || {
+            is_it(&String::from_utf8_lossy(&shown.lock().expect("reading does not panic")))
+        });
+        then(child);
+    })
+}
+
+fn size(columns: u16) -> Winsize {
+    Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// `meanwhile` gets what was shown so far, and the program.
+fn on_sized_terminal(
+    mut command: Command,
+    size: Option<Winsize>,
+    meanwhile: impl FnOnce(&Mutex<Vec<u8>>, &Child),
+) -> (String, Option<i32>) {
     let terminal = openpty(&size, None).expect("the system has terminals");
     // Every terminal says what it is.
     if command.get_envs().all(|(name, _)| name != "TERM") {
@@ -119,14 +142,19 @@ fn on_sized_terminal(mut command: Command, size: Option<Winsize>) -> (String, Op
     // It holds copies of the terminal, and reading the screen ends only when all are closed.
     drop(command);
     let mut screen = fs::File::from(terminal.master);
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let to = Arc::clone(&shown);
     let reader = thread::spawn(move || {
-        let mut shown = Vec::new();
+        let mut part = [0; 4096];
         // On Linux the end is an error.
-        drop(screen.read_to_end(&mut shown));
-        shown
+        while let Ok(count @ 1..) = screen.read(&mut part) {
+            to.lock().expect("nobody panics with it").extend_from_slice(&part[..count]);
+        }
     });
+    meanwhile(&shown, &child);
     let status = ended(child).status;
-    let shown = reader.join().expect("reading does not panic");
+    reader.join().expect("reading does not panic");
+    let shown = std::mem::take(&mut *shown.lock().expect("reading does not panic"));
     (String::from_utf8(shown).expect("the program writes text").replace("\r\n", "\n"), status)
 }
 
