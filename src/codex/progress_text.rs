@@ -101,6 +101,38 @@ mod tests {
     use crate::testing::{completed, started};
 
     #[test]
+    fn a_command_is_shown_as_it_ran() {
+        for (reported, ran) in [
+            (r#"bash -lc "echo 'a b'""#, "echo 'a b'"),
+            (r#"/bin/zsh -lc 'echo "a"'"#, r#"echo "a""#),
+            (r#"/bin/bash -lc "printf \"it's\"""#, r#"printf "it's""#),
+            ("bash -lc ls", "ls"),
+            // No shell, or not only the script.
+            ("cargo test -c 'a b'", "cargo test -c 'a b'"),
+            ("bash -lc 'a' b", "bash -lc 'a' b"),
+            ("bash -lc 'not closed", "bash -lc 'not closed"),
+        ] {
+            assert_eq!(without_shell(reported), ran);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_quoting_is_undone(
+            script in "[^\0]{0,80}",
+            quotes in "['\"\\\\$` \n]{0,20}",
+            shell in "(/bin/)?(bash|zsh|sh)",
+            flag in "-l?c",
+        ) {
+            for script in [script.clone(), quotes.clone(), format!("{script}{quotes}{script}")] {
+                let words = [&*shell, &*flag, &*script];
+                let reported = shlex::try_join(words).expect("there is no NUL");
+                proptest::prop_assert_eq!(without_shell(&reported), script);
+            }
+        }
+    }
+
+    #[test]
     fn each_event_is_described_for_a_user() {
         let text = |event: Event| progress_text(&event, false).unwrap_or_default();
         let command = r#""type":"command_execution","command":"/bin/bash -lc 'cargo test'""#;

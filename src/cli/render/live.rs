@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::clock::short;
 use crate::cli::format::{fitting, grouped, one_line};
 use crate::cli::output::{Stream, columns};
@@ -13,6 +15,9 @@ const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "�
 
 /// How often it is drawn.
 const EVERY: Duration = Duration::from_millis(100);
+
+/// How much of a command is shown at most, in cells.
+const WHAT: usize = 60;
 
 pub(super) struct Live {
     /// Whether there is such a line at all.
@@ -64,10 +69,11 @@ impl Live {
         }
         self.drawn_at = Some(Instant::now());
         self.frame += 1;
-        let line = text(&self.what, self.began.elapsed(), self.tokens.get());
         let frame = FRAMES[self.frame % FRAMES.len()];
+        // Not the last column, where some terminals begin a new line.
+        let width = columns(Stream::Error) - 1;
+        let line = text(&self.what, self.began.elapsed(), self.tokens.get(), width - 2);
         let line = format!("{frame} {line}");
-        let line = fitting(&line, columns(Stream::Error) - 1);
         let mut terminal = anstream::stderr();
         // Nothing can be done if standard error cannot be written.
         drop(write!(terminal, "\r\u{1b}[2K{}", styled(DIM, &line)));
@@ -88,15 +94,18 @@ impl Live {
     }
 }
 
-fn text(what: &str, elapsed: Duration, tokens: u64) -> String {
-    // The end matters, so the middle gives way.
-    let what = one_line(what);
-    let what = fitting(&what, 60);
+/// The line without its spinner, at most this wide.
+fn text(what: &str, elapsed: Duration, tokens: u64, width: usize) -> String {
     let tokens = match tokens {
         0 => String::new(),
         tokens => format!(" · {} tokens", grouped(tokens)),
     };
-    format!("{what} · {}{tokens}", short(elapsed))
+    let end = format!(" · {}{tokens}", short(elapsed));
+    // The end matters, so what runs gives way.
+    let what = one_line(what);
+    let what = fitting(&what, width.saturating_sub(end.width()).min(WHAT));
+    let line = format!("{what}{end}");
+    fitting(&line, width).into_owned()
 }
 
 #[cfg(test)]
@@ -106,9 +115,12 @@ mod tests {
     #[test]
     fn the_line_says_what_runs_for_how_long() {
         let long = Duration::from_secs(190);
-        assert_eq!(text("running make", long, 21_605), "running make · 3m 10s · 21,605 tokens");
-        assert_eq!(text("thinking", Duration::ZERO, 0), "thinking · 0.0s");
-        let escaped = text("running a\x1b[2J\nb", Duration::ZERO, 0);
+        assert_eq!(text("running make", long, 21_605, 78), "running make · 3m 10s · 21,605 tokens");
+        assert_eq!(text("running make", long, 21_605, 36), "running ma… · 3m 10s · 21,605 tokens");
+        assert_eq!(text("running 名前の表示", long, 0, 20), "running 名… · 3m 10s");
+        assert!(text("running make", long, 21_605, 20).width() <= 20);
+        assert_eq!(text("thinking", Duration::ZERO, 0, 78), "thinking · 0.0s");
+        let escaped = text("running a\x1b[2J\nb", Duration::ZERO, 0, 78);
         assert!(!escaped.contains(['\x1b', '\n']), "{escaped:?}");
     }
 }

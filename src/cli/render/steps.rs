@@ -285,6 +285,33 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_alike_whatever_time_they_took() {
+        let line = |what: &What, millis| {
+            lines(what, Some(Duration::from_millis(millis)), None).swap_remove(0)
+        };
+        let make = command("make", 2, "");
+        assert!(line(&make, 100).is_like(&line(&make, 1_300)));
+        assert!(!line(&make, 100).is_like(&line(&command("make", 3, ""), 100)));
+        assert!(!line(&make, 100).is_like(&line(&command("make a", 2, ""), 100)));
+    }
+
+    #[test]
+    fn lines_fit_50_80_and_140_columns() {
+        let words = "名前の表示を確認します 🚀 and more words ".repeat(9);
+        for what in [command(&words, 3, &words), What::Message { text: words.clone() }] {
+            for columns in [50, 80, 140] {
+                let drawn = plain(&what, columns);
+                let mut widths = drawn.lines().map(textwrap::core::display_width);
+                assert!(widths.all(|width| width <= columns), "{columns}: {drawn}");
+                let (first, rest) = drawn.split_once('\n').expect("several lines");
+                assert!(rest.lines().all(|line| line.starts_with("  ")), "{first}\n{rest}");
+            }
+        }
+        let copied = Line::new(DIM, &words).whole().drawn(Some(50));
+        assert_eq!(copied.lines().count(), 1);
+    }
+
+    #[test]
     fn nothing_from_outside_reaches_the_terminal_as_an_escape() {
         for what in [
             command("a\x1b[2Jb", 1, "c\x1b]0;d\x07"),
