@@ -25,10 +25,10 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Counts what this session uses from now on.
-    pub(super) fn start(session: SessionId) -> Self {
+    /// Counts what this session uses from now on. `is_new`: it has used none so far.
+    pub(super) fn start(session: SessionId, is_new: bool) -> Self {
         let used = Arc::new(AtomicU64::new(0));
-        let task = tokio::spawn(count(session, Arc::clone(&used)));
+        let task = tokio::spawn(count(session, is_new.then_some(0), Arc::clone(&used)));
         Self { used, task }
     }
 
@@ -44,7 +44,7 @@ impl Drop for Meter {
     }
 }
 
-async fn count(session: SessionId, used: Arc<AtomicU64>) {
+async fn count(session: SessionId, mut before: Option<u64>, used: Arc<AtomicU64>) {
     let mut record = None;
     for _ in 0..SEARCHES {
         record = blocking(WITHIN, move || rollout::find(&codex_home()?, session)).await.flatten();
@@ -54,7 +54,6 @@ async fn count(session: SessionId, used: Arc<AtomicU64>) {
         tokio::time::sleep(EVERY).await;
     }
     let Some(record) = record else { return };
-    let mut before = None;
     loop {
         let path = record.clone();
         let read = blocking(WITHIN, move || rollout::tokens_used(&path)).await;

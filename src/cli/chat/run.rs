@@ -31,11 +31,12 @@ pub(super) async fn run_turn(
 ) -> u8 {
     let began = Instant::now();
     let about = about(&request, &settings);
+    let is_new = request.continued_session().is_none() && !request.fork && !request.continue_last;
     let folder = request.working_dir.as_ref().unwrap_or(&settings.working_dir).as_path().to_owned();
     let mut renderer = Renderer::new(Some(folder));
     let codex = Codex::new(settings);
     let mut turn = codex.start(request);
-    let stopped_by = draw_steps(&mut turn, &mut signals, &mut renderer, &about).await;
+    let stopped_by = draw_steps(&mut turn, &mut signals, &mut renderer, &about, is_new).await;
     renderer.finish();
     let counts = renderer.counts;
     let mut stopped_by = stopped_by.inspect(|_| codex.shutdown());
@@ -99,6 +100,7 @@ async fn draw_steps(
     signals: &mut Signals,
     renderer: &mut Renderer,
     about: &str,
+    is_new: bool,
 ) -> Option<Signal> {
     // A message that may be the reply, which is printed in full later, and since when.
     let mut held: Option<(What, Instant)> = None;
@@ -113,7 +115,7 @@ async fn draw_steps(
                 if let Event::ThreadStarted { thread_id } = &event {
                     renderer.say(DIM, &format!("session {thread_id} {about}"));
                     if renderer.is_live() {
-                        meter = thread_id.parse().ok().map(Meter::start);
+                        meter = thread_id.parse().ok().map(|session| Meter::start(session, is_new));
                     }
                 }
                 let Some(what) = events::what(&event) else { continue };
