@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn the_end_says_how_much_was_done_and_how_to_go_on() {
-        let mut files = ChangedFiles::default();
-        files.paths = (0..10).map(|number| format!("{number}.rs")).collect();
+        let paths = (0..10).map(|number| format!("{number}.rs")).collect();
+        let files = ChangedFiles { paths, ..ChangedFiles::default() };
         let session: SessionId = "0199a213-81c0-7800-8aa1-bbab2a035a53".parse().expect("a UUID");
         let summary = Summary {
             turns: 1,
