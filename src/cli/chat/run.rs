@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::events;
 use super::meter::Meter;
 use crate::cli::follow::HOLD;
+use crate::cli::format::one_line;
 use crate::cli::render::{Renderer, tilde};
 use crate::cli::report::{self, Done};
 use crate::cli::style::DIM;
@@ -106,6 +107,7 @@ async fn draw_steps(
     let mut held: Option<(What, Instant)> = None;
     let mut tick = tokio::time::interval(TICK);
     let mut meter: Option<Meter> = None;
+    renderer.working("starting Codex");
     loop {
         tokio::select! {
             biased;
@@ -113,7 +115,8 @@ async fn draw_steps(
             event = turn.next_event() => {
                 let event = event?;
                 if let Event::ThreadStarted { thread_id } = &event {
-                    renderer.say(DIM, &format!("session {thread_id} {about}"));
+                    // The name of a folder may have line breaks.
+                    renderer.say(DIM, &one_line(&format!("session {thread_id} {about}")));
                     if renderer.is_live() {
                         meter = thread_id.parse().ok().map(|session| Meter::start(session, is_new));
                     }

@@ -16,6 +16,9 @@ const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "�
 /// How often it is drawn.
 const EVERY: Duration = Duration::from_millis(100);
 
+/// Goes to the start of the line, and erases it.
+const ERASE: &[u8] = b"\r\x1b[2K";
+
 /// How much of a command is shown at most, in cells.
 const WHAT: usize = 60;
 
@@ -74,9 +77,11 @@ impl Live {
         let width = columns(Stream::Error) - 1;
         let line = text(&self.what, self.began.elapsed(), self.tokens.get(), width - 2);
         let line = format!("{frame} {line}");
+        // Without colours a line is erased too.
+        drop(io::stderr().write_all(ERASE));
         let mut terminal = anstream::stderr();
         // Nothing can be done if standard error cannot be written.
-        drop(write!(terminal, "\r\u{1b}[2K{}", styled(DIM, &line)));
+        drop(write!(terminal, "{}", styled(DIM, &line)));
         drop(terminal.flush());
         self.is_drawn = true;
     }
@@ -84,7 +89,7 @@ impl Live {
     pub(super) fn erase(&mut self) {
         if std::mem::take(&mut self.is_drawn) {
             let mut terminal = io::stderr();
-            drop(terminal.write_all(b"\r\x1b[2K"));
+            drop(terminal.write_all(ERASE));
             drop(terminal.flush());
         }
     }

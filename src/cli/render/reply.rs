@@ -24,6 +24,8 @@ pub(in crate::cli) fn wrapped(reply: &str, columns: usize) -> String {
         let indent = " ".repeat(line.len() - text.len() + item_mark(text));
         let options = Options::new(columns)
             .subsequent_indent(&indent)
+            // A long word, such as an address, is left to the terminal, from which it can be copied whole.
+            .break_words(false)
             .word_splitter(WordSplitter::NoHyphenation);
         lines.extend(textwrap::wrap(line, options).into_iter().map(std::borrow::Cow::into_owned));
     }

@@ -476,7 +476,7 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
     assert!((97..=100).contains(&plain.chars().count()), "{table}");
     let (chat, _) = on_terminal(person.program(&["chat", "hello"]));
     assert_eq!(chat.matches("Did hello").count(), 1, "{chat}");
-    assert!(chat.contains(" thinking · ") && chat.contains("\nDid hello\n"), "{chat}");
+    assert!(chat.contains(" starting Codex · 0.") && chat.contains("\nDid hello\n"), "{chat}");
     let piped = person.run(&["jobs"]);
     assert!(piped.stdout.contains(&job) && !piped.stdout.contains('\u{1b}'), "{}", piped.stdout);
     wait_nothing_left(&person.home);

@@ -74,7 +74,12 @@ fn run(stage: &Stage, arguments: &[&str]) -> Ran {
 
 /// The screen of a terminal.
 fn shown(stage: &Stage, arguments: &[&str]) -> String {
-    on_terminal(program(stage, arguments)).0
+    screen(program(stage, arguments))
+}
+
+/// What a terminal shows. The line that shows what runs is erased, which is all that the program itself does to it.
+fn screen(command: Command) -> String {
+    on_terminal(command).0.replace("\r\u{1b}[2K", "\n")
 }
 
 fn progress(server: &Server) -> String {
@@ -192,7 +197,7 @@ fn a_folder_s_name_is_escaped_in_errors_and_unchanged_in_json() {
         for arguments in [&["doctor"][..], &["jobs"], &["sessions"], &["chat", "hello"]] {
             let mut command = program(&stage, arguments);
             command.env(variable, blocked.join("x"));
-            assert_tame(&format!("{variable} {arguments:?}"), &on_terminal(command).0);
+            assert_tame(&format!("{variable} {arguments:?}"), &screen(command));
         }
     }
 }
@@ -261,7 +266,7 @@ fn texts_and_commands_of_codex_are_shown_short_and_escaped() {
             .expect("the home is writable");
         let mut command = program(&stage, &["chat", "hello"]);
         command.env("SCRIPTED_CODEX", &file);
-        let reported = on_terminal(command).0;
+        let reported = screen(command);
         assert!(reported.contains(&format!("error: {kind}: ")), "{reported:?}");
         assert_harmless(kind, &reported);
     }
@@ -279,11 +284,12 @@ fn a_reply_cannot_command_a_terminal_and_is_unchanged_elsewhere() {
     let reported = shown(&stage, &["chat", &prompt]);
     assert!(!reported.contains(is_harmful), "{reported:?}");
     assert!(
-        reported.contains("one\ttwo\nthree \\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{9b}31m"),
+        // It is wrapped before the long word.
+        reported.contains("one\ttwo\nthree\n\\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{9b}31m"),
         "{reported:?}"
     );
     assert!(
-        reported.contains("\\u{202e}\\u{2066}\\u{200f}\\u{61c}\\u{2028}\\u{2029} \\u{1b}[31mred")
+        reported.contains("\\u{202e}\\u{2066}\\u{200f}\\u{61c}\\u{2028}\\u{2029}\n\\u{1b}[31mred")
     );
     assert_eq!(run(&stage, &["chat", &prompt]).stdout, format!("{reply}\n"));
     let object = parsed(&run(&stage, &["chat", &prompt, "--json"]).stdout);
@@ -364,6 +370,6 @@ fn a_wrong_setting_is_shown_escaped() {
         assert_tame(flag, &reported);
         let mut command = program(&stage, &[]);
         command.env("CODEX_MCP_CWD", OsStr::new(&bad));
-        assert_tame("a variable", &on_terminal(command).0);
+        assert_tame("a variable", &screen(command));
     }
 }
