@@ -17,6 +17,8 @@ mod jobs;
 mod man;
 mod mcp_server;
 mod output;
+#[cfg(test)]
+mod page;
 mod read;
 mod render;
 mod report;
@@ -36,11 +38,12 @@ use crate::system::log;
 use codex_flags::CodexFlags;
 use flags::Flags;
 
-/// MCP server that delegates work to OpenAI's Codex CLI in sessions that are never lost.
+/// MCP server that gives agents OpenAI's Codex, in sessions that are never lost.
 ///
 /// A client starts it without arguments, and speaks MCP with it on standard input and output.
 #[derive(Parser)]
 #[command(name = "codex-persistent-mcp", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(help_template = TEMPLATE)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<command::Command>,
@@ -53,13 +56,20 @@ struct CommandLine {
     flags: Flags,
 }
 
+/// Without options: they are settings, which are listed apart, and two that everybody knows.
+const TEMPLATE: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+Commands:
+{subcommands}{after-help}";
+
 const AFTER_HELP: &str = "\
 Examples:
-  claude mcp add codex-persistent -- codex-persistent-mcp
   codex-persistent-mcp setup codex
   codex-persistent-mcp chat \"why is the upload flaky?\"
 
-Settings are flags of every command, and variables: help settings";
+Options of a command: COMMAND -h · settings: help settings · version: -V";
 
 impl CommandLine {
     /// Reads the arguments and the environment of this process. An error is printed, and is the exit status.

@@ -38,11 +38,11 @@ use run::run_turn;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The prompt; - stands for standard input, which other users cannot see
+    /// The prompt; - is standard input, which other users cannot see
     #[arg(value_name = "PROMPT")]
     prompt: Vec<String>,
 
-    /// What Codex may do: read-only, workspace-write or danger-full-access
+    /// read-only, workspace-write or danger-full-access
     #[arg(short, long, value_name = "SANDBOX", value_parser = str::parse::<Sandbox>)]
     sandbox: Option<Sandbox>,
 
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "session")]
     last: bool,
 
-    /// Go on in this session: its id, or 4 or more characters of its start or end
+    /// Go on in this session (4 characters of its id do)
     #[arg(long, value_name = "ID")]
     #[arg(add = clap_complete::ArgValueCandidates::new(complete::sessions))]
     session: Option<String>,
@@ -73,7 +73,7 @@ pub(super) struct Arguments {
     reasoning_effort: Option<ReasoningEffort>,
 
     /// Attach an image; may be repeated
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, hide_short_help = true)]
     image: Vec<PathBuf>,
 
     /// Let Codex write in this directory too; may be repeated
@@ -88,7 +88,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = str::parse::<Profile>, hide_short_help = true)]
     profile: Option<Profile>,
 
-    /// Start a job, which outlives this terminal, and print its id
+    /// Start a job, which outlives this terminal
     #[arg(long)]
     detach: bool,
 
@@ -100,10 +100,9 @@ pub(super) struct Arguments {
 const AFTER_HELP: &str = "\
 Examples:
   codex-persistent-mcp chat why is the upload flaky?
-  codex-persistent-mcp chat -s workspace-write \"fix it and run the tests\"
   git diff | codex-persistent-mcp chat \"review this\"
 
-Exit status: 0 completed · 1 failed · 124 timed out · 130 cancelled · 2 wrong input
+Exits with 0, or: 1 failed, 2 wrong input, 124 timed out, 130 cancelled.
 Settings that act here: --timeout 30m, --idle-timeout 10m; all: help settings";
 
 /// Runs the turn, and returns the exit status.

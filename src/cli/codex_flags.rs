@@ -17,39 +17,39 @@ use crate::model::working_dir::WorkingDir;
 #[derive(Debug, Default, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Settings of Codex")]
 pub(super) struct CodexFlags {
-    /// Override a setting of Codex for all calls; a value that is not TOML is a string
+    /// Override a setting of Codex for all calls
     #[arg(short, long = "config", value_name = "KEY=VALUE")]
     config: Vec<String>,
 
-    /// Use this profile of Codex for calls that name none
+    /// Use this profile if a call names none
     #[arg(short, long, value_name = "NAME", value_parser = str::parse::<Profile>)]
     profile: Option<Profile>,
 
-    /// Enable a feature of Codex, as `-c features.NAME=true`
+    /// Enable a feature of Codex
     #[arg(long, value_name = "FEATURE")]
     enable: Vec<String>,
 
-    /// Disable a feature of Codex, as `-c features.NAME=false`
+    /// Disable a feature of Codex
     #[arg(long, value_name = "FEATURE")]
     disable: Vec<String>,
 
-    /// Let calls fail if Codex does not know one of its settings
+    /// Fail if Codex does not know a setting
     #[arg(long)]
     strict_config: bool,
 
-    /// Use this model for calls that name none
+    /// Use this model if a call names none
     #[arg(short, long, value_name = "MODEL", value_parser = Model::parse)]
     model: Option<Model>,
 
-    /// Use this sandbox for calls that name none, up to --max-sandbox
+    /// Use this sandbox if a call names none
     #[arg(short, long, value_name = "SANDBOX", value_parser = str::parse::<Sandbox>)]
     sandbox: Option<Sandbox>,
 
-    /// Use this approval policy for calls that name none; nobody is there to ask
+    /// Use this policy if a call names none
     #[arg(short, long = "ask-for-approval", value_name = "POLICY", value_parser = str::parse::<ApprovalPolicy>)]
     approval_policy: Option<ApprovalPolicy>,
 
-    /// Where new threads work if the call names no directory, as --cwd
+    /// Where new threads work, as --cwd
     #[arg(short = 'C', long = "cd", value_name = "DIR", value_parser = existing())]
     working_dir: Option<WorkingDir>,
 }

@@ -20,20 +20,20 @@ use crate::settings::RUN_JOB;
 /// What to do instead of serving MCP with the program's own tools.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Serves MCP, as without a command: on standard input and output, or with --http over HTTP
+    /// Serves MCP on standard input and output, or over HTTP (--http)
     Serve,
-    /// Serves the tools codex and codex-reply, in place of `codex mcp-server`
+    /// Serves codex and codex-reply, in place of `codex mcp-server`
     #[command(name = mcp_server::NAME)]
     McpServer(mcp_server::Arguments),
-    /// Adds this program to a client: claude, codex, cursor, vscode, zed, gemini, …
+    /// Adds this program to a client: claude, codex, cursor, zed, …
     Setup(setup::Arguments),
-    /// Asks Codex; the reply is on standard output, the steps on standard error
+    /// Asks Codex; the reply goes to stdout, the steps to stderr
     Chat(chat::Arguments),
     /// Lists, shows, follows and cancels jobs
     Jobs(jobs::Arguments),
     /// Lists and shows all sessions in Codex's store
     Sessions(sessions::Arguments),
-    /// Shows what Codex did, from its output in a file, a job, or a session
+    /// Shows what Codex did: from a file, a job, or a session
     Read(read::Arguments),
     /// Shows this program at work, without an account
     Demo(demo::Arguments),

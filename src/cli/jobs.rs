@@ -87,6 +87,10 @@ enum Action {
         /// Remove all ended jobs
         #[arg(long)]
         all: bool,
+
+        /// Remove the jobs that ended this long ago, such as 2h or 7d [default: --job-keep]
+        #[arg(long, value_name = "DURATION", conflicts_with = "all", value_parser = humantime::parse_duration)]
+        older_than: Option<Duration>,
     },
 }
 
@@ -113,7 +117,7 @@ fn dispatch(arguments: Arguments, jobs: &Jobs) -> Result<u8> {
         }
         Some(Action::Cancel { id }) => return cancel(jobs, find(jobs, &id)?, json),
         Some(Action::Remove { ids }) => return remove(jobs, &ids, json),
-        Some(Action::Prune { all }) => prune(jobs, all, json)?,
+        Some(Action::Prune { all, older_than }) => prune(jobs, all, older_than, json)?,
     }
     Ok(0)
 }
@@ -221,9 +225,13 @@ fn remove(jobs: &Jobs, ids: &[String], json: bool) -> Result<u8> {
     Ok(status)
 }
 
-fn prune(jobs: &Jobs, all: bool, json: bool) -> Result<()> {
-    let none = Retention { age: Duration::ZERO, bytes: 0 };
-    let pruned = jobs.prune(if all { none } else { jobs.retention() })?;
+fn prune(jobs: &Jobs, all: bool, older_than: Option<Duration>, json: bool) -> Result<()> {
+    let kept = match older_than {
+        _ if all => Retention { age: Duration::ZERO, bytes: 0 },
+        Some(age) => Retention { age, bytes: u64::MAX },
+        None => jobs.retention(),
+    };
+    let pruned = jobs.prune(kept)?;
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", json!({"jobs": pruned.jobs, "bytes": pruned.bytes}))?;

@@ -48,9 +48,9 @@ with --request 1 if the request failed.";
 
 /// What to read, and what to print of it.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = "Exit status, and what is read: --help", after_long_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// A file, or the id of a job or session, or at least 4 characters of its start or end
+    /// A file, or an id (4 characters of it do)
     #[arg(value_name = "FILE|JOB|SESSION")]
     target: std::ffi::OsString,
 
@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     reasoning: bool,
 
-    /// Print commands with exit code and duration, and the end of the output of those that failed
+    /// Print commands, and the end of the output of failed ones
     #[arg(long)]
     commands: bool,
 
@@ -74,19 +74,19 @@ pub(super) struct Arguments {
     #[arg(long)]
     timeline: bool,
 
-    /// Only the last N items, or with a c the last N characters: --last 20, --last 4000c
+    /// Only the last N items, or characters: --last 4000c
     #[arg(long, value_name = "N[c]", value_parser = str::parse::<Last>)]
     last: Option<Last>,
 
-    /// Only this request: the id of a tools/call, the number of a job's turn, or a turn's id in a record
+    /// Only this tools/call, turn of a job, or turn of a record
     #[arg(long, value_name = "ID")]
     request: Option<String>,
 
-    /// Only what came after the output that ended with this cursor
+    /// Only what came after this cursor
     #[arg(long, value_name = "CURSOR", value_parser = str::parse::<Cursor>)]
     since: Option<Cursor>,
 
-    /// Print the tokens of each session: used, in the context, left in its window
+    /// Print the tokens of each session, and how many are left
     #[arg(long, conflicts_with = "follow")]
     tokens: bool,
 
@@ -94,11 +94,11 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "follow")]
     stuck: bool,
 
-    /// Go on as the file grows, until a job has ended or the --request was answered
+    /// Go on until the job has ended or the request was answered
     #[arg(long)]
     follow: bool,
 
-    /// Print JSON: an object for each entry, and one with the cursor
+    /// Print an object for each entry, and one with the cursor
     #[arg(long)]
     json: bool,
 }

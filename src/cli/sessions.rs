@@ -79,6 +79,8 @@ struct List {
 /// A command on sessions.
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Lists sessions, the last used first
+    List(List),
     /// Shows a session and its last messages
     Show {
         /// The session's id, or at least 4 characters of its start or end
@@ -109,11 +111,10 @@ enum Action {
 /// limits the list.
 pub(super) fn run(arguments: Arguments, settings: &Settings, cwd_is_given: bool) -> u8 {
     let store = Store::new(settings.state_dir.as_deref());
+    let cwd = cwd_is_given.then(|| settings.working_dir.as_path().to_owned());
     finish(match arguments.command {
-        None => {
-            let cwd = cwd_is_given.then(|| settings.working_dir.as_path().to_owned());
-            list(&store, arguments.list, cwd)
-        }
+        None => list(&store, arguments.list, cwd),
+        Some(Action::List(inner)) => list(&store, inner, cwd),
         Some(Action::Show { id, all, json }) => show(&store, &id, all, json),
         Some(Action::Follow { id, keep }) => find(&store, &id)
             .and_then(|(session, record)| follow::session::follow(&store, session, record, keep)),

@@ -5,6 +5,7 @@ mod allowed_jobs;
 mod background;
 mod answers;
 mod codex_events;
+mod command_line;
 mod commands;
 mod demo;
 mod diff_attacks;

@@ -75,9 +75,15 @@ fn standard_input() -> Result<String, InvalidValue> {
         });
     }
     let mut bytes = Vec::new();
-    let read = io::stdin().lock().take(MAX_STDIN).read_to_end(&mut bytes);
+    let read = io::stdin().lock().take(MAX_STDIN + 1).read_to_end(&mut bytes);
     drop(done);
     read.map_err(|error| InvalidValue(format!("cannot be read from standard input: {error}")))?;
+    if bytes.len() as u64 > MAX_STDIN {
+        let bound = MAX_STDIN >> 20;
+        return Err(InvalidValue(format!(
+            "is longer than {bound} MiB on standard input; put it into a file, and name the file"
+        )));
+    }
     String::from_utf8(bytes).map_err(|_| InvalidValue("must be UTF-8 text".into()))
 }
 

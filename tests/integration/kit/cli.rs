@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use nix::pty::{Winsize, openpty};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -102,6 +102,13 @@ pub fn on_terminal(command: Command) -> (String, Option<i32>) {
     on_sized_terminal(command, None, |_, _| {})
 }
 
+/// The same with the terminal as standard input too.
+pub fn in_terminal_of(columns: u16, mut command: Command) -> (String, Option<i32>) {
+    let terminal = openpty(&size(columns), None).expect("the system has terminals");
+    command.stdin(terminal.slave.try_clone().expect("it can be shared"));
+    shown_on(terminal, command, |_, _| {})
+}
+
 /// The same on a terminal of this many columns.
 pub fn on_terminal_of(columns: u16, command: Command) -> (String, Option<i32>) {
     on_sized_terminal(command, Some(size(columns)), |_, _| {})
@@ -126,13 +133,20 @@ fn size(columns: u16) -> Winsize {
     Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
-/// `meanwhile` gets what was shown so far, and the program.
 fn on_sized_terminal(
-    mut command: Command,
+    command: Command,
     size: Option<Winsize>,
     meanwhile: impl FnOnce(&Mutex<Vec<u8>>, &Child),
 ) -> (String, Option<i32>) {
-    let terminal = openpty(&size, None).expect("the system has terminals");
+    shown_on(openpty(&size, None).expect("the system has terminals"), command, meanwhile)
+}
+
+/// `meanwhile` gets what was shown so far, and the program.
+fn shown_on(
+    terminal: OpenptyResult,
+    mut command: Command,
+    meanwhile: impl FnOnce(&Mutex<Vec<u8>>, &Child),
+) -> (String, Option<i32>) {
     // Every terminal says what it is.
     if command.get_envs().all(|(name, _)| name != "TERM") {
         command.env("TERM", "xterm");
