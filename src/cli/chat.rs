@@ -2,6 +2,7 @@
 
 mod events;
 mod meter;
+mod flag;
 mod prompt;
 mod run;
 mod schema;
@@ -199,7 +200,10 @@ async fn start_job(
     json: bool,
 ) -> super::error::Result<u8> {
     let jobs = Jobs::new(&settings, Scope::unrestricted());
-    let request = Codex::new(settings).vet(request, None).await.map_err(Problem::from)?;
+    let request = Codex::new(settings).vet(request, None).await.map_err(|mut kind| {
+        flag::name(&mut kind);
+        Problem::from(kind)
+    })?;
     let job = jobs.start(request, text, None, &Commit::default())?;
     let mut out = io::stdout().lock();
     if json {

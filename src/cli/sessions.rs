@@ -84,6 +84,7 @@ enum Action {
     /// Shows a session and its last messages
     Show {
         /// The session's id, or at least 4 characters of its start or end
+        #[arg(add = clap_complete::ArgValueCandidates::new(complete::sessions))]
         id: String,
 
         /// Show all messages, commands and changes

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::events;
 use super::meter::Meter;
+use super::{events, flag};
 use crate::cli::follow::HOLD;
 use crate::cli::format::one_line;
 use crate::cli::render::{Renderer, tilde};
@@ -42,7 +42,7 @@ pub(super) async fn run_turn(
     let counts = renderer.counts;
     let mut stopped_by = stopped_by.inspect(|_| codex.shutdown());
     let mut ended = std::pin::pin!(turn.outcome());
-    let outcome = loop {
+    let mut outcome = loop {
         tokio::select! {
             biased;
             outcome = &mut ended => break Some(outcome),
@@ -56,6 +56,9 @@ pub(super) async fn run_turn(
             }
         }
     };
+    if let Some(Err(failure)) = &mut outcome {
+        flag::name(&mut failure.kind);
+    }
     let status = match &outcome {
         Some(Ok(answer)) => report::answer(answer, Done { took: began.elapsed(), counts }, json),
         Some(Err(failure)) => report::failure(

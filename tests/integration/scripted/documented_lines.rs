@@ -135,7 +135,8 @@ fn the_program_takes_each_command_of_the_pages() {
             // A server with nothing to read starts, and exits. Everything else is not run.
             let is_server =
                 arguments.is_empty() || arguments.iter().any(|word| word == "mcp-server");
-            let help = (!is_server).then_some("--help");
+            let is_help = arguments.first().is_some_and(|word| word == "help");
+            let help = (!is_server && !is_help).then_some("--help");
             let words: Vec<&str> = arguments.iter().map(String::as_str).chain(help).collect();
             let ran = cli::program(&home, &scripted_codex(), &words).output();
             let ran = Ran::from(ran.expect("the program can be started"));
