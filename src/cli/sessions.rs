@@ -1,6 +1,6 @@
 //! `sessions`: lists and shows the sessions in Codex's store.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::error::{Error, finish};
 use super::format::{age, clean, count, head, one_line};
-use super::output::{note, stdout};
+use super::output::{Stream, columns, note, stdout};
+use super::render::tilde;
 use super::style::{BOLD, CYAN, DIM, PLAIN, styled};
 use super::{complete, follow, table};
 use crate::codex::sessions::transcript::{self, Include, Page, PageRequest, Position};
@@ -158,30 +159,57 @@ fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
     } else if sessions.is_empty() {
         note("No sessions found.");
     } else {
-        let names = ["ID", "UPDATED", "TURNS", "SOURCE", "DIRECTORY", "FIRST PROMPT"];
-        let rows: Vec<[String; 6]> =
-            sessions.iter().map(|session| cells(session, busy(store, session.id))).collect();
         drop(out);
-        table::print(names, &rows, |_, column, cell| match column {
-            1 if cell.starts_with("now") => CYAN,
-            _ => PLAIN,
-        })?;
+        print_table(&sessions, store)?;
         return Ok(0);
     }
     out.flush()?;
     Ok(0)
 }
 
-fn cells(session: &Session, busy: Option<bool>) -> [String; 6] {
+/// Prints a table with the columns that fit: a narrow terminal has fewer.
+fn print_table(sessions: &[Session], store: &Store) -> io::Result<()> {
+    let width = io::stdout().is_terminal().then(|| columns(Stream::Out));
+    let rows: Vec<[String; 6]> =
+        sessions.iter().map(|session| cells(session, busy(store, session.id), width)).collect();
+    let style = |_, column, cell: &str| match column {
+        1 if cell.starts_with("now") => CYAN,
+        _ => PLAIN,
+    };
+    let [id, updated, turns, source, directory, prompt] =
+        ["ID", "UPDATED", "TURNS", "SOURCE", "DIRECTORY", "FIRST PROMPT"];
+    match width {
+        Some(..60) => {
+            let rows: Vec<_> =
+                rows.into_iter().map(|[id, updated, .., prompt]| [id, updated, prompt]).collect();
+            table::print([id, updated, prompt], &rows, style)
+        }
+        Some(60..100) => {
+            let rows: Vec<_> = rows
+                .into_iter()
+                .map(|[id, updated, .., directory, prompt]| [id, updated, directory, prompt])
+                .collect();
+            table::print([id, updated, directory, prompt], &rows, style)
+        }
+        _ => table::print([id, updated, turns, source, directory, prompt], &rows, style),
+    }
+}
+
+/// The cells of a row. A terminal of this width shows the end of the directory and as much of the prompt as fits.
+fn cells(session: &Session, busy: Option<bool>, width: Option<usize>) -> [String; 6] {
     let summary = &session.summary;
-    let cwd = summary.cwd().map(|cwd| cwd.to_string_lossy()).unwrap_or_default();
+    let directory = match (summary.cwd(), width) {
+        (Some(cwd), Some(width)) => tail(&tilde(cwd), (width / 4).clamp(16, COLUMN)),
+        (Some(cwd), None) => tail(&cwd.to_string_lossy(), COLUMN),
+        (None, _) => String::new(),
+    };
     [
         table::id(session.id),
         if busy == Some(true) { "now".into() } else { age(summary.updated) },
         summary.turns.to_string(),
         source(session),
-        tail(&cwd, COLUMN),
-        head(summary.prompt.as_deref().unwrap_or_default(), COLUMN),
+        directory,
+        head(summary.prompt.as_deref().unwrap_or_default(), width.unwrap_or(COLUMN)),
     ]
 }
 

@@ -162,11 +162,17 @@ fn lines(states: &[State], columns: usize) -> Vec<String> {
         }));
     }
     let active = states.iter().filter(|state| !state.status.has_ended()).count();
-    let foot = format!("{active} active · {} ended · show one: ", states.len() - active);
+    let counts = format!("{active} active · {} ended", states.len() - active);
     let newest = states[0].job_id.to_string();
-    let foot = format!("{foot}codex-persistent-mcp jobs show {}", &newest[newest.len() - ID..]);
+    let show = format!("codex-persistent-mcp jobs show {}", &newest[newest.len() - ID..]);
     lines.push(String::new());
-    lines.push(styled(DIM, &fitting(&foot, columns)));
+    let foot = format!("{counts} · show one: {show}");
+    if foot.width() <= columns {
+        lines.push(styled(DIM, &foot));
+    } else {
+        // A command that is cut cannot be typed.
+        lines.extend([counts, show].map(|line| styled(DIM, &fitting(&line, columns))));
+    }
     lines
 }
 
@@ -251,6 +257,11 @@ mod tests {
             let status = at(&lines[0], "STATUS");
             assert!(status.is_some() && at(&lines[1], "completed") == status, "{lines:#?}");
             assert_eq!(at(&lines[2], "running"), status, "{lines:#?}");
+            let last = lines.last().expect("there is a footer");
+            assert!(
+                last.contains("codex-persistent-mcp jobs show ") && !last.contains('…'),
+                "{last}"
+            );
         }
     }
 }

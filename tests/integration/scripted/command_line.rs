@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::kit::cli::{self, Ran, in_terminal_of, run_with};
+use crate::kit::cli::{self, Ran, in_terminal_of, on_terminal_of, run_with};
 use crate::kit::play::Stage;
 use crate::kit::setup::PROGRAM;
+use crate::kit::store::Made;
 use crate::support::scripted_codex;
 
 /// The rows of a small terminal.
@@ -179,5 +180,26 @@ fn man_pages_come_out_of_the_program() {
             Ok(set) => assert_eq!(String::from_utf8_lossy(&set.stderr), "", "{page}"),
             Err(_) => return eprintln!("groff is not installed: the pages were not set"),
         }
+    }
+}
+
+#[test]
+fn the_list_of_sessions_fits_the_terminal() {
+    let stage = Stage::new();
+    for number in 1..4 {
+        let prompt = format!("名前を直す {number} {}", "and more ".repeat(40));
+        Made::new(number).prompt(&prompt).put(&stage.home);
+    }
+    for columns in [50, 80, 140] {
+        let (shown, status) = on_terminal_of(columns, program(&stage, &["sessions", "list"]));
+        assert_eq!(status, Some(0), "{shown}");
+        assert_eq!(shown.lines().count(), 4, "{shown}");
+        for line in shown.lines() {
+            let width = unicode_width::UnicodeWidthStr::width(&*plain(line));
+            assert!(width <= usize::from(columns), "{columns}: {line}");
+        }
+        let row = shown.lines().nth(1).expect("there are sessions");
+        assert!(row.contains("名前を直す 3") && row.ends_with('…'), "{shown}");
+        assert_eq!(row.contains("project"), columns > 50, "{shown}");
     }
 }
