@@ -1,6 +1,7 @@
 //! The program: its commands, its flags, and its exit status.
 
 mod advice;
+mod as_server;
 mod chat;
 mod clients;
 mod codex_flags;

@@ -2,21 +2,28 @@
 
 mod edit;
 mod file;
+mod form;
 mod json;
+mod repair;
 mod toml;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use edit::{Done, Setup};
+pub(super) use edit::{Done, Setup, State};
+pub(super) use json::value as json_with_comments;
 
 /// The name of the entry.
 pub(super) const ENTRY: &str = "codex-persistent";
 
 /// How long a client should wait for a call, if it does not wait long by itself.
 const TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+/// The variables that an entry of Codex names even if they are not set here: without them the server, and the Codex
+/// that it starts, would work with another home or another login than the user.
+const ALWAYS_PASSED_ON: [&str; 3] = ["CODEX_HOME", "OPENAI_API_KEY", "CODEX_API_KEY"];
 
 /// A client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +44,13 @@ pub(super) enum Form {
     /// JSON, in which there may be comments.
     Json,
     Toml,
+}
+
+/// The unit of a timeout in a client's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Milliseconds,
 }
 
 /// Where a client keeps its servers.
@@ -106,7 +120,16 @@ impl Client {
             }
             Self::Cursor => json(home.join(".cursor/mcp.json"), "mcpServers"),
             Self::VsCode => json(code_folder(&home, config()).join("User/mcp.json"), "servers"),
-            Self::Zed => json(config().join("zed/settings.json"), "context_servers"),
+            Self::Zed => {
+                let dir = if cfg!(windows) {
+                    variable("APPDATA").unwrap_or_else(|| home.join("AppData/Roaming")).join("Zed")
+                } else if cfg!(target_os = "macos") {
+                    home.join(".config/zed")
+                } else {
+                    config().join("zed")
+                };
+                json(dir.join("settings.json"), "context_servers")
+            }
             Self::Gemini => json(home.join(".gemini/settings.json"), "mcpServers"),
             Self::OpenCode => {
                 let dir = config().join("opencode");
@@ -119,35 +142,90 @@ impl Client {
         })
     }
 
-    /// The entry for this program, started by this command. `passed_on` are the variables that a client passes on
-    /// only if they are named.
-    pub(super) fn entry(self, command: &str, passed_on: &[&str]) -> Map<String, Value> {
+    /// The file of a project with its servers, if the client has one. `root` is the project's folder.
+    pub(super) fn place_in(self, root: &Path) -> Option<Place> {
+        let json =
+            |file: &str, servers| Some(Place { file: root.join(file), form: Form::Json, servers });
+        match self {
+            Self::Claude => json(".mcp.json", "mcpServers"),
+            Self::Codex => Some(Place {
+                file: root.join(".codex/config.toml"),
+                form: Form::Toml,
+                servers: "mcp_servers",
+            }),
+            Self::Cursor => json(".cursor/mcp.json", "mcpServers"),
+            Self::VsCode => json(".vscode/mcp.json", "servers"),
+            Self::Zed => json(".zed/settings.json", "context_servers"),
+            Self::Gemini => json(".gemini/settings.json", "mcpServers"),
+            Self::OpenCode => {
+                let has_comments = root.join("opencode.jsonc").exists();
+                json(if has_comments { "opencode.jsonc" } else { "opencode.json" }, "mcp")
+            }
+            Self::Windsurf => None,
+        }
+    }
+
+    /// The field of an entry with the timeout of a call, and its unit, if the client has one.
+    pub(super) fn timeout(self) -> Option<(&'static str, Unit)> {
+        match self {
+            Self::Claude | Self::Gemini => Some(("timeout", Unit::Milliseconds)),
+            Self::Codex => Some(("tool_timeout_sec", Unit::Seconds)),
+            Self::Zed => Some(("timeout", Unit::Seconds)),
+            Self::Cursor | Self::VsCode | Self::OpenCode | Self::Windsurf => None,
+        }
+    }
+
+    /// The fields without which the client does not work with this program.
+    fn required(self) -> &'static [&'static str] {
+        match self {
+            Self::Codex => &["tool_timeout_sec", "default_tools_approval_mode", "env_vars"],
+            // Without arguments Zed does not take the entry at all.
+            Self::Zed => &["args", "timeout"],
+            Self::Gemini => &["timeout"],
+            Self::OpenCode => &["type"],
+            Self::Claude | Self::Cursor | Self::VsCode | Self::Windsurf => &[],
+        }
+    }
+
+    /// The entry for this program, started by this command. `passed_on` are the variables that are set here and that
+    /// Codex passes on only if they are named; `timeout` is how long a client waits that does not wait long by itself.
+    pub(super) fn entry(
+        self,
+        command: &str,
+        passed_on: &[String],
+        timeout: Duration,
+    ) -> Map<String, Value> {
         let entry = match self {
             Self::Claude | Self::VsCode => json!({"type": "stdio", "command": command, "args": []}),
             Self::Cursor | Self::Windsurf => json!({"command": command, "args": []}),
+            // Its default is 60 s. `source` is for Zed before 0.200; newer ones remove it.
             Self::Zed => json!({"source": "custom", "command": command, "args": [], "env": {}}),
-            Self::Gemini => {
-                json!({"command": command, "args": [], "timeout": TIMEOUT.as_millis() as u64})
-            }
+            // Its default is 10 minutes (0.61).
+            Self::Gemini => json!({"command": command, "args": []}),
+            // It waits 60 s, but progress begins that anew (1.18), and this program reports progress.
             Self::OpenCode => json!({"type": "local", "command": [command], "enabled": true}),
+            // Its default is 300 s, and `codex exec` denies tools that may change files unless they are approved
+            // beforehand.
             Self::Codex => {
-                // Its default is 300 s, and `codex exec` denies tools that may change files unless they are approved
-                // beforehand.
-                let mut entry = json!({
+                let more = passed_on.iter().map(String::as_str);
+                let more = more.filter(|name| !ALWAYS_PASSED_ON.contains(name));
+                let variables: Vec<&str> = ALWAYS_PASSED_ON.into_iter().chain(more).collect();
+                json!({
                     "command": command,
-                    "tool_timeout_sec": TIMEOUT.as_secs(),
+                    "tool_timeout_sec": 0,
                     "default_tools_approval_mode": "approve",
-                });
-                if !passed_on.is_empty() {
-                    entry["env_vars"] = passed_on.into();
-                }
-                entry
+                    "env_vars": variables,
+                })
             }
         };
-        match entry {
+        let mut entry = match entry {
             Value::Object(entry) => entry,
             _ => Map::new(),
+        };
+        if let Some((name, unit)) = self.timeout().filter(|_| self != Self::Claude) {
+            entry.insert(name.to_owned(), unit.value(timeout));
         }
+        entry
     }
 
     /// The client's own command that does nearly the same, if it has one.
@@ -165,8 +243,17 @@ impl Client {
     }
 }
 
+/// How a client starts this program: by its name if that is the one on the PATH, else by its path.
+pub(super) fn command() -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let Ok(this) = std::env::current_exe() else { return name.into() };
+    let real = |path: &Path| path.canonicalize().ok();
+    let is_on_path = which::which(name).is_ok_and(|found| real(&found) == real(&this));
+    if is_on_path { name.into() } else { this.display().to_string() }
+}
+
 /// The folder of VS Code's user, as its documentation of `mcp.json` has it.
-fn code_folder(home: &std::path::Path, config: PathBuf) -> PathBuf {
+fn code_folder(home: &Path, config: PathBuf) -> PathBuf {
     if cfg!(target_os = "macos") {
         return home.join("Library/Application Support/Code");
     }

@@ -6,10 +6,12 @@ mod claude;
 mod clients;
 mod codex;
 mod codex_client;
+mod editors;
 mod file;
 mod home;
 mod live;
 mod login;
+mod plugins;
 mod probe;
 mod report;
 mod sandbox;
@@ -122,6 +124,8 @@ fn check_disk(settings: &Settings, in_force: &[Setting], home: &Home) -> Vec<Che
     checks.extend(work::sessions(home));
     let mut clients = claude::examine(&dir, limit);
     clients.extend(codex_client::examine(&dir, home, in_force, limit));
+    clients.extend(editors::examine(&dir, limit));
+    clients.extend(plugins::examine(home, limit));
     if clients.is_empty() {
         clients.push(clients::no_client());
     }
@@ -138,8 +142,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The variables that are set here and that Codex passes on only if they are named.
-pub(super) fn passed_on() -> Vec<&'static str> {
-    codex_client::WANTED.into_iter().filter(|name| is_set(name)).collect()
+pub(super) fn passed_on() -> Vec<String> {
+    let ours = crate::settings::all().map(|setting| setting.variable);
+    let all = codex_client::WANTED.into_iter().chain(ours).filter(|name| is_set(name));
+    all.map(str::to_owned).collect()
 }
 
 /// Whether a variable is set, and not empty.

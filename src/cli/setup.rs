@@ -1,16 +1,15 @@
 //! `setup`: adds this program to a client.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use clap::Args;
 
-use super::clients::{Client, Done, Setup};
+use super::clients::{Client, Done, Setup, State, command};
 use super::error::{Error, Result, finish};
 use super::format::one_line;
 use super::output::stdout;
 use super::render::tilde;
-use super::style::{BOLD, DIM, GREEN, PLAIN, RED, styled};
+use super::style::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, styled};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -63,17 +62,8 @@ fn dispatch(arguments: &Arguments) -> Result<()> {
 
 /// The entry of a client.
 pub(super) fn for_client(client: Client, command: &str) -> Result<Setup> {
-    let passed_on = super::doctor::passed_on();
-    Setup::new(client, command, &passed_on).map_err(|problem| Error::BadInput(problem.to_string()))
-}
-
-/// How a client starts this program: by its name if that is the one on the PATH, else by its path.
-pub(super) fn command() -> String {
-    let name = env!("CARGO_PKG_NAME");
-    let Ok(this) = std::env::current_exe() else { return name.into() };
-    let real = |path: &Path| path.canonicalize().ok();
-    let is_on_path = which::which(name).is_ok_and(|found| real(&found) == real(&this));
-    if is_on_path { name.into() } else { this.display().to_string() }
+    Setup::new(client, command, super::doctor::passed_on())
+        .map_err(|problem| Error::BadInput(problem.to_string()))
 }
 
 fn list() -> Result<()> {
@@ -82,10 +72,13 @@ fn list() -> Result<()> {
     for client in Client::ALL {
         let setup = for_client(client, &command)?;
         let file = &setup.place().file;
-        let (style, state) = match setup.is_there() {
-            Ok(true) => (GREEN, "set up".to_owned()),
-            Ok(false) if file.exists() => (PLAIN, "not set up".into()),
-            Ok(false) => (DIM, "not set up, no file yet".into()),
+        let (style, state) = match setup.state() {
+            Ok(State::Present { lacks }) if lacks.is_empty() => (GREEN, "set up".to_owned()),
+            Ok(State::Present { lacks }) => {
+                (YELLOW, format!("set up, but setup would correct {}", lacks.join(", ")))
+            }
+            Ok(State::Absent) if file.exists() => (PLAIN, "not set up".into()),
+            Ok(State::Absent) => (DIM, "not set up, no file yet".into()),
             Err(problem) => (RED, problem.to_string()),
         };
         let word = styled(BOLD, &format!("{:<9}", client.word()));
@@ -125,7 +118,7 @@ fn report(client: Client, done: Done, undo: bool) -> Result<()> {
                 writeln!(
                     out,
                     "{}",
-                    styled(DIM, &format!("its first version is in {}", tilde(&backup)))
+                    styled(DIM, &format!("the version before that is in {}", tilde(&backup)))
                 )?;
             }
             let next =

@@ -1,18 +1,26 @@
 //! Sets up a client, or undoes that.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Client, ENTRY, Form, Place, file, json, toml};
+use super::repair::{self, Foreign};
+use super::{Client, ENTRY, Form, Place, file, form};
 
 /// A client's entry as it should be.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct Setup {
+    client: Client,
     place: Place,
+    name: String,
+    /// The entry, if there is none yet.
     entry: Map<String, Value>,
+    /// How long the client must wait for a call.
+    least: Duration,
+    /// The variables that Codex must pass on.
+    passed_on: Vec<String>,
 }
 
 /// What was done.
@@ -20,10 +28,20 @@ pub(in crate::cli) struct Setup {
 pub(in crate::cli) enum Done {
     /// Nothing: it was so already.
     Nothing { file: PathBuf },
-    /// The file was written. `backup`: where its first version is, if that was kept now.
+    /// The file was written. `backup`: where the version before that is.
     Written { file: PathBuf, backup: Option<PathBuf>, lines: Vec<String> },
     /// The file is gone, because only the entry was in it.
     Removed { file: PathBuf },
+}
+
+/// Whether a client has the entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) enum State {
+    Absent,
+    /// `lacks`: the fields that must be set or corrected.
+    Present {
+        lacks: Vec<String>,
+    },
 }
 
 /// Why nothing was done.
@@ -35,8 +53,8 @@ pub(in crate::cli) enum Problem {
     Unreadable { file: String, error: io::Error },
     #[error("{file} is not changed, because it cannot be understood ({problem}); correct it first")]
     NotUnderstood { file: String, problem: String },
-    #[error("{file} has another server named {ENTRY} ({command}); rename or remove that first")]
-    Taken { file: String, command: String },
+    #[error("{file} has another server named {name} ({what}); rename or remove that first")]
+    Taken { file: String, name: String, what: String },
     #[error("{file} cannot be written: {error}")]
     NotWritten { file: String, error: io::Error },
 }
@@ -44,9 +62,29 @@ pub(in crate::cli) enum Problem {
 type Result<T> = std::result::Result<T, Problem>;
 
 impl Setup {
-    pub(in crate::cli) fn new(client: Client, command: &str, passed_on: &[&str]) -> Result<Self> {
+    /// The entry in the user's file. `passed_on` are the variables that are set here and that Codex passes on only if
+    /// they are named.
+    pub(in crate::cli) fn new(
+        client: Client,
+        command: &str,
+        passed_on: Vec<String>,
+    ) -> Result<Self> {
         let place = client.place().ok_or(Problem::NoHome)?;
-        Ok(Self { place, entry: client.entry(command, passed_on) })
+        let least = crate::model::settings::Settings::default().limits.total;
+        Ok(Self::at(client, place, ENTRY, command, passed_on, least))
+    }
+
+    /// An entry of this name in this file. `least` is how long the client must wait for a call.
+    pub(in crate::cli) fn at(
+        client: Client,
+        place: Place,
+        name: &str,
+        command: &str,
+        passed_on: Vec<String>,
+        least: Duration,
+    ) -> Self {
+        let entry = client.entry(command, &passed_on, least.max(super::TIMEOUT));
+        Self { client, place, name: name.to_owned(), entry, least, passed_on }
     }
 
     pub(in crate::cli) fn place(&self) -> &Place {
@@ -59,85 +97,133 @@ impl Setup {
     }
 
     /// Whether the client has the entry.
-    pub(in crate::cli) fn is_there(&self) -> Result<bool> {
+    pub(in crate::cli) fn state(&self) -> Result<State> {
         let original = self.read()?;
-        Ok(self.existing(original.text.as_deref().unwrap_or_default())?.is_some())
+        let text = original.text.as_deref().unwrap_or_default();
+        Ok(match self.existing(text)? {
+            None => State::Absent,
+            Some(existing) => {
+                let fields = self.missing(&existing)?;
+                State::Present { lacks: fields.keys().cloned().collect() }
+            }
+        })
     }
 
     /// Writes the entry. What the user set in it stays, unless the client would then not work with this program.
     pub(in crate::cli) fn apply(&self) -> Result<Done> {
-        let original = self.read()?;
-        let before = original.text.as_deref().unwrap_or_default();
-        let fields = match self.existing(before)? {
-            None => self.entry.clone(),
-            Some(existing) => self.missing(&existing)?,
-        };
-        let file = original.path.clone();
-        if fields.is_empty() {
-            return Ok(Done::Nothing { file });
+        if self.change(&self.read()?)?.is_none() {
+            return Ok(Done::Nothing { file: self.read()?.path });
         }
-        let after = self.set(before, &fields).map_err(|problem| self.not_understood(problem))?;
-        let not_written = |error| Problem::NotWritten { file: file.display().to_string(), error };
-        let is_kept = original.keep().map_err(not_written)?;
-        original.write(&after).map_err(not_written)?;
-        let backup = is_kept.then(|| original.backup());
-        Ok(Done::Written { backup, lines: changed(before, &after), file })
+        let _lock = self.lock()?;
+        let original = self.read()?;
+        let file = original.path.clone();
+        let Some((after, lines)) = self.change(&original)? else {
+            return Ok(Done::Nothing { file });
+        };
+        let backup = original.keep().map_err(|error| self.not_written(error))?;
+        original.write(&after).map_err(|error| self.not_written(error))?;
+        Ok(Done::Written { backup, lines, file })
     }
 
-    /// Removes the entry. If nothing else was changed since [`apply`](Self::apply), the file is as it was before that.
+    /// Removes the entry, or what [`apply`](Self::apply) changed in one that was there before. If nothing else was
+    /// changed since, the file is as it was.
     pub(in crate::cli) fn undo(&self) -> Result<Done> {
+        if self.former(&self.read()?)?.is_none() {
+            return Ok(Done::Nothing { file: self.read()?.path });
+        }
+        let _lock = self.lock()?;
         let original = self.read()?;
         let file = original.path.clone();
-        let Some(now) = &original.text else { return Ok(Done::Nothing { file }) };
-        if self.existing(now)?.is_none() {
+        let Some((after, lines)) = self.former(&original)? else {
             return Ok(Done::Nothing { file });
-        }
-        let not_written = |error| Problem::NotWritten { file: file.display().to_string(), error };
-        let backup = file::read(&original.backup()).ok().and_then(|backup| backup.text);
-        let is_ours = |before: &str| self.set(before, &self.entry).is_ok_and(|after| after == *now);
-        if backup.is_none() && is_ours("") {
-            original.remove().map_err(not_written)?;
-            return Ok(Done::Removed { file });
-        }
-        let after = match backup.filter(|before| is_ours(before)) {
-            Some(before) => before,
-            None => self.remove(now).map_err(|problem| self.not_understood(problem))?,
         };
-        original.write(&after).map_err(not_written)?;
-        drop(std::fs::remove_file(original.backup()));
-        Ok(Done::Written { backup: None, lines: changed(now, &after), file })
+        let done = match after {
+            Some(after) => {
+                original.write(&after).map_err(|error| self.not_written(error))?;
+                Done::Written { backup: None, lines, file }
+            }
+            None => {
+                original.remove().map_err(|error| self.not_written(error))?;
+                Done::Removed { file }
+            }
+        };
+        original.forget();
+        Ok(done)
+    }
+
+    /// The text with the entry, and what changed in it. `None` if the entry is as it should be.
+    fn change(&self, original: &file::Original) -> Result<Option<(String, Vec<String>)>> {
+        let before = original.text.as_deref().unwrap_or_default();
+        let existing = self.existing(before)?;
+        let fields = match &existing {
+            None => self.entry.clone(),
+            Some(existing) => self.missing(existing)?,
+        };
+        if existing.is_some() && fields.is_empty() {
+            return Ok(None);
+        }
+        let after = self.set(before, &fields).map_err(|problem| self.not_understood(problem))?;
+        Ok(Some((after, self.lines(&existing.unwrap_or_default(), &fields))))
+    }
+
+    /// The text before the entry was written, `None` if there was no file, and what changed. The outer `None` if there
+    /// is no entry, or only what was there before.
+    #[expect(clippy::type_complexity, reason = "it is used once")]
+    fn former(&self, original: &file::Original) -> Result<Option<(Option<String>, Vec<String>)>> {
+        let Some(now) = &original.text else { return Ok(None) };
+        let Some(existing) = self.existing(now)? else { return Ok(None) };
+        // Another program's entry is not ours to remove.
+        self.missing(&existing)?;
+        let before = file::read(&original.first()).ok().and_then(|first| first.text);
+        let Some(before) = before else {
+            let lines = self.lines(&existing, &Map::new());
+            let is_all = self.set("", &self.entry).is_ok_and(|only| only == *now);
+            let after = if is_all { None } else { Some(self.without(now)?) };
+            return Ok(Some((after, lines)));
+        };
+        let entry_before = self.existing(&before).ok().flatten();
+        let touched = match &entry_before {
+            None => self.entry.clone(),
+            Some(entry) => self.missing(entry).unwrap_or_default(),
+        };
+        let is_restored = self.set(&before, &touched).is_ok_and(|after| after == *now);
+        let Some(entry_before) = entry_before else {
+            let after = if is_restored { before } else { self.without(now)? };
+            return Ok(Some((Some(after), self.lines(&existing, &Map::new()))));
+        };
+        if touched.is_empty() {
+            return Ok(None);
+        }
+        let (mut restored, mut after) = (Map::new(), now.clone());
+        for name in touched.keys() {
+            match entry_before.get(name) {
+                Some(value) => drop(restored.insert(name.clone(), value.clone())),
+                None => {
+                    after = form::remove_field(&self.place, &self.name, &after, name)
+                        .map_err(|problem| self.not_understood(problem))?;
+                }
+            }
+        }
+        let after = if is_restored { Ok(before) } else { self.set(&after, &restored) };
+        let after = after.map_err(|problem| self.not_understood(problem))?;
+        let gone = existing.into_iter().filter(|(name, _)| touched.contains_key(name)).collect();
+        Ok(Some((Some(after), self.lines(&gone, &restored))))
     }
 
     /// The fields that the entry lacks, or that keep it from working.
     fn missing(&self, existing: &Map<String, Value>) -> Result<Map<String, Value>> {
-        let command = existing.get("command").map(|command| match command {
-            Value::Array(words) => words.first().and_then(Value::as_str).unwrap_or_default(),
-            command => command.as_str().unwrap_or_default(),
-        });
-        let words = existing.get("args").or_else(|| existing.get("command"));
-        let words = words.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let is_ours = |word: &str| {
-            std::path::Path::new(word)
-                .file_stem()
-                .is_some_and(|stem| stem == env!("CARGO_PKG_NAME"))
-        };
-        match command {
-            Some(command) if !is_ours(command) && !words.into_iter().any(is_ours) => {
+        let Self { client, entry, least, passed_on, .. } = self;
+        let is_found = |command: &str| which::which(command).is_ok();
+        repair::missing(*client, existing, entry, *least, passed_on, is_found).map_err(
+            |Foreign { what }| {
                 let file = self.place.file.display().to_string();
-                return Err(Problem::Taken { file, command: command.to_owned() });
-            }
-            _ => {}
-        }
-        let is_wanted = |(name, wanted): &(&String, &Value)| match existing.get(*name) {
-            None => true,
-            // A shorter timeout cuts calls off, and without approval they are denied.
-            Some(found) => match (found.as_f64(), wanted.as_f64()) {
-                (Some(found), Some(wanted)) => found < wanted,
-                _ => *name == "default_tools_approval_mode" && found != *wanted,
+                Problem::Taken { file, name: self.name.clone(), what }
             },
-        };
-        let wanted = self.entry.iter().filter(is_wanted);
-        Ok(wanted.map(|(name, value)| (name.clone(), value.clone())).collect())
+        )
+    }
+
+    fn lock(&self) -> Result<file::Lock> {
+        file::Lock::take(&self.place.file).map_err(|error| self.not_written(error))
     }
 
     fn read(&self) -> Result<file::Original> {
@@ -148,38 +234,43 @@ impl Setup {
     }
 
     fn existing(&self, text: &str) -> Result<Option<Map<String, Value>>> {
-        let entry = match self.place.form {
-            Form::Json => json::entry(text, self.place.servers, ENTRY),
-            Form::Toml => toml::entry(text, self.place.servers, ENTRY),
-        };
+        let entry = form::entry(&self.place, &self.name, text);
         entry.map_err(|problem| self.not_understood(problem))
     }
 
     fn set(&self, text: &str, fields: &Map<String, Value>) -> std::result::Result<String, String> {
-        match self.place.form {
-            Form::Json => json::set(text, self.place.servers, ENTRY, fields),
-            Form::Toml => toml::set(text, self.place.servers, ENTRY, fields),
-        }
+        form::set(&self.place, &self.name, text, fields)
     }
 
-    fn remove(&self, text: &str) -> std::result::Result<String, String> {
-        match self.place.form {
-            Form::Json => json::remove(text, self.place.servers, ENTRY),
-            Form::Toml => toml::remove(text, self.place.servers, ENTRY),
-        }
+    fn without(&self, text: &str) -> Result<String> {
+        let text = form::remove(&self.place, &self.name, text);
+        text.map_err(|problem| self.not_understood(problem))
     }
 
     fn not_understood(&self, problem: String) -> Problem {
         Problem::NotUnderstood { file: self.place.file.display().to_string(), problem }
     }
-}
 
-/// The lines that were added and removed. Those that stayed may hold secrets of other servers.
-fn changed(before: &str, after: &str) -> Vec<String> {
-    let of = |text: &'static str, from: &str, other: &str| -> Vec<String> {
-        let known: HashSet<&str> = other.lines().collect();
-        let new = from.lines().filter(|line| !known.contains(line) && !line.trim().is_empty());
-        new.map(|line| format!("{text} {line}")).collect()
-    };
-    [of("-", before, after), of("+", after, before)].concat()
+    fn not_written(&self, error: io::Error) -> Problem {
+        Problem::NotWritten { file: self.place.file.display().to_string(), error }
+    }
+
+    /// What changes in the entry, a line for each field. The values of variables are not shown: they may be secrets.
+    fn lines(&self, before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+        let shown = |mark: char, (name, value): (&String, &Value)| {
+            let names = |value: &Map<String, Value>| value.keys().cloned().collect::<Vec<_>>();
+            let value = match value {
+                Value::Object(fields) if !fields.is_empty() => names(fields).join(", "),
+                value => value.to_string(),
+            };
+            match self.place.form {
+                Form::Json => format!("{mark} {}.{name}: {value}", self.name),
+                Form::Toml => format!("{mark} {}.{name} = {value}", self.name),
+            }
+        };
+        // All of an entry that goes, and the fields that get another value.
+        let is_gone = |name: &str| after.is_empty() || after.contains_key(name);
+        let gone = before.iter().filter(|(name, _)| is_gone(name)).map(|field| shown('-', field));
+        gone.chain(after.iter().map(|field| shown('+', field))).collect()
+    }
 }

@@ -11,6 +11,12 @@ fn parsed(text: &str) -> Result<CstRootNode, String> {
         .map_err(|error| format!("line {}", error.line_display()))
 }
 
+/// The content of a file. An error says where it is wrong, and quotes nothing of it.
+pub(in crate::cli) fn value(text: &str) -> Result<Value, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    Ok(parsed(text)?.to_serde_value().unwrap_or_default())
+}
+
 /// The entry, and nothing of the rest.
 pub(super) fn entry(
     text: &str,
@@ -51,11 +57,15 @@ pub(super) fn set(
     Ok(root.to_string())
 }
 
-/// Removes the entry, and the object with the servers if nothing else is in it.
-pub(super) fn remove(text: &str, servers: &str, name: &str) -> Result<String, String> {
+/// Removes what is at this path: an entry, or a field of one.
+pub(super) fn remove(text: &str, path: &[&str]) -> Result<String, String> {
     let root = parsed(text)?;
-    let servers_object = root.object_value().and_then(|root| root.object_value(servers));
-    if let Some(found) = servers_object.and_then(|servers| servers.get(name)) {
+    let Some((last, folders)) = path.split_last() else { return Ok(root.to_string()) };
+    let mut object = root.object_value();
+    for name in folders {
+        object = object.and_then(|object| object.object_value(name));
+    }
+    if let Some(found) = object.and_then(|object| object.get(last)) {
         found.remove();
     }
     Ok(root.to_string())
@@ -105,7 +115,7 @@ mod tests {
             Ok(&*after),
             "twice changes nothing"
         );
-        let gone = remove(&after, "mcp", "a").expect("it is JSON");
+        let gone = remove(&after, &["mcp", "a"]).expect("it is JSON");
         assert_eq!(super::entry(&gone, "mcp", "a"), Ok(None));
         assert!(gone.contains("// keep") && gone.contains("other"), "{gone}");
     }

@@ -1,7 +1,7 @@
 //! Edits TOML, and keeps everything else as it is. Pure.
 
 use serde_json::{Map, Value};
-use toml_edit::{Array, DocumentMut, Item, Table, TableLike};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike};
 
 fn parsed(text: &str) -> Result<DocumentMut, String> {
     text.parse().map_err(|error: toml_edit::TomlError| {
@@ -44,23 +44,63 @@ pub(super) fn set(
     let entry: &mut dyn TableLike =
         entry.as_table_like_mut().ok_or_else(|| format!("{servers}.{name} in it is no table"))?;
     for (field, value) in fields {
-        if let Some(value) = item(value) {
-            entry.insert(field, value);
-        }
+        put(entry, field, value);
     }
     Ok(document.to_string())
 }
 
-/// Removes the entry.
-pub(super) fn remove(text: &str, servers: &str, name: &str) -> Result<String, String> {
+/// Removes what is at this path: an entry, or a field of one. A table that has no header goes with its last entry.
+pub(super) fn remove(text: &str, path: &[&str]) -> Result<String, String> {
     let mut document = parsed(text)?;
-    if let Some(all) = document.get_mut(servers).and_then(Item::as_table_like_mut) {
-        all.remove(name);
-        if all.is_empty() {
-            document.remove(servers);
+    if let Some((last, folders)) = path.split_last() {
+        let mut table: Option<&mut dyn TableLike> = Some(document.as_table_mut());
+        for name in folders {
+            table = table.and_then(|table| table.get_mut(name)?.as_table_like_mut());
+        }
+        if let Some(table) = table {
+            table.remove(last);
         }
     }
+    let is_empty =
+        |item: &Item| item.as_table().is_some_and(|table| table.is_implicit() && table.is_empty());
+    if let Some(first) = path.first()
+        && document.get(first).is_some_and(is_empty)
+    {
+        document.remove(first);
+    }
     Ok(document.to_string())
+}
+
+/// Sets a field. A list that only grows keeps its comments and its form.
+fn put(entry: &mut dyn TableLike, field: &str, value: &Value) {
+    let Some(item) = item(value) else { return };
+    if let Some(found) = entry.get_mut(field).and_then(Item::as_array_mut)
+        && let Some(wanted) = item.as_array()
+        && let before = found.len()
+        && before <= wanted.len()
+        && found.iter().zip(wanted).all(|(one, other)| plain(one) == plain(other))
+    {
+        wanted.iter().skip(before).for_each(|value| found.push(value.clone()));
+        return;
+    }
+    match entry.get_mut(field) {
+        Some(found) => {
+            // What stands around the old value, such as a comment after it, stays.
+            let decor = found.as_value().map(|value| value.decor().clone());
+            *found = item;
+            if let (Some(value), Some(decor)) = (found.as_value_mut(), decor) {
+                *value.decor_mut() = decor;
+            }
+        }
+        None => drop(entry.insert(field, item)),
+    }
+}
+
+/// A value without what stands around it.
+fn plain(value: &toml_edit::Value) -> String {
+    let mut value = value.clone();
+    value.decor_mut().clear();
+    value.to_string()
 }
 
 fn item(value: &Value) -> Option<Item> {
@@ -69,10 +109,16 @@ fn item(value: &Value) -> Option<Item> {
         Value::Number(number) => toml_edit::value(number.as_i64()?),
         Value::String(text) => toml_edit::value(text),
         Value::Array(values) => {
-            let texts = values.iter().filter_map(Value::as_str);
-            toml_edit::value(texts.collect::<Array>())
+            let values = values.iter().filter_map(|value| item(value)?.into_value().ok());
+            toml_edit::value(values.collect::<Array>())
         }
-        Value::Null | Value::Object(_) => return None,
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), item(value)?.into_value().ok()?)));
+            toml_edit::value(fields.collect::<InlineTable>())
+        }
+        Value::Null => return None,
     })
 }
 
@@ -92,7 +138,13 @@ mod tests {
         assert!(after.contains("[mcp_servers.a-b]\ncommand = \"c\"\n"), "{after}");
         assert_eq!(entry(&after, "mcp_servers", "a-b"), Ok(Some(fields.clone())));
         assert_eq!(set(&after, "mcp_servers", "a-b", fields).as_deref(), Ok(&*after));
-        assert_eq!(remove(&after, "mcp_servers", "a-b").as_deref(), Ok(before));
+        assert_eq!(remove(&after, &["mcp_servers", "a-b"]).as_deref(), Ok(before));
+        let noted = "[mcp_servers.a]\nenv_vars = [\n  \"A\", # one\n]\nt = 1 # two\n";
+        let fields = json!({"env_vars": ["A", "B"], "t": 2});
+        let fields = fields.as_object().expect("an object");
+        let grown = set(noted, "mcp_servers", "a", fields).expect("it is TOML");
+        assert_eq!(entry(&grown, "mcp_servers", "a"), Ok(Some(fields.clone())));
+        assert!(grown.contains("# one\n") && grown.contains("t = 2 # two\n"), "{grown}");
         assert_eq!(set("a = \n", "mcp_servers", "a", fields), Err("line 1".into()));
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::cli::clients::Setup;
+
 /// The status of a check, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +30,9 @@ pub(super) struct Check {
     /// What to type or to edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fix: Option<String>,
+    /// What makes the fix, where this program can.
+    #[serde(skip)]
+    pub(super) repair: Option<Setup>,
 }
 
 impl Check {
@@ -38,6 +43,7 @@ impl Check {
             summary: summary.into(),
             details: Map::new(),
             fix: None,
+            repair: None,
         }
     }
 
@@ -55,6 +61,11 @@ impl Check {
         fix: impl Into<String>,
     ) -> Self {
         Self { status: Status::Problem, ..Self::warning(id, summary, fix) }
+    }
+
+    /// The same with what makes the fix.
+    pub(super) fn repaired_by(self, repair: Option<Setup>) -> Self {
+        Self { repair, ..self }
     }
 
     /// The same with one more detail.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::check::Check;
 use super::clients::{Entry, project_of, timeout};
 use super::file;
+use crate::cli::clients::{Client, Form, Place};
 
 const CLIENT: &str = "Claude Code";
 
@@ -40,6 +41,17 @@ pub(super) fn examine(dir: &Path, limit: Duration) -> Vec<Check> {
     checks
 }
 
+/// The folder with the settings of the user.
+pub(super) fn user_folder() -> Option<PathBuf> {
+    let configured = std::env::var_os("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
+    configured.map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".claude")))
+}
+
+/// How long it waits for a call of this server, whatever its settings.
+pub(super) fn waits_of(server: &Value) -> Duration {
+    waits(server, &Files::default(), None).unwrap_or(DEFAULT)
+}
+
 fn read(dir: &Path, checks: &mut Vec<Check>) -> Files {
     let configured = std::env::var_os("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
     let configured = configured.map(PathBuf::from);
@@ -56,7 +68,7 @@ fn read(dir: &Path, checks: &mut Vec<Check>) -> Files {
         }
     };
     let own = configured.as_ref().or(home.as_ref()).map(|folder| folder.join(".claude.json"));
-    let user = configured.or_else(|| Some(home?.join(".claude")));
+    let user = user_folder();
     let root = project_of(dir);
     let mut projects: Vec<String> =
         [dir, root].iter().map(|dir| dir.to_string_lossy().into_owned()).collect();
@@ -75,21 +87,25 @@ fn read(dir: &Path, checks: &mut Vec<Check>) -> Files {
 }
 
 fn judge(files: &Files, variable: Option<&str>, limit: Duration) -> Vec<Check> {
-    let of_all = files.own.iter().map(|(path, own)| (path, own, false));
+    let of_all = files.own.iter().map(|(path, own)| (path, own, false, true));
     let own = files.own.iter();
     let of_project =
-        own.flat_map(|(path, _)| files.own_projects().map(move |own| (path, own, false)));
-    let shared = files.shared.iter().map(|(path, shared)| (path, shared, true));
+        own.flat_map(|(path, _)| files.own_projects().map(move |own| (path, own, false, false)));
+    let shared = files.shared.iter().map(|(path, shared)| (path, shared, true, true));
     let mut checks = Vec::new();
-    for (path, scope, is_shared) in of_all.chain(of_project).chain(shared) {
+    for (path, scope, is_shared, is_whole) in of_all.chain(of_project).chain(shared) {
         let servers = scope.get("mcpServers").and_then(Value::as_object);
         for (name, server) in servers.into_iter().flatten() {
-            let Some(entry) = entry(name, path, server) else { continue };
+            let Some(mut entry) = Entry::read(Client::Claude, name, path, server) else { continue };
+            if is_whole {
+                let (file, form) = (path.clone(), Form::Json);
+                entry = entry.at(&Place { file, form, servers: "mcpServers" });
+            }
             let id = format!("claude.{name}");
             let waits = waits(server, files, variable);
             let shown = waits.map_or_else(|| "without a timeout".to_owned(), timeout);
-            checks.push(entry.check(&id, CLIENT, &shown));
-            checks.extend(entry.command_check(&id));
+            checks.push(entry.check(&id, CLIENT, Some(&shown)));
+            checks.extend(entry.start_checks(&id, limit));
             checks.extend(entry.time_check(&id, CLIENT, waits.unwrap_or(DEFAULT), limit, |time| {
                 format!("set \"timeout\": {} for {}", time.as_millis(), entry.place())
             }));
@@ -97,15 +113,6 @@ fn judge(files: &Files, variable: Option<&str>, limit: Duration) -> Vec<Check> {
         }
     }
     checks
-}
-
-fn entry(name: &str, file: &Path, server: &Value) -> Option<Entry> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let arguments = server.get("args").and_then(Value::as_array).into_iter().flatten();
-    let variables = server.get("env").and_then(Value::as_object).into_iter().flatten();
-    let variables = variables.filter_map(|(name, value)| Some((name.clone(), text(value)?)));
-    let command = server.get("command")?.as_str()?;
-    Entry::new(name, file, command, arguments.filter_map(text).collect(), variables.collect())
 }
 
 /// Its timeout for a call, if one is set. Progress does not extend it.

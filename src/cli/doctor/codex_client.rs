@@ -11,6 +11,7 @@ use super::clients::{Entry, project_of, timeout};
 use super::file;
 use super::home::Home;
 use super::settings::Setting;
+use crate::cli::clients::{Client, Form, Place};
 
 const CLIENT: &str = "Codex";
 
@@ -75,28 +76,29 @@ fn judge(file: &Path, config: &Table, set: &[&str], limit: Duration) -> Vec<Chec
     let servers = config.get("mcp_servers").and_then(Value::as_table).into_iter().flatten();
     let mut checks = Vec::new();
     for (name, server) in servers {
-        let Some(entry) = entry(name, file, server) else { continue };
+        let place = Place { file: file.to_owned(), form: Form::Toml, servers: "mcp_servers" };
+        let as_json = serde_json::to_value(server).unwrap_or_default();
+        let entry = Entry::read(Client::Codex, name, file, &as_json);
+        let Some(entry) = entry.map(|entry| entry.at(&place)) else { continue };
         let id = format!("codex_client.{name}");
         let table = format!("[mcp_servers.{name}] in {}", file.display());
         let waits = waits(server);
-        checks.push(entry.check(&id, CLIENT, &timeout(waits)));
-        checks.extend(entry.command_check(&id));
+        checks.push(entry.check(&id, CLIENT, Some(&timeout(waits))));
+        checks.extend(entry.start_checks(&id, limit));
         checks.extend(entry.time_check(&id, CLIENT, waits, limit, |time| {
             format!("set tool_timeout_sec = {} in {table}", time.as_secs())
         }));
-        checks.extend(approval(&id, &entry, server, &table));
-        checks.extend(passed_on(&id, &entry, server, &table, set));
+        let repaired = |check: Check| check.repaired_by(entry.repair(limit, set));
+        checks.extend(approval(&id, &entry, server, &table).map(repaired));
+        checks.extend(passed_on(&id, &entry, server, &table, set).map(repaired));
     }
     checks
 }
 
-fn entry(name: &str, file: &Path, server: &Value) -> Option<Entry> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let arguments = server.get("args").and_then(Value::as_array).into_iter().flatten();
-    let variables = server.get("env").and_then(Value::as_table).into_iter().flatten();
-    let variables = variables.filter_map(|(name, value)| Some((name.clone(), text(value)?)));
-    let command = server.get("command")?.as_str()?;
-    Entry::new(name, file, command, arguments.filter_map(text).collect(), variables.collect())
+/// How long it waits for a call of a server in a plugin's file, which has the same fields.
+pub(super) fn waits_of(server: &serde_json::Value) -> Duration {
+    let timeout = server.get("tool_timeout_sec").and_then(serde_json::Value::as_f64);
+    timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(DEFAULT)
 }
 
 /// Its timeout for a call, which progress does not extend.

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use toml::Table;
 
+use crate::cli::clients;
 use crate::system::bounded::read_bytes;
 
 /// The largest file that is read, in bytes. Claude Code keeps more than settings in its file.
@@ -33,6 +34,13 @@ pub(super) fn json(path: &Path) -> Result<Option<Value>, String> {
         format!("{} is not valid JSON: line {line}, column {column}", path.display())
     };
     serde_json::from_str(&text).map(Some).map_err(wrong)
+}
+
+/// A file with JSON that may have comments, `None` if there is none.
+pub(super) fn json_with_comments(path: &Path) -> Result<Option<Value>, String> {
+    let Some(text) = text(path)? else { return Ok(None) };
+    let wrong = |problem: String| format!("{} is not valid JSON: {problem}", path.display());
+    clients::json_with_comments(&text).map(Some).map_err(wrong)
 }
 
 /// A file with TOML, `None` if there is none.
