@@ -57,7 +57,7 @@ fn dispatch(arguments: &Arguments) -> Result<()> {
     let done = if arguments.undo { setup.undo() } else { setup.apply() };
     let done =
         done.map_err(|problem| Error::BadInput(one_line(&problem.to_string()).into_owned()))?;
-    report(client, done, arguments.undo)
+    report(client, done, &command, arguments.undo)
 }
 
 /// The entry of a client.
@@ -97,41 +97,49 @@ fn print(client: Client, setup: &Setup, command: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn report(client: Client, done: Done, undo: bool) -> Result<()> {
+fn report(client: Client, done: Done, command: &str, undo: bool) -> Result<()> {
     let mut out = stdout(false);
     let title = client.title();
     match done {
         Done::Nothing { file } => {
-            let what = if undo { "has no entry" } else { "is already set up" };
+            let what = if undo { "has no entry to remove" } else { "is already set up" };
             writeln!(out, "{title} {what}: {}", tilde(&file))?;
         }
         Done::Removed { file } => {
-            writeln!(out, "removed {}, which had only this entry", tilde(&file))?
+            writeln!(out, "removed {}, which had only this entry", tilde(&file))?;
         }
         Done::Written { file, backup, lines } => {
             writeln!(out, "changed {}", tilde(&file))?;
             for line in lines {
                 let style = if line.starts_with('+') { GREEN } else { RED };
-                writeln!(out, "  {}", styled(style, &line))?;
+                writeln!(out, "  {}", styled(style, &one_line(&line)))?;
             }
             if let Some(backup) = backup {
-                writeln!(
-                    out,
-                    "{}",
-                    styled(DIM, &format!("the version before that is in {}", tilde(&backup)))
-                )?;
+                let kept = format!("the version before that is in {}", tilde(&backup));
+                writeln!(out, "{}", styled(DIM, &kept))?;
             }
-            let next =
-                if undo { "restart" } else { "restart it, and ask it to ask Codex something:" };
-            writeln!(
-                out,
-                "{title} reads it at its start: {next}{}",
-                if undo { " it" } else { "" }
-            )?;
-            if !undo {
+            if undo {
+                writeln!(out, "restart {title}, which reads it at its start")?;
+            } else {
+                if is_build(command) {
+                    writeln!(out, "{}", styled(YELLOW, BUILD))?;
+                }
+                writeln!(out, "restart {title}, and say for example:")?;
                 writeln!(out, "  “Ask Codex for a second opinion on this plan.”")?;
             }
         }
     }
     Ok(out.flush()?)
+}
+
+const BUILD: &str = "the entry names a build folder: once the program is installed (cargo install --path .), \
+                     undo this, and run setup again";
+
+/// Whether the command is in a folder that cargo builds in, and cleans.
+fn is_build(command: &str) -> bool {
+    let parts: Vec<_> = std::path::Path::new(command).components().collect();
+    let is = |part: &std::path::Component<'_>, name: &str| part.as_os_str() == name;
+    parts
+        .windows(2)
+        .any(|pair| is(&pair[0], "target") && (is(&pair[1], "debug") || is(&pair[1], "release")))
 }

@@ -42,6 +42,7 @@ mod read;
 mod recorded;
 mod scale;
 mod sessions;
+mod setup;
 mod shared_queue;
 mod snapshots;
 #[cfg(target_os = "linux")]
