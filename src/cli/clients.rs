@@ -198,11 +198,12 @@ impl Client {
         let entry = match self {
             Self::Claude | Self::VsCode => json!({"type": "stdio", "command": command, "args": []}),
             Self::Cursor | Self::Windsurf => json!({"command": command, "args": []}),
-            // Its default is 60 s. `source` is for Zed before 0.200; newer ones remove it.
+            // Its default is 60 s. `source` is for older versions; newer ones remove it.
+            // `args` must be there (`ContextServerCommand` in zed-industries/zed).
             Self::Zed => json!({"source": "custom", "command": command, "args": [], "env": {}}),
             // Its default is 10 minutes (0.61).
             Self::Gemini => json!({"command": command, "args": []}),
-            // It waits 60 s, but progress begins that anew (1.18), and this program reports progress.
+            // A call of 312 s went through without a timeout (1.18). Its own is for the start, too.
             Self::OpenCode => json!({"type": "local", "command": [command], "enabled": true}),
             // Its default is 300 s, and `codex exec` denies tools that may change files unless they are approved
             // beforehand.
@@ -233,7 +234,10 @@ impl Client {
         match self {
             Self::Claude => Some(format!("claude mcp add -s user {ENTRY} -- {command}")),
             Self::Codex => Some(format!("codex mcp add {ENTRY} -- {command}")),
-            Self::Gemini => Some(format!("gemini mcp add -s user {ENTRY} {command}")),
+            Self::Gemini => {
+                let time = TIMEOUT.as_millis();
+                Some(format!("gemini mcp add -s user --timeout {time} {ENTRY} {command}"))
+            }
             Self::VsCode => {
                 let entry = json!({"name": ENTRY, "type": "stdio", "command": command});
                 Some(format!("code --add-mcp '{entry}'"))

@@ -136,7 +136,10 @@ fn everything_is_in_order_once_the_fixes_are_made() {
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
         ran.stdout
     };
-    codex(&["mcp", "add", "mine", "--env", "CODEX_MCP_CWD=/hush", "--", PROGRAM]);
+    let folder = home.project().join("hush");
+    fs::create_dir(&folder).expect("writable");
+    let variable = format!("CODEX_MCP_CWD={}", folder.display());
+    codex(&["mcp", "add", "mine", "--env", &variable, "--", PROGRAM]);
     let complaints = || -> Vec<String> {
         let (_, report) = examined(&home, &[]);
         assert!(!report.to_string().contains("hush"), "{report:#}");

@@ -164,7 +164,8 @@ fn an_entry_of_the_user_keeps_what_it_has_and_gets_what_it_lacks() {
          tool_timeout_sec = 60\nenv = {{ TOKEN = \"hush\" }}\n"
     );
     write(&file, &before);
-    assert!(done(&stage, &[]).contains("would correct tool_timeout_sec"));
+    let listed = done(&stage, &[]);
+    assert!(listed.contains("setup would correct ") && listed.contains("tool_timeout_sec"));
     let said = done(&stage, &["codex"]);
     for line in
         ["- codex-persistent.tool_timeout_sec = 60", "+ codex-persistent.tool_timeout_sec = 3600"]
@@ -220,13 +221,13 @@ fn a_file_that_cannot_be_understood_is_named_and_unchanged() {
             "codex" => format!("{servers} = 1\n"),
             _ => json!({servers: [1]}).to_string(),
         };
-        for text in [broken, wrong_form] {
+        for (text, where_in_it) in [(broken, "line "), (wrong_form, servers)] {
             write(&file, &text);
             let ran = setup(&stage, &[client]);
             assert_eq!(ran.status, Some(2), "{ran:?}");
             let name = file.file_name().expect("it has one").to_str().expect("text");
             assert!(ran.stderr.contains(name) && ran.stderr.contains("not changed"), "{ran:?}");
-            assert!(text.len() < 18 || ran.stderr.contains("line "), "{ran:?}");
+            assert!(ran.stderr.contains(where_in_it), "{ran:?}");
             assert!(!ran.stderr.contains("hush"), "{ran:?}");
             assert_eq!(read(&file), text);
         }
@@ -429,4 +430,33 @@ fn plugins_of_claude_code_and_codex_are_checked() {
     write(&config, &read(&config).replace("enabled = true", "enabled = false"));
     let found = report().to_string();
     assert!(!found.contains("plugin."), "{found}");
+}
+
+#[test]
+fn the_pages_of_the_clients_have_the_entry_that_is_printed() {
+    let stage = Stage::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients");
+    for (client, page) in [
+        ("claude", "claude-code.md"),
+        ("codex", "codex.md"),
+        ("cursor", "cursor.md"),
+        ("vscode", "vscode.md"),
+        ("zed", "zed.md"),
+        ("gemini", "gemini-cli.md"),
+        ("opencode", "opencode.md"),
+        ("windsurf", "windsurf.md"),
+    ] {
+        // As for a user who has set no variable.
+        let arguments = ["setup", client, "--print"];
+        let mut command = cli::program(&stage.home, &scripted_codex(), &arguments);
+        for variable in ["CODEX_BIN", "CODEX_HOME", "CODEX_PERSISTENT_MCP_STATE_DIR"] {
+            command.env_remove(variable);
+        }
+        let printed = cli::run(command).stdout.replace(PROGRAM, "codex-persistent-mcp");
+        let entry = printed.split("\n\nor by ").next().unwrap_or_default();
+        let (_, entry) = entry.split_once("\n\n").expect("the file is above it");
+        let text = read(&folder.join(page));
+        assert!(text.contains(&format!("\n{}\n```\n", entry.trim_end())), "{page} lacks:\n{entry}");
+        assert!(text.contains(&format!("codex-persistent-mcp setup {client}\n")), "{page}");
+    }
 }
