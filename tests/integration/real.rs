@@ -46,6 +46,7 @@ mod releases;
 mod review;
 mod session;
 mod sessions;
+mod setup;
 #[cfg(target_os = "linux")]
 mod swap;
 mod takeover;

@@ -168,7 +168,6 @@ impl Setup {
 
     /// The text before the entry was written, `None` if there was no file, and what changed. The outer `None` if there
     /// is no entry, or only what was there before.
-    #[expect(clippy::type_complexity, reason = "it is used once")]
     fn former(&self, original: &file::Original) -> Result<Option<(Option<String>, Vec<String>)>> {
         let Some(now) = &original.text else { return Ok(None) };
         let Some(existing) = self.existing(now)? else { return Ok(None) };
