@@ -15,6 +15,7 @@ mod follow;
 mod format;
 mod intro;
 mod jobs;
+mod lenient;
 mod man;
 mod mcp_server;
 mod output;
@@ -87,7 +88,10 @@ impl CommandLine {
             .try_get_matches_from_mut(std::env::args_os())
             .and_then(|matches| Self::from_arg_matches(&matches))
             .and_then(Self::complete)
-            .map_err(|error| flags::print(&command, error))
+            .or_else(|error| match lenient::read(std::env::args_os()) {
+                Some(line) if error.use_stderr() => Ok(line),
+                _ => Err(flags::print(&command, error)),
+            })
     }
 
     /// Clap's command. Its help leaves out the flags that are for `mcp-server` alone, and the settings, which are
@@ -127,7 +131,7 @@ pub fn run() -> ExitCode {
     if complete::answer() {
         return ExitCode::SUCCESS;
     }
-    let CommandLine { command: action, flags, .. } = match CommandLine::read() {
+    let CommandLine { command: mut action, flags, .. } = match CommandLine::read() {
         Ok(command_line) => command_line,
         Err(exit_status) => return exit_status.into(),
     };
@@ -145,11 +149,16 @@ pub fn run() -> ExitCode {
     let logging = &settings.logging;
     let level = command::log_level(action.as_ref(), logging.debug);
     let log = match log::start(level, logging.file.as_deref()) {
-        Ok(log) => log,
+        Ok(log) => Some(log),
         Err(problem) => {
-            let mut command = CommandLine::command();
-            let error = flags::unusable(&mut command, "log-file", &problem);
-            return flags::print(&command, error).into();
+            if let Some(command::Command::Doctor(doctor)) = &mut action {
+                doctor.add_wrong("log-file", &problem);
+                None
+            } else {
+                let mut command = CommandLine::command();
+                let error = flags::unusable(&mut command, "log-file", &problem);
+                return flags::print(&command, error).into();
+            }
         }
     };
     let status = command::run(action, settings, &flags);

@@ -9,31 +9,34 @@ mod codex_client;
 mod editors;
 mod file;
 mod home;
+mod layout;
 mod live;
 mod login;
 mod plugins;
 mod probe;
+mod repair;
 mod report;
 mod sandbox;
 pub(super) mod settings;
 mod state;
 mod work;
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::error::{Error, finish};
+use super::flags::WrongSetting;
 use super::runtime::listening;
 use crate::model::outcome::duration;
 use crate::model::settings::Settings;
 use crate::system::signals::Signals;
 use crate::turn::Codex;
 use check::{Check, Status};
+use codex::Found;
 use home::Home;
-use report::Report;
+use report::{Form, Report};
 use settings::Setting;
 
 /// How long Codex may take to stop: longer than the sequence of signals that stops it.
@@ -53,6 +56,29 @@ pub(super) struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    /// Print every check and every setting
+    #[arg(long, conflicts_with = "json")]
+    all: bool,
+
+    /// First fix what is safe to fix: entries in clients' files, rights on the state folder, unused files in it
+    #[arg(long)]
+    fix: bool,
+
+    /// The settings that cannot be used.
+    #[arg(skip)]
+    pub(super) wrong: Vec<WrongSetting>,
+}
+
+impl Arguments {
+    /// Adds a setting that turned out to be unusable after it was checked.
+    pub(super) fn add_wrong(&mut self, flag: &str, problem: &str) {
+        let name = format!("--{flag}");
+        let setting = crate::settings::all().find(|setting| setting.flag == flag);
+        let variable = setting.map(|setting| setting.variable).unwrap_or_default();
+        let problem = format!("{name} (or {variable}) {problem}");
+        self.wrong.push(WrongSetting { name, problem });
+    }
 }
 
 /// Runs all checks, and returns the exit status.
@@ -67,14 +93,15 @@ async fn run_checks(
     mut signals: Signals,
 ) -> u8 {
     let codex = Codex::new(settings);
-    let mut report = Report::new(arguments.json);
+    let form = Form { json: arguments.json, all: arguments.all };
+    let mut report = Report::new(form);
     let checked = tokio::select! {
         biased;
         signal = signals.next() => Err(signal),
-        done = examine(&codex, in_force, arguments.live, &mut report) => Ok(done),
+        () = examine(&codex, &arguments, &in_force, &mut report) => Ok(()),
     };
     match checked {
-        Ok(done) => finish(done.and_then(|()| report.end()).map_err(Error::from)),
+        Ok(()) => finish(report.end().map_err(Error::from)),
         Err(signal) => {
             codex.shutdown();
             codex.finished(STOP_WITHIN).await;
@@ -83,34 +110,51 @@ async fn run_checks(
     }
 }
 
-/// Reports each check as soon as it is done.
-async fn examine(
-    codex: &Codex,
-    in_force: Vec<Setting>,
-    live: bool,
-    report: &mut Report,
-) -> io::Result<()> {
-    let settings = codex.settings().clone();
-    let (home_check, home) = blocking(home::examine).await;
-    let (codex_check, found) = codex::examine(&settings.codex_bin).await;
-    report.add([codex_check])?;
-    if let Some(found) = &found {
-        report.add([login::examine(found, &home.config).await])?;
-        report.add([sandbox::examine(found, settings.policy.max_sandbox).await])?;
+async fn examine(codex: &Codex, arguments: &Arguments, in_force: &[Setting], report: &mut Report) {
+    let mut found = check_all(codex, arguments, in_force, report).await;
+    if arguments.fix {
+        let wanted = report.repairs();
+        report.restart(blocking(move || repair::repair(wanted)).await);
+        found = check_all(codex, arguments, in_force, report).await;
     }
-    report.add([home_check])?;
-    report.add(blocking(move || check_disk(&settings, &in_force, &home)).await)?;
-    if live && let Some(found) = &found {
+    if let Some(found) = found.filter(|_| arguments.live) {
         report.announce(&format!(
             "running a turn of Codex, for at most {}",
             duration(live::TURN_WITHIN)
         ));
         let turn = live::turn(codex).await;
         let works = turn.iter().all(|check| check.status != Status::Problem);
-        report.add(turn)?;
-        report.add(live::own_doctor(found, works).await)?;
+        report.add(turn);
+        report.add(live::own_doctor(&found, works).await);
     }
-    Ok(())
+}
+
+/// All checks but those that run a turn. Returns the Codex that was found.
+async fn check_all(
+    codex: &Codex,
+    arguments: &Arguments,
+    in_force: &[Setting],
+    report: &mut Report,
+) -> Option<Found> {
+    let settings = codex.settings().clone();
+    let (mut home_check, home) = blocking(home::examine).await;
+    let (codex_check, found) = codex::examine(&settings.codex_bin).await;
+    report.add([codex_check]);
+    if let Some(found) = &found {
+        match login::examine(found, &home.config).await {
+            Ok(login) => {
+                report.add([login]);
+                report.add([sandbox::examine(found, settings.policy.max_sandbox).await]);
+            }
+            // Then Codex cannot say anything else.
+            Err(refused) => home_check = home::refused(refused),
+        }
+    }
+    report.add([home_check]);
+    report.add(settings::judge_wrong(&arguments.wrong));
+    let in_force = in_force.to_vec();
+    report.add(blocking(move || check_disk(&settings, &in_force, &home)).await);
+    found
 }
 
 /// The checks that read only the disk.

@@ -12,7 +12,7 @@ use clap::builder::TypedValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 
-pub(super) use error::{print, unusable};
+pub(super) use error::{WrongSetting, escaped, print, unusable};
 pub(super) use list::text as list;
 
 use argument::Reader;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::repair::Repair;
 use crate::cli::clients::Setup;
 
 /// The status of a check, from best to worst.
@@ -32,7 +33,7 @@ pub(super) struct Check {
     pub(super) fix: Option<String>,
     /// What makes the fix, where this program can.
     #[serde(skip)]
-    pub(super) repair: Option<Setup>,
+    pub(super) repair: Option<Repair>,
 }
 
 impl Check {
@@ -63,9 +64,14 @@ impl Check {
         Self { status: Status::Problem, ..Self::warning(id, summary, fix) }
     }
 
+    /// The same with the entry that makes the fix.
+    pub(super) fn repaired_by(self, entry: Option<Setup>) -> Self {
+        Self { repair: entry.map(Repair::Entry), ..self }
+    }
+
     /// The same with what makes the fix.
-    pub(super) fn repaired_by(self, repair: Option<Setup>) -> Self {
-        Self { repair, ..self }
+    pub(super) fn repaired(self, repair: Repair) -> Self {
+        Self { repair: Some(repair), ..self }
     }
 
     /// The same with one more detail.

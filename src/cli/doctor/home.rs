@@ -6,6 +6,7 @@ use toml::Table;
 
 use super::check::Check;
 use super::file;
+use super::login::Refused;
 use crate::codex::home::codex_home;
 
 const ID: &str = "codex_home";
@@ -33,6 +34,14 @@ pub(super) fn examine() -> (Check, Home) {
     let is_set = std::env::var_os("CODEX_HOME").is_some_and(|home| !home.is_empty());
     let check = judge(&path, path.is_dir(), is_set, config.as_ref());
     (check, Home { path: Some(path), config: config.ok().flatten().unwrap_or_default() })
+}
+
+/// The check for a configuration with which Codex does not start.
+pub(super) fn refused(Refused(said): Refused) -> Check {
+    // It begins with the place, `FILE:LINE:COLUMN: `.
+    let (place, why) = said.split_once(": ").unwrap_or(("config.toml", &said));
+    let summary = format!("Codex does not start with {place}: {why}");
+    Check::problem(ID, summary, format!("correct {place}"))
 }
 
 fn judge(

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use serde_json::json;
 
 use super::check::{Check, listed};
-use crate::cli::flags::{By, Flags};
+use crate::cli::flags::{By, Flags, WrongSetting};
 use crate::model::settings::Settings;
 use crate::settings;
 
@@ -41,6 +41,19 @@ pub(in crate::cli) fn in_force(settings: &Settings, flags: &Flags) -> Vec<Settin
         Setting { flag: format!("--{}", setting.flag), variable, value, source }
     };
     settings::all().map(row).collect()
+}
+
+/// A problem for each setting that cannot be used.
+pub(super) fn judge_wrong(wrong: &[WrongSetting]) -> Vec<Check> {
+    let check = |wrong: &WrongSetting| {
+        let fix = match wrong.name.starts_with("--") {
+            true => format!("correct {}", wrong.name),
+            false => format!("correct {}, or unset it", wrong.name),
+        };
+        Check::problem("settings.value", wrong.problem.as_str(), fix)
+            .with("setting", wrong.name.as_str())
+    };
+    wrong.iter().map(check).collect()
 }
 
 /// The settings in force, and variables that are no settings.

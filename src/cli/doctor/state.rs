@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::check::Check;
+use super::check::{Check, count};
+use super::repair::Repair;
 use crate::system::file_lock::{FileLock, LockError};
 use crate::system::private;
 
@@ -27,6 +28,13 @@ const REMOTE: [&str; 12] = [
 
 const ID: &str = "state";
 const RIGHTS: &str = "state.rights";
+const LEFTOVERS: &str = "state.leftovers";
+
+/// The name of a test file, which the id of the process follows.
+const PROBE: &str = "doctor-";
+
+/// How many test files are removed at once.
+const MAX_LEFTOVERS: usize = 1_000;
 
 /// What was found out about an existing folder.
 #[derive(Debug, Default)]
@@ -57,8 +65,31 @@ pub(super) fn examine(state_dir: Option<&Path>) -> Vec<Check> {
     let mut checks = vec![judge_use(dir, was_there, written)];
     if was_there {
         checks.extend(judge_rights(dir, &found));
+        checks.extend(judge_leftovers(leftovers(dir)));
     }
     checks
+}
+
+/// The test files of doctors that were killed.
+fn leftovers(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_left = |entry: &fs::DirEntry| -> Option<bool> {
+        let name = entry.file_name().into_string().ok()?;
+        let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        let is_old = metadata.modified().ok()?.elapsed().ok()? > private::ABANDONED_AFTER;
+        let number = name.strip_prefix(PROBE)?;
+        Some(is_old && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let left = entries.filter(|entry| is_left(entry) == Some(true));
+    left.take(MAX_LEFTOVERS).map(|entry| entry.path()).collect()
+}
+
+fn judge_leftovers(left: Vec<PathBuf>) -> Option<Check> {
+    let first = left.first()?;
+    let dir = first.parent().unwrap_or(first).display();
+    let summary = format!("{} of a killed doctor in {dir}", count(left.len(), "test file"));
+    let fix = format!("type: {} doctor --fix", env!("CARGO_PKG_NAME"));
+    Some(Check::warning(LEFTOVERS, summary, fix).repaired(Repair::Remove(left)))
 }
 
 /// The missing folders of the path, the innermost first.
@@ -74,7 +105,7 @@ struct Probe {
 }
 
 fn probe(dir: &Path) -> io::Result<Probe> {
-    let path = dir.join(format!("doctor-{}", std::process::id()));
+    let path = dir.join(format!("{PROBE}{}", std::process::id()));
     let file = private::open_options().write(true).create_new(true).open(&path)?;
     let locks_hold = FileLock::try_lock_file(&file).is_ok_and(|_lock| {
         let other = File::open(&path).map(FileLock::try_lock_file);
@@ -162,7 +193,8 @@ fn judge_rights(dir: &Path, found: &Found) -> Option<Check> {
     let mode = found.mode?;
     if mode & 0o077 != 0 {
         let summary = format!("other users can access {place}: its mode is {mode:04o}");
-        return Some(Check::warning(RIGHTS, summary, format!("type: chmod 700 {place}")));
+        let check = Check::warning(RIGHTS, summary, format!("type: chmod 700 {place}"));
+        return Some(check.repaired(Repair::MakePrivate(dir.to_owned())));
     }
     Some(Check::ok(RIGHTS, format!("private: its mode is {mode:04o}")))
 }

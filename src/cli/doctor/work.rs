@@ -86,11 +86,15 @@ pub(super) fn calls(settings: &Settings) -> Vec<Check> {
 
 fn judge_calls(survey: &Survey, limit: usize) -> Check {
     let Survey { servers, running, waiting } = survey;
-    let summary = format!(
-        "{} in the queue, {} of at most {limit} running, {waiting} waiting",
-        count(servers.len(), "server"),
-        count(*running, "call"),
-    );
+    let summary = if servers.is_empty() && running + waiting == 0 {
+        "no call is running".to_owned()
+    } else {
+        format!(
+            "{} in the queue, {} of at most {limit} running, {waiting} waiting",
+            count(servers.len(), "server"),
+            count(*running, "call"),
+        )
+    };
     let names: Vec<Value> = servers
         .iter()
         .map(|who| format!("process {} ({})", who.pid, head(&who.origin, 100)).into())
@@ -108,7 +112,7 @@ fn judge_calls(survey: &Survey, limit: usize) -> Check {
 pub(super) fn sessions(home: &Home) -> Option<Check> {
     let open = open_sessions(home.path.as_deref()?);
     let mut check = match open.len() {
-        0 => Check::ok("sessions", "no session is known to be open"),
+        0 => Check::ok("sessions", "no session is open"),
         number => Check::ok("sessions", format!("{} open", count(number, "session"))),
     };
     for (session, who) in open {

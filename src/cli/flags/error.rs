@@ -7,6 +7,14 @@ use crate::cli::serve::refusal;
 use crate::model::text::excerpt;
 use crate::settings;
 
+/// A flag or variable whose value cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct WrongSetting {
+    pub(in crate::cli) name: String,
+    /// Why, as a sentence that names it.
+    pub(in crate::cli) problem: String,
+}
+
 /// Prints clap's message, tells it to a client that waits for the server, and returns the exit status.
 pub(in crate::cli) fn print(command: &Command, mut error: Error) -> u8 {
     escape(&mut error);
@@ -14,6 +22,12 @@ pub(in crate::cli) fn print(command: &Command, mut error: Error) -> u8 {
     // Nothing can be done if standard error cannot be written.
     drop(error.print());
     refusal::answer(&error, u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Clap's error with visible escapes in the values that it quotes.
+pub(in crate::cli) fn escaped(mut error: Error) -> Error {
+    escape(&mut error);
+    error
 }
 
 /// The error of a setting that turned out to be unusable after it was checked.

@@ -39,15 +39,18 @@ fn is_for_client(kind: ErrorKind, mut arguments: impl Iterator<Item = OsString>)
     !is_question && kind != ErrorKind::InvalidSubcommand && !arguments.any(is_other)
 }
 
-/// What clap says, on one line, without the advice that is for a terminal.
 fn sentence(message: &str) -> String {
+    format!("{} cannot start: {}", env!("CARGO_PKG_NAME"), one_line(message))
+}
+
+/// What clap says, on one line, without the advice that is for a terminal.
+pub(in crate::cli) fn one_line(message: &str) -> String {
     let is_advice =
         |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
     let lines = message.lines().map(str::trim).take_while(|line| !is_advice(line));
     let words: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let sentence = words.join(" ").replace(" tip: ", "; ");
-    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
-    format!("{} cannot start: {sentence}", env!("CARGO_PKG_NAME"))
+    sentence.strip_prefix("error: ").unwrap_or(&sentence).to_owned()
 }
 
 #[cfg(test)]
