@@ -51,7 +51,7 @@ fn codex_is_found_by_its_script_and_is_not_logged_in() {
     fs::write(home.path().join("config.toml"), "").expect("writable");
     let (status, report) = examined(&home, &[]);
     let login = check(&report, "login");
-    assert_eq!((status, text(login, "status")), (Some(0), "warning"));
+    assert_eq!((status, text(login, "status")), (Some(1), "problem"));
     assert!(text(login, "fix").contains("codex login"), "{login}");
     let mut command = program(&home, &[]);
     command.env("CODEX_API_KEY", "hush");
@@ -186,4 +186,26 @@ fn an_open_session_is_reported_with_its_holder() {
         );
     }
     kill_what_is_left(&home);
+}
+
+#[test]
+fn a_configuration_that_codex_refuses_is_a_problem_in_its_words() {
+    let model = Model::start(ready);
+    let home = home(&model.url());
+    let config = home.path().join("config.toml");
+    for (text_of_file, said) in [
+        ("approval_policy = \"sometimes\"", "unknown variant `sometimes`"),
+        ("model_reasoning_effort = 3", "invalid type: integer `3`, expected a string"),
+        ("project_doc_max_bytes = \"hush\"", "invalid type: string \"…\""),
+        ("key = \"hush", "invalid basic string"),
+    ] {
+        fs::write(&config, text_of_file).expect("writable");
+        let (status, report) = examined(&home, &[]);
+        let refused = check(&report, "codex_home");
+        assert_eq!((status, text(refused, "status")), (Some(1), "problem"), "{report:#}");
+        assert!(text(refused, "summary").contains(said), "{refused}");
+        assert!(text(refused, "summary").contains("config.toml:1:"), "{refused}");
+        assert!(text(refused, "fix").contains("config.toml:1:"), "{refused}");
+        assert!(!report.to_string().contains("hush"), "{report:#}");
+    }
 }

@@ -212,7 +212,7 @@ fn a_flag_wins_over_a_variable_and_a_present_name_over_a_former_one() {
 #[test]
 fn wrong_input_is_not_a_diagnosis() {
     let stage = Stage::new();
-    for arguments in [&["--nonsense"][..], &["--max-queued", "many"], &["extra"]] {
+    for arguments in [&["--nonsense"][..], &["--all", "--json"], &["extra"]] {
         let ran = run(program(&stage, &scripted_codex(), arguments));
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
     }
@@ -286,7 +286,7 @@ fn jobs_and_calls_are_counted() {
     wait_nothing_left(&stage.home);
     let (_, report) = examined(&stage, &codex);
     assert_eq!(check(&report, "jobs")["details"]["completed"], 1, "{report:#}");
-    assert!(text(check(&report, "calls"), "summary").starts_with("0 servers"), "{report:#}");
+    assert!(text(check(&report, "calls"), "summary") == "no call is running", "{report:#}");
 }
 
 /// Writes a file below the home directory, or the project.
@@ -385,10 +385,87 @@ fn a_terminal_shows_coloured_marks_with_the_fix_below() {
     let command = program(&stage, &stage.file("none"), &[]);
     let (shown, status) = on_terminal(command);
     assert_eq!(status, Some(1));
-    assert!(shown.starts_with("\x1b[31mproblem\x1b[0m  codex: "), "{shown}");
-    assert!(shown.contains("\n           fix: install Codex"), "{shown}");
-    assert!(shown.contains("\x1b[32mok\x1b[0m       settings: "), "{shown}");
+    assert!(shown.contains("\n\x1b[31m✗ codex\x1b[0m        there is no program"), "{shown}");
+    assert!(shown.contains("fix\x1b[0m          install Codex"), "{shown}");
+    assert!(shown.contains("\n\x1b[32m✓ settings\x1b[0m     "), "{shown}");
     let plain = run(program(&stage, &stage.file("none"), &[])).stdout;
-    assert!(plain.starts_with("problem  codex: ") && !plain.contains('\x1b'), "{plain}");
+    assert!(plain.contains("\n\n✗ codex  ") && !plain.contains('\x1b'), "{plain}");
     assert!(plain.ends_with(" warnings\n"), "{plain}");
+}
+
+#[test]
+fn wrong_settings_are_all_named_and_the_rest_is_checked() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.171.0");
+    let mut command = program(&stage, &codex, &["--json", "--max-queued", "many"]);
+    command.env("CODEX_PERSISTENT_MCP_TIMEOUT", "soon");
+    command.env("CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "0");
+    command.env("CODEX_PERSISTENT_MCP_LOG_FILE", stage.file("no/folder/log"));
+    let (status, report) = report(command);
+    assert_eq!(status, Some(1), "{report:#}");
+    let checks = report["checks"].as_array().expect("a list");
+    let wrong = checks.iter().filter(|check| check["id"] == "settings.value");
+    let named: Vec<&str> =
+        wrong.map(|check| check["details"]["setting"].as_str().expect("a name")).collect();
+    for name in
+        ["CODEX_PERSISTENT_MCP_TIMEOUT", "CODEX_PERSISTENT_MCP_MAX_CONCURRENT", "--max-queued"]
+    {
+        assert!(named.contains(&name), "{name}: {named:?}");
+    }
+    assert_eq!(named.len(), 4, "{named:?}");
+    assert_eq!(check(&report, "settings")["details"]["--timeout"]["value"], "30m");
+    assert_eq!(check(&report, "login")["status"], "ok");
+}
+
+#[test]
+fn the_report_fits_a_screen_and_has_problems_first() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.171.0");
+    fs::create_dir(stage.home.state()).expect("writable");
+    fs::set_permissions(stage.home.state(), PermissionsExt::from_mode(0o755)).expect("it exists");
+    for columns in [50, 80, 100] {
+        let mut command = program(&stage, &codex, &[]);
+        command.env("COLUMNS", columns.to_string()).env("CODEX_PERSISTENT_MCP_TIMEOUT", "soon");
+        let shown = run(command).stdout;
+        let marks = shown.lines().filter_map(|line| line.chars().next());
+        let marks: String = marks.filter(|mark| "✗!✓".contains(*mark)).collect();
+        assert!(marks.starts_with("✗!") && marks.trim_start_matches(['✗', '!']).starts_with('✓'));
+        assert!(!marks.trim_start_matches(['✗', '!']).contains(['✗', '!']), "{shown}");
+        assert!(columns < 80 || shown.lines().count() <= 30, "{shown}");
+        assert!(shown.ends_with(" warnings\n"), "{shown}");
+        // Only a word that is longer than the room is not wrapped.
+        let is_long = |line: &&str| line.chars().count() > columns && !line.contains('/');
+        assert_eq!(shown.lines().skip(1).filter(is_long).count(), 0, "{shown}");
+    }
+    let all = run(program(&stage, &codex, &["--all"])).stdout;
+    assert!(all.contains("--timeout: 30m (default)"), "{all}");
+}
+
+#[test]
+fn what_is_safe_is_fixed_and_then_reported_as_fine() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.171.0");
+    let state = stage.home.state();
+    fs::create_dir(state).expect("writable");
+    fs::set_permissions(state, PermissionsExt::from_mode(0o755)).expect("it exists");
+    let left = state.join("doctor-123");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    fs::File::create(&left).and_then(|file| file.set_modified(old)).expect("writable");
+    let this = crate::kit::setup::PROGRAM;
+    stage.home.append_config(&format!("# mine\n[mcp_servers.me]\ncommand = \"{this}\"\n"));
+    let (_, before) = examined(&stage, &codex);
+    assert!(complaints(&before).contains(&"state.leftovers"), "{before:#}");
+
+    let (status, after) = report(program(&stage, &codex, &["--json", "--fix"]));
+    assert_eq!(status, Some(0));
+    assert_eq!(complaints(&after), [""; 0], "{after:#}");
+    let fixed = after["fixed"].to_string();
+    assert!(fixed.contains("chmod 700") && fixed.contains("removed 1 unused"), "{fixed}");
+    assert!(!left.exists());
+    let mode = fs::metadata(state).expect("it exists").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let config = fs::read_to_string(stage.home.path().join("config.toml")).expect("it exists");
+    assert!(config.contains("# mine") && config.contains("tool_timeout_sec = 3600"), "{config}");
+    let (_, again) = report(program(&stage, &codex, &["--json", "--fix"]));
+    assert_eq!(again.get("fixed"), None, "nothing is left to fix: {again:#}");
 }
