@@ -1,8 +1,8 @@
 //! `chat`: one turn of Codex from the command line, with the reply on standard output.
 
 mod events;
-mod meter;
 mod flag;
+mod meter;
 mod prompt;
 mod run;
 mod schema;

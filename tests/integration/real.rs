@@ -2,8 +2,8 @@
 
 mod allowed_dirs;
 mod allowed_jobs;
-mod background;
 mod answers;
+mod background;
 mod codex_events;
 mod command_line;
 mod commands;
