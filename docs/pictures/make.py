@@ -23,7 +23,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 HERE = pathlib.Path(__file__).parent
-WIDTH, HEIGHT = 100, 44
+WIDTH, HEIGHT = 100, 32
 # The width of a character in the pictures, as rich draws them.
 CELL = 12.2
 PROMPT = "Uploads fail with 503 now and then. Plan a fix, and have Codex check the plan before you write code."
