@@ -96,7 +96,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Shows what a session does as it happens, whichever client runs it, until the turn ends
+    /// Shows what happens in a session now, whoever runs it
     #[command(after_help = follow::session::AFTER_HELP)]
     Follow {
         /// The session's id, or at least 4 characters of its start or end
