@@ -1,9 +1,10 @@
 //! Checks the documentation against the source: imports go down only and never in a circle, by the layers in
-//! ARCHITECTURE.md; the files, links, entry points and dependencies that the pages name exist; and each defence in
-//! SECURITY.md has a test.
+//! ARCHITECTURE.md; the files, links, entry points and dependencies that the pages name exist; each defence in
+//! SECURITY.md has a test; and the tables of limits say what the constants do.
 
 mod imports;
 mod layers;
+mod limits;
 mod pages;
 mod security;
 
@@ -195,6 +196,22 @@ fn every_page_is_in_the_index() {
         .filter(|page| !index.contains(&format!("({page})")))
         .collect();
     assert!(missing.is_empty(), "docs/README.md lacks {}", missing.join(", "));
+}
+
+#[test]
+fn the_limits_are_those_of_the_source() {
+    let wrong = limits::wrong(limits::in_checkout(checkout()));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let changed =
+        |name: &str| read(name).replace("MAX_REPLY_CHARS: usize = 4", "MAX_REPLY_CHARS: usize = 5");
+    assert_eq!(limits::wrong(changed).len(), 1, "a changed constant goes unnoticed");
+}
+
+#[test]
+fn each_limit_names_its_constant() {
+    // The first has a page of its own, the second has no bound.
+    let others = ["HTTP", "a job's events on disk"];
+    assert_eq!(limits::unchecked("docs/limits.md", &read("docs/limits.md")), others);
 }
 
 #[test]
