@@ -3,8 +3,11 @@
 
     cargo build --release && docs/pictures/make.py target/release/codex-persistent-mcp
 
-The real Claude Code runs in tmux and has the real Codex review a plan, through the real server; the terminal is
-captured as it is. Only the two models are stand-ins, with the lines below. Needs tmux, npm, and `pip install rich`.
+The real Claude Code runs in tmux and has the real Codex review a plan, through the real server. Only the two models are
+stand-ins, with the lines below. A picture is the screen as it was, from the first to the last line that matters, except
+that the temporary home is shown as /home/me, and that the last fields of a long answer are left out at a "…". Claude Code
+shows answers in full because of --verbose. Needs tmux and npm; Claude Code and Codex are those on the PATH, else npm
+gets them.
 """
 import json
 import os
@@ -18,21 +21,17 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from rich.console import Console
-from rich.terminal_theme import TerminalTheme
-from rich.text import Text
+sys.dont_write_bytecode = True
+from svg import svg  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
-WIDTH, HEIGHT = 100, 32
-# The width of a character in the pictures, as rich draws them.
-CELL = 12.2
+WIDTH, HEIGHT = 100, 70
 PROMPT = "Uploads fail with 503 now and then. Plan a fix, and have Codex check the plan before you write code."
 PLAN = "1. Retry the POST in upload() up to five times. 2. Wait 1 s between tries. 3. Log each retry."
 REQUIREMENTS = "An upload that meets a 503 is tried again. No file is ever stored twice."
 REVIEW = {
-    "critique": "Blocker: step 1 repeats a POST without an idempotency key. If the answer to the first one was "
-    "lost, the file is stored twice. Send a key with each upload (upload.py:5).\n\nStep 2: a fixed second makes all "
-    "clients come back at once. Use backoff with jitter.",
+    "critique": "Step 1 repeats a POST without an idempotency key. If the first answer was lost, the file is stored "
+    "twice. Step 2: a fixed second makes all clients come back at once. Use backoff with jitter.",
     "verdict": "revise",
     "findings": [
         {
@@ -49,6 +48,12 @@ SUMMARY = (
     "- **Blocker**: a retried POST can store the file twice (upload.py:5). I will send an idempotency key.\n"
     "- It also suggests backoff with jitter instead of a fixed second.\n\n"
     "I have both in the plan now. Shall I build it?"
+)
+QUESTION = "why do uploads fail now and then?"
+REPLY = (
+    "upload() sends the file once and never looks at the answer: on a 503 the upload is lost, and nobody is told "
+    "(upload.py:5).\n\nNothing in this project retries. I would raise on an error status first, then retry 503 with "
+    "backoff and an idempotency key."
 )
 UPLOAD = "import requests\n\n\ndef upload(path, url):\n    return requests.post(url, data=open(path, 'rb'))\n"
 
@@ -89,20 +94,24 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Codex(Handler):
-    """OpenAI's Responses API: reads the file, then reviews."""
+    """OpenAI's Responses API: looks at the project, then reviews or answers."""
 
     def do_POST(self):
         request = self.body()
         time.sleep(0.7)
-        done = any(str(item.get("type", "")).endswith("_call_output") for item in request.get("input", []))
+        outputs = sum(str(item.get("type", "")).endswith("_call_output") for item in request.get("input", []))
+        is_question = QUESTION in json.dumps(request.get("input", []))
+        commands = ["cat upload.py", "grep -rn retry ."] if is_question else ["cat upload.py"]
         tools = [tool.get("name") for tool in request.get("tools", [])]
-        if done:
-            text = {"type": "output_text", "text": json.dumps(REVIEW), "annotations": []}
-            item = {"type": "message", "role": "assistant", "status": "completed", "content": [text]}
-        else:
+        if outputs < len(commands):
             name = "exec_command" if "exec_command" in tools else "shell_command"
-            command = {"cmd" if name == "exec_command" else "command": "cat upload.py"}
-            item = {"type": "function_call", "name": name, "arguments": json.dumps(command), "call_id": "call_1"}
+            command = {"cmd" if name == "exec_command" else "command": commands[outputs]}
+            call = {"arguments": json.dumps(command), "call_id": f"call_{outputs}"}
+            item = {"type": "function_call", "name": name, **call}
+        else:
+            said = REPLY if is_question else json.dumps(REVIEW)
+            text = {"type": "output_text", "text": said, "annotations": []}
+            item = {"type": "message", "role": "assistant", "status": "completed", "content": [text]}
         item["id"] = f"item_{time.time_ns()}"
         usage = {
             "input_tokens": 6200,
@@ -185,57 +194,49 @@ def npm(folder, package, program):
 
 
 def tmux(*arguments):
-    return subprocess.run(["tmux", "-L", "pictures", *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(["tmux", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def run(command, environment, folder, ends):
     """The screen of a command, with colours, once `ends` is on it."""
     exports = [f"{name}={value}" for name, value in environment.items()]
-    tmux("-f", "/dev/null", "new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), "-c", folder, "env", "-i", *exports, *command)
+    # Each has a tmux of its own: one that is asked to end is still there for a moment.
+    own = ["-L", f"pictures-{os.getpid()}-{time.time_ns()}"]
+    tmux(*own, "-f", "/dev/null", "new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), "-c", folder, "env", "-i", *exports, *command)
     try:
         until = time.monotonic() + 60
-        while ends not in tmux("capture-pane", "-p"):
+        while ends not in tmux(*own, "capture-pane", "-p"):
             if time.monotonic() > until:
-                sys.exit("this is all that came:\n" + tmux("capture-pane", "-p"))
+                sys.exit("this is all that came:\n" + tmux(*own, "capture-pane", "-p"))
             time.sleep(0.2)
         time.sleep(1)
-        return tmux("capture-pane", "-e", "-p")
+        return tmux(*own, "capture-pane", "-e", "-p")
     finally:
-        tmux("kill-server")
+        tmux(*own, "kill-server")
 
 
-def svg(screen, title, name):
-    """Draws a screen. The background is dark, so that the picture is the same in light and dark pages."""
-    lines = screen.rstrip().split("\n")
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor")
-    for line in lines:
-        console.print(Text.from_ansi(line), no_wrap=True, overflow="crop")
-    theme = TerminalTheme(
-        (24, 26, 31),
-        (220, 223, 228),
-        [(24, 26, 31), (224, 108, 117), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221), (86, 182, 194), (220, 223, 228)],
-        [(92, 99, 112), (224, 108, 117), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221), (86, 182, 194), (255, 255, 255)],
-    )
-    picture = console.export_svg(title=title, theme=theme, unique_id=name)
-    # The pages show it without anything from elsewhere.
-    start, end = picture.index("@font-face"), picture.index(".%s-matrix" % name)
-    picture = picture[:start] + picture[end:]
-    picture = re.sub(r'x="([\d.]+)" (y="[\d.]+") textLength="([\d.]+)"([^>]*)>((?:&#160;)+)', moved, picture)
-    (HERE / f"{name}.svg").write_text(picture.replace("Fira Code", "ui-monospace, Menlo, Consolas"))
+def lines(screen, home, first, last):
+    """The lines of a screen from the one with `first` to the one with `last`."""
+    found = screen.replace(str(home), "/home/me").split("\n")
+    plain = [re.sub(r"\x1b\[[0-9;:]*m", "", line) for line in found]
+    start = next(at for at, line in enumerate(plain) if first in line)
+    end = next(at for at, line in enumerate(plain) if last in line and at >= start)
+    # The rest of a long answer.
+    cut = next((at for at, line in enumerate(plain) if line.strip() == '"effective": {'), None)
+    if cut is None:
+        return found[start : end + 1]
+    close = next(at for at, line in enumerate(plain) if line.rstrip() == "     }" and at > cut)
+    return found[start:cut] + ["       \x1b[2m…\x1b[0m"] + found[close : end + 1]
 
 
-def moved(match):
-    """A text without the spaces at its start, which some programs do not draw."""
-    x, y, length, rest, spaces = match.groups()
-    cells = len(spaces) // len("&#160;")
-    width = float(length)
-    shift = min(cells * CELL, width)
-    return f'x="{float(x) + shift:.1f}" {y} textLength="{max(width - shift, 0):.1f}"{rest}>'
+def draw(name, title, screen, *which):
+    (HERE / f"{name}.svg").write_text(svg(lines(screen, *which), WIDTH, title))
 
 
 def main():
     server = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as base:
+        os.environ["TMUX_TMPDIR"] = base
         home = pathlib.Path(base) / "me"
         bin = home / ".local/bin"
         project = home / "upload"
@@ -277,11 +278,15 @@ def main():
             "ENABLE_TOOL_SEARCH": "false",
             "IS_SANDBOX": "1",
         }
-        command = [claude, "--allowedTools", "mcp__codex-persistent__codex_guard_plan", "--", PROMPT]
+        allowed = ["--allowedTools", "mcp__codex-persistent__codex_guard_plan"]
+        command = [claude, "--verbose", *allowed, "--", PROMPT]
         screen = run(command, environment, str(project), "Shall I build it?")
-        svg(screen, "Claude Code", "claude-code")
-        screen = run(["sh", "-c", "codex-persistent-mcp doctor; cat"], environment, str(project), "problem")
-        svg(screen, "codex-persistent-mcp doctor", "doctor")
+        draw("claude-code", "Claude Code", screen, home, PROMPT[:40], "Shall I build it?")
+        for name, words, last in [("chat", f"chat '{QUESTION}'", "resume"), ("doctor", "doctor", "problem")]:
+            command = f"codex-persistent-mcp {words}"
+            shell = f'printf "\\033[2m$\\033[0m %s\\n" "{command}"; {command}; cat'
+            screen = run(["bash", "-c", shell], environment, str(project), last)
+            draw(name, "~/upload", screen, home, command, last)
 
 
 if __name__ == "__main__":

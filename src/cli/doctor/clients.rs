@@ -14,7 +14,7 @@ use crate::settings::{self, Former, Kind, Setting};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-/// The shortest timeout that a client should have, as the README says.
+/// The shortest timeout that a client should have, as `docs/clients/README.md` says.
 const ENOUGH: Duration = Duration::from_secs(60 * 60);
 
 /// A server in a client's configuration that is this program.

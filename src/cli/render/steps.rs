@@ -85,7 +85,11 @@ impl Line {
     /// the mark.
     pub(in crate::cli) fn drawn(&self, columns: Option<usize>) -> String {
         // What follows the first line never starts at the left edge, where it could pass for a line of its own.
-        let indent = " ".repeat(textwrap::core::display_width(self.mark).max(MIN_INDENT));
+        // A bar beside a text goes on.
+        let indent = match self.mark.contains('│') {
+            true => self.mark.to_owned(),
+            false => " ".repeat(textwrap::core::display_width(self.mark).max(MIN_INDENT)),
+        };
         let options = Options::new(columns.filter(|_| !self.is_whole).unwrap_or(usize::MAX))
             .initial_indent(self.mark)
             .subsequent_indent(&indent)

@@ -21,7 +21,7 @@ pub(super) fn snapshot_with_cursor() -> Value {
     )
 }
 
-/// The most important fields of a snapshot. The README has the rest: every byte here is in the model's
+/// The most important fields of a snapshot. `docs/jobs.md` has the rest: every byte here is in the model's
 /// context.
 fn of_snapshot(more: Value) -> Value {
     let text = json!({ "type": "string" });

@@ -17,10 +17,13 @@ const ID: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 /// The arguments of a command.
 type Arguments = Vec<String>;
 
-/// The README and the pages in `docs/`.
+/// The README and the pages in `docs/` and `docs/clients/`.
 fn pages() -> Vec<PathBuf> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(checkout.join("docs")).expect("there are pages").flatten();
+    let folders = ["docs", "docs/clients"];
+    let docs = folders
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(checkout.join(folder)).expect("there are pages").flatten());
     let docs = docs.map(|entry| entry.path());
     let docs = docs.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
     std::iter::once(checkout.join("README.md")).chain(docs).collect()
