@@ -127,7 +127,10 @@ fn text(example: &Example) -> String {
         }
     };
     let result = error.result(tool, family, false);
-    result.content[0].as_text().expect("an error is text").text.clone()
+    let text = &result.content[0].as_text().expect("an error is text").text;
+    // The page does not depend on the CODEX_HOME of the person who checks it.
+    let session = SESSION.parse::<SessionId>().expect("it is one");
+    text.replace(&session.resume_command(), &format!("codex resume {SESSION}"))
 }
 
 /// An example of each kind.
