@@ -4,7 +4,6 @@
 //! variable [`VARIABLE`] and gets the candidates (clap_complete's engine).
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -93,17 +92,7 @@ pub(super) fn jobs() -> Vec<CompletionCandidate> {
 /// The sessions that were last written.
 pub(super) fn sessions() -> Vec<CompletionCandidate> {
     let store = Store::new(settings().state_dir.as_deref());
-    let query = Query {
-        cwd: None,
-        within: None,
-        text: None,
-        source: None,
-        since: None,
-        until: None,
-        cursor: None,
-        limit: MAX_IDS,
-        access: Arc::new(()),
-    };
+    let query = Query::first(MAX_IDS);
     let sessions = store.list(&query, READ_WITHIN, &|| false).sessions;
     let candidate = |session: &crate::codex::sessions::Session| {
         let prompt = session.summary.prompt.as_deref().unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -129,17 +128,7 @@ fn busy(store: &Store, session: SessionId) -> Option<bool> {
 
 fn list(store: &Store, list: List, cwd: Option<PathBuf>) -> Result<u8, Error> {
     let List { text, source, since, until, limit, json } = list;
-    let query = Query {
-        cwd,
-        within: None,
-        text,
-        source,
-        since,
-        until,
-        cursor: None,
-        limit,
-        access: Arc::new(()),
-    };
+    let query = Query { cwd, text, source, since, until, ..Query::first(limit) };
     let listing = loop {
         let listing = store.list(&query, SCAN_TIME, &|| false);
         if listing.missed.unread == 0 {

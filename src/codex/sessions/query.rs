@@ -34,6 +34,23 @@ pub(crate) struct Query {
     pub(crate) access: Arc<dyn Access>,
 }
 
+impl Query {
+    /// The first `limit` sessions of the user.
+    pub(crate) fn first(limit: usize) -> Self {
+        Self {
+            cwd: None,
+            within: None,
+            text: None,
+            source: None,
+            since: None,
+            until: None,
+            cursor: None,
+            limit,
+            access: Arc::new(()),
+        }
+    }
+}
+
 /// Which sessions a caller may see.
 pub(crate) trait Access: fmt::Debug + Send + Sync {
     /// Whether sessions in this directory may be visible at all.

@@ -116,7 +116,6 @@ impl Store {
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use std::sync::Arc;
     use uuid::Uuid;
 
     fn record(home: &Path, turns: usize) -> SessionId {
@@ -141,17 +140,7 @@ mod tests {
         let home = folder.join("codex");
         let ids: Vec<SessionId> = (0..50).map(|_| record(&home, 3)).collect();
         let store = Store { home: Some(home), state_dir: Some(folder.join("state")) };
-        let query = Query {
-            cwd: None,
-            within: None,
-            text: None,
-            source: None,
-            since: None,
-            until: None,
-            cursor: None,
-            limit: 100,
-            access: Arc::new(()),
-        };
+        let query = Query::first(100);
         let hour = Duration::from_secs(3_600);
         let none = store.list(&query, Duration::ZERO, &|| false);
         assert_eq!((none.sessions.len(), none.missed.unread), (0, 50));
