@@ -36,6 +36,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+#[cfg(unix)]
+use crate::system::launcher;
 use crate::system::log;
 use codex_flags::CodexFlags;
 use flags::Flags;
@@ -138,6 +140,8 @@ pub fn run() -> ExitCode {
     if action.is_none() && intro::is_wanted() {
         return intro::run().into();
     }
+    #[cfg(unix)]
+    launcher::watch();
     let settings = match command::settings(action.as_ref(), &flags) {
         Ok(settings) => settings,
         Err(unusable) => {

@@ -8,6 +8,8 @@ pub(crate) mod depth;
 pub(crate) mod file_lock;
 #[cfg(feature = "http")]
 pub(crate) mod files;
+#[cfg(unix)]
+pub(crate) mod launcher;
 pub(crate) mod line_splitter;
 pub(crate) mod links;
 #[cfg(feature = "program")]

@@ -19,6 +19,8 @@ pub mod life;
 #[cfg(unix)]
 pub mod mcp_server;
 #[cfg(unix)]
+pub mod npm;
+#[cfg(unix)]
 pub mod play;
 #[cfg(unix)]
 pub mod real;

@@ -34,6 +34,8 @@ mod mcp_server_threads;
 mod nested;
 #[cfg(target_os = "linux")]
 mod no_sandbox;
+#[cfg(target_os = "linux")]
+mod npm;
 mod option_errors;
 mod options;
 mod pipes;

@@ -12,6 +12,7 @@ pub mod environment;
 #[cfg(target_os = "linux")]
 pub mod hung_disk;
 pub mod model;
+pub mod npm_registry;
 pub mod real_codex;
 #[cfg(target_os = "linux")]
 pub mod small_disk;

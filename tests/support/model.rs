@@ -4,7 +4,7 @@
 //! The parts are named with their paths so that a program outside the tests can include this file.
 
 #[path = "model/http.rs"]
-mod http;
+pub(super) mod http;
 #[path = "model/request.rs"]
 mod request;
 #[path = "model/response.rs"]

@@ -1,5 +1,6 @@
 //! The tasks of the repository that are no part of the program. `cargo xtask --help` lists them.
 
+mod package;
 mod repository;
 mod version;
 
@@ -19,11 +20,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Package(package::Arguments),
     Version(version::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Package(arguments) => package::run(&arguments),
         Task::Version(arguments) => version::run(&arguments),
     };
     match done {

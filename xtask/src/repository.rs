@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use toml_edit::DocumentMut;
+
 use crate::Failure;
 
 /// A file of the checkout, by its path from the top.
@@ -24,4 +26,12 @@ pub fn read(name: &str) -> Result<String, Failure> {
 /// If it cannot be written.
 pub fn write(name: &str, text: &str) -> Result<(), Failure> {
     fs::write(path(name), text).map_err(|error| format!("cannot write {name}: {error}"))
+}
+
+/// The package's `Cargo.toml`.
+///
+/// # Errors
+/// If it cannot be read or parsed.
+pub fn manifest() -> Result<DocumentMut, Failure> {
+    read("Cargo.toml")?.parse().map_err(|error| format!("Cargo.toml: {error}"))
 }

@@ -55,13 +55,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// # Errors
 /// If there is none.
 pub fn current() -> Result<String, Failure> {
-    let manifest = manifest()?;
+    let manifest = repository::manifest()?;
     let version = manifest["package"]["version"].as_str();
     version.map(str::to_owned).ok_or_else(|| "Cargo.toml has no version".to_owned())
-}
-
-fn manifest() -> Result<DocumentMut, Failure> {
-    repository::read("Cargo.toml")?.parse().map_err(|error| format!("Cargo.toml: {error}"))
 }
 
 fn disagreeing(version: &str) -> Result<Vec<String>, Failure> {
@@ -116,7 +112,7 @@ fn raise(new: &str) -> Result<(), Failure> {
     if numbers.len() != 3 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
         return Err(format!("{new} is no version: it takes three numbers, such as 0.2.0"));
     }
-    let mut manifest = manifest()?;
+    let mut manifest = repository::manifest()?;
     manifest["package"]["version"] = new.into();
     let mut lock: DocumentMut =
         repository::read("Cargo.lock")?.parse().map_err(|error| format!("Cargo.lock: {error}"))?;

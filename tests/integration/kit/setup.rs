@@ -56,7 +56,18 @@ pub fn real_release(home: &Home, release: Release) -> Builder {
 /// A server that runs the real Codex by this program.
 #[cfg(unix)]
 pub fn real_with(home: &Home, codex: &Path) -> Builder {
-    Server::builder(PROGRAM, home.user())
+    with_codex(home, Path::new(PROGRAM), codex)
+}
+
+/// This command as a server, which runs the newest pinned Codex, in the home's project.
+#[cfg(unix)]
+pub fn real_command(home: &Home, command: &Path) -> Builder {
+    with_codex(home, command, &install_release(Release::Newest).native)
+}
+
+#[cfg(unix)]
+fn with_codex(home: &Home, command: &Path, codex: &Path) -> Builder {
+    Server::builder(command, home.user())
         .env("CODEX_BIN", codex)
         .env("CODEX_HOME", home.path())
         .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.state())
