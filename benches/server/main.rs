@@ -11,6 +11,8 @@
 
 mod http;
 mod jobs;
+#[cfg(unix)]
+mod npm;
 mod real;
 mod roles;
 mod sandbox;
@@ -80,7 +82,7 @@ fn main() {
         std::env::consts::OS,
         std::env::consts::ARCH,
     );
-    let sections: [Section<'_>; 8] = [
+    let sections: &[Section<'_>] = &[
         ("initialize", &initialize),
         ("calls", &all_calls),
         ("sandbox", &sandbox::run),
@@ -88,6 +90,8 @@ fn main() {
         ("jobs", &jobs::run),
         ("memory", &memory),
         ("http", &http::run),
+        #[cfg(unix)]
+        ("npm", &npm::run),
         ("real", &|_| real::run()),
     ];
     let wanted: Vec<String> =

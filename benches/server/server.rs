@@ -46,7 +46,8 @@ impl Build {
         home
     }
 
-    fn program(self) -> PathBuf {
+    /// The path of the program.
+    pub fn program(self) -> PathBuf {
         match self {
             Self::Before => std::env::var_os(OTHER_BUILD).unwrap_or_default().into(),
             Self::Current => env!("CARGO_BIN_EXE_codex-persistent-mcp").into(),
@@ -89,6 +90,16 @@ impl Setup {
             .env("CODEX_HOME", home)
             .env("CODEX_PERSISTENT_MCP_STATE_DIR", home.join("state"))
             .current_dir(home);
+        Self(command)
+    }
+
+    /// Has Node start it with this script.
+    pub fn through(self, node: &Path, script: &Path) -> Self {
+        let mut command = Command::new(node);
+        command.env_clear().arg(script);
+        for (name, value) in self.0.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
         Self(command)
     }
 

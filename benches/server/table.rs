@@ -23,6 +23,11 @@ impl Samples {
         self.0[self.0.len() / 2]
     }
 
+    /// How much longer the median is than that of others.
+    pub fn more_than(&self, others: &Self) -> String {
+        millis(self.median().saturating_sub(others.median()))
+    }
+
     /// The shortest.
     pub fn min(&self) -> Duration {
         self.0[0]

@@ -5,6 +5,7 @@ mod file;
 mod form;
 mod json;
 mod repair;
+mod start;
 mod toml;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use edit::{Done, Setup, State};
 pub(super) use json::value as json_with_comments;
+pub(super) use start::{Start, is_same, is_this};
 
 /// The name of the entry.
 pub(super) const ENTRY: &str = "codex-persistent";
@@ -187,36 +189,46 @@ impl Client {
         }
     }
 
-    /// The entry for this program, started by this command. `passed_on` are the variables that are set here and that
+    /// The entry for this program, started in this way. `passed_on` are the variables that are set here and that
     /// Codex passes on only if they are named; `timeout` is how long a client waits that does not wait long by itself.
     pub(super) fn entry(
         self,
-        command: &str,
+        start: &Start,
         passed_on: &[String],
         timeout: Duration,
     ) -> Map<String, Value> {
+        let (command, arguments) = (start.program(), start.arguments());
         let entry = match self {
-            Self::Claude | Self::VsCode => json!({"type": "stdio", "command": command, "args": []}),
-            Self::Cursor | Self::Windsurf => json!({"command": command, "args": []}),
+            Self::Claude | Self::VsCode => {
+                json!({"type": "stdio", "command": command, "args": arguments})
+            }
+            Self::Cursor | Self::Windsurf => json!({"command": command, "args": arguments}),
             // Its default is 60 s. `source` is for older versions; newer ones remove it.
             // `args` must be there (`ContextServerCommand` in zed-industries/zed).
-            Self::Zed => json!({"source": "custom", "command": command, "args": [], "env": {}}),
+            Self::Zed => {
+                json!({"source": "custom", "command": command, "args": arguments, "env": {}})
+            }
             // Its default is 10 minutes (0.61).
-            Self::Gemini => json!({"command": command, "args": []}),
+            Self::Gemini => json!({"command": command, "args": arguments}),
             // A call of 312 s went through without a timeout (1.18). Its own is for the start, too.
-            Self::OpenCode => json!({"type": "local", "command": [command], "enabled": true}),
+            Self::OpenCode => {
+                let words: Vec<Value> = std::iter::once(command.into()).chain(arguments).collect();
+                json!({"type": "local", "command": words, "enabled": true})
+            }
             // Its default is 300 s, and `codex exec` denies tools that may change files unless they are approved
             // beforehand.
             Self::Codex => {
                 let more = passed_on.iter().map(String::as_str);
                 let more = more.filter(|name| !ALWAYS_PASSED_ON.contains(name));
                 let variables: Vec<&str> = ALWAYS_PASSED_ON.into_iter().chain(more).collect();
-                json!({
-                    "command": command,
-                    "tool_timeout_sec": 0,
-                    "default_tools_approval_mode": "approve",
-                    "env_vars": variables,
-                })
+                let mut entry = json!({"command": command});
+                if !arguments.is_empty() {
+                    entry["args"] = arguments.into();
+                }
+                entry["tool_timeout_sec"] = 0.into();
+                entry["default_tools_approval_mode"] = "approve".into();
+                entry["env_vars"] = variables.into();
+                entry
             }
         };
         let mut entry = match entry {
@@ -230,7 +242,8 @@ impl Client {
     }
 
     /// The client's own command that does nearly the same, if it has one.
-    pub(super) fn own_command(self, command: &str) -> Option<String> {
+    pub(super) fn own_command(self, start: &Start) -> Option<String> {
+        let command = start.line();
         match self {
             Self::Claude => Some(format!("claude mcp add -s user {ENTRY} -- {command}")),
             Self::Codex => Some(format!("codex mcp add {ENTRY} -- {command}")),
@@ -239,21 +252,15 @@ impl Client {
                 Some(format!("gemini mcp add -s user --timeout {time} {ENTRY} {command}"))
             }
             Self::VsCode => {
-                let entry = json!({"name": ENTRY, "type": "stdio", "command": command});
+                let entry = self.entry(start, &[], TIMEOUT);
+                let entry: Map<String, Value> =
+                    [("name".to_owned(), ENTRY.into())].into_iter().chain(entry).collect();
+                let entry = Value::from(entry);
                 Some(format!("code --add-mcp '{entry}'"))
             }
             Self::Cursor | Self::Zed | Self::OpenCode | Self::Windsurf => None,
         }
     }
-}
-
-/// How a client starts this program: by its name if that is the one on the PATH, else by its path.
-pub(super) fn command() -> String {
-    let name = env!("CARGO_PKG_NAME");
-    let Ok(this) = std::env::current_exe() else { return name.into() };
-    let real = |path: &Path| path.canonicalize().ok();
-    let is_on_path = which::which(name).is_ok_and(|found| real(&found) == real(&this));
-    if is_on_path { name.into() } else { this.display().to_string() }
 }
 
 /// The folder of VS Code's user, as its documentation of `mcp.json` has it.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::clients::{Client, Done, Setup, State, command};
+use super::clients::{Client, Done, Setup, Start, State};
 use super::error::{Error, Result, finish};
 use super::format::one_line;
 use super::output::stdout;
@@ -49,28 +49,28 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 fn dispatch(arguments: &Arguments) -> Result<()> {
     let wanted = Client::ALL.into_iter().find(|it| Some(it.word()) == arguments.client.as_deref());
     let Some(client) = wanted else { return list() };
-    let command = command();
-    let setup = for_client(client, &command)?;
+    let start = Start::of_this();
+    let setup = for_client(client, &start)?;
     if arguments.print {
-        return print(client, &setup, &command);
+        return print(client, &setup, &start);
     }
     let done = if arguments.undo { setup.undo() } else { setup.apply() };
     let done =
         done.map_err(|problem| Error::BadInput(one_line(&problem.to_string()).into_owned()))?;
-    report(client, done, &command, arguments.undo)
+    report(client, done, &start, arguments.undo)
 }
 
 /// The entry of a client.
-pub(super) fn for_client(client: Client, command: &str) -> Result<Setup> {
-    Setup::new(client, command, super::doctor::passed_on())
+pub(super) fn for_client(client: Client, start: &Start) -> Result<Setup> {
+    Setup::new(client, start, super::doctor::passed_on())
         .map_err(|problem| Error::BadInput(problem.to_string()))
 }
 
 fn list() -> Result<()> {
     let mut out = stdout(false);
-    let command = command();
+    let start = Start::of_this();
     for client in Client::ALL {
-        let setup = for_client(client, &command)?;
+        let setup = for_client(client, &start)?;
         let file = &setup.place().file;
         let (style, state) = match setup.state() {
             Ok(State::Present { lacks }) if lacks.is_empty() => (GREEN, "set up".to_owned()),
@@ -88,16 +88,16 @@ fn list() -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn print(client: Client, setup: &Setup, command: &str) -> Result<()> {
+fn print(client: Client, setup: &Setup, start: &Start) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}:\n\n{}", setup.place().file.display(), setup.example().trim_end())?;
-    if let Some(own) = client.own_command(command) {
+    if let Some(own) = client.own_command(start) {
         writeln!(out, "\nor by {} itself:\n\n{own}", client.title())?;
     }
     Ok(out.flush()?)
 }
 
-fn report(client: Client, done: Done, command: &str, undo: bool) -> Result<()> {
+fn report(client: Client, done: Done, start: &Start, undo: bool) -> Result<()> {
     let mut out = stdout(false);
     let title = client.title();
     match done {
@@ -121,7 +121,7 @@ fn report(client: Client, done: Done, command: &str, undo: bool) -> Result<()> {
             if undo {
                 writeln!(out, "restart {title}, which reads it at its start")?;
             } else {
-                if is_build(command) {
+                if is_build(start.program()) {
                     writeln!(out, "{}", styled(YELLOW, BUILD))?;
                 }
                 writeln!(out, "restart {title}, and say for example:")?;

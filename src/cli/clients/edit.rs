@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::repair::{self, Foreign};
-use super::{Client, ENTRY, Form, Place, file, form};
+use super::{Client, ENTRY, Form, Place, Start, file, form};
 
 /// A client's entry as it should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,12 +66,12 @@ impl Setup {
     /// they are named.
     pub(in crate::cli) fn new(
         client: Client,
-        command: &str,
+        start: &Start,
         passed_on: Vec<String>,
     ) -> Result<Self> {
         let place = client.place().ok_or(Problem::NoHome)?;
         let least = crate::model::settings::Settings::default().limits.total;
-        Ok(Self::at(client, place, ENTRY, command, passed_on, least))
+        Ok(Self::at(client, place, ENTRY, start, passed_on, least))
     }
 
     /// An entry of this name in this file. `least` is how long the client must wait for a call.
@@ -79,11 +79,11 @@ impl Setup {
         client: Client,
         place: Place,
         name: &str,
-        command: &str,
+        start: &Start,
         passed_on: Vec<String>,
         least: Duration,
     ) -> Self {
-        let entry = client.entry(command, &passed_on, least.max(super::TIMEOUT));
+        let entry = client.entry(start, &passed_on, least.max(super::TIMEOUT));
         Self { client, place, name: name.to_owned(), entry, least, passed_on }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Client, Unit};
+use super::{Client, Unit, is_this};
 
 /// An entry of another program.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +39,14 @@ pub(super) fn missing(
                 let own = wanted.get("command").and_then(Value::as_array).into_iter().flatten();
                 set("command", own.chain(command.iter().skip(1)).cloned().collect());
             }
-            _ => set("command", wanted.get("command").cloned().unwrap_or_default()),
+            _ => {
+                set("command", wanted.get("command").cloned().unwrap_or_default());
+                let before = wanted.get("args").and_then(Value::as_array);
+                if let Some(before) = before.filter(|before| !before.is_empty()) {
+                    let own = existing.get("args").and_then(Value::as_array).into_iter().flatten();
+                    set("args", before.iter().chain(own).cloned().collect());
+                }
+            }
         }
     }
     for name in client.required() {
@@ -88,10 +95,6 @@ fn words(entry: &Map<String, Value>) -> Vec<&str> {
     words.filter_map(Value::as_str).collect()
 }
 
-fn is_this(word: &str) -> bool {
-    std::path::Path::new(word).file_stem().is_some_and(|stem| stem == env!("CARGO_PKG_NAME"))
-}
-
 /// The variables that an entry passes on or sets.
 fn known(entry: &Map<String, Value>) -> Vec<&str> {
     let passed = entry.get(VARIABLES).and_then(Value::as_array).into_iter().flatten();
@@ -121,13 +124,15 @@ impl Unit {
 mod tests {
     use serde_json::json;
 
+    use super::super::Start;
     use super::*;
 
     /// What is set in an entry of this client.
     fn set(client: Client, existing: Value) -> Result<Value, Foreign> {
         let object = |value: Value| value.as_object().expect("an object").clone();
         let passed_on = ["CODEX_HOME".to_owned()];
-        let wanted = client.entry("codex-persistent-mcp", &passed_on, super::super::TIMEOUT);
+        let wanted =
+            client.entry(&Start::plain("codex-persistent-mcp"), &passed_on, super::super::TIMEOUT);
         let least = Duration::from_secs(30 * 60);
         let is_found = |word: &str| !word.starts_with("/gone");
         let fields = missing(client, &object(existing), &wanted, least, &passed_on, is_found)?;
@@ -138,7 +143,11 @@ mod tests {
     fn what_the_user_set_stays_and_what_cuts_calls_off_does_not() {
         let this = "codex-persistent-mcp";
         for client in Client::ALL {
-            let whole = client.entry(this, &["CODEX_HOME".to_owned()], super::super::TIMEOUT);
+            let whole = client.entry(
+                &Start::plain(this),
+                &["CODEX_HOME".to_owned()],
+                super::super::TIMEOUT,
+            );
             assert_eq!(set(client, Value::Object(whole)), Ok(json!({})), "{client:?}");
         }
         let plain = json!({"command": this, "args": ["--debug"], "env": {"A": "b"}, "cwd": "/x"});
@@ -169,6 +178,18 @@ mod tests {
         let mut with_variables = fixed;
         with_variables["env_vars"] = json!(["A", "CODEX_HOME"]);
         assert_eq!(set(Client::Codex, entry(json!(["A"]))), Ok(with_variables));
+    }
+
+    #[test]
+    fn a_command_that_is_gone_is_replaced_by_npx_with_the_same_flags() {
+        let gone = json!({"command": "/gone/codex-persistent-mcp", "args": ["--debug"]});
+        let gone = gone.as_object().expect("an object");
+        let wanted = Client::Cursor.entry(&Start::npx(), &[], super::super::TIMEOUT);
+        let fields = missing(Client::Cursor, gone, &wanted, Duration::ZERO, &[], |_| false);
+        let mut arguments = Start::npx().arguments();
+        arguments.push("--debug".into());
+        let fields = Value::Object(fields.expect("it is of this program"));
+        assert_eq!(fields, json!({"command": Start::npx().program(), "args": arguments}));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::check::Check;
-use crate::cli::clients::{Client, Place, Setup, command};
+use crate::cli::clients::{Client, Place, Setup, Start, is_same, is_this};
 use crate::cli::{as_server, mcp_server};
 use crate::model::outcome::duration;
 use crate::model::settings::Settings;
@@ -44,7 +44,6 @@ impl Entry {
             // As opencode has it.
             _ => (texts("command").next()?, texts("command").skip(1).collect()),
         };
-        let is_this = |word: &str| Path::new(word).file_stem().is_some_and(|stem| stem == NAME);
         let is_entry = is_this(&command) || arguments.iter().any(|word| is_this(word));
         let variables = ["env", "environment"].into_iter().filter_map(|name| server.get(name));
         let variables = variables.filter_map(Value::as_object).flatten();
@@ -65,7 +64,7 @@ impl Entry {
         let passed_on = passed_on.iter().map(|name| (*name).to_owned()).collect();
         let least = self.call_limit(default);
         let place = self.place.clone()?;
-        Some(Setup::at(self.client, place, &self.name, &command(), passed_on, least))
+        Some(Setup::at(self.client, place, &self.name, &Start::of_this(), passed_on, least))
     }
 
     pub(super) fn sets(&self, variable: &str) -> bool {
@@ -134,9 +133,8 @@ impl Entry {
                 checks.push(check.repaired_by(self.repair(limit, &[])));
             }
             Ok(found) => {
-                let real = |path: &Path| path.canonicalize().ok();
-                let is_other = Path::new(&self.command).file_stem().is_some_and(|it| it == NAME)
-                    && this.is_some_and(|this| real(&this) != real(&found));
+                let is_other =
+                    is_this(&self.command) && this.is_some_and(|this| !is_same(&found, &this));
                 if is_other {
                     let found = found.display();
                     let summary = format!("{} starts another copy: {found}", self.place());
@@ -156,8 +154,7 @@ impl Entry {
 
     /// The arguments of this program, without those of a program that starts it.
     fn own_arguments(&self) -> &[String] {
-        let is_this = |word: &String| Path::new(word).file_stem().is_some_and(|stem| stem == NAME);
-        let at = self.arguments.iter().position(is_this);
+        let at = self.arguments.iter().position(|word| is_this(word));
         match at.filter(|_| !is_this(&self.command)) {
             Some(at) => &self.arguments[at + 1..],
             None => &self.arguments,

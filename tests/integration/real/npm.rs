@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kit::call::call;
 use crate::kit::jobs::{self, gate, wait_started};
@@ -49,6 +49,7 @@ on_each_node! {
     signals_reach_the_program
     the_exit_status_is_that_of_the_program
     a_missing_program_is_explained
+    setup_writes_a_command_that_stays
 }
 
 /// The installed program as a server.
@@ -163,5 +164,31 @@ mod check {
         let version = env!("CARGO_PKG_VERSION");
         assert!(text.contains("npm install codex-persistent-mcp-"), "{text}");
         assert!(text.trim_end().ends_with(&format!("@{version}")), "{text}");
+    }
+
+    pub fn setup_writes_a_command_that_stays(node: Node) {
+        let model = Model::start(obey);
+        let home = home(&model.url());
+        let program = install(node, &home);
+        let bin = program.parent().expect("it is in a folder").display();
+        let entry = |command: &mut Command| {
+            let output = clean(command, home.user())
+                .env("PATH", format!("{bin}:{}", node.path()))
+                .env("npm_config_registry", registry().url())
+                .current_dir(home.project())
+                .output()
+                .expect("it was installed");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let (_, json) = text.split_once("\n\n").unwrap_or_else(|| panic!("{output:?}"));
+            let file: Value = serde_json::from_str(json).expect("the rest is the file");
+            file["mcpServers"]["codex-persistent"].clone()
+        };
+        let setup = ["setup", "cursor", "--print"];
+        let installed = entry(Command::new(&program).args(setup));
+        assert_eq!(installed, json!({"command": "codex-persistent-mcp", "args": []}));
+        // The version lets npx not take the installed one.
+        let package = concat!("codex-persistent-mcp@", env!("CARGO_PKG_VERSION"));
+        let by_npx = entry(Command::new("npx").args(["-y", package]).args(setup));
+        assert_eq!(by_npx, json!({"command": "npx", "args": ["-y", "codex-persistent-mcp"]}));
     }
 }
