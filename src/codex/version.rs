@@ -32,8 +32,8 @@ impl Version {
     pub(crate) const PROFILE_FILES: Self = Self(0, 134);
     /// The setting `web_search`.
     pub(crate) const WEB_SEARCH: Self = Self(0, 153);
-    /// The setting `model_instructions_file`.
-    pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 153);
+    /// The setting `model_instructions_file`. Until then it was `experimental_instructions_file`, which is ignored since.
+    pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 89);
     /// Hooks on the command line, with what they must be for Codex to trust them.
     pub(crate) const HOOKS: Self = Self(0, 153);
     /// Permission profiles (`default_permissions`).
@@ -123,5 +123,14 @@ mod tests {
         assert_eq!(Version::parse("codex-cli 0.77.0\n"), Some(Version(0, 77)));
         assert_eq!(Version::parse("codex-cli 0.170.0-alpha.2\n"), Some(Version(0, 170)));
         assert_eq!(Version::parse("what?"), None);
+    }
+
+    #[test]
+    fn the_tested_versions_are_those_of_the_page() {
+        let page = include_str!("../../docs/compatibility.md");
+        let head = page.lines().find(|line| line.starts_with("| | ")).expect("it has a table");
+        let versions: Vec<Version> = head.split('|').filter_map(Version::parse).collect();
+        let ends = versions.first().zip(versions.last()).map(|(first, last)| *first..=*last);
+        assert_eq!(ends, Some(Version::TESTED), "run cargo xtask codex --write");
     }
 }

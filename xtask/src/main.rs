@@ -1,5 +1,6 @@
 //! The tasks of the repository that are no part of the program. `cargo xtask --help` lists them.
 
+mod codex;
 mod package;
 mod repository;
 mod version;
@@ -20,12 +21,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Codex(codex::Arguments),
     Package(package::Arguments),
     Version(version::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Codex(arguments) => codex::run(&arguments),
         Task::Package(arguments) => package::run(&arguments),
         Task::Version(arguments) => version::run(&arguments),
     };

@@ -118,7 +118,10 @@ fn build() -> Result<PathBuf, Failure> {
 }
 
 /// Runs a command to its end, and returns what it prints.
-fn run_in(directory: &Path, command: &mut Command) -> Result<String, Failure> {
+///
+/// # Errors
+/// If it does not start, or fails.
+pub fn run_in(directory: &Path, command: &mut Command) -> Result<String, Failure> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
         .current_dir(directory)

@@ -126,15 +126,17 @@ impl Sent<'_> {
     #[track_caller]
     pub fn fails_with(self, kind: &str) -> Failure {
         let (sentence, result) = self.result();
-        let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
-        let has_kind = text.strip_prefix(kind).is_some_and(|rest| rest.starts_with(": "));
-        assert!(
-            result["isError"] == true && has_kind,
-            "{sentence}\nmust fail with {kind}, but answers:\n{}",
-            show(&result)
-        );
-        assert_structure_agrees(&result, &text);
-        Failure { sentence, kind: kind.to_owned(), text }
+        failure(sentence, &result, kind)
+    }
+
+    /// Expects a success, or an error of this kind.
+    #[track_caller]
+    pub fn succeeds_or_fails_with(self, kind: &str) -> Result<Answer, Failure> {
+        let (sentence, result) = self.result();
+        if result["isError"] == true {
+            return Err(failure(sentence, &result, kind));
+        }
+        Ok(Answer { sentence, content: result["structuredContent"].clone() })
     }
 
     /// Waits for the result.
@@ -149,6 +151,20 @@ impl Sent<'_> {
         );
         (self.sentence, result)
     }
+}
+
+/// An error, which must be of this kind.
+#[track_caller]
+fn failure(sentence: String, result: &Value, kind: &str) -> Failure {
+    let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
+    let has_kind = text.strip_prefix(kind).is_some_and(|rest| rest.starts_with(": "));
+    assert!(
+        result["isError"] == true && has_kind,
+        "{sentence}\nmust fail with {kind}, but answers:\n{}",
+        show(result)
+    );
+    assert_structure_agrees(result, &text);
+    Failure { sentence, kind: kind.to_owned(), text }
 }
 
 /// A result as a user reads it: the text of an error, otherwise the structured content.

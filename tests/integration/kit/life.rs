@@ -5,6 +5,9 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::kit::setup::skipped;
+use crate::support::client::Left;
+
 /// The watchdog of a process, by its parent and its name.
 pub fn watchdog_of(pid: u32) -> Option<u32> {
     let parent = format!(" {pid} ");
@@ -26,5 +29,14 @@ pub fn kill_together(pids: [u32; 2]) {
         for pid in pids {
             kill(pid, signal).expect("it is running");
         }
+    }
+}
+
+/// Expects no process to be left, where this is visible.
+pub fn assert_none_left(left: Result<(), Left>) {
+    match left {
+        Ok(()) => {}
+        Err(Left::Alive(processes)) => panic!("these are left running: {processes:#?}"),
+        Err(Left::Unavailable(why)) => skipped(&format!("what is left running: {why}")),
     }
 }

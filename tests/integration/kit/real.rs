@@ -63,14 +63,24 @@ impl ByHand {
 
     /// As [`Self::exec`], with this release of Codex.
     pub fn exec_release(home: &Home, release: Release, arguments: &[&str], prompt: &str) -> Self {
-        let mut command = Self::command(home, release);
+        let codex = &real_codex::install_release(release).native;
+        Self::exec_with(home, codex, arguments, prompt)
+    }
+
+    /// As [`Self::exec`], with this Codex.
+    pub fn exec_with(home: &Home, codex: &Path, arguments: &[&str], prompt: &str) -> Self {
+        let mut command = Self::command_with(home, codex);
         command.args(arguments);
         Self::start(command, prompt)
     }
 
     /// The command that [`Self::exec`] runs, for a test that adds to it.
     pub fn command(home: &Home, release: Release) -> Command {
-        let mut command = Command::new(&real_codex::install_release(release).native);
+        Self::command_with(home, &real_codex::install_release(release).native)
+    }
+
+    fn command_with(home: &Home, codex: &Path) -> Command {
+        let mut command = Command::new(codex);
         clean(&mut command, home.user())
             .args(["exec", "--skip-git-repo-check", "--json"])
             .env("CODEX_HOME", home.path())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::life::assert_none_left;
 use crate::kit::http::{Answer, Client, Site, initialize, serve, serve_as};
+use crate::kit::life::assert_none_left;
 use crate::kit::real::{obey, record};
 use crate::kit::setup::{field, home, real};
 use crate::support::client::wait_no_descendants_of;

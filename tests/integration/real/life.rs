@@ -7,11 +7,11 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::kit::jobs::{gate, wait_started};
-use crate::kit::life::{kill_together, watchdog_of};
+use crate::kit::life::{assert_none_left, kill_together, watchdog_of};
 use crate::kit::real::{by_script, obey, record};
 use crate::kit::setup::{error_text, field, home, real, real_with, skipped};
 use crate::kit::wait::wait_until;
-use crate::support::client::{Builder, Call, Left, Server, wait_no_descendants_of};
+use crate::support::client::{Builder, Call, Server, wait_no_descendants_of};
 use crate::support::environment::patient;
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
@@ -190,13 +190,4 @@ fn wait_until_command_runs(server: &Server) {
         let running = server.descendants();
         running.map_or(true, |all| all.iter().any(|process| process.cmdline == COMMAND))
     });
-}
-
-/// Expects no process to be left, where this is visible.
-pub fn assert_none_left(left: Result<(), Left>) {
-    match left {
-        Ok(()) => {}
-        Err(Left::Alive(processes)) => panic!("these are left running: {processes:#?}"),
-        Err(Left::Unavailable(why)) => skipped(&format!("what is left running: {why}")),
-    }
 }

@@ -19,7 +19,7 @@ use crate::support::environment::{clean, patient};
 use crate::support::model::Model;
 use crate::support::real_codex::Home;
 
-use super::life::assert_none_left;
+use crate::kit::life::assert_none_left;
 
 const SOON: Duration = Duration::from_secs(5);
 

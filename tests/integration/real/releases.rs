@@ -5,10 +5,10 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::kit::life::assert_none_left;
 use crate::kit::real::{ByHand, last_turn, obey, record};
 use crate::kit::setup::{content, error_text, field, home, real_release};
 use crate::kit::wait::{WAIT, wait_for};
-use crate::real::life::assert_none_left;
 use crate::support::model::Model;
 use crate::support::real_codex::{Home, Release};
 

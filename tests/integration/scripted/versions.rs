@@ -85,3 +85,19 @@ fn a_codex_without_a_version_is_treated_as_a_new_one() {
     let argv = starts.last().expect("it was started")["argv"].to_string();
     assert!(argv.contains("\"fork\"") && argv.contains("--ignore-rules"), "{argv}");
 }
+
+#[test]
+fn base_instructions_are_given_by_the_setting_that_a_release_reads() {
+    for (version, setting) in [
+        ("0.77.0", "experimental_instructions_file="),
+        ("0.121.0", "model_instructions_file="),
+        ("0.171.0", "model_instructions_file="),
+    ] {
+        let stage = Stage::new();
+        let release = format!("codex-cli {version}");
+        let server = stage.server().env("SCRIPTED_CODEX_VERSION", release).start();
+        call(&server).prompt("hello").argument("base_instructions", "You dig.").replies("done");
+        let started = stage.starts().pop().expect("a turn was started");
+        assert!(started["argv"].to_string().contains(setting), "{version}: {started}");
+    }
+}
