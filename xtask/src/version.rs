@@ -11,7 +11,7 @@ use toml_edit::DocumentMut;
 use crate::{Failure, repository};
 
 /// Every file that repeats the version, and where in it.
-const COPIES: &[(&str, &[&str])] = &[];
+const COPIES: &[(&str, &[&str])] = &[("gemini-extension.json", &["/version"])];
 
 const CHANGELOG: &str = "CHANGELOG.md";
 
