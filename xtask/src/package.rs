@@ -1,6 +1,13 @@
 //! The packages: what a release publishes, made from built programs.
 
+mod archive;
+mod checksum;
+mod homebrew;
+mod mcpb;
 mod npm;
+mod registry;
+#[cfg(test)]
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +43,14 @@ impl Target {
         Self::new("aarch64-pc-windows-msvc", "win32", "arm64"),
     ];
 
+    /// Those that archives take: also those for people who want the C library of their Linux.
+    pub const ARCHIVED: [Self; 8] = {
+        let [a, b, c, d, e, f] = Self::PACKAGED;
+        let x64 = Self::new("x86_64-unknown-linux-gnu", "linux", "x64");
+        let arm64 = Self::new("aarch64-unknown-linux-gnu", "linux", "arm64");
+        [a, b, c, d, e, f, x64, arm64]
+    };
+
     /// The one of this machine.
     ///
     /// # Errors
@@ -63,6 +78,14 @@ impl Target {
 enum Kind {
     /// The npm packages: the launcher, and one for each target
     Npm,
+    /// An archive for each target, with the program and what belongs beside it
+    Archive,
+    /// An MCP bundle for each target, which desktop clients install with a click
+    Mcpb,
+    /// The formula for Homebrew, of the archives in the folder for packages
+    Homebrew,
+    /// The entry for the MCP registry, with the MCP bundles in the folder for packages
+    Registry,
 }
 
 /// Makes packages of built programs
@@ -83,15 +106,15 @@ pub struct Arguments {
 /// # Errors
 /// If the program cannot be built, none was found, or a packer fails.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let programs = match &arguments.binaries {
-        Some(directory) => found(directory)?,
-        None => vec![(Target::here()?, build()?)],
-    };
     fs::create_dir_all(&arguments.out)
         .map_err(|error| format!("cannot create {}: {error}", arguments.out.display()))?;
     let out = arguments.out.canonicalize().map_err(|error| error.to_string())?;
     let files = match arguments.kind {
-        Kind::Npm => npm::pack(&programs, &out)?,
+        Kind::Npm => npm::pack(&programs(arguments, &Target::PACKAGED)?, &out)?,
+        Kind::Archive => archive::pack(&programs(arguments, &Target::ARCHIVED)?, &out)?,
+        Kind::Mcpb => mcpb::pack(&programs(arguments, &Target::PACKAGED)?, &out)?,
+        Kind::Homebrew => vec![homebrew::write(&out)?],
+        Kind::Registry => vec![registry::write(&out)?],
     };
     for file in files {
         println!("{}", file.display());
@@ -99,9 +122,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn found(directory: &Path) -> Result<Vec<(Target, PathBuf)>, Failure> {
-    let all = Target::PACKAGED.map(|it| (it, directory.join(it.triple).join(it.program())));
-    let found: Vec<_> = all.into_iter().filter(|(_, program)| program.is_file()).collect();
+fn programs(arguments: &Arguments, targets: &[Target]) -> Result<Vec<(Target, PathBuf)>, Failure> {
+    match &arguments.binaries {
+        Some(directory) => found(directory, targets),
+        None => Ok(vec![(Target::here()?, build()?)]),
+    }
+}
+
+fn found(directory: &Path, targets: &[Target]) -> Result<Vec<(Target, PathBuf)>, Failure> {
+    let all = targets.iter().map(|it| (*it, directory.join(it.triple).join(it.program())));
+    let found: Vec<_> = all.filter(|(_, program)| program.is_file()).collect();
     if found.is_empty() {
         return Err(format!("{} has no program of any target", directory.display()));
     }
@@ -132,4 +162,25 @@ pub fn run_in(directory: &Path, command: &mut Command) -> Result<String, Failure
         return Err(format!("{name} failed with {}:\n{}", output.status, text(&output.stderr)));
     }
     Ok(text(&output.stdout))
+}
+
+/// Copies a program, and makes it executable: a folder that was uploaded and downloaded may have lost that.
+fn copy_program(from: &Path, to: &Path) -> Result<(), Failure> {
+    copy(from, to)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(to, PermissionsExt::from_mode(0o755))
+            .map_err(|error| format!("cannot make {} executable: {error}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// Copies a file into a folder, which may not exist yet.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let folder = to.parent().ok_or("a file is in a folder")?;
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::copy(from, to))
+        .map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))?;
+    Ok(())
 }

@@ -35,3 +35,13 @@ pub fn write(name: &str, text: &str) -> Result<(), Failure> {
 pub fn manifest() -> Result<DocumentMut, Failure> {
     read("Cargo.toml")?.parse().map_err(|error| format!("Cargo.toml: {error}"))
 }
+
+/// The repository's address on the web, as `Cargo.toml` has it.
+///
+/// # Errors
+/// If there is none.
+pub fn address() -> Result<String, Failure> {
+    let manifest = manifest()?;
+    let address = manifest["package"]["repository"].as_str();
+    address.map(str::to_owned).ok_or_else(|| "Cargo.toml names no repository".to_owned())
+}

@@ -11,7 +11,10 @@ use toml_edit::DocumentMut;
 use crate::{Failure, repository};
 
 /// Every file that repeats the version, and where in it.
-const COPIES: &[(&str, &[&str])] = &[("gemini-extension.json", &["/version"])];
+const COPIES: &[(&str, &[&str])] = &[
+    ("gemini-extension.json", &["/version"]),
+    ("server.json", &["/version", "/packages/0/version"]),
+];
 
 const CHANGELOG: &str = "CHANGELOG.md";
 

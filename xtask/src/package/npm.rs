@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Target, run_in};
+use super::{Failure, Target, copy, copy_program, run_in};
 use crate::repository;
 
 const NAME: &str = "codex-persistent-mcp";
@@ -24,7 +24,7 @@ pub fn pack(programs: &[(Target, PathBuf)], out: &Path) -> Result<Vec<PathBuf>, 
     for (target, program) in programs {
         let name = package(*target);
         let staged = staging.join(&name);
-        copy(program, &staged.join("bin").join(target.program()))?;
+        copy_program(program, &staged.join("bin").join(target.program()))?;
         packed.push(finish(&staged, &about.program(*target), out)?);
     }
     let staged = staging.join(NAME);
@@ -107,12 +107,4 @@ fn finish(staged: &Path, manifest: &Value, out: &Path) -> Result<PathBuf, Failur
     let packed: Value = serde_json::from_str(&printed).map_err(|error| format!("npm: {error}"))?;
     let name = packed[0]["filename"].as_str().ok_or("npm does not say what it packed")?;
     Ok(out.join(name))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
-    let folder = to.parent().ok_or("a file is in a folder")?;
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::copy(from, to))
-        .map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))?;
-    Ok(())
 }
