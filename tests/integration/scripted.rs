@@ -21,6 +21,7 @@ mod http_bounds;
 mod http_clients;
 #[cfg(target_os = "linux")]
 mod hung_disk;
+mod install_links;
 #[cfg(target_os = "linux")]
 mod job_cost;
 #[cfg(target_os = "linux")]
