@@ -6,8 +6,18 @@ use std::path::Path;
 
 /// A path in backticks starts with one of these, or is the name of a source file in the folder of the path
 /// before it on the same line.
-const TOP: [&str; 8] =
-    [".ci/", ".config/", ".github/", "benches/", "docs/", "examples/", "src/", "tests/"];
+const TOP: [&str; 10] = [
+    ".ci/",
+    ".config/",
+    ".github/",
+    "benches/",
+    "docs/",
+    "examples/",
+    "packaging/",
+    "src/",
+    "tests/",
+    "xtask/",
+];
 
 /// The paths that do not exist, in order.
 pub fn missing_paths(page: &str, checkout: &Path) -> Vec<String> {
