@@ -1,8 +1,9 @@
 //! Checks the documentation against the source: imports go down only and never in a circle, by the layers in
 //! ARCHITECTURE.md; the files, links, entry points and dependencies that the pages name exist; each defence in
-//! SECURITY.md has a test; and the tables of limits say what the constants do.
+//! SECURITY.md has a test; the tables of limits say what the constants do; and the README is the same in each language.
 
 mod imports;
+mod languages;
 mod layers;
 mod limits;
 mod pages;
@@ -154,8 +155,8 @@ fn the_files_that_the_pages_name_exist() {
 fn the_links_of_the_pages_lead_somewhere() {
     let docs = pages_below(&checkout().join("docs"));
     let own = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
-    let own = own.map(|name| checkout().join(name));
-    for page in own.into_iter().chain(docs) {
+    let own = own.into_iter().chain(languages::TRANSLATIONS).map(|name| checkout().join(name));
+    for page in own.chain(docs) {
         let broken = pages::broken_links(&page);
         assert!(broken.is_empty(), "{} links to {}", page.display(), broken.join(", "));
     }
@@ -179,8 +180,10 @@ fn pages_below(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_newcomer_reads_the_readme_in_two_minutes() {
-    let lines = read("README.md").lines().count();
-    assert!(lines <= 150, "the README has {lines} lines");
+    for name in ["README.md"].into_iter().chain(languages::TRANSLATIONS) {
+        let lines = read(name).lines().count();
+        assert!(lines <= 150, "{name} has {lines} lines");
+    }
 }
 
 #[test]

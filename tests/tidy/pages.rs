@@ -48,15 +48,27 @@ fn parent(path: &Path) -> Option<std::path::PathBuf> {
 
 /// What is in backticks and has no space.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
-    line.split('`').skip(1).step_by(2).filter(|quoted| !quoted.contains(' '))
+    code(line).filter(|quoted| !quoted.contains(' '))
+}
+
+/// What is in backticks.
+pub fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Where the links and pictures of a text lead.
+pub fn targets(text: &str) -> impl Iterator<Item = &str> {
+    let kinds = [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"'), ("href=\"", '"')];
+    kinds.into_iter().flat_map(move |(start, end)| {
+        text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
+    })
 }
 
 /// The links of a page to files and headings that do not exist, in order.
 pub fn broken_links(page: &Path) -> Vec<String> {
     let text = fs::read_to_string(page).expect("it is in the checkout");
     let folder = page.parent().expect("it is in a folder");
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let own = targets.filter(|target| !target.contains("://"));
+    let own = targets(&text).filter(|target| !target.contains("://"));
     own.filter(|target| !exists(target, page, folder)).map(str::to_owned).collect()
 }
 
