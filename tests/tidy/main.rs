@@ -187,6 +187,17 @@ fn a_newcomer_reads_the_readme_in_two_minutes() {
 }
 
 #[test]
+fn the_readme_adds_with_a_click_what_the_pages_of_the_clients_add() {
+    let pages = ["cursor", "vscode"].map(|client| read(&format!("docs/clients/{client}.md")));
+    let readme = read("README.md");
+    let added: Vec<bool> = pages::targets(&readme)
+        .filter(|target| target.contains("install-mcp?") || target.contains("mcp%2Finstall"))
+        .map(|link| pages.iter().any(|page| page.contains(&format!("({link})"))))
+        .collect();
+    assert_eq!(added, [true, true], "copy the links from docs/clients/");
+}
+
+#[test]
 fn every_page_is_in_the_index() {
     let index = read("docs/README.md");
     let docs = checkout().join("docs");
