@@ -1,7 +1,9 @@
 //! Checks the documentation against the source: imports go down only and never in a circle, by the layers in
 //! ARCHITECTURE.md; the files, links, entry points and dependencies that the pages name exist; each defence in
-//! SECURITY.md has a test; the tables of limits say what the constants do; and the README is the same in each language.
+//! SECURITY.md has a test; the tables of limits say what the constants do; the book of docs/
+//! has all pages; and the README is the same in each language.
 
+mod book;
 mod imports;
 mod languages;
 mod layers;
@@ -205,7 +207,8 @@ fn every_page_is_in_the_index() {
         .into_iter()
         .filter_map(|page| Some(page.strip_prefix(&docs).ok()?.to_str()?.to_owned()))
         .filter(|page| {
-            page != "README.md" && (!page.starts_with("clients/") || page == "clients/README.md")
+            !matches!(page.as_str(), "README.md" | "SUMMARY.md")
+                && (!page.starts_with("clients/") || page == "clients/README.md")
         })
         .filter(|page| !index.contains(&format!("({page})")))
         .collect();
@@ -242,4 +245,54 @@ fn each_direct_dependency_has_a_row_and_no_other_crate_has_one() {
     assert_eq!(pages::dependencies_of_page(&page), pages::dependencies(&manifest));
     let more = manifest.replace("[dependencies]", "[dependencies]\nunexplained = \"1\"");
     assert_ne!(pages::dependencies_of_page(&page), pages::dependencies(&more));
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let docs = checkout().join("docs");
+    let pages = pages_below(&docs);
+    let pages = pages.iter().filter_map(|page| page.strip_prefix(&docs).ok()?.to_str());
+    let misplaced =
+        book::misplaced(&read("docs/SUMMARY.md"), pages.filter(|page| *page != "SUMMARY.md"));
+    assert!(misplaced.is_empty(), "docs/SUMMARY.md has {}", misplaced.join(", "));
+    let summary = "[A](a.md)\n- [B](b/b.md)\n- [A](a.md)\n- [D](d.md)";
+    let expected = ["a.md: 2 times", "c.md: 0 times"];
+    assert_eq!(book::misplaced(summary, ["a.md", "b/b.md", "c.md", "d.md"]), expected);
+}
+
+#[test]
+fn the_links_of_the_book_work_on_github_too() {
+    let docs = checkout().join("docs");
+    for page in pages_below(&docs) {
+        let text = fs::read_to_string(&page).expect("it is in the checkout");
+        let folder = page.parent().and_then(|folder| folder.strip_prefix(&docs).ok());
+        let leaving = book::leaving(&text, folder.expect("it is in docs"));
+        assert!(
+            leaving.is_empty(),
+            "{} links to {}, which the book does not have: link to the repository's address",
+            page.display(),
+            leaving.join(", ")
+        );
+    }
+    let text = "[1](../a.md) [2](../../b.md#c) [3](d/../../../e.md) [4](https://a.b/../..) [5](#f)";
+    assert_eq!(book::leaving(text, Path::new("x")), ["../../b.md#c", "d/../../../e.md"]);
+}
+
+#[test]
+fn the_addresses_of_own_files_exist() {
+    let manifest: toml::Table = read("Cargo.toml").parse().expect("the manifest is TOML");
+    let repository = manifest["package"]["repository"].as_str().expect("it has an address");
+    let broken = |text: &str| -> Vec<String> {
+        let broken = book::broken_addresses(text, repository, checkout());
+        broken.into_iter().map(str::to_owned).collect()
+    };
+    let pages = pages_below(&checkout().join("docs")).into_iter();
+    for page in pages.chain([checkout().join("README.md")]) {
+        let broken = broken(&fs::read_to_string(&page).expect("it is in the checkout"));
+        assert!(broken.is_empty(), "{} links to {}", page.display(), broken.join(", "));
+    }
+    let text =
+        "[a](@/gone.md) <@/SECURITY.md>\n[b]: @/docs/errors.md#not_allowed\n`@/README.md#gone`";
+    let text = text.replace('@', &format!("{repository}/blob/main"));
+    assert_eq!(broken(&text), ["gone.md", "README.md#gone"]);
 }

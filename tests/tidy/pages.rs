@@ -72,7 +72,8 @@ pub fn broken_links(page: &Path) -> Vec<String> {
     own.filter(|target| !exists(target, page, folder)).map(str::to_owned).collect()
 }
 
-fn exists(target: &str, page: &Path, folder: &Path) -> bool {
+/// Whether a link of a page in this folder leads to a file and a heading that exist.
+pub fn exists(target: &str, page: &Path, folder: &Path) -> bool {
     let (file, heading) = target.split_once('#').unwrap_or((target, ""));
     let path = if file.is_empty() { page.to_owned() } else { folder.join(file) };
     if heading.is_empty() {

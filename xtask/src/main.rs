@@ -1,5 +1,6 @@
 //! The tasks of the repository that are no part of the program. `cargo xtask --help` lists them.
 
+mod book;
 mod codex;
 mod package;
 mod repository;
@@ -22,6 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     Codex(codex::Arguments),
+    Book(book::Arguments),
     Package(package::Arguments),
     Version(version::Arguments),
 }
@@ -29,6 +31,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Codex(arguments) => codex::run(&arguments),
+        Task::Book(arguments) => book::run(&arguments),
         Task::Package(arguments) => package::run(&arguments),
         Task::Version(arguments) => version::run(&arguments),
     };
