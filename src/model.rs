@@ -8,6 +8,7 @@ pub(crate) mod diff;
 pub(crate) mod effective;
 pub(crate) mod error_code;
 pub(crate) mod event;
+pub(crate) mod help;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 pub(crate) mod job_id;

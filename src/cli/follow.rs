@@ -15,7 +15,7 @@ use super::error::Error;
 use super::format::{context_percent, one_line};
 use super::output::note_in;
 use super::render::{Counts, Renderer, Summary, tilde};
-use super::report::{self, note_labelled, print_reply, relative, summarize};
+use super::report::{self, note_help, note_labelled, print_reply, relative, summarize};
 use super::runtime::{exit_after_signal, listening};
 use super::style::{DIM, PLAIN, RED, YELLOW};
 use crate::codex::reading::entry::{Entry, What};
@@ -267,6 +267,7 @@ impl Watch {
                 note_labelled(RED, "error: ", &headline(&error.kind, &error.message));
             }
             note_labelled(PLAIN, "next: ", &advice(&error.kind, state.session_id));
+            note_help(&error.kind);
         }
         for warning in &state.warnings {
             report::warning(warning);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::Style;
 use serde_json::{Map, Value, json};
 
-use super::advice::{headline, of_failure};
+use super::advice::{headline, help, of_failure};
 use super::format::clean;
 use super::output::{MAX_MESSAGE, Stream, columns, is_broken_pipe, note, note_raw, wrap_columns};
 use super::render::{Counts, Line, Summary, wrapped};
@@ -91,8 +91,12 @@ pub(super) fn failure(failure: &Failure, done: Done, signal: Option<&Signal>, js
         None => kind.to_string(),
     };
     if json {
-        let mut error =
-            json!({"kind": kind.code(), "message": message, "next": of_failure(failure)});
+        let mut error = json!({
+            "kind": kind.code(),
+            "message": message,
+            "next": of_failure(failure),
+            "help": kind.error_code().help(),
+        });
         if let Some(partial) = partial_reply {
             error["partial_reply"] = partial.as_str().into();
         }
@@ -112,6 +116,10 @@ pub(super) fn failure(failure: &Failure, done: Done, signal: Option<&Signal>, js
         }
         note_labelled(RED, "error: ", &headline(kind.code(), message));
         note_labelled(PLAIN, "next: ", &of_failure(failure));
+        // A user who stopped it knows why.
+        if signal.is_none() {
+            note_help(kind.code());
+        }
         if let Some(session) = session_id {
             summarize(&Summary {
                 turns: 1,
@@ -174,6 +182,13 @@ pub(super) fn note_labelled(style: Style, label: &'static str, message: &str) {
     let shortened = shortened(message, MAX_MESSAGE);
     let message = shortened.as_deref().unwrap_or(message);
     note_raw(&Line::marked(style, label, message).drawn(wrap_columns()));
+}
+
+/// Prints where to read more about an error with this code.
+pub(super) fn note_help(code: &str) {
+    if let Some(help) = help(code) {
+        note_raw(&Line::marked(PLAIN, "help: ", help).whole().drawn(None));
+    }
 }
 
 fn print(value: &Value) -> io::Result<()> {

@@ -2,9 +2,18 @@
 
 use std::fmt::Display;
 
+use super::help::section;
+
 /// An error as users and logs of jobs show it: its code, and what happened.
 pub(crate) fn headline(code: &str, message: impl Display) -> String {
     format!("{code}: {message}")
+}
+
+impl ErrorCode {
+    /// The address of its section in `docs/errors.md`.
+    pub(crate) fn help(self) -> String {
+        section("errors.md", self.as_str())
+    }
 }
 
 /// Defines the codes, each with its text.

@@ -8,6 +8,7 @@ use super::details::Details;
 use super::schema::object;
 use crate::job::Problem;
 use crate::model::advice::{Cause, Reader, advice_for};
+use crate::model::error_code::ErrorCode;
 use crate::model::outcome::{Failure, FailureKind};
 
 /// What an error says if no job was started.
@@ -93,7 +94,12 @@ pub(super) fn answer(text: String, structure: Option<Map<String, Value>>) -> Cal
 /// The structured content of every error.
 pub(super) fn structure(code: &str, message: &str, advice: &str) -> Map<String, Value> {
     let message = message.trim_end_matches('.');
-    object(json!({ "error": { "kind": code, "message": message, "next": advice } }))
+    let mut error = json!({ "kind": code, "message": message, "next": advice });
+    // Not in the text, whose every word costs the caller tokens.
+    if let Some(code) = ErrorCode::parse(code) {
+        error["help"] = code.help().into();
+    }
+    object(json!({ "error": error }))
 }
 
 /// The answer to a call that hit a bug in this program.

@@ -31,6 +31,18 @@ fn the_errors_page_is_what_callers_see() {
     assert!(committed == page, "docs/errors.md is stale. Refresh it: {REFRESH}");
 }
 
+#[test]
+fn the_help_of_each_error_leads_to_its_section() {
+    let page = page();
+    let sections: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`'))
+        .map(|kind| format!("{}/blob/main/docs/errors.md#{kind}", env!("CARGO_PKG_REPOSITORY")))
+        .collect();
+    let helps: Vec<String> = ErrorCode::ALL.iter().map(|code| code.help()).collect();
+    assert_eq!(helps, sections);
+}
+
 const HEAD: &str = "\
 An error is text that is complete in itself: its kind, what happened, and what to do next. After that come the
 session and the command that resumes it, the directory, the files that Codex changed with its edit tool, warnings,
@@ -40,16 +52,20 @@ programs and for searching.
 A call that fails before Codex has the prompt loses nothing. A call that is stopped later loses nothing either: the
 prompt and everything that Codex did are in the session.
 
-Some clients get the same as structured content: `error` with `kind`, `message` and `next`, then `session_id`,
-`resume_command`, `cwd`, `partial_reply`, `files_changed`, `warnings`, and `job_id` for a call that ran as a job.
+Some clients get the same as structured content: `error` with `kind`, `message`, `next` and `help`, which is the address
+of the kind's section on this page; then `session_id`, `resume_command`, `cwd`, `partial_reply`, `files_changed`,
+`warnings`, and `job_id` for a call that ran as a job.
 They are those that name themselves and speak MCP 2025-06-18 or newer, such as programs that use an SDK. Claude Code,
 Codex, Cline and Roo Code get the text alone: Claude Code drops structured content of an error, Codex drops the text
 beside it, and Cline shows both. [Answers](answers.md) describes those fields.
 ";
 
 const TERMINAL: &str = "\
-The last column is what the program says in a terminal; a session is continued by `codex-persistent-mcp chat --session
-ID`. Each kind has an example below, with the advice that an agent gets.
+In a terminal, `chat`, `jobs show` and `jobs follow` print the kind and what happened after `error`, what to do after
+`next`, and the address of the kind's section after `help`.
+
+Each kind has a section below: what happened, what to do, and the text that an agent gets. Where that says to try again,
+`codex-persistent-mcp chat --session ID` goes on with the same session.
 ";
 
 fn page() -> String {
@@ -57,27 +73,48 @@ fn page() -> String {
         "# Errors\n\n<!-- Generated: change src/tool/errors_page.rs, then run `{REFRESH}`. -->\n\n{HEAD}\n"
     );
     page += TERMINAL;
-    page += "\n| kind | what happened | what to do |\n|---|---|---|\n";
+    page += "\n| kind | what happened |\n|---|---|\n";
     for &code in ErrorCode::ALL {
-        let (name, example) = (code.as_str(), example(code));
-        let todo = match &example.from {
-            From::Job(_) | From::Record(_) => {
-                next(&text(&example)).trim_end_matches('.').to_owned()
-            }
-            From::Call(_) | From::Turn(_) => advice_for_code(Some(code), None),
-        };
-        let happened = example.happened;
-        writeln!(page, "| [`{name}`](#{name}) | {happened} | {todo} |")
+        let name = code.as_str();
+        writeln!(page, "| [`{name}`](#{name}) | {} |", example(code).happened)
             .expect("a string takes all");
     }
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
+    let beside = fs::read_to_string(beside).expect("it is in the checkout");
     for &code in ErrorCode::ALL {
         let (name, example) = (code.as_str(), example(code));
         let text = text(&example);
         assert!(text.starts_with(&format!("{name}: ")), "{text}");
-        write!(page, "\n## `{name}`\n\n```text\n{}\n```\n", text.trim_end())
+        let todo = match &example.from {
+            From::Job(_) | From::Record(_) => next(&text).trim_end_matches('.').to_owned(),
+            From::Call(_) | From::Turn(_) => advice_for_code(Some(code), None),
+        };
+        let (happened, todo) = (sentence(example.happened), sentence(&todo));
+        let text = text.trim_end();
+        let look = format!("[What to look at]({}).", troubleshooting(&beside, name));
+        write!(page, "\n## `{name}`\n\n{happened}\n\n{todo} {look}\n\n```text\n{text}\n```\n")
             .expect("a string takes all");
     }
     page
+}
+
+/// The section of `docs/troubleshooting.md` with the row for this kind, of which there must be one.
+fn troubleshooting(page: &str, name: &str) -> String {
+    let row = format!("\n| [`{name}`](errors.md#{name}) | ");
+    let rows: Vec<usize> = page.match_indices(&row).map(|(at, _)| at).collect();
+    let [row] = rows[..] else {
+        panic!("docs/troubleshooting.md has {} rows for {name}", rows.len())
+    };
+    let (_, after) = page[..row].rsplit_once("\n## ").expect("each row is in a section");
+    let heading = after.lines().next().unwrap_or_default();
+    format!("troubleshooting.md#{}", heading.replace(':', "").replace(' ', "-").to_lowercase())
+}
+
+/// A clause as a sentence.
+fn sentence(clause: &str) -> String {
+    let mut chars = clause.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).chain(['.']).collect()
 }
 
 /// The advice in the text of an error.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use crate::cli::advice::{advice, headline};
+use crate::cli::advice::{advice, headline, help};
 use crate::cli::error::Result;
 use crate::cli::format::{age, clean, context_percent, head, status_line};
 use crate::cli::output::stdout;
@@ -41,6 +41,7 @@ pub(super) fn show(state: &State, json: bool) -> Result<()> {
         ("activity", (!state.status.has_ended()).then(|| head(&state.activity.last_activity, 160))),
         ("error", error.map(|error| headline(&error.kind, &error.message))),
         ("next", error.map(|error| advice(&error.kind, session))),
+        ("help", error.and_then(|error| help(&error.kind))),
     ];
     for (name, value) in fields {
         let Some(value) = value else { continue };

@@ -228,7 +228,10 @@ fn a_failure_says_what_to_do_next() {
     assert_eq!((chat.status, chat.stdout.as_str()), (Some(1), ""), "{}", chat.stderr);
     assert!(chat.stderr.contains("error: not_logged_in: "), "{}", chat.stderr);
     assert!(chat.stderr.contains("\nnext: run `codex login`"), "{}", chat.stderr);
+    let help = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/errors.md#not_logged_in");
+    assert!(chat.stderr.contains(&format!("\nhelp: {help}\n")), "{}", chat.stderr);
     let json = parsed(&person.run(&["chat", "hello", "--json"]).stdout);
+    assert_eq!(json[0]["error"]["help"], help);
     assert!(json[0]["error"]["next"].as_str().is_some_and(|next| next.contains("codex login")));
 
     let job = person.job("hello");
@@ -241,7 +244,9 @@ fn a_failure_says_what_to_do_next() {
         "{reported:?}"
     );
     assert!(followed.stderr.contains("\nnext: run `codex login`"), "{}", followed.stderr);
+    assert!(followed.stderr.contains(&format!("\nhelp: {help}\n")), "{}", followed.stderr);
     let shown = person.show(&job);
+    assert!(shown.contains(&format!("\nhelp       {help}\n")), "{shown}");
     assert!(shown.contains("\nnext       run `codex login`"), "{shown}");
     let resume = format!("codex resume {}", session(&followed.stderr));
     assert!(shown.contains(&resume), "{shown}");

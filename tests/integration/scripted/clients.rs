@@ -213,6 +213,9 @@ pub fn assert_used(report: &Value) {
     assert!(text.starts_with("bad_input: "), "{text}");
     // The SDK checks this against the tool's output schema, although it is an error.
     assert_eq!(report["bad"]["structuredContent"]["error"]["kind"], "bad_input", "{report}");
+    let help = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/errors.md#bad_input");
+    assert_eq!(report["bad"]["structuredContent"]["error"]["help"], help, "{report}");
+    assert!(!text.contains("http"), "an address costs the model tokens: {text}");
     assert_eq!(report["unknown"], -32602);
     assert_eq!(report["errors"], json!([]), "the SDK had nothing to complain about");
 }
