@@ -7,6 +7,27 @@ use serde_json::{Map, Value};
 
 use super::repair::Repair;
 use crate::cli::clients::Setup;
+use crate::model::help::section;
+
+/// The page of docs/ about this command.
+pub(super) const PAGE: &str = "doctor.md";
+
+/// Its sections about checks that have no client's name.
+const SECTIONS: [&str; 10] = [
+    "codex",
+    "codex_home",
+    "login",
+    "sandbox",
+    "settings",
+    "state",
+    "jobs",
+    "calls",
+    "live",
+    "codex_doctor",
+];
+
+/// Its section about clients.
+const CLIENTS: &str = "clients";
 
 /// The status of a check, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,6 +52,9 @@ pub(super) struct Check {
     /// What to type or to edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fix: Option<String>,
+    /// Where the documentation has more about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) help: Option<String>,
     /// What makes the fix, where this program can.
     #[serde(skip)]
     pub(super) repair: Option<Repair>,
@@ -44,6 +68,7 @@ impl Check {
             summary: summary.into(),
             details: Map::new(),
             fix: None,
+            help: None,
             repair: None,
         }
     }
@@ -53,7 +78,9 @@ impl Check {
         summary: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self { status: Status::Warning, fix: Some(fix.into()), ..Self::ok(id, summary) }
+        let ok = Self::ok(id, summary);
+        let help = Some(section(PAGE, section_of(&ok.id)));
+        Self { status: Status::Warning, fix: Some(fix.into()), help, ..ok }
     }
 
     pub(super) fn problem(
@@ -81,6 +108,12 @@ impl Check {
     }
 }
 
+/// The section of the page about a check.
+fn section_of(id: &str) -> &'static str {
+    let first = id.split('.').next().unwrap_or(id);
+    SECTIONS.into_iter().find(|section| *section == first).unwrap_or(CLIENTS)
+}
+
 /// The worst status of all.
 pub(super) fn worst(checks: &[Check]) -> Status {
     checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok)
@@ -95,4 +128,25 @@ pub(super) fn listed<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> Strin
 /// A number of things.
 pub(super) fn count(number: usize, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn each_finding_leads_to_a_section_of_the_page() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(PAGE);
+        let page = fs::read_to_string(page).expect("it is in the checkout");
+        for section in SECTIONS.into_iter().chain([CLIENTS]) {
+            assert!(page.contains(&format!("\n## `{section}`\n")), "no section {section}");
+        }
+        let help = |id: &str| Check::warning(id, "", "").help.unwrap_or_default();
+        assert!(help("state.rights").ends_with("/docs/doctor.md#state"));
+        assert!(help("codex_client.mine.timeout").ends_with("/docs/doctor.md#clients"));
+        assert_eq!(Check::ok("state", "").help, None);
+    }
 }

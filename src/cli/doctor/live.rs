@@ -87,7 +87,8 @@ fn judge_failure(failure: &Failure, last_error: Option<String>) -> Check {
         _ => of_failure(failure),
     };
     let last_error = last_error.filter(|last_error| !summary.contains(last_error));
-    let mut check = Check::problem(ID, summary, fix);
+    let help = Some(failure.kind.error_code().help());
+    let mut check = Check { help, ..Check::problem(ID, summary, fix) };
     if let Some(last_error) = last_error {
         check = check.with("codex_said", last_error);
     }
@@ -169,6 +170,7 @@ mod tests {
         let kind = FailureKind::TimedOut { limit, started: true, ahead: String::new() };
         let check = judge_failure(&Failure::of(kind, None), Some("reconnecting".into()));
         assert_eq!(check.details["codex_said"], "reconnecting");
+        assert!(check.help.as_ref().is_some_and(|help| help.ends_with("errors.md#timed_out")));
         assert!(check.fix.is_some_and(|fix| fix.contains("codex exec")));
     }
 

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use anstyle::Style;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
-use super::check::{Check, Status, count, worst};
+use super::check::{Check, PAGE, Status, count, worst};
 use super::layout::{heading, row, tilde_in, title};
 use super::repair::{Repair, Repaired};
 use crate::cli::output::{Stream, columns, note_in, stdout};
 use crate::cli::render::tilde;
 use crate::cli::style::{BOLD, DIM, GREEN, RED, YELLOW, styled};
+use crate::model::help;
 use crate::model::text::{LineBreaks, sanitize};
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");
@@ -128,7 +130,12 @@ impl Report {
         let problems = count(with(Status::Problem).count(), "problem");
         let warnings = count(with(Status::Warning).count(), "warning");
         lines.push(String::new());
-        lines.push(styled(BOLD, &format!("{problems}, {warnings}")));
+        let end = format!("{problems}, {warnings}");
+        // The page has a section for each of them. The report is not made longer for it.
+        let page = format!(" · {}", help::address(PAGE));
+        let fits = width.is_none_or(|width| end.width() + page.width() <= width);
+        let page = if wrong.is_empty() || !fits { String::new() } else { styled(DIM, &page) };
+        lines.push(styled(BOLD, &end) + &page);
         lines
     }
 

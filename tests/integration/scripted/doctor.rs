@@ -81,6 +81,7 @@ fn a_missing_codex_is_a_problem_with_installation_as_its_fix() {
     let codex = check(&report, "codex");
     assert_eq!(codex["status"], "problem");
     assert!(text(codex, "fix").contains("npm install -g @openai/codex"), "{codex}");
+    assert!(text(codex, "help").ends_with("/docs/doctor.md#codex"), "{codex}");
 
     let path = stage.file("not-executable");
     fs::write(&path, "").expect("writable");
@@ -390,7 +391,8 @@ fn a_terminal_shows_coloured_marks_with_the_fix_below() {
     assert!(shown.contains("\n\x1b[32m✓ settings\x1b[0m     "), "{shown}");
     let plain = run(program(&stage, &stage.file("none"), &[])).stdout;
     assert!(plain.contains("\n\n✗ codex  ") && !plain.contains('\x1b'), "{plain}");
-    assert!(plain.ends_with(" warnings\n"), "{plain}");
+    let page = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/doctor.md");
+    assert!(plain.ends_with(&format!(" warnings · {page}\n")), "{plain}");
 }
 
 #[test]
