@@ -49,6 +49,9 @@ pub(super) struct Check {
     pub(super) summary: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(super) details: Map<String, Value>,
+    /// What the user may want to know, though nothing is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
     /// What to type or to edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fix: Option<String>,
@@ -67,6 +70,7 @@ impl Check {
             status: Status::Ok,
             summary: summary.into(),
             details: Map::new(),
+            note: None,
             fix: None,
             help: None,
             repair: None,
@@ -99,6 +103,11 @@ impl Check {
     /// The same with what makes the fix.
     pub(super) fn repaired(self, repair: Repair) -> Self {
         Self { repair: Some(repair), ..self }
+    }
+
+    /// The same with a note.
+    pub(super) fn noting(self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self }
     }
 
     /// The same with one more detail.

@@ -88,8 +88,10 @@ fn judge(
         let summary = format!("{place}, which is older than the oldest tested version, {oldest}");
         Check::warning(ID, summary, "update Codex: npm install -g @openai/codex")
     } else if version > *newest {
-        let known = format!("{place}, which is newer than the newest tested version, {newest}");
-        Check::ok(ID, known)
+        Check::ok(ID, place).noting(format!(
+            "Codex {version} is newer than {newest}, the newest version that this program was tested with; it is \
+             used like that one"
+        ))
     } else {
         Check::ok(ID, place)
     };

@@ -163,6 +163,7 @@ impl Report {
             let line = sanitize(format_args!("{name}: {value}"), LineBreaks::Escape);
             lines.push(row(DIM, " ", "", &tilde_in(&line), width));
         }
+        lines.extend(note(check, width));
         lines
     }
 
@@ -181,10 +182,23 @@ impl Report {
             }
         }
         let (mark, style) = mark(Status::Ok);
-        let lines =
-            groups.iter().map(|(title, texts)| row(style, mark, title, &texts.join(" · "), width));
+        let of = |wanted: &String| {
+            let fine = self.checks.iter().filter(|check| check.status == Status::Ok);
+            let notes = fine.filter(|check| title(&check.id) == *wanted);
+            notes.filter_map(|check| note(check, width)).collect::<Vec<_>>()
+        };
+        let lines = groups.iter().flat_map(|(title, texts)| {
+            let line = row(style, mark, title, &texts.join(" · "), width);
+            [line].into_iter().chain(of(title))
+        });
         lines.collect()
     }
+}
+
+/// The line with the note of a check.
+fn note(check: &Check, width: Option<usize>) -> Option<String> {
+    let text = tilde_in(&sanitize(check.note.as_ref()?, LineBreaks::Escape));
+    Some(row(DIM, " ", "note", &text, width))
 }
 
 fn mark(status: Status) -> (&'static str, Style) {

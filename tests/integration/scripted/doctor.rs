@@ -116,21 +116,37 @@ fn a_hanging_codex_does_not_block_and_is_not_left_behind() {
 #[test]
 fn a_working_codex_is_reported_with_its_version() {
     let stage = Stage::new();
-    let codex = codex_of(&stage, "0.172.1");
+    let codex = codex_of(&stage, "0.171.9");
     let (status, report) = examined(&stage, &codex);
     assert_eq!((status, complaints(&report)), (Some(0), vec!["clients"]), "{report:#}");
     let codex = check(&report, "codex");
-    assert_eq!((text(codex, "status"), &codex["details"]["version"]), ("ok", &json!("0.172.1")));
-    assert!(
-        text(codex, "summary").contains("newer than the newest tested version, 0.171"),
-        "{codex}"
-    );
+    assert_eq!((text(codex, "status"), &codex["details"]["version"]), ("ok", &json!("0.171.9")));
+    assert_eq!(codex["note"], json!(null), "0.171 is tested");
     assert_eq!(text(check(&report, "login"), "summary"), "Logged in using an API key");
     assert_eq!(
         called(&stage),
         "--version \nlogin status\nsandbox -P\n",
         "nothing more without --live"
     );
+}
+
+#[test]
+fn a_codex_that_is_newer_than_tested_is_a_note_and_no_fault() {
+    let stage = Stage::new();
+    let codex = codex_of(&stage, "0.999.0");
+    let (status, report) = examined(&stage, &codex);
+    // As with a tested one.
+    assert_eq!((status, complaints(&report)), (Some(0), vec!["clients"]), "{report:#}");
+    let note = "Codex 0.999 is newer than 0.171, the newest version that this program was tested with; \
+                it is used like that one";
+    let check = check(&report, "codex");
+    assert_eq!((text(check, "status"), text(check, "note")), ("ok", note), "{check}");
+    assert_eq!(check.get("fix"), None, "{check}");
+    for arguments in [&[][..], &["--all"]] {
+        let shown = run(program(&stage, &codex, arguments)).stdout;
+        assert_eq!(shown.matches(&format!("\n  note         {note}\n")).count(), 1, "{shown}");
+        assert!(shown.ends_with("0 problems, 2 warnings\n"), "{shown}");
+    }
 }
 
 #[test]

@@ -101,3 +101,19 @@ fn base_instructions_are_given_by_the_setting_that_a_release_reads() {
         assert!(started["argv"].to_string().contains(setting), "{version}: {started}");
     }
 }
+
+#[test]
+fn a_codex_that_is_newer_than_tested_is_used_like_the_newest_tested_one() {
+    let stage = Stage::new();
+    for version in ["0.171.0", "0.999.0"] {
+        let release = format!("codex-cli {version}");
+        let server = stage.server().env("SCRIPTED_CODEX_VERSION", release).start();
+        let hello = call(&server).prompt("hello");
+        let first = hello.clone().replies("done").warns_of_nothing();
+        hello.in_session(first.session()).argument("fork", true).replies("done").warns_of_nothing();
+        assert!(!server.stderr().contains("WARN"), "{version}: {}", server.stderr());
+    }
+    let starts = stage.starts();
+    let [tested, _, newer, _] = &starts[..] else { panic!("four turns: {starts:?}") };
+    assert_eq!(newer["argv"], tested["argv"]);
+}
