@@ -291,6 +291,11 @@ fn the_addresses_of_own_files_exist() {
         let broken = broken(&fs::read_to_string(&page).expect("it is in the checkout"));
         assert!(broken.is_empty(), "{} links to {}", page.display(), broken.join(", "));
     }
+    let settings: toml::Table = read("book.toml").parse().expect("the settings are TOML");
+    let html = &settings["output"]["html"];
+    assert_eq!(html["git-repository-url"].as_str(), Some(repository));
+    let edit = format!("{repository}/edit/main/{{path}}");
+    assert_eq!(html["edit-url-template"].as_str(), Some(edit.as_str()));
     let text =
         "[a](@/gone.md) <@/SECURITY.md>\n[b]: @/docs/errors.md#not_allowed\n`@/README.md#gone`";
     let text = text.replace('@', &format!("{repository}/blob/main"));
