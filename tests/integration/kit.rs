@@ -3,6 +3,8 @@
 #[cfg(unix)]
 pub mod call;
 #[cfg(unix)]
+pub mod claude;
+#[cfg(unix)]
 pub mod cli;
 #[cfg(unix)]
 pub mod doctor;
@@ -22,6 +24,8 @@ pub mod mcp_server;
 pub mod npm;
 #[cfg(unix)]
 pub mod play;
+#[cfg(unix)]
+pub mod plugin;
 #[cfg(unix)]
 pub mod real;
 pub mod setup;

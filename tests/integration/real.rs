@@ -39,6 +39,8 @@ mod npm;
 mod option_errors;
 mod options;
 mod pipes;
+mod plugin;
+mod plugin_hooks;
 mod policy;
 mod policy_folders;
 mod private_texts;

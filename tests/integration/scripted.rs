@@ -35,6 +35,7 @@ mod listing;
 mod looser;
 mod mcp_server;
 mod one_thread;
+mod plugin;
 mod program;
 mod progress;
 mod protocol;

@@ -7,6 +7,8 @@
 )]
 
 #[cfg(unix)]
+pub mod claude_model;
+#[cfg(unix)]
 pub mod client;
 pub mod environment;
 #[cfg(target_os = "linux")]

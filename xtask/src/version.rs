@@ -12,6 +12,10 @@ use crate::{Failure, repository};
 
 /// Every file that repeats the version, and where in it.
 const COPIES: &[(&str, &[&str])] = &[
+    (".claude-plugin/marketplace.json", &["/plugins/0/version"]),
+    ("plugin/.claude-plugin/plugin.json", &["/version"]),
+    ("plugin/.codex-plugin/plugin.json", &["/version"]),
+    ("plugin/.codex-plugin/mcp.json", &["/mcpServers/codex/args/3"]),
     ("gemini-extension.json", &["/version"]),
     ("server.json", &["/version", "/packages/0/version"]),
 ];

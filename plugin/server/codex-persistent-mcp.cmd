@@ -1,0 +1,1 @@
+@npx -y codex-persistent-mcp %*

@@ -1,0 +1,110 @@
+//! The plugin in the real Claude Code and the real Codex.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::kit::claude::{Claude, claude, texts};
+use crate::kit::cli::{self, parsed, run};
+use crate::kit::doctor::{check, text};
+use crate::kit::plugin::{Have, PLUGIN, Programs, marketplace, path};
+use crate::kit::setup::home;
+use crate::support::claude_model::{ClaudeModel, Says};
+use crate::support::model::{Model, Request, Response, echo};
+use crate::support::real_codex::install;
+
+const CHAT: &str = "mcp__plugin_codex_codex__codex_chat";
+
+#[test]
+fn claude_finds_nothing_wrong_with_the_plugin_and_the_marketplace() {
+    let home = home("http://127.0.0.1:9/v1");
+    for folder in [marketplace().to_owned(), path("")] {
+        let folder = folder.to_str().expect("test paths are text");
+        let ran = run(claude(&home, &["plugin", "validate", "--strict", folder]));
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_command_leads_to_a_call_whose_answer_reaches_claude() {
+    for have in [Have::Installed, Have::Npx] {
+        let codex = Model::start(echo);
+        let home = home(&codex.url());
+        let claude = Claude::with_plugin(&home, have, &[]);
+        let script = vec![
+            Says::call(CHAT, json!({"prompt": "why is the sky blue?"})),
+            Says::text("Codex told me."),
+        ];
+        let model = ClaudeModel::start(script);
+        let said = claude.asked(&model, "/codex:ask about the sky");
+        assert_eq!(said, "Codex told me.", "{have:?}");
+        let [first, second] = &model.requests()[..] else { panic!("{:?}", model.requests()) };
+        assert!(texts(first).contains("about the sky"), "{first}");
+        assert!(texts(first).contains("tool `codex_chat`"), "{first}");
+        let tools: Vec<_> = first["tools"].as_array().expect("a list").iter().collect();
+        assert!(tools.iter().any(|tool| tool["name"] == CHAT), "{tools:?}");
+        assert!(texts(second).contains("why is the sky blue?"), "{second}");
+        assert!(texts(second).contains("resume_command"), "{second}");
+        assert_eq!(codex.requests().len(), 1, "{have:?}");
+    }
+}
+
+#[test]
+fn setup_shows_claude_a_report_without_complaints_about_the_plugin() {
+    let home = home("http://127.0.0.1:9/v1");
+    let claude = Claude::with_plugin(&home, Have::Installed, &[]);
+    let model = ClaudeModel::start(vec![Says::text("All is well.")]);
+    assert_eq!(claude.asked(&model, "/codex:setup"), "All is well.");
+    let asked = texts(&model.requests()[0]);
+    assert!(asked.contains("codex-persistent-mcp doctor 0."), "{asked}");
+    let ran = run(claude.program(&["doctor", "--json"]));
+    let report = &parsed(&ran.stdout)[0];
+    check(report, &format!("plugin.claude.{PLUGIN}.codex"));
+    let checks = report["checks"].as_array().expect("a list").iter();
+    let wrong = checks.filter(|it| text(it, "id").starts_with("plugin.") && it["status"] != "ok");
+    assert_eq!(wrong.collect::<Vec<_>>(), Vec::<&Value>::new());
+}
+
+/// A model that calls the plugin's server when told to delegate, and replies with its answer.
+fn delegate(request: &Request) -> Response {
+    if !request.last_user_text().contains("[delegate]") {
+        return echo(request);
+    }
+    if request.has_tool_output() {
+        return Response::message(request.tool_outputs().join("\n"));
+    }
+    Response::call("mcp__codex/codex_chat", json!({"prompt": "to another session"}))
+}
+
+#[test]
+fn codex_takes_the_plugin_too_and_calls_its_server() {
+    for have in [Have::Installed, Have::Npx] {
+        let model = Model::start(delegate);
+        let home = home(&model.url());
+        let programs = Programs::of(&home, have);
+        let codex = |arguments: &[&str]| {
+            let native = install().native.to_str().expect("test paths are text");
+            let mut command: Command = cli::command(&home, &install().native, native, arguments);
+            command.env("PATH", programs.path());
+            let ran = run(command);
+            assert_eq!(ran.status, Some(0), "{arguments:?}: {ran:?}");
+            ran.stdout
+        };
+        let folder = marketplace().to_str().expect("test paths are text");
+        codex(&["plugin", "marketplace", "add", folder]);
+        codex(&["plugin", "add", PLUGIN]);
+        let listed: Value = serde_json::from_str(&codex(&["mcp", "list", "--json"])).expect("JSON");
+        assert_eq!(listed[0]["name"], "codex");
+        assert_eq!(listed[0]["tool_timeout_sec"], 3600.0, "{listed}");
+        let said = codex(&["exec", "--skip-git-repo-check", "[delegate]"]);
+        assert!(said.contains("to another session"), "{have:?}: {said}");
+        let report = run({
+            let mut command = cli::program(&home, &install().native, &["doctor", "--json"]);
+            command.env("PATH", programs.path());
+            command
+        });
+        let report = &parsed(&report.stdout)[0];
+        let entry = check(report, &format!("plugin.codex.{PLUGIN}.codex"));
+        assert_eq!(entry["status"], "ok", "{entry}");
+    }
+}
