@@ -28,12 +28,43 @@ struct Plugin {
     folder: PathBuf,
 }
 
+/// How a plugin names its own folder in an entry of Claude Code.
+const ROOT: &str = "${CLAUDE_PLUGIN_ROOT}";
+
+impl Plugin {
+    /// The files that may have its servers. Codex has files of its own, and without them takes those of Claude Code.
+    fn files(&self) -> Vec<PathBuf> {
+        let manifest = self.folder.join(".codex-plugin/plugin.json");
+        let own = file::json_with_comments(&manifest).ok().flatten();
+        let own = own.filter(|_| self.client == Client::Codex);
+        let named = own.and_then(|own| own.get("mcpServers")?.as_str().map(str::to_owned));
+        match named {
+            Some(path) => vec![self.folder.join(path.trim_start_matches("./"))],
+            None => {
+                [".mcp.json", ".claude-plugin/plugin.json"].map(|it| self.folder.join(it)).into()
+            }
+        }
+    }
+
+    /// The command of an entry, and whether it is a file of the plugin.
+    fn expanded(&self, server: &Value) -> (Value, bool) {
+        let mut server = server.clone();
+        let Some(command) = server.get("command").and_then(Value::as_str) else {
+            return (server, false);
+        };
+        let command = command.replace(ROOT, &self.folder.to_string_lossy());
+        let path = Path::new(&command);
+        let is_own = path.starts_with(&self.folder) && path.is_file();
+        server["command"] = command.into();
+        (server, is_own)
+    }
+}
+
 /// Checks each entry of a plugin that is this program.
 pub(super) fn examine(home: &Home, limit: Duration) -> Vec<Check> {
     let mut checks = Vec::new();
     for plugin in of_claude().into_iter().chain(of_codex(home)) {
-        for path in [".mcp.json", ".claude-plugin/plugin.json"] {
-            let path = plugin.folder.join(path);
+        for path in plugin.files() {
             let content = match file::json_with_comments(&path) {
                 Ok(content) => content.unwrap_or_default(),
                 Err(problem) => {
@@ -54,16 +85,19 @@ fn judge(plugin: &Plugin, path: &Path, content: &Value, limit: Duration) -> Vec<
     let servers = content.get("mcpServers").unwrap_or(content).as_object();
     let mut checks = Vec::new();
     for (name, server) in servers.into_iter().flatten() {
-        let Some(entry) = Entry::read(plugin.client, name, path, server) else { continue };
+        let (server, is_own) = plugin.expanded(server);
+        let Some(entry) = Entry::read(plugin.client, name, path, &server) else { continue };
         let title = plugin.client.title();
         let id = format!("plugin.{}.{}.{name}", plugin.client.word(), plugin.name);
         let brings = format!("The plugin {} of {title}", plugin.name);
         let waits = match plugin.client {
-            Client::Codex => codex_client::waits_of(server),
-            _ => claude::waits_of(server),
+            Client::Codex => codex_client::waits_of(&server),
+            _ => claude::waits_of(&server),
         };
         checks.push(entry.check(&id, &brings, None));
-        checks.extend(entry.start_checks(&id, limit));
+        // A file of the plugin finds the program by itself, as `plugin/server/codex-persistent-mcp` does.
+        let starts = entry.start_checks(&id, limit).into_iter();
+        checks.extend(starts.filter(|check| !is_own || !check.id.ends_with(".command")));
         let setup = format!("{} setup {}", env!("CARGO_PKG_NAME"), plugin.client.word());
         let own = format!("switch the plugin off, and run `{setup}`: an own entry waits longer");
         checks.extend(entry.time_check(&id, title, waits, limit, |_| own));
