@@ -13,6 +13,7 @@ mod error;
 mod flags;
 mod follow;
 mod format;
+mod hook;
 mod intro;
 mod jobs;
 mod lenient;

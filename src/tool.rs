@@ -35,6 +35,7 @@ pub(crate) use client::takes_structured_errors;
 pub(crate) use compat::unknown_tool;
 pub(crate) use definition::{Services, Tool};
 pub(crate) use error::internal;
+pub(crate) use guard::{review_request, review_text};
 pub(crate) use job::blocking;
 pub(crate) use job::client_jobs::ClientJobs;
 pub(crate) use one_thread::OneThread;

@@ -11,7 +11,7 @@ use super::error::{Error, finish};
 use super::flags::Flags;
 use super::runtime::listening;
 use super::{
-    chat, complete, demo, doctor, flags, jobs, man, mcp_server, read, serve, sessions, setup,
+    chat, complete, demo, doctor, flags, hook, jobs, man, mcp_server, read, serve, sessions, setup,
 };
 use crate::job::{JobId, runner};
 use crate::model::settings::Settings;
@@ -46,6 +46,9 @@ pub(super) enum Command {
     Completions(complete::Arguments),
     /// Prints man pages
     Man(man::Arguments),
+    /// Does what the plugin of Claude Code does at certain moments. Only its hooks start it.
+    #[command(hide = true)]
+    Hook(hook::Arguments),
     /// Runs one job. Only this program itself starts it.
     #[command(name = RUN_JOB, hide = true)]
     RunJob {
@@ -100,6 +103,7 @@ pub(super) fn log_level(command: Option<&Command>, debug: bool) -> LevelFilter {
             | Command::Doctor(_)
             | Command::Setup(_)
             | Command::Demo(_)
+            | Command::Hook(_)
             | Command::Settings
             | Command::Completions(_)
             | Command::Man(_),
@@ -122,6 +126,7 @@ pub(super) fn run(command: Option<Command>, settings: Settings, flags: &Flags) -
             doctor::run(arguments, settings, in_force)
         }
         Some(Command::Demo(arguments)) => demo::run(&arguments, &settings),
+        Some(Command::Hook(arguments)) => hook::run(&arguments, settings),
         Some(Command::Setup(arguments)) => setup::run(&arguments),
         Some(Command::Settings) => print(&flags::list()),
         Some(Command::Completions(arguments)) => complete::run(&arguments),

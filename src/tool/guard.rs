@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::arguments::{Arguments, Result, invalid};
 use super::definition::{CALL_TOTAL, Effect, Tool};
 use super::error::Family;
-use super::reply::Form;
-use super::schema::{closed, merged, string};
+use super::reply::{Form, content};
+use super::schema::{closed, merged, object, string};
 use super::{plain, turn, verdict};
 use crate::model::diff::Diff;
 use crate::model::options::Options;
+use crate::model::outcome::Answer;
 use crate::model::prompt_envelope::{Part, compose};
 use crate::model::request::TurnRequest;
 use crate::model::sandbox::{Sandbox, SandboxChoice};
@@ -66,6 +67,22 @@ pub(super) fn work() -> Tool {
         unlisted: turn::unlisted_properties(),
         run: |call| Box::pin(turn::run(work_request, Form::Review { field: WORK_TEXT }, call)),
     }
+}
+
+/// The request of a `codex_guard_final` that no client called.
+pub(crate) fn review_request(
+    change_summary: &str,
+    diff: &str,
+    origin: &Origin,
+) -> Result<TurnRequest> {
+    let tool = work();
+    let arguments = json!({ "change_summary": change_summary, "diff": diff });
+    work_request(Arguments::new(tool.name, &tool.input, &tool.unlisted, object(arguments))?, origin)
+}
+
+/// What it answers, as text: the verdict first, if there is one.
+pub(crate) fn review_text(answer: Answer) -> String {
+    plain::turn(&content(Form::Review { field: WORK_TEXT }, answer))
 }
 
 fn verdict_output() -> Value {

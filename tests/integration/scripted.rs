@@ -14,6 +14,7 @@ mod documented_lines;
 mod folder_queue;
 #[cfg(target_os = "linux")]
 mod helper_programs;
+mod hooks;
 mod hostile;
 mod hostile_texts;
 mod http;

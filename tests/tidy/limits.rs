@@ -21,7 +21,7 @@ const fn http(row: &'static str, file: &'static str, name: &'static str) -> Boun
     Bound { page: "docs/http.md", row, file, name }
 }
 
-const BOUNDS: [Bound; 72] = [
+const BOUNDS: [Bound; 75] = [
     bound("options of a call", "model/options/bounds.rs", "MAX_OPTION_ENTRIES"),
     bound("options of a call", "model/options/bounds.rs", "MAX_OPTION_BYTES"),
     bound("options of a call", "model/command_line.rs", "MAX_LINE_BYTES"),
@@ -65,6 +65,9 @@ const BOUNDS: [Bound; 72] = [
     bound("completion of an id", "cli/complete.rs", "READ_WITHIN"),
     bound("a client's file", "cli/clients/file.rs", "MAX_BYTES"),
     bound("a client's file", "cli/clients/file.rs", "LOCK_WITHIN"),
+    bound("a hook of the plugin", "cli/hook.rs", "MAX_INPUT"),
+    bound("a hook of the plugin", "cli/hook/jobs.rs", "MAX_TOLD"),
+    bound("a hook of the plugin", "cli/hook/review.rs", "WITHIN"),
     bound("answers that nobody reads", "transport/outbox.rs", "MAX_WAITING"),
     bound("answers that nobody reads", "transport/inbox.rs", "MAX_MESSAGES"),
     bound("answers that nobody reads", "transport/inbox.rs", "MAX_BYTES"),
