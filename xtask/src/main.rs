@@ -1,6 +1,7 @@
 //! The tasks of the repository that are no part of the program. `cargo xtask --help` lists them.
 
 mod book;
+mod clients;
 mod codex;
 mod package;
 mod repository;
@@ -24,6 +25,7 @@ struct Arguments {
 enum Task {
     Codex(codex::Arguments),
     Book(book::Arguments),
+    Clients(clients::Arguments),
     Package(package::Arguments),
     Version(version::Arguments),
 }
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Codex(arguments) => codex::run(&arguments),
         Task::Book(arguments) => book::run(&arguments),
+        Task::Clients(arguments) => clients::run(&arguments),
         Task::Package(arguments) => package::run(&arguments),
         Task::Version(arguments) => version::run(&arguments),
     };
