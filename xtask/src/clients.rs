@@ -92,8 +92,8 @@ fn tried(
     };
     let setting = Setting { page, folder: &folder, bin: brought.bin, programs, tools };
     let (seen, outcome) = setting.run(client.check);
-    let outcome = outcome.and_then(|()| match client.raise {
-        Some(raise) => setting.gives_up(client.check, raise),
+    let outcome = outcome.and_then(|()| match client.limit {
+        Some(limit) => setting.gives_up(client.check, limit),
         None => Ok(()),
     });
     Tried { client, version: Some(brought.version), seen, failure: outcome.err() }

@@ -35,7 +35,7 @@ fn commands(page: &str) -> BTreeSet<Arguments> {
     for (at, part) in page.split("\n```").enumerate() {
         let (kind, text) = part.split_once('\n').unwrap_or(("", part));
         match (at % 2 == 1, kind) {
-            (true, "json" | "toml" | "python") => found.extend(configured(text)),
+            (true, "json" | "toml" | "python" | "js") => found.extend(configured(text)),
             (true, _) => {
                 let joined = text.replace("\\\n", " ");
                 found.extend(joined.lines().flat_map(in_shell));

@@ -433,7 +433,7 @@ fn plugins_of_claude_code_and_codex_are_checked() {
 }
 
 #[test]
-fn the_pages_of_the_clients_have_the_entry_that_is_printed() {
+fn the_pages_of_the_clients_have_what_is_printed() {
     let stage = Stage::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/clients");
     for (client, page) in [
@@ -453,10 +453,12 @@ fn the_pages_of_the_clients_have_the_entry_that_is_printed() {
             command.env_remove(variable);
         }
         let printed = cli::run(command).stdout.replace(PROGRAM, "codex-persistent-mcp");
-        let entry = printed.split("\n\nor by ").next().unwrap_or_default();
+        let (entry, own) = printed.split_once("\n\nor by ").unwrap_or((&printed, ""));
         let (_, entry) = entry.split_once("\n\n").expect("the file is above it");
         let text = read(&folder.join(page));
         assert!(text.contains(&format!("\n{}\n```\n", entry.trim_end())), "{page} lacks:\n{entry}");
         assert!(text.contains(&format!("codex-persistent-mcp setup {client}\n")), "{page}");
+        let (_, command) = own.split_once("\n\n").unwrap_or_default();
+        assert!(text.contains(command.trim_end()), "{page} lacks: {command}");
     }
 }

@@ -17,15 +17,18 @@ pub struct Client {
     pub program: Option<&'static str>,
     /// How long it waits for a call by default.
     pub waits: &'static str,
-    /// What raises that.
-    pub raise: Option<Raise>,
+    /// What changes that, if anything does.
+    pub limit: Option<Limit>,
     pub special: &'static str,
     pub check: Check,
 }
 
-/// The line of a page that raises how long a client waits.
+/// The setting for how long a client waits for a call.
 #[derive(Debug, Clone, Copy)]
-pub struct Raise {
+pub struct Limit {
+    /// As the table shows it.
+    pub setting: &'static str,
+    /// A text of the page.
     pub line: &'static str,
     /// The same with 3 s, which is less than a slow answer of Codex takes.
     pub short: &'static str,
@@ -39,7 +42,11 @@ pub const CLIENTS: &[Client] = &[
         page: "claude-code.md",
         program: Some("claude"),
         waits: "28 h",
-        raise: None,
+        limit: Some(Limit {
+            setting: "\"timeout\": 3600000",
+            line: "\"args\": []",
+            short: "\"args\": [], \"timeout\": 3000",
+        }),
         special: "lists the names only; its model loads a tool when it needs it. `codex_chat` is there from the start",
         check: checks::claude,
     },
@@ -50,7 +57,11 @@ pub const CLIENTS: &[Client] = &[
         page: "codex.md",
         program: Some("codex"),
         waits: "300 s",
-        raise: Some(Raise { line: "tool_timeout_sec = 3600", short: "tool_timeout_sec = 3" }),
+        limit: Some(Limit {
+            setting: "tool_timeout_sec = 3600",
+            line: "tool_timeout_sec = 3600",
+            short: "tool_timeout_sec = 3",
+        }),
         special: "its model finds the tools with a search of its own",
         check: checks::codex,
     },
@@ -61,7 +72,11 @@ pub const CLIENTS: &[Client] = &[
         page: "gemini-cli.md",
         program: Some("gemini"),
         waits: "10 min",
-        raise: Some(Raise { line: "\"timeout\": 3600000", short: "\"timeout\": 3000" }),
+        limit: Some(Limit {
+            setting: "\"timeout\": 3600000",
+            line: "\"timeout\": 3600000",
+            short: "\"timeout\": 3000",
+        }),
         special: "the folder must be trusted",
         check: checks::gemini,
     },
@@ -72,7 +87,11 @@ pub const CLIENTS: &[Client] = &[
         page: "opencode.md",
         program: Some("opencode"),
         waits: "60 s after the last progress, so without a limit",
-        raise: None,
+        limit: Some(Limit {
+            setting: "\"timeout\": 3600000",
+            line: "\"enabled\": true",
+            short: "\"enabled\": true, \"timeout\": 3000",
+        }),
         special: "its model gets the text block",
         check: checks::opencode,
     },
@@ -83,7 +102,7 @@ pub const CLIENTS: &[Client] = &[
         page: "continue.md",
         program: Some("cn"),
         waits: "60 s; cannot be raised",
-        raise: None,
+        limit: None,
         special: "tools have no prefix; longer work must run in the background",
         check: checks::continue_cli,
     },
@@ -94,7 +113,11 @@ pub const CLIENTS: &[Client] = &[
         page: "cline.md",
         program: Some("cline"),
         waits: "60 s",
-        raise: Some(Raise { line: "\"timeout\": 3600", short: "\"timeout\": 3" }),
+        limit: Some(Limit {
+            setting: "\"timeout\": 3600",
+            line: "\"timeout\": 3600",
+            short: "\"timeout\": 3",
+        }),
         special: "its model gets text and structure",
         check: checks::cline,
     },
@@ -104,9 +127,9 @@ pub const CLIENTS: &[Client] = &[
         source: Source::Npm("@modelcontextprotocol/inspector"),
         page: "sdks.md",
         program: Some("mcp-inspector"),
-        waits: "",
-        raise: None,
-        special: "",
+        waits: "60 s after the last progress, so without a limit",
+        limit: None,
+        special: "prints text and structure",
         check: checks::inspector,
     },
     Client {
@@ -116,8 +139,12 @@ pub const CLIENTS: &[Client] = &[
         page: "sdks.md",
         program: None,
         waits: "60 s",
-        raise: Some(Raise { line: "timeout: 3_600_000", short: "timeout: 3_000" }),
-        special: "",
+        limit: Some(Limit {
+            setting: "timeout: 3_600_000",
+            line: "timeout: 3_600_000",
+            short: "timeout: 3_000",
+        }),
+        special: "passes on six variables of the environment",
         check: checks::typescript,
     },
     Client {
@@ -127,8 +154,8 @@ pub const CLIENTS: &[Client] = &[
         page: "sdks.md",
         program: None,
         waits: "without a limit",
-        raise: None,
-        special: "",
+        limit: None,
+        special: "passes on six variables of the environment",
         check: checks::python,
     },
     Client {
@@ -138,8 +165,8 @@ pub const CLIENTS: &[Client] = &[
         page: "sdks.md",
         program: None,
         waits: "without a limit",
-        raise: None,
-        special: "",
+        limit: None,
+        special: "passes on six variables of the environment",
         check: checks::fastmcp,
     },
     Client {
@@ -149,11 +176,12 @@ pub const CLIENTS: &[Client] = &[
         page: "sdks.md",
         program: None,
         waits: "5 s",
-        raise: Some(Raise {
+        limit: Some(Limit {
+            setting: "client_session_timeout_seconds=3600",
             line: "client_session_timeout_seconds=3600",
             short: "client_session_timeout_seconds=3",
         }),
-        special: "its model gets the text block",
+        special: "its model gets the text block, and after a timeout no reason",
         check: checks::agents,
     },
     Client {
@@ -163,7 +191,7 @@ pub const CLIENTS: &[Client] = &[
         page: "sdks.md",
         program: None,
         waits: "without a limit",
-        raise: None,
+        limit: None,
         special: "starts the server anew for each call",
         check: checks::langchain,
     },
@@ -187,12 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn each_page_has_the_line_that_raises_how_long_its_client_waits() {
+    fn each_page_has_the_setting_for_how_long_its_client_waits() {
         for client in CLIENTS {
             let page = repository::read(&format!("docs/clients/{}", client.page));
             let page = page.expect("each client has a page");
-            let Some(Raise { line, .. }) = client.raise else { continue };
+            let Some(Limit { line, setting, .. }) = client.limit else { continue };
             assert_eq!(page.matches(line).count(), 1, "{} and {line}", client.page);
+            let name = setting.split([':', ' ', '=']).next().unwrap_or_default();
+            assert!(page.contains(name.trim_matches('"')), "{} and {name}", client.page);
         }
     }
 }

@@ -10,6 +10,10 @@ const SHELL: &str = "sh";
 
 const OWN: &str = "codex-persistent-mcp";
 
+/// Commands that bring something from the repository's address, where nothing has been released yet. `.ci/packages`
+/// checks what they bring.
+const ELSEWHERE: &[&str] = &["gemini extensions install "];
+
 /// A page.
 #[derive(Debug)]
 pub struct Page {
@@ -63,7 +67,8 @@ impl Page {
             shown.kind != SHELL || program == OWN || programs.contains(&program)
         };
         let shown = self.shown.iter().filter(is_of_these).map(|shown| shown.text.clone());
-        shown.filter(|text| !used.contains(text)).collect()
+        let is_elsewhere = |text: &String| ELSEWHERE.iter().any(|start| text.starts_with(start));
+        shown.filter(|text| !used.contains(text) && !is_elsewhere(text)).collect()
     }
 
     fn one(&self, kind: &str, what: &str, is_it: impl Fn(&str) -> bool) -> Result<String, Failure> {

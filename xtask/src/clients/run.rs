@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::list::Raise;
+use super::list::Limit;
 use super::model::{ASK, REPLY, SLOWLY, Turn};
 use super::page::Page;
 use super::process::{self, Ran};
@@ -20,7 +20,7 @@ pub struct Run<'a> {
     /// The tools that this program lists.
     tools: &'a [String],
     /// Whether the client gets too little time, and Codex a prompt that takes long.
-    hurry: Option<Raise>,
+    hurry: Option<Limit>,
 }
 
 /// What the client was seen to do.
@@ -60,19 +60,19 @@ impl Setting<'_> {
     ///
     /// # Errors
     /// If it waits on.
-    pub fn gives_up(&self, check: Check, raise: Raise) -> Result<(), Failure> {
-        let mut run = self.prepare(Some(raise))?;
+    pub fn gives_up(&self, check: Check, limit: Limit) -> Result<(), Failure> {
+        let mut run = self.prepare(Some(limit))?;
         let outcome = check(&mut run);
         let was_called = run.stage.model.turns().iter().any(|turn| !turn.delay().is_zero());
         process::none_left(&run.stage.home())?;
         match outcome {
-            Ok(()) => Err(format!("with {} it waited longer", raise.short)),
+            Ok(()) => Err(format!("with {} it waited longer", limit.short)),
             Err(failure) if was_called && is_of_time(&failure) => Ok(()),
-            Err(failure) => Err(format!("with {}: {failure}", raise.short)),
+            Err(failure) => Err(format!("with {}: {failure}", limit.short)),
         }
     }
 
-    fn prepare(&self, hurry: Option<Raise>) -> Result<Run<'_>, Failure> {
+    fn prepare(&self, hurry: Option<Limit>) -> Result<Run<'_>, Failure> {
         let stage = Stage::new(&self.folder.join("run"), &self.bin, self.programs)?;
         Ok(Run { page: self.page, stage, seen: Seen::default(), tools: self.tools, hurry })
     }
@@ -158,7 +158,7 @@ impl Run<'_> {
 
     /// A text of the page as it is used in this run.
     pub fn adapted(&self, text: &str) -> String {
-        let Some(Raise { line, short }) = self.hurry else { return text.to_owned() };
+        let Some(Limit { line, short, .. }) = self.hurry else { return text.to_owned() };
         let slow = format!("{} {SLOWLY}.", PROMPT.trim_end_matches('.'));
         text.replace(line, short).replace(PROMPT, &slow)
     }

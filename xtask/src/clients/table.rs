@@ -9,7 +9,7 @@ const END: &str = "<!-- end -->\n";
 
 /// The table, in Markdown.
 pub fn table(all: &[Tried]) -> String {
-    let mut text = "| client | version | connects | lists | calls | waits for a call by default | waits longer with | what is special |\n\
+    let mut text = "| client | version | connects | lists | calls | waits for a call by default | changed by | what is special |\n\
         |---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for tried in all {
@@ -19,9 +19,9 @@ pub fn table(all: &[Tried]) -> String {
         let [connects, lists, calls] = seen.map(|seen| if seen { "yes" } else { "no" });
         let (title, page) = (client.title, client.page);
         let (waits, special) = (client.waits, client.special);
-        let raise = client.raise.map_or(String::new(), |raise| format!("`{}`", raise.line));
+        let setting = client.limit.map_or(String::new(), |limit| format!("`{}`", limit.setting));
         text += &format!(
-            "| [{title}](clients/{page}) | {version} | {connects} | {lists} | {calls} | {waits} | {raise} | {special} |\n"
+            "| [{title}](clients/{page}) | {version} | {connects} | {lists} | {calls} | {waits} | {setting} | {special} |\n"
         );
     }
     text
