@@ -69,10 +69,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.write {
         table::write(&all)?;
     }
-    let mut failures: Vec<_> =
-        all.iter().filter(|it| it.failure.is_some()).map(|it| it.client.name.to_owned()).collect();
+    let mut failures: Vec<_> = all.iter().filter_map(Tried::problem).collect();
     failures.extend(pages.iter().filter_map(|(name, page)| untried(name, page, &all)));
-    if failures.is_empty() { Ok(()) } else { Err(format!("not passed: {}", failures.join(", "))) }
+    // Below the table, because that may be all that a reader sees.
+    for failure in &failures {
+        println!("- {failure}");
+    }
+    if failures.is_empty() { Ok(()) } else { Err("not everything passed".to_owned()) }
+}
+
+impl Tried {
+    /// In one line why it did not pass.
+    fn problem(&self) -> Option<String> {
+        let first = self.failure.as_ref()?.lines().next().unwrap_or_default();
+        Some(format!("{}: {first}", self.client.title))
+    }
 }
 
 fn tried(
