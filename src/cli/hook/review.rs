@@ -1,6 +1,6 @@
 //! Has Codex review what Claude changed, before Claude stops.
 //!
-//! It cannot go on forever: Claude stops at the second time, and each change is reviewed once.
+//! It cannot go on forever: the stop after a review is not held up, and the same changes are reviewed once.
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::kit::npm::registry;
 use crate::kit::setup::PROGRAM;
 use crate::support::real_codex::{Home, install};
 
@@ -51,8 +52,7 @@ impl Programs {
         Self(folder)
     }
 
-    /// The program and Codex, as a user of this kind has them. The npx is a stand-in, which knows the package of the
-    /// plugin's version alone.
+    /// The program and Codex, as a user of this kind has them.
     pub fn of(home: &Home, have: Have) -> Self {
         let programs = Self::new(home);
         symlink(&install().native, programs.0.join("codex")).expect("nothing is there");
@@ -63,9 +63,9 @@ impl Programs {
             }
             Have::Npx => {
                 programs.shell("codex-persistent-mcp", "echo codex-persistent-mcp 0.0.9");
-                let wanted = concat!("-y codex-persistent-mcp@", env!("CARGO_PKG_VERSION"));
-                let run = format!(r#"[ "$1 $2" = "{wanted}" ] && shift 2 && exec {PROGRAM} "$@""#);
-                programs.shell("npx", &run);
+                // Codex does not pass on variables for npm.
+                let registry = format!("registry={}\n", registry().url());
+                fs::write(home.user().join(".npmrc"), registry).expect("writable");
             }
         }
         programs

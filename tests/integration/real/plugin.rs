@@ -31,6 +31,11 @@ fn a_command_leads_to_a_call_whose_answer_reaches_claude() {
         let codex = Model::start(echo);
         let home = home(&codex.url());
         let claude = Claude::with_plugin(&home, have, &[]);
+        // The first time it takes npx longer than `claude -p` waits for a server.
+        let model = ClaudeModel::start(vec![Says::text("All is well.")]);
+        assert_eq!(claude.asked(&model, "/codex:setup"), "All is well.");
+        let asked = texts(&model.requests()[0]);
+        assert!(asked.contains("codex-persistent-mcp doctor 0."), "{have:?}: {asked}");
         let script = vec![
             Says::call(CHAT, json!({"prompt": "why is the sky blue?"})),
             Says::text("Codex told me."),
@@ -50,13 +55,9 @@ fn a_command_leads_to_a_call_whose_answer_reaches_claude() {
 }
 
 #[test]
-fn setup_shows_claude_a_report_without_complaints_about_the_plugin() {
+fn doctor_has_no_complaint_about_the_plugin() {
     let home = home("http://127.0.0.1:9/v1");
     let claude = Claude::with_plugin(&home, Have::Installed, &[]);
-    let model = ClaudeModel::start(vec![Says::text("All is well.")]);
-    assert_eq!(claude.asked(&model, "/codex:setup"), "All is well.");
-    let asked = texts(&model.requests()[0]);
-    assert!(asked.contains("codex-persistent-mcp doctor 0."), "{asked}");
     let ran = run(claude.program(&["doctor", "--json"]));
     let report = &parsed(&ran.stdout)[0];
     check(report, &format!("plugin.claude.{PLUGIN}.codex"));
@@ -96,8 +97,25 @@ fn codex_takes_the_plugin_too_and_calls_its_server() {
         let listed: Value = serde_json::from_str(&codex(&["mcp", "list", "--json"])).expect("JSON");
         assert_eq!(listed[0]["name"], "codex");
         assert_eq!(listed[0]["tool_timeout_sec"], 3600.0, "{listed}");
+        if have == Have::Npx {
+            // The first time it takes npx longer than Codex waits with its first request.
+            let package = concat!("codex-persistent-mcp@", env!("CARGO_PKG_VERSION"));
+            let mut npx =
+                cli::command(&home, &install().native, "npx", &["-y", package, "--version"]);
+            let ran = run({
+                npx.env("PATH", programs.path());
+                npx
+            });
+            assert_eq!(ran.status, Some(0), "{ran:?}");
+        }
         let said = codex(&["exec", "--skip-git-repo-check", "[delegate]"]);
         assert!(said.contains("to another session"), "{have:?}: {said}");
+        let asked = model.requests()[0].body.to_string();
+        // It has a skill of its own, because that of Claude says that Codex is another agent.
+        assert!(
+            asked.contains("codex:other-session") && !asked.contains("codex:codex:"),
+            "{asked}"
+        );
         let report = run({
             let mut command = cli::program(&home, &install().native, &["doctor", "--json"]);
             command.env("PATH", programs.path());

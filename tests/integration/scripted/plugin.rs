@@ -60,7 +60,8 @@ fn each_command_describes_itself_and_may_call_the_tools_that_it_names() {
     names.sort();
     let all = ["ask", "job", "plan", "result", "review", "sessions", "setup", "status", "stop"];
     assert_eq!(names, all);
-    for text in ["agents/codex.md", "skills/codex/SKILL.md"] {
+    let skills = ["skills/codex/SKILL.md", ".codex-plugin/skills/other-session/SKILL.md"];
+    for text in ["agents/codex.md"].into_iter().chain(skills) {
         let text = fs::read_to_string(path(text)).expect("it is text");
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let of_codex = words.filter(|word| word.starts_with("codex_") && word.len() > 6);
@@ -90,7 +91,7 @@ fn starts() -> [(&'static str, Vec<String>); 2] {
 fn both_clients_start_the_server_by_the_same_script() {
     let file = fs::read_to_string(path("server/codex-persistent-mcp")).expect("it is text");
     let [_, (_, words)] = starts();
-    let own_version = r#"wanted=$(version_in "${0%/*}/../.claude-plugin/plugin.json")"#;
+    let own_version = file.lines().find(|line| line.starts_with("wanted=")).expect("it has one");
     assert_eq!(
         words[2],
         file.replace("#!/bin/sh\n", "").replace(own_version, "wanted=$1 && shift")
@@ -126,17 +127,14 @@ fn the_program_on_the_path_serves_if_it_is_new_enough_and_else_that_of_npm() {
         }
         // What npx once brought is found without it.
         programs.shell("codex-persistent-mcp", "exit 127");
-        let modules = stage.home.user().join(".npm/_npx/0123abcd/node_modules");
-        fs::create_dir_all(modules.join("codex-persistent-mcp")).expect("writable");
-        let cached = Programs::in_folder(modules.join(".bin"));
-        cached.shell("codex-persistent-mcp", "echo cached");
+        let cached = ".npm/_npx/0123abcd/node_modules/codex-persistent-mcp-linux-x64/bin";
+        let cached = Programs::in_folder(stage.home.user().join(cached));
         for (version, serves) in
             [("0.0.99", by_npm.as_str()), (version, "cached"), (newer, "cached")]
         {
-            let manifest =
-                serde_json::json!({ "name": "codex-persistent-mcp", "version": version });
-            let text = serde_json::to_string_pretty(&manifest).expect("it is JSON");
-            fs::write(modules.join("codex-persistent-mcp/package.json"), text).expect("writable");
+            let text =
+                format!("[ \"$1\" != --version ] || {{ echo {version}; exit; }}\necho cached");
+            cached.shell("codex-persistent-mcp", &text);
             assert_eq!(started(), serves, "{client}: {version} in the cache");
         }
     }
