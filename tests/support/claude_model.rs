@@ -1,5 +1,6 @@
-//! A stand-in for Claude: the Messages API on a loopback port. It plays a script, whose next part is chosen by how often
-//! the request says that the assistant has spoken, so the server itself has no state but the requests.
+//! A stand-in for Claude: the Messages API on a loopback port. A function maps each request to what Claude says, or a
+//! script does, whose next part is chosen by how often the request says that the assistant has spoken. So the server
+//! itself has no state but the requests.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,19 +35,27 @@ pub struct ClaudeModel {
     shared: Arc<Shared>,
 }
 
+type Script = dyn Fn(&Value) -> Says + Send + Sync;
+
 struct Shared {
-    script: Vec<Says>,
+    script: Box<Script>,
     requests: Mutex<Vec<Value>>,
     stopped: AtomicBool,
 }
 
 impl ClaudeModel {
-    /// Starts the server. After the end of its script it says "done".
+    /// Starts a server with a script, after whose end it says "done".
     pub fn start(script: Vec<Says>) -> Self {
+        Self::answering(move |request| next(&script, request))
+    }
+
+    /// Starts a server that answers each request of a conversation by itself.
+    pub fn answering(script: impl Fn(&Value) -> Says + Send + Sync + 'static) -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let (requests, stopped) = (Mutex::default(), AtomicBool::new(false));
+        let (script, requests): (Box<Script>, _) = (Box::new(script), Mutex::default());
+        let stopped = AtomicBool::new(false);
         let shared = Arc::new(Shared { script, requests, stopped });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
@@ -99,12 +108,17 @@ impl Shared {
         let has_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
         let says = if has_tools {
             self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(body.clone());
-            self.script.get(spoken(&body)).cloned().unwrap_or_else(|| Says::text("done"))
+            (self.script)(&body)
         } else {
             Says::text("ok")
         };
         answer(stream, &body, &says)
     }
+}
+
+/// The part of a script for a request.
+pub fn next(script: &[Says], request: &Value) -> Says {
+    script.get(spoken(request)).cloned().unwrap_or_else(|| Says::text("done"))
 }
 
 /// How often the assistant has spoken.

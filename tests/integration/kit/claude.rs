@@ -18,13 +18,14 @@ pub struct Claude<'a> {
     home: &'a Home,
     programs: Programs,
     codex: PathBuf,
+    allowed: &'static str,
 }
 
 impl<'a> Claude<'a> {
     /// Installs the plugin, with these options of it such as `review=true`.
     pub fn with_plugin(home: &'a Home, have: Have, options: &[&str]) -> Self {
         let programs = Programs::of(home, have);
-        let claude = Self { home, programs, codex: install().native.clone() };
+        let claude = Self { home, programs, codex: install().native.clone(), allowed: "" };
         let folder = marketplace().to_str().expect("test paths are text");
         claude.succeeds(&["plugin", "marketplace", "add", folder]);
         let options = options.iter().flat_map(|option| ["--config", option]);
@@ -39,13 +40,20 @@ impl<'a> Claude<'a> {
         self
     }
 
+    /// With a rule that allows these tools without asking.
+    pub fn allowing(mut self, rule: &'static str) -> Self {
+        self.allowed = rule;
+        self
+    }
+
     /// Lets Claude work on a prompt, and returns its last message.
     pub fn asked(&self, model: &ClaudeModel, prompt: &str) -> String {
         let mut command = self.command(&["-p", prompt, "--permission-mode", "acceptEdits"]);
-        let Ran { status, stdout, stderr } = run({
-            command.env("ANTHROPIC_BASE_URL", model.url()).env("ANTHROPIC_API_KEY", "none");
-            command
-        });
+        command
+            .args(["--allowedTools", self.allowed])
+            .env("ANTHROPIC_BASE_URL", model.url())
+            .env("ANTHROPIC_API_KEY", "none");
+        let Ran { status, stdout, stderr } = run(command);
         assert_eq!(status, Some(0), "{stdout}\n{stderr}");
         stdout.trim().to_owned()
     }
@@ -78,7 +86,9 @@ pub fn claude(home: &Home, arguments: &[&str]) -> Command {
     command
         .env("TMPDIR", temporary)
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-        .env("DISABLE_AUTOUPDATER", "1");
+        .env("DISABLE_AUTOUPDATER", "1")
+        // All tools are in each request, so a script need not search for them.
+        .env("ENABLE_TOOL_SEARCH", "false");
     command
 }
 

@@ -8,8 +8,8 @@ use crate::kit::claude::{Claude, claude, texts};
 use crate::kit::cli::{self, parsed, run};
 use crate::kit::doctor::{check, text};
 use crate::kit::plugin::{Have, PLUGIN, Programs, marketplace, path};
-use crate::kit::setup::home;
-use crate::support::claude_model::{ClaudeModel, Says};
+use crate::kit::setup::{git, home};
+use crate::support::claude_model::{ClaudeModel, Says, next};
 use crate::support::model::{Model, Request, Response, echo};
 use crate::support::real_codex::install;
 
@@ -52,6 +52,72 @@ fn a_command_leads_to_a_call_whose_answer_reaches_claude() {
         assert!(texts(second).contains("resume_command"), "{second}");
         assert_eq!(codex.requests().len(), 1, "{have:?}");
     }
+}
+
+/// The answer of a tool in the last message of a request.
+fn tool_answer(request: &Value) -> Value {
+    let last = request["messages"].as_array().and_then(|messages| messages.last());
+    let parts = last.expect("there are some")["content"].as_array().expect("it has parts");
+    let result = parts.iter().find(|part| part["type"] == "tool_result");
+    let result = result.unwrap_or_else(|| panic!("no answer of a tool in {last:?}"));
+    assert_ne!(result["is_error"], true, "{result}");
+    serde_json::from_str(result["content"].as_str().expect("a text")).expect("it is JSON")
+}
+
+#[test]
+fn each_command_may_call_what_it_needs_without_asking() {
+    let review = json!({ "review": "r", "critique": "c", "verdict": "approve", "findings": [] });
+    let codex = Model::start(move |_| Response::message(review.to_string()));
+    let home = home(&codex.url());
+    git(home.project(), &["init", "--quiet"]);
+    let claude = Claude::with_plugin(&home, Have::Installed, &[]);
+    let call = |command: &str, tool: &str, input: Value| {
+        let tool = format!("mcp__plugin_codex_codex__{tool}");
+        let model = ClaudeModel::start(vec![Says::call(tool, input), Says::text("That is it.")]);
+        assert_eq!(claude.asked(&model, command), "That is it.", "{command}");
+        tool_answer(&model.requests()[1])
+    };
+    let work = json!({ "change_summary": "s", "diff": "uncommitted" });
+    assert_eq!(call("/codex:review", "codex_guard_final", work)["verdict"], "approve");
+    let plan = json!({ "requirements": "r", "plan": "p" });
+    assert_eq!(call("/codex:plan it", "codex_guard_plan", plan)["verdict"], "approve");
+    let job = json!({ "prompt": "count", "background": true });
+    let job = call("/codex:job count", "codex_chat", job)["job_id"].clone();
+    let result = call("/codex:result", "codex_job_wait", json!({ "job_id": job }));
+    assert_eq!(result["status"], "completed", "{result}");
+    let jobs = call("/codex:status", "codex_jobs", json!({}));
+    assert_eq!(jobs["jobs"][0]["job_id"], job, "{jobs}");
+    let stopped = call("/codex:stop", "codex_job_send", json!({ "job_id": job, "cancel": true }));
+    assert_eq!(stopped["had_ended"], true, "{stopped}");
+    let sessions = call("/codex:sessions", "codex_sessions", json!({}));
+    assert!(sessions["sessions"].as_array().is_some_and(|all| all.len() == 3), "{sessions}");
+}
+
+#[test]
+fn the_agent_asks_codex_and_reports() {
+    let codex = Model::start(echo);
+    let home = home(&codex.url());
+    let claude = Claude::with_plugin(&home, Have::Installed, &[]);
+    let claude = claude.allowing("mcp__plugin_codex_codex");
+    let task = json!({ "subagent_type": "codex:codex", "description": "d", "prompt": "delegate it",
+                       "run_in_background": false });
+    let main = vec![Says::call("Agent", task), Says::text("Delegated.")];
+    let agent = vec![
+        Says::call(CHAT, json!({ "prompt": "count the stars" })),
+        Says::text("Codex counted the stars."),
+    ];
+    let is_agent =
+        |request: &Value| request["system"].to_string().contains("You delegate the task");
+    let model = ClaudeModel::answering(move |request| {
+        next(if is_agent(request) { &agent } else { &main }, request)
+    });
+    assert_eq!(claude.asked(&model, "delegate it to Codex"), "Delegated.");
+    let requests = model.requests();
+    let of_agent: Vec<_> = requests.iter().filter(|request| is_agent(request)).collect();
+    assert!(texts(of_agent[1]).contains("echo: "), "{}", of_agent[1]);
+    let last = requests.last().expect("there are some");
+    assert!(texts(last).contains("Codex counted the stars."), "{last}");
+    assert_eq!(codex.requests().len(), 1);
 }
 
 #[test]
