@@ -1,108 +1,88 @@
 """Draws lines of a terminal, with their colors, as SVG."""
 import re
-from unicodedata import combining, east_asian_width
 from xml.sax.saxutils import escape
 
-# The background is dark, so that a picture is the same in light and dark pages.
-BACKGROUND, BAR, FOREGROUND = "#181a1f", "#21252b", "#dcdfe4"
-BASIC = ["#3f4451", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#dcdfe4"]
-BRIGHT = ["#7f848e", "#f07178", "#a9dc76", "#ffd580", "#82c4ff", "#dd99ff", "#76d6e2", "#ffffff"]
-CELL, LINE, SIZE, MARGIN, TOP = 8.4, 18, 14, 16, 44
+import boxes
+from ansi import Style, cells_of, runs
+
+CELL, LINE, SIZE, MARGIN, TOP = 8.4, 18, 14, 16, 40
+FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+DOTS = ["#ec6a5e", "#f4bf4f", "#61c554"]
+# What is drawn as one piece: spaces, shapes, a symbol or several wide letters (which other fonts draw than the
+# letters beside them), or words with single spaces between them.
+SYMBOLS, WIDE = r"\u2190-\u2bff", r"\u1100-\u1fff\u2e80-\U0001ffff"
+WORD = f"[^ {boxes.ALL}{SYMBOLS}{WIDE}]+"
+PIECE = re.compile(f" {{2,}}|[{boxes.ALL}]+|[{SYMBOLS}]|[{WIDE}]+|{WORD}(?: {WORD})*| ")
 
 
-def svg(lines, columns, title):
-    width, height = columns * CELL + 2 * MARGIN, TOP + len(lines) * LINE + MARGIN
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" height="{height}"',
-        f'  font-family="ui-monospace, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" font-size="{SIZE}">',
-        f"<title>{escape(title)}</title>",
-        f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>',
-        f'<path d="M0 28V8a8 8 0 0 1 8-8H{width - 8:.0f}a8 8 0 0 1 8 8V28Z" fill="{BAR}"/>',
-        *(f'<circle cx="{16 + at * 18}" cy="14" r="5" fill="{color}"/>' for at, color in enumerate(BASIC[1:4:2] + BASIC[2:3])),
-        f'<text x="50%" y="19" text-anchor="middle" font-size="13" fill="{BRIGHT[0]}">{escape(title)}</text>',
-    ]
-    texts, style = [], Style()
+def picture(lines, columns, about, theme):
+    """A window with these lines."""
+    parts, style = [], Style()
     for number, line in enumerate(lines):
-        column = 0
-        for text, style in runs(line, style):
-            for word in re.finditer(r"\S+(?: \S+)*|\s+", text):
-                cells = sum(map(cells_of, word[0]))
-                x, top, length = MARGIN + column * CELL, TOP + number * LINE, cells * CELL
-                if style.behind:
-                    parts.append(f'<rect x="{x:.1f}" y="{top}" width="{length:.1f}" height="{LINE}" fill="{style.behind}"/>')
-                if word[0].strip():
-                    texts.append(drawn(word[0], x, top, length, style))
-                column += cells
-    # A background never covers a letter beside it.
-    return "\n".join([*parts, *texts, "</svg>\n"])
+        drawn, style = row(line, TOP + number * LINE, style, theme)
+        parts += drawn
+    return window(parts, columns, len(lines), about, theme)
 
 
-def drawn(text, x, top, length, style):
-    # Few fonts have the first of these. The length keeps columns aligned, whatever font the reader has.
-    text = escape(text.replace("⎿", "└"))
-    return (
-        f'<text x="{x:.1f}" y="{top + 13.5}" textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs"'
-        f' fill="{style.color or FOREGROUND}"{style.attributes()}>{text}</text>'
+def window(parts, columns, rows, about, theme, head=()):
+    """A window around parts: its title, and what it says to those who cannot see it, are in `about`."""
+    width, height = columns * CELL + 2 * MARGIN, TOP + rows * LINE + MARGIN
+    title, caption, description = about
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}"'
+            f' height="{height}" role="img" aria-labelledby="t d"',
+            f'  font-family="{FONT}" font-size="{SIZE}">',
+            f'<title id="t">{escape(caption)}</title>',
+            f'<desc id="d">{escape(description)}</desc>',
+            *head,
+            f'<rect x=".5" y=".5" width="{width - 1:.0f}" height="{height - 1}" rx="8" fill="{theme.background}"/>',
+            f'<path d="M.5 28V8.5a8 8 0 0 1 8-8H{width - 8.5:.1f}a8 8 0 0 1 8 8V28Z" fill="{theme.bar}"/>',
+            f'<rect x=".5" y=".5" width="{width - 1:.0f}" height="{height - 1}" rx="8" fill="none" stroke="{theme.border}"/>',
+            *(f'<circle cx="{16 + at * 18}" cy="14" r="5" fill="{dot}"/>' for at, dot in enumerate(DOTS)),
+            f'<text x="50%" y="19" text-anchor="middle" font-size="13" fill="{theme.muted}">{escape(title)}</text>',
+            *parts,
+            "</svg>\n",
+        ]
     )
 
 
-def cells_of(char):
-    return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+def row(line, top, style, theme):
+    """The parts of a line, and the style with which the next begins."""
+    behind, texts, column = [], [], 0
+    for text, style in runs(line, style):
+        color, back = paint(style, theme)
+        for piece in PIECE.findall(text):
+            cells = sum(map(cells_of, piece))
+            x, length = MARGIN + column * CELL, cells * CELL
+            if back:
+                behind.append(f'<rect x="{x:.1f}" y="{top}" width="{length:.1f}" height="{LINE}" fill="{back}"/>')
+            if piece[0] in boxes.ALL:
+                texts.append(shape(piece, x, top, color))
+            elif piece.strip():
+                texts.append(letters(piece, x, top, length, color, style, theme))
+            column += cells
+    # A background never covers a letter beside it.
+    return behind + texts, style
 
 
-class Style:
-    def __init__(self):
-        self.color = self.behind = None
-        self.bold = self.dim = self.italic = False
-
-    def attributes(self):
-        names = [(self.bold, ' font-weight="bold"'), (self.italic, ' font-style="italic"'), (self.dim, ' opacity="0.6"')]
-        return "".join(name for on, name in names if on)
-
-    def after(self, codes):
-        """The style after an escape sequence with these numbers."""
-        new = Style()
-        new.__dict__.update(self.__dict__)
-        while codes:
-            code = codes.pop(0)
-            if code == 0:
-                new = Style()
-            elif code in (1, 2, 3):
-                setattr(new, ["bold", "dim", "italic"][code - 1], True)
-            elif code == 22:
-                new.bold = new.dim = False
-            elif code == 23:
-                new.italic = False
-            elif code in (38, 48):
-                setattr(new, "color" if code == 38 else "behind", color(codes))
-            elif code in (39, 49):
-                setattr(new, "color" if code == 39 else "behind", None)
-            elif code in (*range(30, 38), *range(90, 98)):
-                new.color = (BASIC if code < 90 else BRIGHT)[code % 10]
-        return new
+def paint(style, theme):
+    color, back = (theme.palette[c] if isinstance(c, int) else c for c in (style.color, style.behind))
+    color = color or theme.text
+    return (back or theme.background, color) if style.inverse else (color, back)
 
 
-def color(codes):
-    if codes.pop(0) == 2:
-        red, green, blue = codes[:3]
-        del codes[:3]
-        return f"#{red:02x}{green:02x}{blue:02x}"
-    number = codes.pop(0)
-    if number < 16:
-        return (BASIC + BRIGHT)[number]
-    if number > 231:
-        return "#" + f"{8 + (number - 232) * 10:02x}" * 3
-    parts = [(number - 16) // 36, (number - 16) // 6 % 6, (number - 16) % 6]
-    return "#" + "".join(f"{55 + part * 40 if part else 0:02x}" for part in parts)
+def shape(text, x, top, color):
+    fill, stroke = boxes.path(text, x, top, CELL, LINE)
+    fill = f'<path d="{fill}" fill="{color}" shape-rendering="crispEdges"/>' if fill else ""
+    return fill + (f'<path d="{stroke}" stroke="{color}" fill="none"/>' if stroke else "")
 
 
-def runs(line, style):
-    """The parts of a line that have one style."""
-    parts = re.split(r"\x1b\[([0-9;:]*)m", line)
-    for at, part in enumerate(parts):
-        if at % 2:
-            style = style.after([int(code or 0) for code in re.split("[;:]", part)])
-        elif part:
-            yield part, style
-    # The style goes on in the next line.
-    yield "", style
+def letters(text, x, top, length, color, style, theme):
+    names = [(style.bold, ' font-weight="bold"'), (style.italic, ' font-style="italic"'), (style.dim, f' opacity="{theme.dim}"')]
+    names = "".join(name for on, name in names if on)
+    # The length keeps columns aligned, whatever font the reader has.
+    return (
+        f'<text x="{x:.1f}" y="{top + 13.5}" textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs"'
+        f' fill="{color}"{names}>{escape(text)}</text>'
+    )
