@@ -7,9 +7,9 @@ import re
 import time
 
 import svg
-from ansi import Style, plain
+from ansi import plain
 from scenes import COLUMNS, command_line
-from screen import steady
+from screen import steady, without_previews
 
 ROWS = 28
 # Seconds that the first screen stays, a line, one that says it is working, and the last screen.
@@ -24,6 +24,8 @@ SPINNER = re.compile("[⠁-⣿] ")
 def demo(stage, _):
     """The lines that the demonstration printed, and those that it replaced by others: where they were, and what."""
     frames = record(stage, "codex-persistent-mcp demo", "ask   ")
+    everything = frames[-1][1]
+    frames = [(moment, without_previews(frame, everything)) for moment, frame in frames]
     final = frames[-1][1]
     passing, began = {}, {}
     for moment, frame in frames:
@@ -44,7 +46,7 @@ def record(stage, command, last):
     until = time.monotonic() + 90
     with stage.terminal(command_line(command), COLUMNS, 90) as terminal:
         while time.monotonic() < until:
-            frame = terminal.screen().rstrip().split("\n")
+            frame = terminal.screen()
             if not frames or frames[-1][1] != frame:
                 frames.append((time.monotonic(), frame))
             if last in plain(frame[-1]):
@@ -56,13 +58,13 @@ def record(stage, command, last):
 def picture(recorded, columns, about, theme):
     lines, passing = recorded
     times, working, end = timeline([*map(plain, lines)], passing)
-    rules, parts, scrolls, style = Rules(end), [], {}, Style()
+    rules, parts, scrolls = Rules(end), [], {}
     for at, line in enumerate(lines):
         top = svg.TOP + at * svg.LINE
         if at in passing:
-            drawn, _ = svg.row(passing[at], top, style, theme)
+            drawn = svg.row(passing[at], top, theme)
             parts.append(f'<g class="w" style="animation-name:{rules.passing(*working[at])}">{"".join(drawn)}</g>')
-        drawn, style = svg.row(line, top, style, theme)
+        drawn = svg.row(line, top, theme)
         if drawn and times[at]:
             parts.append(f'<g class="l" style="animation-name:{rules.from_then_on(times[at])}">{"".join(drawn)}</g>')
         else:

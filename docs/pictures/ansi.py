@@ -9,19 +9,28 @@ def plain(text):
     return re.sub(ESCAPE, "", text)
 
 
+def complete(lines):
+    """The lines, each with the style that the one before leaves to it: a line can be left out without harm."""
+    carried, whole = "", []
+    for line in lines:
+        whole.append(carried + line)
+        for code in re.findall(ESCAPE, line):
+            carried = code if code in ("\x1b[m", "\x1b[0m") else carried + code
+    return whole
+
+
 def cells_of(char):
     return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
 
 
-def runs(line, style):
+def runs(line):
     """The parts of a line that have one style."""
+    style = Style()
     for at, part in enumerate(re.split(r"\x1b\[([0-9;:]*)m", line)):
         if at % 2:
             style = style.after([int(code or 0) for code in re.split("[;:]", part)])
         elif part:
             yield part, style
-    # The style goes on in the next line.
-    yield "", style
 
 
 class Style:

@@ -4,7 +4,7 @@ import time
 
 from ansi import plain
 from models import ASK_REVIEW, ASK_TASK, QUESTION
-from screen import between, shortened, without_gaps
+from screen import between, shortened, without_gaps, without_previews
 
 COLUMNS = 84
 
@@ -13,7 +13,7 @@ def claude_code(stage, theme):
     """A call of a guard, with its answer."""
     allowed = ["--allowedTools", "mcp__codex-persistent"]
     with stage.terminal([stage.claude(theme.name), "--verbose", *allowed, "--", ASK_REVIEW], COLUMNS) as terminal:
-        lines = terminal.wait("Shall I build it?").split("\n")
+        lines = terminal.wait("Shall I build it?")
     return shortened(between(lines, ASK_REVIEW[:40], "Shall I build it?"), '"effective": {', "     }")
 
 
@@ -26,7 +26,7 @@ def claude_code_task(stage, theme):
         terminal.press("Down")
         terminal.wait("enter to view tasks")
         terminal.press("Enter")
-        lines = terminal.wait("Server task:", "x to stop").split("\n")
+        lines = terminal.wait("Server task:", "x to stop")
     return without_gaps(between(lines, ASK_TASK[:30], "x to stop"))
 
 
@@ -39,7 +39,7 @@ def claude_code_mcp(stage, theme):
         terminal.press("Enter")
         terminal.wait("View tools")
         terminal.press("Enter")
-        lines = terminal.wait("Find Codex sessions").split("\n")
+        lines = terminal.wait("Find Codex sessions")
     # Without what it tells new users.
     shown = [line for line in between(lines, "Claude Code v", "to navigate") if not plain(line).startswith("▎")]
     return without_gaps(shown)
@@ -80,13 +80,14 @@ def doctor(stage, _):
 
 def demo(stage, _):
     """The end of the demonstration: the server is killed, and the session goes on."""
-    return between(shell(stage, "codex-persistent-mcp demo", "ask   "), "== codex_chat", "not exact.")
+    lines = shell(stage, "codex-persistent-mcp demo", "ask   ")
+    return between(without_previews(lines, lines), "== codex_chat", "not exact.")
 
 
 def shell(stage, command, last):
     """The screen of a command, from its line to the one with `last`."""
     with stage.terminal(command_line(command), COLUMNS) as terminal:
-        return between(terminal.wait(last).split("\n"), "$ codex-persistent-mcp", last)
+        return between(terminal.wait(last), "$ codex-persistent-mcp", last)
 
 
 def command_line(command):

@@ -11,12 +11,12 @@ GAP = f"(?: |{ESCAPE})*"
 # for all others.
 NOISE = [
     (r"(?<=127\.0\.0\.1:)\d+", ["43210"]),
-    (r"answered in\s+(?P<noise>\d+) ms", ["5"]),
+    (rf"answered in(?:\s|{ESCAPE})+(?P<noise>\d+) ms", ["5"]),
     # A turn: its summary, the line of a command, the line that shows it is working.
     (r"(?<= turn · )[\d.]+s", ["2.8s"]),
     (r"(?<= · )\d\.\ds$", ["1.1s"]),
     (r"(?<![\d.])0\.\ds(?=\x1b|$)", ["0.0s"]),
-    (r"^[⠁-⣿]", ["⠙"]),
+    (rf"^{GAP}(?P<noise>[⠁-⣿])", ["⠙"]),
     # The table of jobs.
     (r"(?<=  ) *[\d.]+s(?=  )", ["6.2s", "9.0s", "1.1s", "2.8s", "2.3s"]),
     (r"(?<=  )\d+[smh] ago", ["6s ago", "24s ago", "41s ago", "2m ago", "5m ago"]),
@@ -61,6 +61,12 @@ def between(lines, first, last):
     start = next(at for at, line in enumerate(shown) if first in line)
     end = next(at for at, line in enumerate(shown) if last in line and at >= start)
     return lines[start : end + 1]
+
+
+def without_previews(lines, everything):
+    """Leaves out the progress that says how a reply begins: it is only there if the reply and the end come apart."""
+    begins = {plain(line)[4:24] for line in everything if plain(line).startswith("  │ ")}
+    return [line for line in lines if not (plain(line).startswith("  · ") and plain(line)[4:24] in begins)]
 
 
 def without_gaps(lines):

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 
+from ansi import complete
 from models import Claude, Codex, serve
 
 HERE = pathlib.Path(__file__).parent
@@ -128,11 +129,12 @@ class Terminal:
         while is_alive(program) and time.monotonic() < until:
             time.sleep(0.1)
 
-    def screen(self, *options):
-        return self.tmux("capture-pane", "-e", "-p", *options)
+    def screen(self):
+        """The lines, with their colours."""
+        return complete(self.tmux("capture-pane", "-e", "-p").rstrip().split("\n"))
 
     def wait(self, *texts):
-        """The screen with its colours, once all these are on it and it does not change for a moment."""
+        """The lines with their colours, once all these are on it and it does not change for a moment."""
         until = time.monotonic() + 90
         last = None
         while True:

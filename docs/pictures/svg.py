@@ -3,7 +3,7 @@ import re
 from xml.sax.saxutils import escape
 
 import boxes
-from ansi import Style, cells_of, runs
+from ansi import cells_of, runs
 
 CELL, LINE, SIZE, MARGIN, TOP = 8.4, 18, 14, 16, 40
 FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
@@ -17,10 +17,7 @@ PIECE = re.compile(f" {{2,}}|[{boxes.ALL}]+|[{SYMBOLS}]|[{WIDE}]+|{WORD}(?: {WOR
 
 def picture(lines, columns, about, theme):
     """A window with these lines."""
-    parts, style = [], Style()
-    for number, line in enumerate(lines):
-        drawn, style = row(line, TOP + number * LINE, style, theme)
-        parts += drawn
+    parts = [part for number, line in enumerate(lines) for part in row(line, TOP + number * LINE, theme)]
     return window(parts, columns, len(lines), about, theme)
 
 
@@ -47,10 +44,10 @@ def window(parts, columns, rows, about, theme, head=()):
     )
 
 
-def row(line, top, style, theme):
-    """The parts of a line, and the style with which the next begins."""
+def row(line, top, theme):
+    """The parts of a line."""
     behind, texts, column = [], [], 0
-    for text, style in runs(line, style):
+    for text, style in runs(line):
         color, back = paint(style, theme)
         for piece in PIECE.findall(text):
             cells = sum(map(cells_of, piece))
@@ -63,7 +60,7 @@ def row(line, top, style, theme):
                 texts.append(letters(piece, x, top, length, color, style, theme))
             column += cells
     # A background never covers a letter beside it.
-    return behind + texts, style
+    return behind + texts
 
 
 def paint(style, theme):

@@ -1,7 +1,7 @@
 //! Checks the documentation against the source: imports go down only and never in a circle, by the layers in
 //! ARCHITECTURE.md; the files, links, entry points and dependencies that the pages name exist; each defence in
 //! SECURITY.md has a test; the tables of limits say what the constants do; the book of docs/
-//! has all pages; and the README is the same in each language.
+//! has all pages; the pictures are whole and shown; and the README is the same in each language.
 
 mod book;
 mod imports;
@@ -9,6 +9,7 @@ mod languages;
 mod layers;
 mod limits;
 mod pages;
+mod pictures;
 mod security;
 
 use std::collections::BTreeMap;
@@ -178,6 +179,25 @@ fn pages_below(folder: &Path) -> Vec<PathBuf> {
         false => vec![path],
     });
     pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect()
+}
+
+#[test]
+fn the_pictures_are_whole_and_shown() {
+    let folder = checkout().join("docs/pictures");
+    let entries = fs::read_dir(folder).expect("there are pictures").flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let names = names.filter(|name| name.ends_with(".svg"));
+    let all: BTreeMap<String, String> =
+        names.map(|name| (name.clone(), read(&format!("docs/pictures/{name}")))).collect();
+    let own = [checkout().join("README.md"), checkout().join("ARCHITECTURE.md")];
+    let mut shown = Vec::new();
+    for page in pages_below(&checkout().join("docs")).into_iter().chain(own) {
+        let text = fs::read_to_string(page).expect("it is in the checkout");
+        let pictures = pages::targets(&text).filter_map(|target| target.split_once("pictures/"));
+        shown.extend(pictures.map(|(_, name)| name.to_owned()));
+    }
+    let wrong = pictures::wrong(&all, &shown);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
