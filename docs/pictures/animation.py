@@ -16,43 +16,45 @@ ROWS = 28
 INTRO, LINE, WORKING, END = 3, 0.4, 0.9, 7
 # And after a reply: a second, and this for each of its characters.
 READING = 0.013
-# A line that says it is working is only shown if it was there for as long.
-BRIEF = 0.5
-SPINNER = re.compile("[⠁-⣿] ")
+SPINNER = re.compile("[⠁-⣿] (session |thinking|running: )?")
 
 
 def demo(stage, _):
     """The lines that the demonstration printed, and those that it replaced by others: where they were, and what."""
     frames = record(stage, "codex-persistent-mcp demo", "ask   ")
-    everything = frames[-1][1]
-    frames = [(moment, without_previews(frame, everything)) for moment, frame in frames]
-    final = frames[-1][1]
-    passing, began = {}, {}
-    for moment, frame in frames:
-        is_working = bool(SPINNER.match(plain(frame[-1])))
-        printed = len(frame) - is_working
+    frames = [without_previews(frame, frames[-1]) for frame in frames]
+    final = frames[-1]
+    passing = {}
+    for frame in frames:
+        working = SPINNER.match(plain(frame[-1]))
+        printed = len(frame) - bool(working)
         # The last line may be incomplete.
         if [*map(plain, frame[: printed - 1])] != [*map(plain, final[: printed - 1])]:
             raise SystemExit("a line changed after it was printed:\n" + "\n".join(map(plain, frame)))
-        if is_working and moment - began.setdefault(printed, moment) > BRIEF:
+        if working and lasts(working[1], plain(final[printed])):
             passing[printed] = frame[-1]
     lines = steady([*final, *passing.values()], stage.home)
     return lines[: len(final)], dict(zip(passing, lines[len(final) :]))
 
 
+def lasts(work, following):
+    """Whether something is always done for long enough to be seen. Codex does not think long before a reply."""
+    return bool(work) and not (work == "thinking" and is_reply(following))
+
+
 def record(stage, command, last):
-    """Each screen that the command showed, with its time, until `last` is on it."""
+    """Each screen that the command showed, until `last` is on it."""
     frames = []
     until = time.monotonic() + 90
     with stage.terminal(command_line(command), COLUMNS, 90) as terminal:
         while time.monotonic() < until:
             frame = terminal.screen()
-            if not frames or frames[-1][1] != frame:
-                frames.append((time.monotonic(), frame))
+            if frames[-1:] != [frame]:
+                frames.append(frame)
             if last in plain(frame[-1]):
                 return frames
             time.sleep(0.04)
-    raise SystemExit("this is all that came:\n" + "\n".join(frames[-1][1]))
+    raise SystemExit("this is all that came:\n" + "\n".join(frames[-1]))
 
 
 def picture(recorded, columns, about, theme):

@@ -3,7 +3,7 @@
 
     docs/pictures/make.py                 # all, with the debug program, which it builds
     docs/pictures/make.py chat jobs       # these
-    docs/pictures/make.py --list          # their names, and the pages that show them
+    docs/pictures/make.py --list          # their names
     docs/pictures/make.py --program P     # with another program
 
 The real program, the real Codex (the one that the tests run) and the real Claude Code run in tmux, in a home of their
@@ -18,13 +18,12 @@ A picture is the screen as it was, except that
 - the temporary home is shown as /home/me (its path is as long);
 - ids, ports, and how long something took or ago it was, are always the same (NOISE in screen.py), so that a file only
   changes if what it shows has changed;
-- some lines are left out: before and after what matters, the last fields of a long answer (at a "…"), empty ones, and
-  what Claude Code tells new users;
+- some lines are left out: before and after what matters, the last fields of a long answer (at a "…"), empty ones, what
+  Claude Code tells new users, and in the demonstration a line of progress that repeats how a reply begins, which is not
+  always there;
 - the animation shows its lines slowly enough to be read, and in a lower window.
 """
 import argparse
-import os
-import pathlib
 import sys
 from xml.etree import ElementTree
 

@@ -4,11 +4,16 @@ import re
 from ansi import ESCAPE, plain
 from stage import SHOWN_HOME
 
-IDS = [f"0199a213-{part}" for part in ("81c0-7800-8aa1-bbab2a035a53", "b4d1-7c02-93f6-5e0c71d86b2f",
-       "c7e8-7391-a2d4-18f9e3b06c7a", "d90f-7b64-8e15-a7c24d5f9013", "e2a6-7d58-b7c3-6f1e80b29d45")]
+IDS = [
+    "0199a213-81c0-7800-8aa1-bbab2a035a53",
+    "0199a213-b4d1-7c02-93f6-5e0c71d86b2f",
+    "0199a213-c7e8-7391-a2d4-18f9e3b06c7a",
+    "0199a213-d90f-7b64-8e15-a7c24d5f9013",
+    "0199a213-e2a6-7d58-b7c3-6f1e80b29d45",
+]
 GAP = f"(?: |{ESCAPE})*"
-# What is different in each run (the group "noise", or all), and what is shown instead: the first value for the first place, and so on, and the last
-# for all others.
+# What is different in each run (the group "noise", or all), and what is shown instead: the first value in the first
+# place and so on, and the last in all others.
 NOISE = [
     (r"(?<=127\.0\.0\.1:)\d+", ["43210"]),
     (rf"answered in(?:\s|{ESCAPE})+(?P<noise>\d+) ms", ["5"]),
@@ -35,9 +40,11 @@ def steady(lines, home):
 
         def value(match):
             new = left.pop(0) if len(left) > 1 else left[0]
-            old = match["noise"] if "noise" in match.re.groupindex else match[0]
+            group = "noise" if "noise" in match.re.groupindex else 0
+            old, start = match[group], match.start(group) - match.start()
             # Numbers of a table are at the right.
-            return match[0].replace(old, new.rjust(len(old)) if old.startswith(" ") else new)
+            new = new.rjust(len(old)) if old.startswith(" ") else new
+            return match[0][:start] + new + match[0][start + len(old) :]
 
         text = re.sub(pattern, value, text, flags=re.MULTILINE)
     return ids(text).split("\n")

@@ -2,7 +2,9 @@
 import json
 import os
 import pathlib
+import random
 import shutil
+import string
 import subprocess
 import sys
 import tempfile
@@ -24,7 +26,7 @@ FILES = {
 
 
 class Stage:
-    """Made once for all pictures, removed at the end."""
+    """Made for each picture, and removed after it."""
 
     def __init__(self, program):
         self.program = pathlib.Path(program).resolve() if program else built()
@@ -72,7 +74,7 @@ class Stage:
         }
 
     def sh(self, line):
-        """What a command prints that runs before a picture is taken."""
+        """What a command prints that prepares a picture."""
         run = ["bash", "-c", line]
         return subprocess.run(run, env=self.environment(), cwd=self.project, capture_output=True, text=True).stdout
 
@@ -130,11 +132,11 @@ class Terminal:
             time.sleep(0.1)
 
     def screen(self):
-        """The lines, with their colours."""
+        """The lines, with their colors."""
         return complete(self.tmux("capture-pane", "-e", "-p").rstrip().split("\n"))
 
     def wait(self, *texts):
-        """The lines with their colours, once all these are on it and it does not change for a moment."""
+        """The lines, once all these texts are on the screen and it does not change for a moment."""
         until = time.monotonic() + 90
         last = None
         while True:
@@ -168,7 +170,8 @@ def is_alive(process):
 def short_home():
     """A new folder whose path is as long as the one that is shown instead, so that lines break at the same words."""
     while True:
-        home = pathlib.Path("/tmp") / next(tempfile._get_candidate_names())[: len(SHOWN_HOME) - len("/tmp/")]
+        name = random.choices(string.ascii_lowercase + string.digits, k=len(SHOWN_HOME) - len("/tmp/"))
+        home = pathlib.Path("/tmp") / "".join(name)
         try:
             home.mkdir(mode=0o700)
             return home
