@@ -134,15 +134,13 @@ impl Invocation<'_> {
         if let Some(policy) = options.approval_policy {
             list.set("approval_policy", policy.as_str());
         }
-        let old = self.version.is_some_and(|version| version < Version::WEB_SEARCH);
-        match options.web_search {
-            // Older versions only had live search or none.
-            Some(search) if old => {
+        if let Some(search) = options.web_search {
+            // Between 0.77 and 0.100 either setting may count: Codex ignores one that it does not know.
+            if self.version.is_some_and(|version| version < Version::WEB_SEARCH) {
                 let on = search != WebSearch::Disabled;
                 list.pair("-c", format!("tools.web_search={on}"));
             }
-            Some(search) => list.set("web_search", search.as_str()),
-            None => {}
+            list.set("web_search", search.as_str());
         }
         if let Some(file) = &self.files.base_instructions {
             let old = self.version.is_some_and(|version| version < Version::INSTRUCTIONS_FILE);
@@ -255,6 +253,6 @@ mod tests {
             "--ephemeral -c web_search=\"cached\" -c web_search=\"live\" fork {SESSION} -"
         )));
         let old = arguments(false, &options, Session::New, Version(0, 77));
-        assert!(old.ends_with("-c tools.web_search=true -"), "{old}");
+        assert!(old.ends_with("-c tools.web_search=true -c web_search=\"live\" -"), "{old}");
     }
 }

@@ -43,7 +43,15 @@ const PHRASES: &[(ErrorKind, &[&str])] = &[
         &["no rollout found for thread id", "no rollout found for conversation id"],
     ),
     (ErrorKind::McpServer, &["required mcp servers failed to initialize"]),
-    (ErrorKind::Config, &["error loading config", "is no longer supported; remove this setting"]),
+    (
+        ErrorKind::Config,
+        &[
+            "error loading config",
+            "is no longer supported; remove this setting",
+            // 0.77 and 0.121, which have profiles as tables of the configuration.
+            "config profile `",
+        ],
+    ),
     (ErrorKind::Home, &["error finding codex home", "codex cannot access session files at"]),
     (ErrorKind::DatabaseLocked, &["database is locked", "database table is locked"]),
     (

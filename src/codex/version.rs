@@ -30,8 +30,8 @@ impl Version {
     pub(crate) const IGNORE_RULES: Self = Self(0, 153);
     /// Profiles in separate files.
     pub(crate) const PROFILE_FILES: Self = Self(0, 134);
-    /// The setting `web_search`.
-    pub(crate) const WEB_SEARCH: Self = Self(0, 153);
+    /// The setting `web_search`. 0.77 has `tools.web_search`, which 0.100 ignores.
+    pub(crate) const WEB_SEARCH: Self = Self(0, 100);
     /// The setting `model_instructions_file`. Until then it was `experimental_instructions_file`, which is ignored since.
     pub(crate) const INSTRUCTIONS_FILE: Self = Self(0, 89);
     /// Hooks on the command line, with what they must be for Codex to trust them.

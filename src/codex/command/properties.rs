@@ -277,8 +277,9 @@ proptest! {
         let mut expected = Vec::new();
         expected.extend(options.reasoning_effort.as_ref().map(|_| "model_reasoning_effort"));
         expected.extend(options.approval_policy.map(|_| "approval_policy"));
-        let search = if old { "tools.web_search" } else { "web_search" };
-        expected.extend(options.web_search.map(|_| search));
+        if options.web_search.is_some() {
+            expected.extend(old.then_some("tools.web_search").into_iter().chain(["web_search"]));
+        }
         expected.push(if old { "experimental_instructions_file" } else { "model_instructions_file" });
         expected.extend(["compact_prompt", "experimental_compact_prompt_file"]);
         if confined {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::codex::configured::Configured;
 use crate::codex::version::Version;
 use crate::model::model_name::Model;
-use crate::model::options::{ApprovalPolicy, Profile};
+use crate::model::options::{ApprovalPolicy, Profile, WebSearch};
 use crate::model::outcome::FailureKind;
 use crate::model::policy::{self, Policy};
 use crate::model::request::TurnRequest;
@@ -52,6 +52,10 @@ impl VersionCheck<'_> {
         let options = &request.options;
         if request.fork {
             self.needs("fork", "", Version::FORK)?;
+        }
+        if let Some(WebSearch::Cached | WebSearch::Indexed) = options.web_search {
+            let with = "unless it is live or disabled";
+            self.needs("web_search", with, Version::WEB_SEARCH)?;
         }
         if let (Some(ApprovalPolicy::Untrusted), Some(found)) =
             (options.approval_policy, self.version)

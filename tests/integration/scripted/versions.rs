@@ -117,3 +117,30 @@ fn a_codex_that_is_newer_than_tested_is_used_like_the_newest_tested_one() {
     let [tested, _, newer, _] = &starts[..] else { panic!("four turns: {starts:?}") };
     assert_eq!(newer["argv"], tested["argv"]);
 }
+
+#[test]
+fn web_search_is_set_as_a_release_reads_it_or_refused() {
+    let stage = Stage::new();
+    let set = |version: &str, word: &str| {
+        let release = format!("codex-cli {version}");
+        let server = stage.server().env("SCRIPTED_CODEX_VERSION", release).start();
+        call(&server).prompt("hello").argument("web_search", word).replies("done");
+        stage.starts().pop().expect("a turn was started")["argv"].to_string()
+    };
+    for version in ["0.121.0", "0.171.0"] {
+        let argv = set(version, "disabled");
+        assert!(argv.contains(r#""web_search=\"disabled\"""#), "{version}: {argv}");
+        assert!(!argv.contains("tools.web_search"), "{version}: {argv}");
+    }
+    assert!(set("0.77.0", "disabled").contains("tools.web_search=false"));
+    assert!(set("0.77.0", "live").contains("tools.web_search=true"));
+
+    // It would search live.
+    let server = stage.server().env("SCRIPTED_CODEX_VERSION", "codex-cli 0.77.0").start();
+    let started = stage.starts().len();
+    for word in ["cached", "indexed"] {
+        let cached = call(&server).prompt("hello").argument("web_search", word);
+        cached.fails_with("needs_newer_codex").about("web_search").mentions("0.100");
+    }
+    assert_eq!(stage.starts().len(), started);
+}
