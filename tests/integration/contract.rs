@@ -4,6 +4,7 @@
 //! names it by [`PROGRAM`], and makes a table of what the checks write to [`REPORT`].
 
 mod boundaries;
+mod endings;
 mod options;
 mod sessions;
 mod turns;
@@ -81,11 +82,21 @@ contract! {
     turns {
         start, "starts, and names its version";
         events, "reply, commands and tokens from the events";
+        last_message, "the last of several messages is the reply";
+        tokens, "tokens of the session";
         edits, "changed files";
         failed_turn, "a failed turn is an error with its session";
         interrupted, "a cancelled turn is remembered, nothing is left running";
         job, "a job outlives the server";
         guard, "verdict and findings of a review";
+    }
+    endings {
+        broken_stream, "a stream that breaks off is a failed turn";
+        login, "a refused login is `not_logged_in`";
+        usage_limit, "a used-up plan is `usage_limit`";
+        configuration, "a broken `config.toml` is `config_not_loaded`";
+        value, "so is a value that Codex refuses";
+        unknown_session, "an unknown session is `session_not_found`";
     }
     sessions {
         resume, "a session resumes with its directory and sandbox";
@@ -93,20 +104,28 @@ contract! {
         order, "two prompts to one session wait for each other";
         fork, "a copy of a session";
         store, "sessions are found and read in Codex's store";
+        last, "the last session in a folder continues";
     }
     options {
         settings, "model, reasoning effort and settings";
         pictures, "images";
         schema, "output schema";
         directories, "additional directories";
-        web_search, "web search";
+        web_search, "web search, live or off";
+        cached_search, "web search, cached";
         profile, "profiles";
+        ephemeral, "further arguments of `codex exec`";
         instructions, "base instructions";
+        developer_instructions, "developer instructions";
+        instructions_of_user, "`AGENTS.md` in Codex's home";
     }
     boundaries {
         read_only, "read-only writes nothing";
         workspace_write, "workspace-write writes in its folder alone";
+        guard_writes, "a guard writes nothing, also in a session that may";
         secrets, "a guard's commands see no secret";
+        rules, "rules of Codex take no command out of the sandbox";
+        projects, "a project's configuration starts no program";
     }
 }
 

@@ -77,8 +77,19 @@ pub fn directories() -> Found {
 }
 
 pub fn web_search() -> Found {
-    with_option("web_search", &json!("live"), |_, asked| {
-        assert!(asked.tool("web_search").is_some(), "{:?}", asked.tools());
+    let _it_is_on = with_option("web_search", &json!("live"), |_, asked| {
+        let tool = asked.tool("web_search").unwrap_or_else(|| panic!("{:?}", asked.tools()));
+        assert_ne!(tool["external_web_access"], false, "{tool}");
+    });
+    with_option("web_search", &json!("disabled"), |_, asked| {
+        assert!(asked.tool("web_search").is_none(), "{:?}", asked.tools());
+    })
+}
+
+pub fn cached_search() -> Found {
+    with_option("web_search", &json!("cached"), |_, asked| {
+        let tool = asked.tool("web_search").unwrap_or_else(|| panic!("{:?}", asked.tools()));
+        assert_eq!(tool["external_web_access"], false, "{tool}");
     })
 }
 
@@ -87,13 +98,13 @@ pub fn profile() -> Found {
     fs::write(rig.home.path().join("fast.config.toml"), "model = \"gpt-5.4\"\n").expect("writable");
     let server = rig.server().start();
     let ask = call(&server).prompt("Hello.").argument("profile", "fast");
-    let found = match ask.clone().send().succeeds_or_fails_with("no_result") {
+    let found = match ask.clone().send().succeeds_or_fails_with("config_not_loaded") {
         Ok(_) => Found::All,
         Err(failure) => {
             let _it_names_the_profile = failure.mentions("`fast` not found");
             rig.home.append_config("[profiles.fast]\nmodel = \"gpt-5.4\"");
             ask.succeeds();
-            Found::Less("profiles are tables in config.toml, not files".into())
+            Found::Less("they are tables `[profiles.NAME]` in `config.toml`, not files".into())
         }
     };
     let asked = rig.model.requests().pop().expect("the model was asked");
@@ -106,4 +117,44 @@ pub fn instructions() -> Found {
         let all = asked.instructions();
         assert!(all.iter().any(|text| text.trim() == "You dig."), "{all:?}");
     })
+}
+
+pub fn ephemeral() -> Found {
+    let rig = Rig::with(echo);
+    let server = rig.server().env("CODEX_PERSISTENT_MCP_ALLOW_EXTRA_ARGUMENTS", "true").start();
+    let arguments = json!({"prompt": "Hello.", "extra_arguments": ["--ephemeral"]});
+    let result = server.call("codex_chat", &arguments);
+    if result["isError"] == true {
+        assert!(result.to_string().contains("unexpected argument '--ephemeral'"), "{result}");
+        assert!(rig.model.requests().is_empty(), "the model was asked");
+        let less = "it has no `--ephemeral`, and the call fails with Codex's own error";
+        return Found::Less(less.into());
+    }
+    let session = result["structuredContent"]["session_id"].as_str().expect("a session");
+    assert!(rig.home.rollout(session).is_none(), "there is a record");
+    Found::All
+}
+
+pub fn developer_instructions() -> Found {
+    let rig = Rig::with(echo);
+    let server = rig.server().arg("mcp-server").start();
+    let arguments = json!({"prompt": "Hello.", "developer-instructions": "Answer in rhymes."});
+    let result = server.call("codex", &arguments);
+    assert_ne!(result["isError"], true, "{result}");
+    let asked = rig.model.requests().pop().expect("the model was asked");
+    if asked.instructions().iter().any(|text| text.contains("Answer in rhymes.")) {
+        return Found::All;
+    }
+    let prompt = asked.last_user_text();
+    assert!(prompt.contains("Answer in rhymes."), "they are lost: {prompt}");
+    Found::Less("they are at the beginning of the prompt".into())
+}
+
+pub fn instructions_of_user() -> Found {
+    let rig = Rig::with(echo);
+    fs::write(rig.home.path().join("AGENTS.md"), "Dig with a spade.\n").expect("writable");
+    call(&rig.server().start()).prompt("Hello.").succeeds();
+    let asked = rig.model.requests().pop().expect("the model was asked");
+    assert!(asked.body.to_string().contains("Dig with a spade."), "the model has not got it");
+    Found::All
 }

@@ -9,6 +9,7 @@ use crate::kit::call::call;
 use crate::kit::jobs::{gate, wait_started};
 use crate::kit::play::settle;
 use crate::kit::real::{ByHand, last_turn, record};
+use crate::kit::wait::WAIT;
 
 pub fn resume() -> Found {
     let rig = Rig::new();
@@ -44,7 +45,9 @@ pub fn lock() -> Found {
     let now = call(&server).prompt("Now?").in_session(&session).send();
     match now.succeeds_or_fails_with("session_busy") {
         Err(_) => Found::All,
-        Ok(_) => Found::Less("a session that a terminal has open is not known to be in use".into()),
+        Ok(_) => {
+            Found::Less("Codex has no lock, so a call runs beside a turn in a terminal".into())
+        }
     }
 }
 
@@ -98,5 +101,17 @@ pub fn store() -> Found {
         page.contains("asked by an agent") && page.contains("\"text\":\"echo made\""),
         "{page}"
     );
+    Found::All
+}
+
+pub fn last() -> Found {
+    let rig = Rig::new();
+    let first = rig.server().start();
+    let session = call(&first).prompt("Remember seven.").succeeds().session().to_owned();
+    first.close_stdin();
+    first.wait_exit(WAIT);
+    let server = rig.server().start();
+    let next = call(&server).prompt("Go on.").argument("continue_last", true);
+    next.succeeds().in_session(&session);
     Found::All
 }

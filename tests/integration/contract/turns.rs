@@ -41,6 +41,30 @@ pub fn events() -> Found {
     Found::All
 }
 
+pub fn last_message() -> Found {
+    let rig = Rig::with(|request| {
+        if request.has_tool_output() {
+            return Response::message("the answer");
+        }
+        Response::items(vec![Item::message("I look."), Item::shell("echo looked")])
+    });
+    call(&rig.server().start()).prompt("Look.").replies("the answer");
+    Found::All
+}
+
+pub fn tokens() -> Found {
+    let rig = Rig::new();
+    let server = rig.server().start();
+    let first = call(&server).prompt("One.").succeeds();
+    let second = call(&server).prompt("Two.").in_session(first.session()).succeeds();
+    let second = second.has("usage.input_tokens", 100);
+    if second["session_usage"].is_null() {
+        return Found::Less("the answer has those of the turn alone".into());
+    }
+    second.has("session_usage.input_tokens", 200);
+    Found::All
+}
+
 pub fn edits() -> Found {
     let rig = Rig::with(|request| {
         if request.has_tool_output() { Response::message("Done.") } else { patch(request) }
