@@ -67,6 +67,9 @@ macro_rules! contract {
         /// The checks, in the order of the table.
         const ORDER: &[&str] = &[$($(stringify!($row),)+)+];
 
+        /// Their rows.
+        const TITLES: &[&str] = &[$($($title,)+)+];
+
         $($(
             #[test]
             fn $row() {
@@ -95,7 +98,7 @@ contract! {
         login, "a refused login is `not_logged_in`";
         usage_limit, "a used-up plan is `usage_limit`";
         configuration, "a broken `config.toml` is `config_not_loaded`";
-        value, "so is a value that Codex refuses";
+        value, "a setting that Codex refuses is `config_not_loaded`";
         unknown_session, "an unknown session is `session_not_found`";
     }
     sessions {
@@ -127,6 +130,20 @@ contract! {
         rules, "rules of Codex take no command out of the sandbox";
         projects, "a project's configuration starts no program";
     }
+}
+
+#[test]
+fn the_page_has_a_row_for_each_check() {
+    // Then the table is about to be made.
+    if env::var_os(PROGRAM).is_some() {
+        return;
+    }
+    let page = include_str!("../../docs/compatibility.md");
+    let (_, made) = page.split_once("codex --write`. -->").expect("it has a table");
+    let (made, _) = made.split_once("<!--").expect("it has an end");
+    let rows = made.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let rows: Vec<&str> = rows.skip(1).collect();
+    assert_eq!(rows, TITLES, "run cargo xtask codex --write");
 }
 
 /// Reports that a check has begun. One that fails reports nothing more.
