@@ -133,4 +133,12 @@ mod tests {
         let ends = versions.first().zip(versions.last()).map(|(first, last)| *first..=*last);
         assert_eq!(ends, Some(Version::TESTED), "run cargo xtask codex --write");
     }
+
+    #[test]
+    fn the_newest_tested_version_is_the_pinned_one() {
+        let manifest = include_str!("../../tests/codex/package.json");
+        let manifest: serde_json::Value = serde_json::from_str(manifest).expect("it is JSON");
+        let pinned = manifest["dependencies"]["@openai/codex"].as_str().and_then(Version::parse);
+        assert_eq!(pinned.as_ref(), Some(Version::TESTED.end()));
+    }
 }

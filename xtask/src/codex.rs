@@ -46,14 +46,13 @@ struct Checked {
 /// Checks the releases and prints their table.
 ///
 /// # Errors
-/// If a release cannot be brought, or fails a check.
+/// If a release cannot be brought, or one that is not older than those of the page fails a check.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut wanted = arguments.releases.clone();
-    if wanted.is_empty() {
-        wanted = table::versions(&repository::read(PAGE)?);
-    }
+    let tested = table::versions(&repository::read(PAGE)?);
+    let oldest = tested.first().map(|version| numbers(version)).unwrap_or_default();
+    let wanted = if arguments.releases.is_empty() { &tested } else { &arguments.releases };
     let mut all = Vec::new();
-    for version in &wanted {
+    for version in wanted {
         let release = Release::bring(version)?;
         eprintln!("checking Codex {}", release.version);
         all.push(check(&release)?);
@@ -65,13 +64,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let failed: Vec<&str> = all
         .iter()
-        .filter(|it| it.rows.iter().any(|(_, found)| matches!(found, Found::Failed(_))))
+        .filter(|it| it.rows.iter().any(|(_, found)| found.has_failed()))
+        .filter(|it| numbers(&it.version) >= oldest)
         .map(|it| it.version.as_str())
         .collect();
     match failed[..] {
         [] => Ok(()),
         _ => Err(format!("these releases fail a check: {}", failed.join(", "))),
     }
+}
+
+/// The numbers of a version, which compare as it does.
+fn numbers(version: &str) -> Vec<u64> {
+    version.split(['.', '-']).map_while(|number| number.parse().ok()).collect()
 }
 
 /// Runs the contract with a release.
@@ -135,6 +140,13 @@ fn reason(printed: &str, check: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_compare_by_their_numbers() {
+        assert!(numbers("0.121.0") > numbers("0.77.0"));
+        assert!(numbers("0.76.9") < numbers("0.77.0"));
+        assert!(numbers("1.0.0-alpha.2") >= numbers("0.171.0"));
+    }
 
     #[test]
     fn a_check_without_an_end_has_failed() {
