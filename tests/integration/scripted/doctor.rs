@@ -145,7 +145,7 @@ fn a_codex_that_is_newer_than_tested_is_a_note_and_no_fault() {
     for arguments in [&[][..], &["--all"]] {
         let shown = run(program(&stage, &codex, arguments)).stdout;
         assert_eq!(shown.matches(&format!("\n  note         {note}\n")).count(), 1, "{shown}");
-        assert!(shown.ends_with("0 problems, 2 warnings\n"), "{shown}");
+        assert!(shown.contains("\n0 problems, 2 warnings"), "{shown}");
     }
 }
 
