@@ -16,6 +16,10 @@ use release::Release;
 
 const PAGE: &str = "docs/compatibility.md";
 
+/// How many lines and characters of a failed check the table tells.
+const REASON_LINES: usize = 6;
+const REASON: usize = 400;
+
 /// Checks what the program relies on in releases of Codex
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -130,11 +134,22 @@ fn rows(report: &Path, printed: &str) -> Result<Vec<(String, Found)>, Failure> {
     Ok(rows.collect())
 }
 
-/// The first line of what a failed check printed.
+/// What a failed check printed, on one line.
 fn reason(printed: &str, check: &str) -> String {
     let head = format!("thread 'contract::{check}'");
-    let mut lines = printed.lines().skip_while(|line| !line.starts_with(&head)).skip(1);
-    lines.next().unwrap_or("it did not end").trim().to_owned()
+    let lines = printed.lines().skip_while(|line| !line.starts_with(&head)).skip(1);
+    // What the server wrote follows, or how to get a backtrace.
+    let lines =
+        lines.take_while(|line| !["--- ", "---- ", "note: "].iter().any(|it| line.starts_with(it)));
+    let words: Vec<&str> = lines.take(REASON_LINES).flat_map(str::split_whitespace).collect();
+    if words.is_empty() {
+        return "it did not end".to_owned();
+    }
+    let text = words.join(" ");
+    match text.char_indices().nth(REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +174,8 @@ mod tests {
             r#"{"check":"web","less":"none"}"#,
         ];
         fs::write(&report, lines.join("\n")).expect("writable");
-        let printed = "thread 'contract::fork' (7) panicked at x.rs:1:1:\nno copy\nmore\n";
+        let printed =
+            "thread 'contract::fork' (7) panicked at x.rs:1:1:\nno\n  copy\n--- stdout\nmore\n";
         let found = rows(&report, printed).expect("these are rows");
         fs::remove_file(&report).expect("it was just written");
         let expected = [
