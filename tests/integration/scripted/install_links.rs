@@ -90,6 +90,22 @@ fn the_pages_have_the_links_of_what_setup_writes() {
 }
 
 #[test]
+fn the_readme_has_the_links_of_the_pages() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (client, site) in
+        [("cursor", "](https://cursor.com/"), ("vscode", "](https://insiders.vscode.dev/")]
+    {
+        let text = fs::read_to_string(page(client)).expect("it exists");
+        for readme in ["README.md", "README.zh-Hans.md", "README.zh-Hant.md"] {
+            let readme = fs::read_to_string(top.join(readme)).expect("it exists");
+            let (_, link) = readme.split_once(site).expect("it has the link");
+            let (link, _) = link.split_once(')').expect("it ends");
+            assert!(text.contains(&format!("{site}{link})")), "{link} is not in {client}.md");
+        }
+    }
+}
+
+#[test]
 fn a_client_decodes_the_links_to_what_setup_writes() {
     let text = fs::read_to_string(page("cursor")).expect("it exists");
     let expected = entry("cursor", "mcpServers");
