@@ -25,7 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// The variables that an entry of Codex names even if they are not set here: without them the server, and the Codex
 /// that it starts, would work with another home or another login than the user.
-const ALWAYS_PASSED_ON: [&str; 3] = ["CODEX_HOME", "OPENAI_API_KEY", "CODEX_API_KEY"];
+const ALWAYS_PASSED_ON: [&str; 3] = ["CODEX_HOME", KEYS[0], KEYS[1]];
+
+/// The variables with a key for Codex.
+const KEYS: [&str; 2] = ["OPENAI_API_KEY", "CODEX_API_KEY"];
 
 /// A client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +212,17 @@ impl Client {
                 json!({"source": "custom", "command": command, "args": arguments, "env": {}})
             }
             // Its default is 10 minutes (0.61).
-            Self::Gemini => json!({"command": command, "args": arguments}),
+            // It removes variables that look like secrets, unless the entry names them (0.61).
+            Self::Gemini => {
+                let mut entry = json!({"command": command, "args": arguments});
+                let keys = KEYS.into_iter().filter(|key| passed_on.iter().any(|name| name == key));
+                let keys: Map<String, Value> =
+                    keys.map(|key| (key.to_owned(), format!("${key}").into())).collect();
+                if !keys.is_empty() {
+                    entry["env"] = keys.into();
+                }
+                entry
+            }
             // A call of 312 s went through without a timeout (1.18). Its own is for the start, too.
             Self::OpenCode => {
                 let words: Vec<Value> = std::iter::once(command.into()).chain(arguments).collect();

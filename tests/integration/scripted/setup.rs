@@ -195,6 +195,19 @@ fn an_entry_of_the_user_keeps_what_it_has_and_gets_what_it_lacks() {
 }
 
 #[test]
+fn gemini_is_told_to_pass_a_key_on_and_not_its_value() {
+    let stage = Stage::new();
+    let mut command = cli::program(&stage.home, &scripted_codex(), &["setup", "gemini"]);
+    command.env("CODEX_API_KEY", "hush");
+    let ran = cli::run(command);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let (file, servers) = place(&stage, "gemini");
+    let written: Value = serde_json::from_str(&read(&file)).expect("it is JSON");
+    let variables = json!({"CODEX_API_KEY": "$CODEX_API_KEY"});
+    assert_eq!(written[servers][NAME]["env"], variables, "{written}");
+}
+
+#[test]
 fn another_server_of_that_name_is_left_alone() {
     let stage = Stage::new();
     let (file, _) = place(&stage, "cursor");
