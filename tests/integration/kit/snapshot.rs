@@ -8,7 +8,7 @@ use crate::support::real_codex::Home;
 use crate::support::scripted_codex;
 
 /// What differs between runs, and what stands for it in a snapshot. In tables it has the same width.
-const FILTERS: [(&str, &str); 6] = [
+const FILTERS: [(&str, &str); 7] = [
     (
         r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
@@ -19,6 +19,7 @@ const FILTERS: [(&str, &str); 6] = [
     (r"\b\d{1,2}[smh] {3,4}", "age  "),
     (r"\b\d{3,5}d {4,6}", "age      "),
     (concat!("codex-persistent-mcp ", env!("CARGO_PKG_VERSION")), "codex-persistent-mcp <version>"),
+    (concat!("mcp doctor ", env!("CARGO_PKG_VERSION")), "mcp doctor <version>"),
 ];
 
 /// Expects a text to be that of the snapshot.
