@@ -211,8 +211,7 @@ impl Client {
             Self::Zed => {
                 json!({"source": "custom", "command": command, "args": arguments, "env": {}})
             }
-            // Its default is 10 minutes (0.61).
-            // It removes variables that look like secrets, unless the entry names them (0.61).
+            // Its default is 10 minutes, and it removes variables that look like secrets, unless the entry names them (0.61).
             Self::Gemini => {
                 let mut entry = json!({"command": command, "args": arguments});
                 let keys = KEYS.into_iter().filter(|key| passed_on.iter().any(|name| name == key));
@@ -265,11 +264,9 @@ impl Client {
                 Some(format!("gemini mcp add -s user --timeout {time} {ENTRY} {command}"))
             }
             Self::VsCode => {
-                let entry = self.entry(start, &[], TIMEOUT);
-                let entry: Map<String, Value> =
-                    [("name".to_owned(), ENTRY.into())].into_iter().chain(entry).collect();
-                let entry = Value::from(entry);
-                Some(format!("code --add-mcp '{entry}'"))
+                let mut entry = Map::from_iter([("name".to_owned(), Value::from(ENTRY))]);
+                entry.extend(self.entry(start, &[], TIMEOUT));
+                Some(format!("code --add-mcp '{}'", Value::from(entry)))
             }
             Self::Cursor | Self::Zed | Self::OpenCode | Self::Windsurf => None,
         }
