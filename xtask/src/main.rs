@@ -3,6 +3,8 @@
 mod book;
 mod clients;
 mod codex;
+mod command;
+mod generated;
 mod package;
 mod repository;
 mod version;

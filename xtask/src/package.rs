@@ -15,7 +15,7 @@ use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::{Failure, repository};
+use crate::{Failure, command, repository};
 
 /// A Rust target that a release has a program for, and what others call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,27 +141,10 @@ fn found(directory: &Path, targets: &[Target]) -> Result<Vec<(Target, PathBuf)>,
 fn build() -> Result<PathBuf, Failure> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--locked", "--quiet", "--bin", "codex-persistent-mcp"]);
-    run_in(&repository::path(""), &mut cargo)?;
+    command::run(cargo.current_dir(repository::path("")))?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     Ok(repository::path("").join(target).join("release").join(Target::here()?.program()))
-}
-
-/// Runs a command to its end, and returns what it prints.
-///
-/// # Errors
-/// If it does not start, or fails.
-pub fn run_in(directory: &Path, command: &mut Command) -> Result<String, Failure> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .current_dir(directory)
-        .output()
-        .map_err(|error| format!("{name} did not start: {error}"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if !output.status.success() {
-        return Err(format!("{name} failed with {}:\n{}", output.status, text(&output.stderr)));
-    }
-    Ok(text(&output.stdout))
 }
 
 /// Copies a program, and makes it executable: a folder that was uploaded and downloaded may have lost that.

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::Failure;
+use crate::command::{self, run};
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ fn from_npm(package: &str, version: &str, folder: &Path) -> Result<Brought, Fail
     // A version is named because npm otherwise takes an older one that suits an older Node.
     let wanted = format!("{package}@{version}");
     let options = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-    run(Command::new("npm").arg("install").args(options).arg(wanted).current_dir(folder))?;
+    run(command::npm().arg("install").args(options).arg(wanted).current_dir(folder))?;
     let modules = folder.join("node_modules");
     let manifest = fs::read_to_string(modules.join(package).join("package.json"));
     let manifest = manifest.map_err(|error| format!("{package} has no manifest: {error}"))?;
@@ -61,16 +62,4 @@ fn from_pypi(package: &str, version: Option<&str>, folder: &Path) -> Result<Brou
     let ask = format!("import importlib.metadata; print(importlib.metadata.version('{package}'))");
     let version = run(Command::new(bin.join("python")).args(["-c", &ask]))?;
     Ok(Brought { bin, version: version.trim().to_owned() })
-}
-
-/// Runs a command in the environment of the user, which may have a proxy and a cache.
-fn run(command: &mut Command) -> Result<String, Failure> {
-    let program = Path::new(command.get_program()).display().to_string();
-    let output =
-        command.output().map_err(|error| format!("{program} cannot be started: {error}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("{program} failed: {}", said.trim()))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::model::Model;
 use super::process::{self, Ran};
-use crate::{Failure, repository};
+use crate::{Failure, command, repository};
 
 /// How long one command of a client may take.
 const BOUND: Duration = Duration::from_secs(150);
@@ -31,21 +31,13 @@ impl Programs {
     pub fn here() -> Result<Self, Failure> {
         let top = repository::path("").canonicalize().map_err(|error| error.to_string())?;
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--bin", "codex-persistent-mcp"])
-            .current_dir(&top)
-            .status();
-        if !built.is_ok_and(|status| status.success()) {
-            return Err("this program cannot be built".to_owned());
-        }
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "--bin", "codex-persistent-mcp"]);
+        command::run(build.current_dir(&top))?;
         let codex = top.join("tests/codex/node_modules/.bin/codex");
         if !codex.exists() {
             let options = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
-            let installed =
-                Command::new("npm").args(options).current_dir(top.join("tests/codex")).status();
-            if !installed.is_ok_and(|status| status.success()) {
-                return Err("the Codex in tests/codex cannot be installed".to_owned());
-            }
+            command::run(command::npm().args(options).current_dir(top.join("tests/codex")))?;
         }
         Ok(Self { server: top.join("target/debug/codex-persistent-mcp"), codex })
     }

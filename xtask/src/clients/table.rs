@@ -1,11 +1,11 @@
 //! The table of clients, on the terminal and in `docs/compatibility.md`.
 
 use super::Tried;
+use crate::generated::Part;
 use crate::{Failure, repository};
 
 const PAGE: &str = "docs/compatibility.md";
-const START: &str = "<!-- made by cargo xtask clients -->\n";
-const END: &str = "<!-- end -->\n";
+const PART: Part = Part { begin: "<!-- made by cargo xtask clients -->\n", end: "<!-- end -->\n" };
 
 /// The table, in Markdown.
 pub fn table(all: &[Tried]) -> String {
@@ -32,13 +32,8 @@ pub fn table(all: &[Tried]) -> String {
 /// # Errors
 /// If the page has no place for it.
 pub fn write(all: &[Tried]) -> Result<(), Failure> {
-    let page = repository::read(PAGE)?;
-    let parts = page
-        .split_once(START)
-        .and_then(|(before, rest)| rest.split_once(END).map(|(_, after)| (before, after)));
-    let (before, after) =
-        parts.ok_or_else(|| format!("{PAGE} has no place for the table of clients"))?;
-    repository::write(PAGE, &format!("{before}{START}{}{END}{after}", table(all)))
+    let page = PART.replaced(&repository::read(PAGE)?, &table(all))?;
+    repository::write(PAGE, &page)
 }
 
 #[cfg(test)]
@@ -64,8 +59,7 @@ mod tests {
         });
         let expected = table(&tried.collect::<Vec<_>>());
         let page = repository::read(PAGE).expect("it is there");
-        let (_, rest) = page.split_once(START).expect("it has the table");
-        let (shown, _) = rest.split_once(END).expect("the table ends");
+        let shown = PART.of(&page);
         assert_eq!(fixed(shown), fixed(&expected), "run cargo xtask clients --write");
         assert!(!shown.contains(" no |"), "a client did not pass");
     }

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::{Failure, repository};
+use crate::{Failure, command, repository};
 
 const PACKAGE: &str = "@openai/codex";
 
@@ -47,8 +46,7 @@ impl Release {
 }
 
 fn npm(folder: &Path, arguments: &[&str]) -> Result<String, Failure> {
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    crate::package::run_in(folder, Command::new(npm).args(arguments))
+    command::run(command::npm().args(arguments).current_dir(folder))
 }
 
 /// `vendor/TARGET/bin/codex`, or `vendor/TARGET/codex/codex` in older releases, which have all targets in one package.

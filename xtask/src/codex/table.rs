@@ -1,9 +1,12 @@
 //! The table of releases. Pure.
 
 use super::{Checked, Failure, Found};
+use crate::generated::Part;
 
-const BEGIN: &str = "<!-- Made by `cargo xtask codex --write`. -->\n";
-const END: &str = "<!-- End of what was made. -->\n";
+const TABLE: Part = Part {
+    begin: "<!-- Made by `cargo xtask codex --write`. -->\n",
+    end: "<!-- End of what was made. -->\n",
+};
 
 /// A table with a column for each release, and below it what the releases lack.
 pub fn markdown(all: &[Checked]) -> String {
@@ -47,8 +50,7 @@ fn without_version(less: &str) -> &str {
 
 /// The versions in the page's table.
 pub fn versions(page: &str) -> Vec<String> {
-    let made = page.split_once(BEGIN).map_or("", |(_, rest)| rest);
-    let head = made.lines().find(|line| line.starts_with('|')).unwrap_or_default();
+    let head = TABLE.of(page).lines().find(|line| line.starts_with('|')).unwrap_or_default();
     let cells = head.split('|').map(str::trim).filter(|cell| !cell.is_empty());
     cells.map(str::to_owned).collect()
 }
@@ -58,9 +60,7 @@ pub fn versions(page: &str) -> Vec<String> {
 /// # Errors
 /// If the page has no place for it.
 pub fn replaced(page: &str, table: &str) -> Result<String, Failure> {
-    let (before, rest) = page.split_once(BEGIN).ok_or("the page has no place for the table")?;
-    let (_, after) = rest.split_once(END).ok_or("the page's table has no end")?;
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+    TABLE.replaced(page, &format!("\n{table}\n"))
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
 2. fork: failed: no copy (0.172.0)
 ";
         assert_eq!(markdown(&all), expected);
-        let page = format!("# A\n\n{BEGIN}{END}\nmore\n");
+        let page = format!("# A\n\n{}{}\nmore\n", TABLE.begin, TABLE.end);
         let page = replaced(&page, expected).expect("it has a place");
         assert_eq!(versions(&page), ["0.77.0", "0.121.0", "0.172.0"]);
         assert_eq!(replaced(&page, expected), Ok(page));

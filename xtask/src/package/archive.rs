@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Failure, Target, copy, copy_program, run_in};
-use crate::{repository, version};
+use super::{Failure, Target, copy, copy_program};
+use crate::{command, repository, version};
 
 const BESIDE: [&str; 3] = ["README.md", "LICENSE", "CHANGELOG.md"];
 
@@ -26,7 +26,7 @@ pub fn pack(programs: &[(Target, PathBuf)], out: &Path) -> Result<Vec<PathBuf>, 
         }
         let archive = out.join(name(&version, *target));
         let _none_yet = fs::remove_file(&archive);
-        run_in(&staging, &mut packer(*target, &archive, &folder))?;
+        command::run(packer(*target, &archive, &folder).current_dir(&staging))?;
         packed.push(archive);
     }
     fs::remove_dir_all(&staging).map_err(|error| error.to_string())?;
@@ -125,7 +125,7 @@ mod tests {
         let packed = pack(&programs, directory.path()).expect("tar and zip are there");
         let lists = [("tar", "-tvzf"), ("unzip", "-Z")];
         for ((archive, (lister, option)), (target, _)) in packed.iter().zip(lists).zip(&programs) {
-            let listed = run_in(directory.path(), Command::new(lister).arg(option).arg(archive))
+            let listed = command::run(Command::new(lister).arg(option).arg(archive))
                 .expect("it can be listed");
             let version = version::current().expect("it has one");
             let lines: Vec<_> = listed.lines().filter(|line| line.contains("/")).collect();

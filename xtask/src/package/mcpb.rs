@@ -8,8 +8,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Failure, Target, archive, copy, copy_program, run_in};
-use crate::{repository, version};
+use super::{Failure, Target, archive, copy, copy_program};
+use crate::{command, repository, version};
 
 const MANIFEST: &str = "packaging/mcpb/manifest.json";
 
@@ -37,7 +37,9 @@ pub fn pack(programs: &[(Target, PathBuf)], out: &Path) -> Result<Vec<PathBuf>, 
         fs::write(staging.join("manifest.json"), manifest + "\n")
             .map_err(|error| error.to_string())?;
         let bundle = out.join(name(&version, *target));
-        run_in(&staging, Command::new(&packer).arg("pack").arg(".").arg(&bundle))?;
+        command::run(
+            Command::new(&packer).arg("pack").arg(".").arg(&bundle).current_dir(&staging),
+        )?;
         packed.push(bundle);
     }
     fs::remove_dir_all(out.join("mcpb")).map_err(|error| error.to_string())?;

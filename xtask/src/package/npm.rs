@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Target, copy, copy_program, run_in};
-use crate::repository;
+use super::{Failure, Target, copy, copy_program};
+use crate::{command, repository};
 
 const NAME: &str = "codex-persistent-mcp";
 
@@ -100,10 +99,9 @@ fn finish(staged: &Path, manifest: &Value, out: &Path) -> Result<PathBuf, Failur
     copy(&repository::path("LICENSE"), &staged.join("LICENSE"))?;
     let text = serde_json::to_string_pretty(manifest).map_err(|error| error.to_string())?;
     fs::write(staged.join("package.json"), text + "\n").map_err(|error| error.to_string())?;
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let mut pack = Command::new(npm);
+    let mut pack = command::npm();
     pack.args(["pack", "--json", "--ignore-scripts", "--pack-destination"]).arg(out);
-    let printed = run_in(staged, &mut pack)?;
+    let printed = command::run(pack.current_dir(staged))?;
     let packed: Value = serde_json::from_str(&printed).map_err(|error| format!("npm: {error}"))?;
     let name = packed[0]["filename"].as_str().ok_or("npm does not say what it packed")?;
     Ok(out.join(name))
